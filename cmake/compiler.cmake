@@ -1,0 +1,22 @@
+# How our own code is compiled: C++20, strict warnings as errors, fast linker, optional sanitizers.
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bin")
+
+add_library(mimicfleet_options INTERFACE)
+target_compile_options(mimicfleet_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion
+                                                    -Wno-sign-conversion -Wnon-virtual-dtor -Werror)
+target_include_directories(mimicfleet_options INTERFACE "${PROJECT_SOURCE_DIR}")
+find_program(MOLD mold)
+if(MOLD)
+  target_link_options(mimicfleet_options INTERFACE -fuse-ld=mold)
+endif()
+if(MIMICFLEET_SANITIZE)
+  add_compile_options(-fsanitize=${MIMICFLEET_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${MIMICFLEET_SANITIZE})
+endif()
+if(MIMICFLEET_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()

@@ -1,0 +1,37 @@
+# Every third-party library as one imported target. All but LibTorch are Debian 12 packages.
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+find_package(OpenSSL REQUIRED COMPONENTS Crypto)
+find_package(spdlog REQUIRED)
+find_package(fmt REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(yaml-cpp REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(GTest REQUIRED)
+include(GoogleTest)
+find_package(benchmark REQUIRED)
+find_package(prometheus-cpp REQUIRED)
+find_package(RocksDB REQUIRED)
+find_package(JPEG REQUIRED)
+find_package(PNG REQUIRED)
+
+pkg_check_modules(zmq REQUIRED IMPORTED_TARGET libzmq)
+pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash)
+pkg_check_modules(libav REQUIRED IMPORTED_TARGET libavformat libavcodec libavutil libswscale)
+pkg_check_modules(webp REQUIRED IMPORTED_TARGET libwebp)
+pkg_check_modules(seccomp REQUIRED IMPORTED_TARGET libseccomp)
+
+# Debian's OpenCV CMake files come with the whole of OpenCV; two modules need only their headers and libraries.
+find_path(OPENCV_INCLUDE_DIR opencv2/imgproc.hpp PATH_SUFFIXES opencv4 REQUIRED)
+find_library(OPENCV_CORE opencv_core REQUIRED)
+find_library(OPENCV_IMGPROC opencv_imgproc REQUIRED)
+add_library(mimicfleet_opencv INTERFACE)
+target_include_directories(mimicfleet_opencv SYSTEM INTERFACE "${OPENCV_INCLUDE_DIR}")
+target_link_libraries(mimicfleet_opencv INTERFACE "${OPENCV_CORE}" "${OPENCV_IMGPROC}")
+
+add_library(mimicfleet_msgpack INTERFACE)
+target_compile_definitions(mimicfleet_msgpack INTERFACE MSGPACK_NO_BOOST)
+
+if(MIMICFLEET_WITH_TORCH)
+  include(libtorch)
+endif()

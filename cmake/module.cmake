@@ -1,0 +1,51 @@
+# mimicfleet_module(NAME SOURCES a.cpp… [DEPENDS target…] [PRIVATE_DEPENDS target…])
+#   a static library `mimicfleet_<NAME>` of one folder. Headers are found from the repository root.
+function(mimicfleet_module name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS;PRIVATE_DEPENDS" ${ARGN})
+  add_library(mimicfleet_${name} STATIC ${ARG_SOURCES})
+  target_link_libraries(mimicfleet_${name} PUBLIC mimicfleet_options ${ARG_DEPENDS} PRIVATE ${ARG_PRIVATE_DEPENDS})
+endfunction()
+
+# mimicfleet_binary(NAME SOURCES a.cpp… DEPENDS target…): an executable build/bin/NAME.
+function(mimicfleet_binary name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE mimicfleet_options ${ARG_DEPENDS})
+endfunction()
+
+# mimicfleet_test(NAME SOURCES a_test.cpp… DEPENDS target… [LABEL fast|slow|gpu|quality] [TIMEOUT seconds])
+#   one GoogleTest binary; every TEST in it becomes a CTest test. Tests find data through MIMICFLEET_SOURCE_DIR
+#   and the built programs through MIMICFLEET_BINARY_DIR.
+function(mimicfleet_test name)
+  cmake_parse_arguments(ARG "" "LABEL;TIMEOUT" "SOURCES;DEPENDS" ${ARGN})
+  if(NOT ARG_LABEL)
+    set(ARG_LABEL fast)
+  endif()
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 120)
+  endif()
+  add_executable(${name} ${ARG_SOURCES})
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
+  target_link_libraries(${name} PRIVATE mimicfleet_options ${ARG_DEPENDS} GTest::gmock GTest::gtest_main)
+  target_compile_definitions(${name} PRIVATE MIMICFLEET_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
+                                             MIMICFLEET_BINARY_DIR="${PROJECT_BINARY_DIR}")
+  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST TEST_PREFIX "${name}."
+                       PROPERTIES LABELS "${ARG_LABEL}" TIMEOUT ${ARG_TIMEOUT})
+endfunction()
+
+# mimicfleet_fuzz(NAME SOURCES a_fuzz.cpp DEPENDS target…): with MIMICFLEET_FUZZ a libFuzzer binary; always a
+# test that runs the target over its corpus tests/fuzz/corpus/NAME.
+function(mimicfleet_fuzz name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
+  set(corpus "${PROJECT_SOURCE_DIR}/tests/fuzz/corpus/${name}")
+  if(MIMICFLEET_FUZZ)
+    add_executable(${name}_fuzz ${ARG_SOURCES})
+    target_link_options(${name}_fuzz PRIVATE -fsanitize=fuzzer)
+  else()
+    add_executable(${name}_fuzz ${ARG_SOURCES} "${PROJECT_SOURCE_DIR}/tests/fuzz/run_corpus.cpp")
+    add_test(NAME fuzz_corpus.${name} COMMAND ${name}_fuzz "${corpus}")
+    set_tests_properties(fuzz_corpus.${name} PROPERTIES LABELS fast TIMEOUT 60)
+  endif()
+  set_target_properties(${name}_fuzz PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/fuzz")
+  target_link_libraries(${name}_fuzz PRIVATE mimicfleet_options ${ARG_DEPENDS})
+endfunction()

@@ -1,0 +1,35 @@
+#include "common/log.h"
+
+#include <cstdlib>
+#include <memory>
+
+#include <fmt/format.h>
+#include <spdlog/sinks/stdout_sinks.h>
+
+namespace mimicfleet::log {
+
+void initialize(std::string_view program, std::string_view level) {
+  auto sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
+  auto logger = std::make_shared<spdlog::logger>(std::string(program), std::move(sink));
+  const char* override_level = std::getenv("MIMICFLEET_LOG");
+  logger->set_level(spdlog::level::from_str(override_level != nullptr ? override_level : std::string(level)));
+  logger->set_pattern("%Y-%m-%d %H:%M:%S.%e %l [%n %P] %v");
+  logger->flush_on(spdlog::level::info);
+  spdlog::set_default_logger(std::move(logger));
+}
+
+std::string printable(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte == 0x7f) {
+      out += fmt::format("\\x{:02x}", byte);
+    } else {
+      out.push_back(c);
+    }
+  }
+  return out;
+}
+
+}  // namespace mimicfleet::log
