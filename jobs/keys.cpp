@@ -1,0 +1,110 @@
+#include "jobs/keys.h"
+
+#include <array>
+#include <bit>
+#include <string>
+
+#include <fmt/format.h>
+
+namespace mimicfleet::jobs {
+namespace {
+
+std::string little_endian(std::uint64_t value) {
+  std::string bytes;
+  for (int shift = 0; shift < 64; shift += 8) bytes.push_back(static_cast<char>(value >> shift & 0xff));
+  return bytes;
+}
+
+}  // namespace
+
+KeyBuilder::KeyBuilder(std::string_view domain) { add_bytes('d', "mimicfleet", domain); }
+
+void KeyBuilder::add_bytes(char type, std::string_view field, std::string_view value) {
+  hasher_.update(little_endian(field.size())).update(field).update(std::string_view(&type, 1));
+  hasher_.update(little_endian(value.size())).update(value);
+}
+
+KeyBuilder& KeyBuilder::add(std::string_view field, std::string_view value) {
+  add_bytes('s', field, value);
+  return *this;
+}
+
+KeyBuilder& KeyBuilder::add(std::string_view field, std::int64_t value) {
+  add_bytes('i', field, little_endian(static_cast<std::uint64_t>(value)));
+  return *this;
+}
+
+KeyBuilder& KeyBuilder::add(std::string_view field, double value) {
+  add_bytes('f', field, little_endian(std::bit_cast<std::uint64_t>(value == 0 ? 0.0 : value)));
+  return *this;
+}
+
+KeyBuilder& KeyBuilder::add(std::string_view field, const Digest& value) {
+  add_bytes('h', field,
+            std::string_view(reinterpret_cast<const char*>(value.bytes.data()), value.bytes.size()));
+  return *this;
+}
+
+Digest KeyBuilder::finish() { return hasher_.finish(); }
+
+Digest model_set_id(const ModelSet& parts) {
+  return KeyBuilder("model_set.v1")
+      .add("diffusion", parts.diffusion)
+      .add("vae", parts.vae)
+      .add("clip", parts.clip)
+      .add("detector", parts.detector)
+      .finish();
+}
+
+std::string NumericsClass::name() const {
+  return fmt::format("{}/{}/{}/{}", library, device, precision, threads);
+}
+
+Digest keypoints_key(const Digest& video, const Digest& detector, const Parameters& parameters) {
+  return KeyBuilder("keypoints.v1")
+      .add("video", video)
+      .add("detector", detector)
+      .add("sample_stride", std::int64_t{parameters.sample_stride})
+      .add("max_pose_frames", std::int64_t{parameters.max_pose_frames})
+      .finish();
+}
+
+Digest latents_key(const Digest& video, const Digest& reference, const ModelSet& models,
+                   const Parameters& parameters) {
+  return KeyBuilder("latents.v1")
+      .add("numerics_version", static_cast<std::int64_t>(kNumericsVersion))
+      .add("keypoints", keypoints_key(video, models.detector, parameters))
+      .add("reference", reference)
+      .add("diffusion", models.diffusion)
+      .add("vae", models.vae)
+      .add("clip", models.clip)
+      .add("resolution", std::int64_t{parameters.width != 0 ? 0 : parameters.resolution})
+      .add("width", std::int64_t{parameters.width})
+      .add("height", std::int64_t{parameters.height})
+      .add("steps", std::int64_t{parameters.steps})
+      .add("scheduler", to_string(parameters.scheduler))
+      .add("guidance_scale", parameters.guidance_scale)
+      .add("noise_aug_strength", parameters.noise_aug_strength)
+      .add("seed", static_cast<std::int64_t>(parameters.seed))
+      .add("tile_frames", std::int64_t{parameters.tile_frames})
+      .add("tile_overlap", std::int64_t{parameters.tile_overlap})
+      .add("motion_fps", std::int64_t{parameters.motion_fps})
+      .add("pose_canvas", std::int64_t{parameters.pose_canvas})
+      .add("retarget", to_string(parameters.retarget))
+      .finish();
+}
+
+Digest video_key(const std::vector<Digest>& latents, const ModelSet& models, const Parameters& parameters) {
+  KeyBuilder key("video.v1");
+  key.add("numerics_version", static_cast<std::int64_t>(kNumericsVersion));
+  key.add("count", static_cast<std::int64_t>(latents.size()));
+  for (const auto& digest : latents) key.add("latents", digest);
+  return key.add("vae", models.vae)
+      .add("decode_chunk_size", std::int64_t{parameters.decode_chunk_size})
+      .add("drop_reference", to_string(parameters.drop_reference))
+      .add("fps", parameters.fps)
+      .add("crf", std::int64_t{parameters.crf})
+      .finish();
+}
+
+}  // namespace mimicfleet::jobs

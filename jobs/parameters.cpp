@@ -1,0 +1,111 @@
+#include "jobs/parameters.h"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <cmath>
+#include <span>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace mimicfleet::jobs {
+namespace {
+
+template <typename E>
+using Names = std::span<const std::pair<E, std::string_view>>;
+
+constexpr std::array<std::pair<SchedulerKind, std::string_view>, 5> kSchedulers = {{
+    {SchedulerKind::kEuler, "euler"},
+    {SchedulerKind::kLcm, "lcm"},
+    {SchedulerKind::kEuler, "eulerdiscretescheduler"},
+    {SchedulerKind::kLcm, "animatelcm_svd"},
+    {SchedulerKind::kLcm, "animatelcmsvdstochasticiterativescheduler"},
+}};
+constexpr std::array<std::pair<Retarget, std::string_view>, 2> kRetargets = {
+    {{Retarget::kGraft, "graft"}, {Retarget::kRescale, "rescale"}}};
+constexpr std::array<std::pair<Precision, std::string_view>, 4> kPrecisions = {{{Precision::kAuto, "auto"},
+                                                                                {Precision::kFp32, "fp32"},
+                                                                                {Precision::kBf16, "bf16"},
+                                                                                {Precision::kFp16, "fp16"}}};
+constexpr std::array<std::pair<DropReference, std::string_view>, 3> kDrops = {
+    {{DropReference::kNone, "none"}, {DropReference::kFirst, "first"}, {DropReference::kEach, "each"}}};
+
+template <typename E>
+std::string_view name_of(Names<E> names, E value) {
+  for (const auto& [candidate, name] : names) {
+    if (candidate == value) return name;
+  }
+  return "";
+}
+
+template <typename E>
+std::optional<E> named(Names<E> names, std::string_view name) {
+  std::string lower(name);
+  std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return std::tolower(c); });
+  for (const auto& [value, candidate] : names) {
+    if (candidate == lower) return value;
+  }
+  return std::nullopt;
+}
+
+Status in_range(std::string_view flag, double value, double low, double high) {
+  if (std::isfinite(value) && value >= low && value <= high) return {};
+  return {StatusCode::kInvalidArgument,
+          fmt::format("{} {} is not possible: it must be {} to {}", flag, value, low, high)};
+}
+
+Status size_fits(std::string_view flag, std::int32_t pixels) {
+  RETURN_IF_ERROR(in_range(flag, pixels, 64, 4096));
+  if (pixels % 64 == 0) return {};
+  const auto near = std::max(64, (pixels + 32) / 64 * 64);
+  return {StatusCode::kInvalidArgument,
+          fmt::format("{} {} is not accepted by the models: it must be a multiple of 64, such as {}", flag,
+                      pixels, near)};
+}
+
+Status valid_size(const Parameters& parameters) {
+  if ((parameters.width == 0) != (parameters.height == 0)) {
+    return {StatusCode::kInvalidArgument, "--resolution WxH needs both a width and a height"};
+  }
+  if (parameters.width == 0) return size_fits("--resolution", parameters.resolution);
+  RETURN_IF_ERROR(size_fits("--resolution: width", parameters.width));
+  return size_fits("--resolution: height", parameters.height);
+}
+
+}  // namespace
+
+std::string_view to_string(SchedulerKind kind) { return name_of<SchedulerKind>(kSchedulers, kind); }
+std::string_view to_string(Retarget retarget) { return name_of<Retarget>(kRetargets, retarget); }
+std::string_view to_string(Precision precision) { return name_of<Precision>(kPrecisions, precision); }
+std::string_view to_string(DropReference drop) { return name_of<DropReference>(kDrops, drop); }
+std::optional<SchedulerKind> enum_from(std::string_view name, SchedulerKind*) {
+  return named<SchedulerKind>(kSchedulers, name);
+}
+std::optional<Retarget> enum_from(std::string_view name, Retarget*) {
+  return named<Retarget>(kRetargets, name);
+}
+std::optional<Precision> enum_from(std::string_view name, Precision*) {
+  return named<Precision>(kPrecisions, name);
+}
+std::optional<DropReference> enum_from(std::string_view name, DropReference*) {
+  return named<DropReference>(kDrops, name);
+}
+
+Status validate(const Parameters& parameters) {
+  RETURN_IF_ERROR(valid_size(parameters));
+  RETURN_IF_ERROR(in_range("--steps", parameters.steps, 1, 1000));
+  RETURN_IF_ERROR(in_range("--guidance-scale", parameters.guidance_scale, 0, 100));
+  RETURN_IF_ERROR(in_range("--noise-aug-strength", parameters.noise_aug_strength, 0, 10));
+  RETURN_IF_ERROR(in_range("--num-frames", parameters.tile_frames, 2, 1024));
+  RETURN_IF_ERROR(in_range("--frames-overlap", parameters.tile_overlap, 0, parameters.tile_frames - 1));
+  RETURN_IF_ERROR(in_range("--sample-stride", parameters.sample_stride, 1, 1000));
+  RETURN_IF_ERROR(in_range("--motion-fps", parameters.motion_fps, 1, 240));
+  RETURN_IF_ERROR(in_range("--max-pose-frames", parameters.max_pose_frames, 0, 100000));
+  RETURN_IF_ERROR(in_range("--decode-chunk-size", parameters.decode_chunk_size, 1, 1024));
+  RETURN_IF_ERROR(in_range("pose_canvas", parameters.pose_canvas, 64, 4320));
+  RETURN_IF_ERROR(in_range("--fps", parameters.fps, 0, 240));
+  return in_range("--crf", parameters.crf, 0, 51);
+}
+
+}  // namespace mimicfleet::jobs

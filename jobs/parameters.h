@@ -1,0 +1,83 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "common/status.h"
+
+namespace mimicfleet::jobs {
+
+enum class SchedulerKind { kEuler, kLcm };
+enum class Retarget { kGraft, kRescale };
+enum class Precision { kAuto, kFp32, kBf16, kFp16 };
+enum class DropReference { kNone, kFirst, kEach };
+
+[[nodiscard]] std::string_view to_string(SchedulerKind kind);
+[[nodiscard]] std::string_view to_string(Retarget retarget);
+[[nodiscard]] std::string_view to_string(Precision precision);
+[[nodiscard]] std::string_view to_string(DropReference drop);
+
+// Names as users and the original's scripts spell them, in any case: `EulerDiscreteScheduler`,
+// `AnimateLCM_SVD`.
+[[nodiscard]] std::optional<SchedulerKind> enum_from(std::string_view name, SchedulerKind*);
+[[nodiscard]] std::optional<Retarget> enum_from(std::string_view name, Retarget*);
+[[nodiscard]] std::optional<Precision> enum_from(std::string_view name, Precision*);
+[[nodiscard]] std::optional<DropReference> enum_from(std::string_view name, DropReference*);
+
+// Everything that a user may set about a generated video. Defaults are the original's (configs/test.yaml).
+struct Parameters {
+  // Pixels of the short side (the long one follows from 9:16, in multiples of 64), or an explicit size.
+  std::int32_t resolution = 576;
+  std::int32_t width = 0;  // both 0: from `resolution` and the reference image's orientation
+  std::int32_t height = 0;
+
+  std::int32_t steps = 25;
+  SchedulerKind scheduler = SchedulerKind::kEuler;
+  double guidance_scale = 2.0;
+  double noise_aug_strength = 0.0;
+  std::uint64_t seed = 42;
+  std::int32_t tile_frames = 16;  // `--num-frames`: frames that the UNet sees at once
+  std::int32_t tile_overlap = 6;
+  std::int32_t sample_stride = 2;
+  std::int32_t motion_fps = 7;       // the UNet's fps condition
+  std::int32_t max_pose_frames = 0;  // 0: all
+  std::int32_t decode_chunk_size = 8;
+  std::int32_t pose_canvas = 2160;  // short side of the canvas that poses are drawn on
+  Retarget retarget = Retarget::kGraft;
+  Precision precision = Precision::kAuto;
+
+  double fps = 15;  // of the output; 0: that of the driving video divided by its stride
+  std::int32_t crf = 18;
+  DropReference drop_reference = DropReference::kFirst;
+
+  template <typename Self, typename Fields>
+  static void fields(Self& self, Fields& field) {
+    field("resolution", self.resolution);
+    field("width", self.width);
+    field("height", self.height);
+    field("steps", self.steps);
+    field("scheduler", self.scheduler);
+    field("guidance_scale", self.guidance_scale);
+    field("noise_aug_strength", self.noise_aug_strength);
+    field("seed", self.seed);
+    field("tile_frames", self.tile_frames);
+    field("tile_overlap", self.tile_overlap);
+    field("sample_stride", self.sample_stride);
+    field("motion_fps", self.motion_fps);
+    field("max_pose_frames", self.max_pose_frames);
+    field("decode_chunk_size", self.decode_chunk_size);
+    field("pose_canvas", self.pose_canvas);
+    field("retarget", self.retarget);
+    field("precision", self.precision);
+    field("fps", self.fps);
+    field("crf", self.crf);
+    field("drop_reference", self.drop_reference);
+  }
+};
+
+// kInvalidArgument naming the flag, its value and what it may be.
+[[nodiscard]] Status validate(const Parameters& parameters);
+
+}  // namespace mimicfleet::jobs

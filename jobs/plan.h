@@ -1,0 +1,60 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "common/status.h"
+#include "jobs/task.h"
+
+namespace mimicfleet::jobs {
+
+// One clip of a job as the client planned it: inputs with digests, resolved parameters, where it goes.
+struct ClipPlan {
+  FileRef video;
+  FileRef reference;
+  Parameters parameters;
+  OutputTarget output;
+  std::map<std::string, std::string> provenance;
+
+  template <typename Self, typename Fields>
+  static void fields(Self& self, Fields& field) {
+    field("video", self.video);
+    field("reference", self.reference);
+    field("parameters", self.parameters);
+    field("output", self.output);
+    field("provenance", self.provenance);
+  }
+};
+
+// What a client submits.
+struct JobPlan {
+  std::string name;
+  ModelSet models;
+  std::vector<ClipPlan> clips;
+  std::int32_t priority = 0;
+
+  template <typename Self, typename Fields>
+  static void fields(Self& self, Fields& field) {
+    field("name", self.name);
+    field("models", self.models);
+    field("clips", self.clips);
+    field("priority", self.priority);
+  }
+};
+
+// The tasks of a plan: for every clip an encode and the decode that needs it, with fresh ids.
+// kInvalidArgument: a parameter out of range, an unsafe output path, or two clips with one output (both
+// named).
+[[nodiscard]] Result<std::vector<TaskSpec>> make_tasks(const JobPlan& plan, JobId job);
+
+// True for a relative path of plain components: no "..", no leading '/', no NUL, no empty component.
+[[nodiscard]] bool is_safe_relative(const std::string& path);
+
+// `--shard I/N`: which of `count` items the shard `index` (1-based) of `shards` takes: those at positions
+// index-1, index-1+shards, …
+[[nodiscard]] std::vector<std::size_t> shard_positions(std::size_t count, std::size_t index,
+                                                       std::size_t shards);
+
+}  // namespace mimicfleet::jobs

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "jobs/task.h"
+
+namespace mimicfleet::jobs {
+
+// `<output>.json` beside every video: how it was made and what it must hash to. docs/outputs.md describes it.
+struct OutputRecord {
+  std::uint32_t version = 1;
+  std::string program;  // "mimicfleet 0.1.0"
+  Digest key;           // TaskSpec::key of the decode: equal keys need no second run
+  FileRef video;        // the MP4: path relative to the output folder, digest, size
+  FileRef driving;
+  FileRef reference;
+  ModelSet models;
+  Parameters parameters;
+  std::map<std::string, std::string> provenance;
+  std::int32_t frames = 0;
+  std::int32_t width = 0;
+  std::int32_t height = 0;
+  NumericsClass numerics;
+  std::vector<StageTiming> stages;  // of both tasks
+  std::string encode_worker;
+  std::string decode_worker;
+  std::uint32_t encode_attempt = 0;
+  std::uint32_t decode_attempt = 0;
+  std::vector<std::string> warnings;
+
+  template <typename Self, typename Fields>
+  static void fields(Self& self, Fields& field) {
+    field("version", self.version);
+    field("program", self.program);
+    field("key", self.key);
+    field("video", self.video);
+    field("driving", self.driving);
+    field("reference", self.reference);
+    field("models", self.models);
+    field("parameters", self.parameters);
+    field("provenance", self.provenance);
+    field("frames", self.frames);
+    field("width", self.width);
+    field("height", self.height);
+    field("numerics", self.numerics);
+    field("stages", self.stages);
+    field("encode_worker", self.encode_worker);
+    field("decode_worker", self.decode_worker);
+    field("encode_attempt", self.encode_attempt);
+    field("decode_attempt", self.decode_attempt);
+    field("warnings", self.warnings);
+  }
+};
+
+}  // namespace mimicfleet::jobs

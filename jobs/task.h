@@ -1,0 +1,188 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/digest.h"
+#include "common/id.h"
+#include "common/status.h"
+#include "jobs/model_set.h"
+#include "jobs/parameters.h"
+
+namespace mimicfleet::jobs {
+
+// A job is what a user submits; its tasks are what workers do. Each video makes one kEncodeLatents (pose,
+// conditioning, sampling) and one kDecodeVideo (VAE, H.264); a decode may also join the latents of many
+// encodes.
+using TaskId = Id<struct TaskTag>;
+
+enum class TaskKind { kEncodeLatents, kDecodeVideo };
+enum class TaskState {
+  kWaiting,  // for the artefacts of other tasks
+  kReady,
+  kRunning,  // a worker holds the lease of its current attempt
+  kDone,
+  kFailed,
+  kCancelled,
+};
+
+[[nodiscard]] std::string_view to_string(TaskKind kind);
+[[nodiscard]] std::string_view to_string(TaskState state);
+[[nodiscard]] std::optional<TaskKind> enum_from(std::string_view name, TaskKind*);
+[[nodiscard]] std::optional<TaskState> enum_from(std::string_view name, TaskState*);
+[[nodiscard]] constexpr bool is_terminal(TaskState state) {
+  return state == TaskState::kDone || state == TaskState::kFailed || state == TaskState::kCancelled;
+}
+
+// A file by content; `path` is only where the submitting client saw it.
+struct FileRef {
+  std::string path;
+  Digest digest;
+  std::uint64_t size_bytes = 0;
+
+  friend bool operator==(const FileRef&, const FileRef&) = default;
+  template <typename Self, typename Fields>
+  static void fields(Self& self, Fields& field) {
+    field("path", self.path);
+    field("digest", self.digest);
+    field("size_bytes", self.size_bytes);
+  }
+};
+
+// Where a result goes: `directory`/`relative`.mp4 and .json, and optionally _latents and _frames below it.
+// `nonce` is the content of `directory`/_run/nonce: a worker that reads the same there sees the same folder.
+struct OutputTarget {
+  std::string directory;
+  std::string relative;  // without suffix, '/'-separated, never absolute, never with ".."
+  std::string nonce;
+  bool save_video = true;
+  bool save_latents = false;
+  bool latents_fp16 = false;
+  bool save_frames = false;
+
+  template <typename Self, typename Fields>
+  static void fields(Self& self, Fields& field) {
+    field("directory", self.directory);
+    field("relative", self.relative);
+    field("nonce", self.nonce);
+    field("save_video", self.save_video);
+    field("save_latents", self.save_latents);
+    field("latents_fp16", self.latents_fp16);
+    field("save_frames", self.save_frames);
+  }
+};
+
+// All that a worker needs to know to do a task, fixed when the job is made.
+struct TaskSpec {
+  TaskId id;
+  JobId job;
+  TaskKind kind = TaskKind::kEncodeLatents;
+  std::string name;           // for people: the output's relative path
+  Digest key;                 // names what it makes, apart from the numerics class
+  std::vector<TaskId> needs;  // tasks whose latents it takes, in order
+  Digest model_set;
+  Parameters parameters;
+  FileRef video;      // kEncodeLatents
+  FileRef reference;  // kEncodeLatents
+  OutputTarget output;
+  std::map<std::string, std::string> provenance;  // parameter -> flag | config | defaults | built-in
+  std::int32_t priority = 0;
+
+  template <typename Self, typename Fields>
+  static void fields(Self& self, Fields& field) {
+    field("id", self.id);
+    field("job", self.job);
+    field("kind", self.kind);
+    field("name", self.name);
+    field("key", self.key);
+    field("needs", self.needs);
+    field("model_set", self.model_set);
+    field("parameters", self.parameters);
+    field("video", self.video);
+    field("reference", self.reference);
+    field("output", self.output);
+    field("provenance", self.provenance);
+    field("priority", self.priority);
+  }
+};
+
+// An artefact that exists somewhere: the latents of one encode.
+struct ArtefactRef {
+  Digest key;      // TaskSpec::key of the task that made it
+  Digest content;  // SHA-256 of its bytes
+  std::uint64_t size_bytes = 0;
+  NumericsClass numerics;
+
+  template <typename Self, typename Fields>
+  static void fields(Self& self, Fields& field) {
+    field("key", self.key);
+    field("content", self.content);
+    field("size_bytes", self.size_bytes);
+    field("numerics", self.numerics);
+  }
+};
+
+// Seconds of one stage, and whether its result came out of a cache or resident models (warm) or was made
+// (cold).
+struct StageTiming {
+  std::string stage;  // load preprocess clip vae_encode pose_net denoise vae_decode mux transfer
+  double seconds = 0;
+  bool warm = false;
+
+  template <typename Self, typename Fields>
+  static void fields(Self& self, Fields& field) {
+    field("stage", self.stage);
+    field("seconds", self.seconds);
+    field("warm", self.warm);
+  }
+};
+
+// What a worker reports of a finished attempt; becomes part of the output's record.
+struct TaskResult {
+  std::optional<ArtefactRef> latents;  // kEncodeLatents
+  std::optional<FileRef> video;        // kDecodeVideo: path below the output folder
+  std::int32_t frames = 0;
+  std::int32_t width = 0;
+  std::int32_t height = 0;
+  NumericsClass numerics;
+  std::vector<StageTiming> stages;
+  std::uint64_t transferred_bytes = 0;  // latents fetched from other workers
+  std::vector<std::string> warnings;
+
+  template <typename Self, typename Fields>
+  static void fields(Self& self, Fields& field) {
+    field("latents", self.latents);
+    field("video", self.video);
+    field("frames", self.frames);
+    field("width", self.width);
+    field("height", self.height);
+    field("numerics", self.numerics);
+    field("stages", self.stages);
+    field("transferred_bytes", self.transferred_bytes);
+    field("warnings", self.warnings);
+  }
+};
+
+// How far a running attempt is; renews its lease.
+struct TaskProgress {
+  TaskId task;
+  std::uint32_t attempt = 0;
+  std::string stage;
+  std::int32_t step = 0;
+  std::int32_t steps = 0;  // 0: the stage has no steps
+
+  template <typename Self, typename Fields>
+  static void fields(Self& self, Fields& field) {
+    field("task", self.task);
+    field("attempt", self.attempt);
+    field("stage", self.stage);
+    field("step", self.step);
+    field("steps", self.steps);
+  }
+};
+
+}  // namespace mimicfleet::jobs
