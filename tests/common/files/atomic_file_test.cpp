@@ -1,0 +1,113 @@
+#include "common/files/atomic_file.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/common/files/temporary_folder.h"
+
+namespace mimicfleet {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+TEST(AtomicFile, AppearsUnderItsNameOnlyOnCommit) {
+  const TemporaryFolder folder;
+  auto file = AtomicFile::create(folder / "out.mp4");
+  ASSERT_TRUE(file.ok()) << file.status();
+  ASSERT_TRUE(file->write("half").ok());
+  EXPECT_FALSE(std::filesystem::exists(folder / "out.mp4"));
+  ASSERT_TRUE(file->commit().ok());
+  EXPECT_EQ(read_file(folder / "out.mp4"), "half");
+  EXPECT_THAT(folder.names(), ElementsAre("out.mp4"));
+}
+
+TEST(AtomicFile, LeavesNothingWithoutACommit) {
+  const TemporaryFolder folder;
+  {
+    auto file = AtomicFile::create(folder / "out.mp4");
+    ASSERT_TRUE(file.ok());
+    ASSERT_TRUE(file->write("half").ok());
+    ASSERT_EQ(folder.names().size(), 1u);
+    EXPECT_TRUE(is_temporary_name(folder.names().front()));
+  }
+  EXPECT_THAT(folder.names(), IsEmpty());
+}
+
+TEST(AtomicFile, MovedFromLeavesTheFileToItsNewOwner) {
+  const TemporaryFolder folder;
+  auto first = AtomicFile::create(folder / "out");
+  ASSERT_TRUE(first.ok());
+  auto second = AtomicFile::create(folder / "other");
+  ASSERT_TRUE(second.ok());
+  *second = std::move(*first);  // what `second` had is gone, what `first` had goes on
+  EXPECT_EQ(folder.names().size(), 1u);
+  ASSERT_TRUE(second->commit().ok());
+  EXPECT_THAT(folder.names(), ElementsAre("out"));
+}
+
+TEST(AtomicFile, ReplacesWhatHadTheNameEvenASymbolicLink) {
+  const TemporaryFolder folder;
+  const std::string victim = folder.write("victim", "untouched");
+  std::filesystem::create_symlink(victim, folder / "out");
+  ASSERT_TRUE(write_file_atomically(folder / "out", "new").ok());
+  EXPECT_EQ(read_file(victim), "untouched");
+  EXPECT_EQ(read_file(folder / "out"), "new");
+  EXPECT_FALSE(std::filesystem::is_symlink(folder / "out"));
+}
+
+TEST(AtomicFile, IntoAMissingFolderNamesTheFileAndTheCause) {
+  const Status status = write_file_atomically("/nonexistent/out.mp4", "x");
+  EXPECT_EQ(status.code(), StatusCode::kNotFound);
+  EXPECT_THAT(status.message(), HasSubstr("/nonexistent/out.mp4"));
+}
+
+TEST(AtomicFile, OntoAFolderFailsAndLeavesNothing) {
+  const TemporaryFolder folder;
+  std::filesystem::create_directory(folder / "out");
+  EXPECT_EQ(write_file_atomically(folder / "out", "x").code(), StatusCode::kFailedPrecondition);
+  EXPECT_THAT(folder.names(), ElementsAre("out"));
+}
+
+TEST(AtomicFile, RefusesNamesThatAreNone) {
+  const TemporaryFolder folder;
+  EXPECT_EQ(write_file_atomically(folder / "", "x").code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(write_file_atomically(folder / "..", "x").code(), StatusCode::kInvalidArgument);
+}
+
+TEST(AtomicFile, PastTheFileSizeLimitIsATypedErrorAndLeavesNothing) {
+  const TemporaryFolder folder;
+  const auto exit_code = [&folder] {
+    ::signal(SIGXFSZ, SIG_IGN);
+    const rlimit limit{1000, 1000};
+    if (::setrlimit(RLIMIT_FSIZE, &limit) != 0) return 2;
+    const Status status = write_file_atomically(folder / "out", std::string(5000, 'x'));
+    return status.code() == StatusCode::kResourceExhausted && folder.names().empty() ? 0 : 1;
+  };
+  EXPECT_EXIT(::_exit(exit_code()), ::testing::ExitedWithCode(0), "");
+}
+
+TEST(AtomicFile, OnAFullDiskIsATypedErrorAndLeavesNothing) {
+  const TemporaryFolder folder;
+  if (::mount("none", folder.path().c_str(), "tmpfs", 0, "size=64k") != 0) {
+    GTEST_SKIP() << "needs the right to mount a file system";
+  }
+  const Status status = write_file_atomically(folder / "out", std::string(100'000, 'x'));
+  const auto names = folder.names();
+  const Status fits = write_file_atomically(folder / "out", std::string(10'000, 'x'));
+  ::umount(folder.path().c_str());
+  EXPECT_EQ(status.code(), StatusCode::kResourceExhausted);
+  EXPECT_THAT(status.message(), HasSubstr("No space left on device"));
+  EXPECT_THAT(names, IsEmpty());
+  EXPECT_TRUE(fits.ok()) << fits;
+}
+
+}  // namespace
+}  // namespace mimicfleet
