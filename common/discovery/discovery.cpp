@@ -1,0 +1,93 @@
+#include "common/discovery/discovery.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include <fmt/format.h>
+
+#include "common/json/json.h"
+
+namespace mimicfleet::discovery {
+namespace {
+
+constexpr std::size_t kMaxFileBytes = 64 << 10;
+
+std::string environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+Status failed(const std::string& path, const char* what) {
+  return {StatusCode::kFailedPrecondition, fmt::format("{}: {}: {}", path, what, std::strerror(errno))};
+}
+
+}  // namespace
+
+std::string server_file_path() {
+  std::string state = environment("XDG_STATE_HOME");
+  if (state.empty()) {
+    const std::string home = environment("HOME");
+    if (home.empty()) return {};
+    state = home + "/.local/state";
+  }
+  return state + "/mimicfleet/server.json";
+}
+
+Result<ServerFile> read_server_file(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) return Status(StatusCode::kNotFound, fmt::format("{}: no server has been started here", path));
+  std::string text(kMaxFileBytes, '\0');
+  in.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<std::size_t>(in.gcount()));
+  auto server = json::read<ServerFile>(text);
+  if (!server.ok()) return server.status().prefixed(path);
+  if (server->endpoint.empty()) return Status(StatusCode::kBadInput, path + ": it names no endpoint");
+  return server;
+}
+
+Status write_server_file(const ServerFile& server, const std::string& path) {
+  if (path.empty()) return {StatusCode::kFailedPrecondition, "neither XDG_STATE_HOME nor HOME is set"};
+  const auto folder = std::filesystem::path(path).parent_path();
+  std::error_code error;
+  std::filesystem::create_directories(folder.parent_path(), error);
+  if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) return failed(folder, "cannot make the folder");
+
+  const std::string temporary = fmt::format("{}.{}", path, ::getpid());
+  const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (fd < 0) return failed(temporary, "cannot write");
+  const std::string text = json::write(server);
+  const bool written = ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size());
+  if (::close(fd) != 0 || !written || ::rename(temporary.c_str(), path.c_str()) != 0) {
+    const Status failure = failed(path, "cannot write");
+    ::unlink(temporary.c_str());
+    return failure;
+  }
+  return {};
+}
+
+void remove_server_file(std::int64_t pid, const std::string& path) {
+  const auto server = read_server_file(path);
+  if (server.ok() && server->pid == pid) ::unlink(path.c_str());
+}
+
+Result<std::string> find_server(const std::string& flag) {
+  if (!flag.empty()) return flag;
+  if (std::string named = environment("MIMICFLEET_SERVER"); !named.empty()) return named;
+  const auto server = read_server_file();
+  if (server.ok()) return server->endpoint;
+  return Status(
+      StatusCode::kNotFound,
+      fmt::format("no coordinator is known ({}): start one with `coordinator serve`, or name it by flag "
+                  "or MIMICFLEET_SERVER",
+                  server.status().message()));
+}
+
+}  // namespace mimicfleet::discovery
