@@ -1,0 +1,140 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "common/clock.h"
+#include "jobs/client_messages.h"
+
+// The coordinator's picture of the world: plain data that `decide` (decide.h) changes and nothing else does.
+namespace mimicfleet::coordinator {
+
+using jobs::TaskAttempt;
+using jobs::TaskId;
+using jobs::TaskKind;
+using jobs::TaskState;
+
+struct SchedulerConfig {
+  Duration lease = std::chrono::seconds(10);  // without a heartbeat a lease ends after this
+  Duration stall = std::chrono::minutes(30);  // without any progress, too
+  Duration tick = std::chrono::milliseconds(250);
+  Duration retry_delay = std::chrono::seconds(1);    // times the number of failures
+  Duration grant_arrival = std::chrono::seconds(5);  // a grant that no heartbeat lists by then got lost
+  std::uint32_t max_attempts = 3;
+};
+
+// One unit of work. What is above the line is stored before anybody is told of it.
+struct Task {
+  jobs::TaskSpec spec;
+  std::uint64_t position = 0;  // in the job
+  TaskState state = TaskState::kWaiting;
+  std::uint32_t attempt = 0;     // number of the newest lease; only its holder may commit
+  std::uint32_t failures = 0;    // attempts that failed or whose lease expired
+  std::uint32_t recomputes = 0;  // times a finished encode ran again because its latents were lost
+  WorkerId worker;               // of the newest attempt
+  std::string worker_name;
+  Status error;  // of the last failure
+  jobs::TaskResult result;
+  double run_seconds = 0;
+  // ---- not stored
+  std::vector<TaskId> needed_by;
+  jobs::TaskProgress progress;
+  Instant leased_at{};
+  Instant lease_expires{};
+  Instant progressed_at{};
+  Instant not_before{};  // back-off after a failure
+  WorkerId failed_on;    // another worker is tried first
+
+  template <typename Self, typename Fields>
+  static void fields(Self& self, Fields& field) {
+    field("spec", self.spec);
+    field("position", self.position);
+    field("state", self.state);
+    field("attempt", self.attempt);
+    field("failures", self.failures);
+    field("recomputes", self.recomputes);
+    field("worker", self.worker);
+    field("worker_name", self.worker_name);
+    field("error", self.error);
+    field("result", self.result);
+    field("run_seconds", self.run_seconds);
+  }
+};
+
+struct Job {
+  JobId id;
+  std::uint64_t number = 0;
+  std::string name;
+  RequestId request;  // that submitted it: the same request again is the same job
+  jobs::ModelSet models;
+  std::int32_t priority = 0;
+  std::int64_t submitted_wall_ms = 0;  // for people
+  bool ended = false;
+  // ---- not stored
+  std::vector<TaskId> tasks;  // in the order of the plan
+  jobs::TaskCounts counts;
+
+  template <typename Self, typename Fields>
+  static void fields(Self& self, Fields& field) {
+    field("id", self.id);
+    field("number", self.number);
+    field("name", self.name);
+    field("request", self.request);
+    field("models", self.models);
+    field("priority", self.priority);
+    field("submitted_wall_ms", self.submitted_wall_ms);
+    field("ended", self.ended);
+  }
+};
+
+struct Worker {
+  jobs::WorkerHello hello;
+  jobs::WorkerState state = jobs::WorkerState::kLoading;
+  Instant joined{};
+  Instant last_heard{};
+  std::uint32_t slots = 0;  // leases it can hold at once
+  std::set<TaskId> leases;
+  bool drain = false;
+  bool stop = false;
+  std::uint32_t tasks_done = 0;
+  std::uint32_t tasks_failed = 0;
+};
+
+// Ready tasks in the order in which they should start: priority, then finishing started clips before starting
+// new ones, then first come.
+struct ReadyOrder {
+  std::int32_t priority = 0;
+  TaskKind kind = TaskKind::kEncodeLatents;
+  std::uint64_t job_number = 0;
+  std::uint64_t position = 0;  // in the job
+  TaskId task;
+
+  friend bool operator<(const ReadyOrder& a, const ReadyOrder& b) {
+    if (a.priority != b.priority) return a.priority > b.priority;
+    if (a.job_number != b.job_number) return a.job_number < b.job_number;
+    if (a.kind != b.kind) return a.kind == TaskKind::kDecodeVideo;
+    if (a.position != b.position) return a.position < b.position;
+    return a.task < b.task;
+  }
+};
+
+struct State {
+  SchedulerConfig config;
+  std::uint64_t epoch = 0;
+  std::uint64_t next_job_number = 1;
+  std::uint64_t next_sequence = 1;  // of events
+  Instant last_tick{};
+  Instant holders_known_at{};  // after a restart workers first say which latents they hold
+  std::unordered_map<TaskId, Task> tasks;
+  std::map<JobId, Job> jobs;
+  std::map<WorkerId, Worker> workers;
+  std::set<ReadyOrder> ready;
+  std::set<TaskId> running;
+  std::map<Digest, std::set<WorkerId>> holders;  // content of an artefact -> workers that have it
+};
+
+}  // namespace mimicfleet::coordinator

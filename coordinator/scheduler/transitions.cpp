@@ -1,0 +1,279 @@
+#include "coordinator/scheduler/transitions.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "coordinator/scheduler/placement.h"
+
+namespace mimicfleet::coordinator {
+
+std::uint32_t& count(jobs::TaskCounts& counts, TaskState state) {
+  switch (state) {
+    case TaskState::kWaiting:
+      return counts.waiting;
+    case TaskState::kReady:
+      return counts.ready;
+    case TaskState::kRunning:
+      return counts.running;
+    case TaskState::kDone:
+      return counts.done;
+    case TaskState::kFailed:
+      return counts.failed;
+    case TaskState::kCancelled:
+      return counts.cancelled;
+  }
+  check_failed("a task state", __FILE__, __LINE__);
+}
+
+ReadyOrder ready_order(const State& state, const Task& task) {
+  const Job& job = state.jobs.at(task.spec.job);
+  return {task.spec.priority, task.spec.kind, job.number, task.position, task.spec.id};
+}
+
+void Transitions::move_to(Task& task, TaskState next) {
+  if (task.state == TaskState::kReady) state_.ready.erase(ready_order(state_, task));
+  if (task.state == TaskState::kRunning) state_.running.erase(task.spec.id);
+  Job& job = state_.jobs.at(task.spec.job);
+  --count(job.counts, task.state);
+  ++count(job.counts, next);
+  task.state = next;
+  if (next == TaskState::kReady) state_.ready.insert(ready_order(state_, task));
+  if (next == TaskState::kRunning) state_.running.insert(task.spec.id);
+  decision_.changed_tasks.push_back(task.spec.id);
+}
+
+void Transitions::admit(Task& task) {
+  const bool ready = std::all_of(task.spec.needs.begin(), task.spec.needs.end(), [&](const TaskId& need) {
+    return state_.tasks.at(need).state == TaskState::kDone;
+  });
+  move_to(task, ready ? TaskState::kReady : TaskState::kWaiting);
+}
+
+void Transitions::renew(Task& task, const jobs::TaskProgress& progress) {
+  const bool moved = progress.stage != task.progress.stage || progress.step != task.progress.step;
+  if (moved) task.progressed_at = now_;
+  task.progress = progress;
+  task.lease_expires = now_ + state_.config.lease;
+}
+
+void Transitions::drop_lease(Task& task) {
+  const auto worker = state_.workers.find(task.worker);
+  if (worker != state_.workers.end()) worker->second.leases.erase(task.spec.id);
+  task.progress = {};
+}
+
+void Transitions::commit(Task& task, const jobs::TaskResult& result) {
+  task.result = result;
+  task.error = Status();
+  task.run_seconds = to_seconds(now_ - task.leased_at);
+  if (const auto worker = state_.workers.find(task.worker); worker != state_.workers.end()) {
+    ++worker->second.tasks_done;
+    if (result.latents) state_.holders[result.latents->content].insert(task.worker);
+  }
+  drop_lease(task);
+  move_to(task, TaskState::kDone);
+  log("task_committed", task, "");
+  for (const TaskId& id : task.needed_by) {
+    Task& next = state_.tasks.at(id);
+    if (next.state == TaskState::kWaiting) admit(next);
+  }
+  end_job_if_over(state_.jobs.at(task.spec.job));
+}
+
+void Transitions::fail(Task& task, const Status& status) {
+  ++task.failures;
+  task.error = status;
+  task.failed_on = task.worker;
+  if (const auto worker = state_.workers.find(task.worker); worker != state_.workers.end()) {
+    ++worker->second.tasks_failed;
+  }
+  log("task_failed", task, fmt::format("{}: {}", to_string(status.code()), status.message()));
+  drop_lease(task);
+  if (!status.retryable() || task.failures >= state_.config.max_attempts) {
+    fail_for_good(task, status);
+    return;
+  }
+  task.not_before = now_ + task.failures * state_.config.retry_delay;
+  admit(task);
+  log("task_requeued", task,
+      fmt::format("after failure {} of {}", task.failures, state_.config.max_attempts));
+}
+
+void Transitions::fail_for_good(Task& task, const Status& status) {
+  task.error = status;
+  move_to(task, TaskState::kFailed);
+  for (const TaskId& id : task.needed_by) {
+    Task& next = state_.tasks.at(id);
+    if (!is_terminal(next.state)) fail_for_good(next, status);
+  }
+  end_job_if_over(state_.jobs.at(task.spec.job));
+}
+
+void Transitions::release(Task& task) {
+  drop_lease(task);
+  admit(task);
+}
+
+void Transitions::cancel(Task& task) {
+  if (task.state == TaskState::kRunning) drop_lease(task);
+  move_to(task, TaskState::kCancelled);
+  log("task_cancelled", task, "");
+}
+
+void Transitions::end_job_if_over(Job& job) {
+  if (job.ended || job.counts.ended() != job.counts.total()) return;
+  job.ended = true;
+  decision_.changed_jobs.push_back(job.id);
+  log("job_ended", job,
+      fmt::format("{} done, {} failed, {} cancelled", job.counts.done, job.counts.failed,
+                  job.counts.cancelled));
+}
+
+void Transitions::forget_worker(const Worker& worker, bool lost) {
+  const WorkerId id = worker.hello.worker;
+  const std::set<TaskId> leases = worker.leases;
+  const Status reason(StatusCode::kUnavailable,
+                      fmt::format("worker {} was lost while it ran this", worker.hello.name));
+  for (const TaskId& lease : leases) {
+    Task& task = state_.tasks.at(lease);
+    if (lost) {
+      log("lease_expired", task, "its worker was lost");
+      fail(task, reason);
+    } else {
+      log("lease_released", task, "its worker left");
+      release(task);
+    }
+  }
+  for (auto holder = state_.holders.begin(); holder != state_.holders.end();) {
+    holder->second.erase(id);
+    holder = holder->second.empty() ? state_.holders.erase(holder) : std::next(holder);
+  }
+  state_.workers.erase(id);
+}
+
+void Transitions::expire_leases() {
+  std::vector<TaskId> expired;
+  for (const TaskId& id : state_.running) {
+    const Task& task = state_.tasks.at(id);
+    const bool silent = now_ > task.lease_expires;
+    const bool stalled = now_ - task.progressed_at > state_.config.stall;
+    if (silent || stalled) expired.push_back(id);
+  }
+  for (const TaskId& id : expired) {
+    Task& task = state_.tasks.at(id);
+    log("lease_expired", task, "no progress in time");
+    fail(task,
+         Status(StatusCode::kTimeout, fmt::format("worker {} made no progress in time", task.worker_name)));
+  }
+}
+
+void Transitions::postpone(Duration by) {
+  for (auto& [id, worker] : state_.workers) worker.last_heard += by;
+  for (const TaskId& id : state_.running) {
+    Task& task = state_.tasks.at(id);
+    task.lease_expires += by;
+    task.progressed_at += by;
+  }
+}
+
+bool Transitions::inputs_available(Task& task) {
+  std::vector<TaskId> lost;
+  for (const TaskId& need : task.spec.needs) {
+    if (!is_held(state_, state_.tasks.at(need))) lost.push_back(need);
+  }
+  if (lost.empty()) return true;
+  for (const TaskId& id : lost) {
+    Task& encode = state_.tasks.at(id);
+    if (encode.state != TaskState::kDone) continue;
+    if (++encode.recomputes > state_.config.max_attempts) {
+      fail_for_good(encode, Status(StatusCode::kUnavailable, "its latents were lost again and again"));
+      return false;
+    }
+    admit(encode);
+    log("task_requeued", encode, "nobody holds its latents any more");
+  }
+  if (!is_terminal(task.state)) admit(task);
+  return false;
+}
+
+jobs::TaskInput Transitions::input_of(const TaskId& need) const {
+  const Task& encode = state_.tasks.at(need);
+  jobs::TaskInput input;
+  input.artefact = *encode.result.latents;
+  for (const WorkerId& holder : state_.holders.at(input.artefact.content)) {
+    input.holders.push_back(state_.workers.at(holder).hello.data_endpoint);
+  }
+  input.made_by = encode.result;
+  input.made_by_worker = encode.worker_name;
+  input.made_by_attempt = encode.attempt;
+  input.driving = encode.spec.video;
+  input.reference = encode.spec.reference;
+  return input;
+}
+
+void Transitions::grant(Task& task, Worker& worker) {
+  ++task.attempt;
+  task.worker = worker.hello.worker;
+  task.worker_name = worker.hello.name;
+  task.leased_at = task.progressed_at = now_;
+  task.lease_expires = now_ + state_.config.lease;
+  task.progress = {};
+  worker.leases.insert(task.spec.id);
+  move_to(task, TaskState::kRunning);
+  log("task_leased", task, "");
+  Grant grant;
+  grant.worker = worker.hello.worker;
+  grant.lease.epoch = state_.epoch;
+  grant.lease.attempt = task.attempt;
+  grant.lease.spec = task.spec;
+  grant.lease.models = state_.jobs.at(task.spec.job).models;
+  for (const TaskId& need : task.spec.needs) grant.lease.inputs.push_back(input_of(need));
+  decision_.grants.push_back(std::move(grant));
+}
+
+void Transitions::dispatch() {
+  for (bool progress = true; progress && !state_.ready.empty();) {
+    progress = false;
+    for (auto& [id, worker] : state_.workers) {  // one each in turn, so that no worker hoards
+      if (free_slots(worker) == 0) continue;
+      const auto next = next_task(state_, worker, now_);
+      if (!next) continue;
+      Task& task = state_.tasks.at(*next);
+      if (inputs_available(task)) grant(task, worker);
+      progress = true;
+    }
+  }
+}
+
+jobs::Event& Transitions::add_event(std::string_view kind, std::string detail) {
+  jobs::Event event;
+  event.sequence = state_.next_sequence++;
+  event.epoch = state_.epoch;
+  event.kind = kind;
+  event.detail = std::move(detail);
+  return decision_.events.emplace_back(std::move(event));
+}
+
+void Transitions::log(std::string_view kind, const Task& task, std::string detail) {
+  jobs::Event& event = add_event(kind, std::move(detail));
+  event.job = state_.jobs.at(task.spec.job).number;
+  event.task = to_string(task.spec.id);
+  event.name = task.spec.name;
+  event.task_kind = task.spec.kind;
+  event.attempt = task.attempt;
+  event.worker = task.worker_name;
+}
+
+void Transitions::log(std::string_view kind, const Job& job, std::string detail) {
+  jobs::Event& event = add_event(kind, std::move(detail));
+  event.job = job.number;
+  event.name = job.name;
+}
+
+void Transitions::log(std::string_view kind, const Worker& worker, std::string detail) {
+  jobs::Event& event = add_event(kind, std::move(detail));
+  event.worker = worker.hello.name;
+}
+
+}  // namespace mimicfleet::coordinator

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "coordinator/scheduler/decide.h"
+
+namespace mimicfleet::coordinator {
+
+// The counter of a state.
+[[nodiscard]] std::uint32_t& count(jobs::TaskCounts& counts, TaskState state);
+[[nodiscard]] ReadyOrder ready_order(const State& state, const Task& task);
+
+// The steps that change a task, each keeping the state consistent (counts, ready queue, leases, events) and
+// noting what has to be stored.
+class Transitions {
+ public:
+  Transitions(State& state, Decision& decision, Instant now)
+      : state_(state), decision_(decision), now_(now) {}
+
+  // Ready if its inputs are there, else waiting.
+  void admit(Task& task);
+  void renew(Task& task, const jobs::TaskProgress& progress);
+  void commit(Task& task, const jobs::TaskResult& result);
+  // The attempt failed: ready again after a while, or failed for good.
+  void fail(Task& task, const Status& status);
+  // The attempt ends without blame.
+  void release(Task& task);
+  void cancel(Task& task);
+  void end_job_if_over(Job& job);
+  // Takes back the leases of a worker and removes it. `lost` leases count as failures.
+  void forget_worker(const Worker& worker, bool lost);
+  void expire_leases();
+  void postpone(Duration by);
+  // Gives ready tasks to workers with free slots.
+  void dispatch();
+
+  void log(std::string_view kind, const Task& task, std::string detail);
+  void log(std::string_view kind, const Job& job, std::string detail);
+  void log(std::string_view kind, const Worker& worker, std::string detail);
+
+ private:
+  void move_to(Task& task, TaskState next);
+  void drop_lease(Task& task);
+  void fail_for_good(Task& task, const Status& status);
+  // False if latents that the task needs have no holder left; their encodes are then ready again.
+  bool inputs_available(Task& task);
+  void grant(Task& task, Worker& worker);
+  [[nodiscard]] jobs::TaskInput input_of(const TaskId& need) const;
+  jobs::Event& add_event(std::string_view kind, std::string detail);
+
+  State& state_;
+  Decision& decision_;
+  Instant now_;
+};
+
+}  // namespace mimicfleet::coordinator

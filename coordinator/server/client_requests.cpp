@@ -1,0 +1,278 @@
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+
+#include <fmt/format.h>
+
+#include "common/log.h"
+#include "coordinator/scheduler/transitions.h"
+#include "coordinator/server/selector.h"
+#include "coordinator/server/server.h"
+
+// What clients ask of the server.
+namespace mimicfleet::coordinator {
+namespace {
+
+constexpr std::uint32_t kTasksPerPage = 200;
+constexpr std::uint32_t kEventsPerPage = 2000;
+constexpr std::size_t kAssemblingJobs = 64;
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  ::gethostname(name.data(), name.size() - 1);
+  return name.data();
+}
+
+std::int64_t wall_ms() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+}
+
+}  // namespace
+
+void Server::on_server_info(const wire::Envelope& request, const std::string& peer) {
+  jobs::ServerInfo info;
+  info.version = MIMICFLEET_VERSION;
+  info.epoch = state_.epoch;
+  info.pid = ::getpid();
+  info.host = host_name();
+  info.state_dir = state_dir_;
+  info.up_seconds = to_seconds(clock_.now() - started_);
+  info.workers = static_cast<std::uint32_t>(state_.workers.size());
+  for (const auto& [id, worker] : state_.workers) {
+    for (const auto& set : worker.hello.model_sets) {
+      const bool known = std::any_of(info.model_sets.begin(), info.model_sets.end(),
+                                     [&](const auto& other) { return other.id == set.id; });
+      if (!known) info.model_sets.push_back(set);
+    }
+  }
+  reply(peer, request, info);
+}
+
+// The job is stored before the scheduler hears of it: on a full disk the submission is refused and nothing
+// changes.
+Result<Job> Server::store_new_job(const jobs::JobPlan& plan, JobId id, RequestId request,
+                                  std::vector<jobs::TaskSpec>& tasks) {
+  ASSIGN_OR_RETURN(tasks, jobs::make_tasks(plan, id));
+  Job job;
+  job.id = id;
+  job.number = state_.next_job_number;
+  job.name = plan.name;
+  job.request = request;
+  job.models = plan.models;
+  job.priority = plan.priority;
+  job.submitted_wall_ms = wall_ms();
+  std::vector<Task> stored(tasks.size());
+  std::vector<const Task*> pointers;
+  for (std::size_t i = 0; i < tasks.size(); ++i) {
+    stored[i].spec = tasks[i];
+    stored[i].position = i;
+    pointers.push_back(&stored[i]);
+  }
+  RETURN_IF_ERROR(store_->commit({&job}, pointers, {}));
+  return job;
+}
+
+void Server::on_job_submit(const wire::Envelope& request, const std::string& peer) {
+  auto submit = wire::body_as<jobs::JobSubmit>(request);
+  if (!submit.ok()) return refuse(peer, request, submit.status());
+  if (const auto known = submitted_.find(request.request); known != submitted_.end()) {
+    const auto job = state_.jobs.find(known->second);
+    return reply(peer, request,
+                 jobs::JobAccepted{known->second, job == state_.jobs.end() ? 0 : job->second.number});
+  }
+  JobId id = submit->job;
+  if (id.is_nil()) {
+    if (assembling_.size() >= kAssemblingJobs) {
+      return refuse(peer, request,
+                    Status(StatusCode::kResourceExhausted, "too many jobs are being submitted at once"));
+    }
+    id = new_id<JobId>();
+    assembling_.emplace(id, std::move(submit->plan));
+  } else {
+    const auto part = assembling_.find(id);
+    if (part == assembling_.end()) {
+      return refuse(peer, request,
+                    Status(StatusCode::kNotFound, "no such job is being submitted: submit it again"));
+    }
+    auto& clips = part->second.clips;
+    std::move(submit->plan.clips.begin(), submit->plan.clips.end(), std::back_inserter(clips));
+  }
+  submitted_[request.request] = id;
+  if (!submit->last) return reply(peer, request, jobs::JobAccepted{id, 0});
+  const jobs::JobPlan plan = std::move(assembling_.at(id));
+  assembling_.erase(id);
+  std::vector<jobs::TaskSpec> tasks;
+  const auto job = store_new_job(plan, id, request.request, tasks);
+  if (!job.ok()) {
+    submitted_.erase(request.request);
+    return refuse(peer, request, job.status());
+  }
+  ++state_.next_job_number;
+  log::info("job {}: {} clips from {}", job->number, plan.clips.size(), log::printable(plan.name));
+  apply(JobSubmitted{*job, std::move(tasks)});
+  reply(peer, request, jobs::JobAccepted{id, job->number});
+}
+
+Result<std::vector<JobId>> Server::select(const std::string& selector) const {
+  ASSIGN_OR_RETURN(const JobSelector selected, parse_selector(selector, state_.next_job_number - 1));
+  std::vector<JobId> ids;
+  for (const auto& [id, job] : state_.jobs) {
+    if (job.number >= selected.first && job.number <= selected.last) ids.push_back(id);
+  }
+  if (ids.empty() && !selected.all) {
+    return Status(StatusCode::kNotFound,
+                  fmt::format("no job matches '{}': see `coordinator job list`", selector));
+  }
+  std::sort(ids.begin(), ids.end(), [&](const JobId& a, const JobId& b) {
+    return state_.jobs.at(a).number < state_.jobs.at(b).number;
+  });
+  return ids;
+}
+
+jobs::JobSummary Server::summary_of(const Job& job) const {
+  jobs::JobSummary summary;
+  summary.job = job.id;
+  summary.number = job.number;
+  summary.name = job.name;
+  summary.tasks = job.counts;
+  summary.priority = job.priority;
+  summary.age_seconds = static_cast<double>(wall_ms() - job.submitted_wall_ms) / 1000;
+  for (const TaskId& id : job.tasks) {
+    const Task& task = state_.tasks.at(id);
+    if (task.spec.kind != TaskKind::kDecodeVideo) continue;
+    ++count(summary.videos, task.state);
+  }
+  const auto& counts = job.counts;
+  if (job.ended) {
+    summary.state = counts.failed > 0      ? TaskState::kFailed
+                    : counts.cancelled > 0 ? TaskState::kCancelled
+                                           : TaskState::kDone;
+  } else {
+    summary.state = counts.running + counts.done > 0 ? TaskState::kRunning : TaskState::kReady;
+  }
+  return summary;
+}
+
+void Server::on_job_list(const wire::Envelope& request, const std::string& peer) {
+  const auto wanted = wire::body_as<jobs::JobListRequest>(request);
+  if (!wanted.ok()) return refuse(peer, request, wanted.status());
+  const auto ids = select(wanted->selector);
+  if (!ids.ok()) return refuse(peer, request, ids.status());
+  jobs::JobList list;
+  for (const JobId& id : *ids) list.jobs.push_back(summary_of(state_.jobs.at(id)));
+  reply(peer, request, list);
+}
+
+void Server::on_job_cancel(const wire::Envelope& request, const std::string& peer) {
+  const auto cancel = wire::body_as<jobs::JobCancel>(request);
+  if (!cancel.ok()) return refuse(peer, request, cancel.status());
+  const auto ids = select(cancel->selector);
+  if (!ids.ok()) return refuse(peer, request, ids.status());
+  jobs::JobList list;
+  for (const JobId& id : *ids) {
+    apply(CancelJob{id});
+    list.jobs.push_back(summary_of(state_.jobs.at(id)));
+  }
+  reply(peer, request, list);
+}
+
+void Server::on_job_retry(const wire::Envelope& request, const std::string& peer) {
+  const auto retry = wire::body_as<jobs::JobRetry>(request);
+  if (!retry.ok()) return refuse(peer, request, retry.status());
+  const auto ids = select(retry->selector);
+  if (!ids.ok()) return refuse(peer, request, ids.status());
+  jobs::JobList list;
+  for (const JobId& id : *ids) {
+    apply(RetryJob{id});
+    list.jobs.push_back(summary_of(state_.jobs.at(id)));
+  }
+  reply(peer, request, list);
+}
+
+jobs::TaskInfo Server::info_of(const Task& task) const {
+  jobs::TaskInfo info;
+  info.spec = task.spec;
+  info.state = task.state;
+  info.attempt = task.attempt;
+  info.worker = task.worker_name;
+  info.progress = task.progress;
+  info.error = task.error;
+  info.result = task.result;
+  info.run_seconds =
+      task.state == TaskState::kRunning ? to_seconds(clock_.now() - task.leased_at) : task.run_seconds;
+  info.why = explain(state_, task, clock_.now());
+  return info;
+}
+
+void Server::on_task_list(const wire::Envelope& request, const std::string& peer) {
+  const auto wanted = wire::body_as<jobs::TaskListRequest>(request);
+  if (!wanted.ok()) return refuse(peer, request, wanted.status());
+  const auto job = state_.jobs.find(wanted->job);
+  if (job == state_.jobs.end()) return refuse(peer, request, Status(StatusCode::kNotFound, "no such job"));
+  jobs::TaskList list;
+  const std::uint32_t count = std::min(wanted->count, kTasksPerPage);
+  for (const TaskId& id : job->second.tasks) {
+    const Task& task = state_.tasks.at(id);
+    if (wanted->only_unfinished && is_terminal(task.state)) continue;
+    if (list.total >= wanted->first && list.tasks.size() < count) list.tasks.push_back(info_of(task));
+    ++list.total;
+  }
+  reply(peer, request, list);
+}
+
+void Server::on_events(const wire::Envelope& request, const std::string& peer) {
+  const auto wanted = wire::body_as<jobs::EventsRequest>(request);
+  if (!wanted.ok()) return refuse(peer, request, wanted.status());
+  const auto found = store_->events(wanted->after, std::min(wanted->count, kEventsPerPage));
+  if (!found.ok()) return refuse(peer, request, found.status());
+  const auto job = state_.jobs.find(wanted->job);
+  jobs::Events answer;
+  answer.last = wanted->after;
+  for (const auto& event : *found) {
+    answer.last = event.sequence;
+    const bool wanted_event =
+        wanted->job.is_nil() || (job != state_.jobs.end() && event.job == job->second.number);
+    if (wanted_event) answer.events.push_back(event);
+  }
+  reply(peer, request, answer);
+}
+
+void Server::on_worker_list(const wire::Envelope& request, const std::string& peer) {
+  jobs::WorkerList list;
+  const Instant now = clock_.now();
+  for (const auto& [id, worker] : state_.workers) {
+    jobs::WorkerInfo info;
+    info.hello = worker.hello;
+    info.hello.artefacts.clear();  // may be many
+    info.state = worker.drain || worker.stop ? jobs::WorkerState::kDraining : worker.state;
+    info.silent_seconds = to_seconds(now - worker.last_heard);
+    info.up_seconds = to_seconds(now - worker.joined);
+    info.tasks_done = worker.tasks_done;
+    info.tasks_failed = worker.tasks_failed;
+    for (const TaskId& lease : worker.leases) info.running.push_back(state_.tasks.at(lease).progress);
+    list.workers.push_back(std::move(info));
+  }
+  reply(peer, request, list);
+}
+
+void Server::on_worker_stop(const wire::Envelope& request, const std::string& peer) {
+  const auto stop = wire::body_as<jobs::WorkerStop>(request);
+  if (!stop.ok()) return refuse(peer, request, stop.status());
+  std::vector<WorkerId> ids;
+  for (const auto& [id, worker] : state_.workers) {
+    if (stop->worker == "all" || stop->worker == worker.hello.name || stop->worker == to_string(id))
+      ids.push_back(id);
+  }
+  if (ids.empty()) {
+    return refuse(peer, request,
+                  Status(StatusCode::kNotFound, fmt::format("no worker '{}': see `coordinator worker list`",
+                                                            log::printable(stop->worker))));
+  }
+  for (const WorkerId& id : ids) apply(StopWorker{id, stop->drain});
+  reply(peer, request, jobs::OkReply{});
+}
+
+}  // namespace mimicfleet::coordinator

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "common/status.h"
+
+namespace mimicfleet::coordinator {
+
+struct ServeOptions {
+  std::string listen = "tcp://127.0.0.1:5555";  // `tcp://127.0.0.1:*` takes any free port
+  std::string state_dir;
+  std::string metrics = "127.0.0.1:9464";  // "off", or port 0 for any free one
+  int ready_fd = -1;                       // gets one line {"endpoint":…,"metrics":…} when all is up
+  bool exit_with_parent = false;           // embedded runs: leave no process behind
+  bool write_discovery = false;            // so that clients and workers of this user find the server
+  std::uint32_t heartbeat_ms = 1000;
+  std::uint32_t lease_ms = 10000;
+  std::uint32_t max_attempts = 3;
+};
+
+// Runs a coordinator until SIGTERM or SIGINT. Errors: the address is taken, the state folder is locked by
+// another coordinator, damaged, or rolled back.
+[[nodiscard]] Status serve(const ServeOptions& options);
+
+}  // namespace mimicfleet::coordinator

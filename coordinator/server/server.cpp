@@ -1,0 +1,163 @@
+#include "coordinator/server/server.h"
+
+#include <array>
+#include <chrono>
+
+#include <fmt/format.h>
+
+#include "common/log.h"
+
+namespace mimicfleet::coordinator {
+namespace {
+
+constexpr int kMessagesPerCommit = 512;
+
+std::int64_t wall_ms() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+}
+
+}  // namespace
+
+Server::Server(net::Socket socket, std::unique_ptr<JobStore> store, SchedulerConfig config,
+               std::uint32_t heartbeat_ms, std::string state_dir)
+    : socket_(std::move(socket)),
+      store_(std::move(store)),
+      state_dir_(std::move(state_dir)),
+      heartbeat_ms_(heartbeat_ms),
+      started_(clock_.now()) {
+  state_.config = config;
+  state_.epoch = store_->epoch();
+}
+
+Status Server::restore() {
+  ASSIGN_OR_RETURN(JobStore::Contents contents, store_->load());
+  state_.next_sequence = contents.last_sequence + 1;
+  for (const auto& job : contents.jobs) submitted_[job.request] = job.id;
+  const std::size_t jobs = contents.jobs.size();
+  const std::size_t tasks = contents.tasks.size();
+  coordinator::restore(state_, std::move(contents.jobs), std::move(contents.tasks), clock_.now());
+  if (jobs > 0) log::info("epoch {}: took up {} jobs with {} tasks", state_.epoch, jobs, tasks);
+  return {};
+}
+
+const std::map<std::string_view, Server::Handler>& Server::handlers() {
+  static const std::map<std::string_view, Handler> table = {
+      {jobs::WorkerHello::kType, &Server::on_worker_hello},
+      {jobs::WorkerHeartbeat::kType, &Server::on_worker_heartbeat},
+      {jobs::TaskCompleted::kType, &Server::on_task_completed},
+      {jobs::TaskFailed::kType, &Server::on_task_failed},
+      {jobs::WorkerGoodbye::kType, &Server::on_worker_goodbye},
+      {jobs::ServerInfoRequest::kType, &Server::on_server_info},
+      {jobs::JobSubmit::kType, &Server::on_job_submit},
+      {jobs::JobListRequest::kType, &Server::on_job_list},
+      {jobs::JobCancel::kType, &Server::on_job_cancel},
+      {jobs::JobRetry::kType, &Server::on_job_retry},
+      {jobs::TaskListRequest::kType, &Server::on_task_list},
+      {jobs::EventsRequest::kType, &Server::on_events},
+      {jobs::WorkerListRequest::kType, &Server::on_worker_list},
+      {jobs::WorkerStop::kType, &Server::on_worker_stop},
+  };
+  return table;
+}
+
+void Server::run(const net::WakeUp& stop) {
+  Instant next_tick = clock_.now() + state_.config.tick;
+  const std::array<net::Socket*, 1> sockets = {&socket_};
+  const std::array<int, 1> fds = {stop.fd()};
+  for (;;) {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(next_tick - clock_.now());
+    net::wait_readable(sockets, fds, std::max(left, std::chrono::milliseconds(0)));
+    if (net::wait_readable({}, fds, std::chrono::milliseconds(0))) return;
+    read_all();
+    if (clock_.now() >= next_tick) {
+      tick();
+      next_tick = clock_.now() + state_.config.tick;
+    }
+    commit_and_send();
+  }
+}
+
+void Server::read_all() {
+  for (int count = 0; count < kMessagesPerCommit; ++count) {
+    const auto received = socket_.receive();
+    if (!received) return;
+    handle(*received);
+  }
+}
+
+void Server::tick() {
+  read_all();  // a lease must not end because its renewal was still in the queue
+  apply(Tick{});
+}
+
+void Server::handle(const net::Received& received) {
+  const auto envelope = wire::open_envelope(received.frames.front());
+  if (!envelope.ok()) {
+    log::warn("refused a message: {}", log::printable(envelope.status().message()));
+    refuse(received.peer, wire::Envelope{}, envelope.status());
+    return;
+  }
+  const auto handler = handlers().find(envelope->type);
+  if (handler == handlers().end()) {
+    refuse(received.peer, *envelope,
+           Status(StatusCode::kUnsupported,
+                  fmt::format("unknown request '{}'", log::printable(envelope->type))));
+    return;
+  }
+  (this->*handler->second)(*envelope, received.peer);
+}
+
+Decision Server::apply(const Input& input) {
+  Decision decision = decide(state_, input, clock_.now());
+  dirty_tasks_.insert(decision.changed_tasks.begin(), decision.changed_tasks.end());
+  dirty_jobs_.insert(decision.changed_jobs.begin(), decision.changed_jobs.end());
+  for (auto& event : decision.events) {
+    event.wall_time_ms = wall_ms();
+    unsaved_events_.push_back(event);
+  }
+  for (const auto& grant : decision.grants) {
+    const auto peer = peers_.find(grant.worker);
+    if (peer != peers_.end()) outbox_.push_back({peer->second, wire::seal(grant.lease, new_id<RequestId>())});
+  }
+  return decision;
+}
+
+void Server::commit_and_send() {
+  std::vector<const Job*> jobs;
+  std::vector<const Task*> tasks;
+  for (const JobId& id : dirty_jobs_) jobs.push_back(&state_.jobs.at(id));
+  for (const TaskId& id : dirty_tasks_) tasks.push_back(&state_.tasks.at(id));
+  const Status saved = store_->commit(jobs, tasks, unsaved_events_);
+  if (!saved.ok()) {  // nothing that depends on it leaves; the next round tries again
+    if (!disk_trouble_) log::error("cannot store the state: {}", saved.message());
+    disk_trouble_ = true;
+    return;
+  }
+  if (disk_trouble_) log::info("the state can be stored again");
+  disk_trouble_ = false;
+  if (observer_) observer_(state_, unsaved_events_);
+  dirty_jobs_.clear();
+  dirty_tasks_.clear();
+  unsaved_events_.clear();
+  for (auto& message : outbox_) {
+    const Status sent = socket_.send({std::move(message.bytes)}, message.peer);
+    if (!sent.ok())
+      log::debug("a reply was not sent: {}", sent.message());  // the peer asks again, or its lease ends
+  }
+  outbox_.clear();
+}
+
+void Server::refuse(const std::string& peer, const wire::Envelope& request, const Status& status) {
+  reply(peer, request, jobs::ErrorReply{status});
+}
+
+void Server::reply_ok_or(const std::string& peer, const wire::Envelope& request, const Status& status) {
+  if (status.ok()) {
+    reply(peer, request, jobs::OkReply{});
+  } else {
+    refuse(peer, request, status);
+  }
+}
+
+}  // namespace mimicfleet::coordinator

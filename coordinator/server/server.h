@@ -1,0 +1,104 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/clock.h"
+#include "common/net/socket.h"
+#include "common/wire/envelope.h"
+#include "coordinator/scheduler/decide.h"
+#include "coordinator/store/job_store.h"
+
+namespace mimicfleet::coordinator {
+
+// The I/O around the scheduler: one thread that reads messages, lets `decide` decide, stores what changed and
+// only then answers. All messages that wait are handled before one commit, so that a burst costs one sync.
+class Server {
+ public:
+  Server(net::Socket socket, std::unique_ptr<JobStore> store, SchedulerConfig config,
+         std::uint32_t heartbeat_ms, std::string state_dir);
+
+  // Puts the stored jobs back.
+  [[nodiscard]] Status restore();
+
+  // Runs until `stop` is signalled.
+  void run(const net::WakeUp& stop);
+
+  [[nodiscard]] const State& state() const { return state_; }
+
+  // Called after every round, on the server's thread (metrics).
+  void set_observer(std::function<void(const State&, const std::vector<jobs::Event>&)> observer) {
+    observer_ = std::move(observer);
+  }
+
+ private:
+  // A message on its way out, held back until what it reports is stored.
+  struct Outgoing {
+    std::string peer;
+    std::string bytes;
+  };
+  using Handler = void (Server::*)(const wire::Envelope&, const std::string& peer);
+  [[nodiscard]] static const std::map<std::string_view, Handler>& handlers();
+
+  void handle(const net::Received& received);
+  void read_all();
+  void tick();
+  void commit_and_send();
+  Decision apply(const Input& input);
+  template <typename T>
+  void reply(const std::string& peer, const wire::Envelope& request, const T& message);
+  void refuse(const std::string& peer, const wire::Envelope& request, const Status& status);
+  void reply_ok_or(const std::string& peer, const wire::Envelope& request, const Status& status);
+
+  // ---- worker requests
+  void on_worker_hello(const wire::Envelope& request, const std::string& peer);
+  void on_worker_heartbeat(const wire::Envelope& request, const std::string& peer);
+  void on_task_completed(const wire::Envelope& request, const std::string& peer);
+  void on_task_failed(const wire::Envelope& request, const std::string& peer);
+  void on_worker_goodbye(const wire::Envelope& request, const std::string& peer);
+  // ---- client requests
+  void on_server_info(const wire::Envelope& request, const std::string& peer);
+  void on_job_submit(const wire::Envelope& request, const std::string& peer);
+  void on_job_list(const wire::Envelope& request, const std::string& peer);
+  void on_job_cancel(const wire::Envelope& request, const std::string& peer);
+  void on_job_retry(const wire::Envelope& request, const std::string& peer);
+  void on_task_list(const wire::Envelope& request, const std::string& peer);
+  void on_events(const wire::Envelope& request, const std::string& peer);
+  void on_worker_list(const wire::Envelope& request, const std::string& peer);
+  void on_worker_stop(const wire::Envelope& request, const std::string& peer);
+
+  [[nodiscard]] Result<Job> store_new_job(const jobs::JobPlan& plan, JobId id, RequestId request,
+                                          std::vector<jobs::TaskSpec>& tasks);
+  [[nodiscard]] Result<std::vector<JobId>> select(const std::string& selector) const;
+  [[nodiscard]] jobs::JobSummary summary_of(const Job& job) const;
+  [[nodiscard]] jobs::TaskInfo info_of(const Task& task) const;
+
+  net::Socket socket_;
+  std::unique_ptr<JobStore> store_;
+  std::string state_dir_;
+  std::uint32_t heartbeat_ms_;
+  SteadyClock clock_;
+  Instant started_;
+  State state_;
+  std::map<WorkerId, std::string> peers_;      // routing ids of the workers
+  std::map<RequestId, JobId> submitted_;       // requests that became jobs
+  std::map<JobId, jobs::JobPlan> assembling_;  // jobs whose parts still come
+  std::set<TaskId> dirty_tasks_;
+  std::set<JobId> dirty_jobs_;
+  std::vector<jobs::Event> unsaved_events_;
+  std::vector<Outgoing> outbox_;
+  bool disk_trouble_ = false;
+  std::function<void(const State&, const std::vector<jobs::Event>&)> observer_;
+};
+
+template <typename T>
+void Server::reply(const std::string& peer, const wire::Envelope& request, const T& message) {
+  outbox_.push_back({peer, wire::seal(message, request.request)});
+}
+
+}  // namespace mimicfleet::coordinator

@@ -1,0 +1,58 @@
+#include "common/log.h"
+#include "coordinator/server/server.h"
+
+// What workers ask of the server.
+namespace mimicfleet::coordinator {
+
+void Server::on_worker_hello(const wire::Envelope& request, const std::string& peer) {
+  const auto hello = wire::body_as<jobs::WorkerHello>(request);
+  if (!hello.ok()) return refuse(peer, request, hello.status());
+  if (!state_.workers.contains(hello->worker)) {
+    log::info("worker {} joined: {}", log::printable(hello->name), log::printable(hello->device));
+  }
+  peers_[hello->worker] = peer;
+  apply(*hello);
+  jobs::WorkerWelcome welcome;
+  welcome.epoch = state_.epoch;
+  welcome.heartbeat_ms = heartbeat_ms_;
+  welcome.lease_ms = static_cast<std::uint32_t>(to_seconds(state_.config.lease) * 1000);
+  reply(peer, request, welcome);
+}
+
+void Server::on_worker_heartbeat(const wire::Envelope& request, const std::string& peer) {
+  const auto beat = wire::body_as<jobs::WorkerHeartbeat>(request);
+  if (!beat.ok()) return refuse(peer, request, beat.status());
+  if (state_.workers.contains(beat->worker)) peers_[beat->worker] = peer;
+  const Decision decision = apply(*beat);
+  if (!decision.reply.ok()) return refuse(peer, request, decision.reply);
+  const Worker& worker = state_.workers.at(beat->worker);
+  jobs::HeartbeatReply answer;
+  answer.epoch = state_.epoch;
+  answer.revoked = decision.revoked;
+  answer.drain = worker.drain;
+  answer.stop = worker.stop;
+  reply(peer, request, answer);
+}
+
+void Server::on_task_completed(const wire::Envelope& request, const std::string& peer) {
+  const auto done = wire::body_as<jobs::TaskCompleted>(request);
+  if (!done.ok()) return refuse(peer, request, done.status());
+  reply_ok_or(peer, request, apply(*done).reply);
+}
+
+void Server::on_task_failed(const wire::Envelope& request, const std::string& peer) {
+  const auto failed = wire::body_as<jobs::TaskFailed>(request);
+  if (!failed.ok()) return refuse(peer, request, failed.status());
+  if (!failed->released) log::warn("a task failed: {}", log::printable(failed->status.message()));
+  reply_ok_or(peer, request, apply(*failed).reply);
+}
+
+void Server::on_worker_goodbye(const wire::Envelope& request, const std::string& peer) {
+  const auto goodbye = wire::body_as<jobs::WorkerGoodbye>(request);
+  if (!goodbye.ok()) return refuse(peer, request, goodbye.status());
+  apply(*goodbye);
+  peers_.erase(goodbye->worker);
+  reply(peer, request, jobs::OkReply{});
+}
+
+}  // namespace mimicfleet::coordinator
