@@ -1,0 +1,31 @@
+#include "common/config/nearest.h"
+
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace mimicfleet::config {
+namespace {
+
+const std::vector<std::string> kNames = {"steps", "num-frames", "frames-overlap", "seed"};
+
+TEST(Nearest, FindsTheNameThatAMistypedOneMeans) {
+  EXPECT_EQ(nearest("stpes", kNames), "steps");
+  EXPECT_EQ(nearest("num_frmaes", kNames), "num-frames");
+  EXPECT_EQ(nearest("overlap", kNames), std::nullopt);
+  EXPECT_EQ(nearest("SEED", kNames), "seed");
+}
+
+TEST(Nearest, OffersNothingForAnEmptyOrEndlessName) {
+  EXPECT_EQ(nearest("", kNames), std::nullopt);
+  EXPECT_EQ(nearest(std::string(10'000, 's'), kNames), std::nullopt);
+}
+
+TEST(Nearest, ListsWhatIsKnownWhenNothingIsNear) {
+  EXPECT_EQ(suggestion("step", kNames), "; did you mean 'steps'?");
+  EXPECT_EQ(suggestion("elephant", kNames), "; known are steps, num-frames, frames-overlap, seed");
+}
+
+}  // namespace
+}  // namespace mimicfleet::config
