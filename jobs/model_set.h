@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "common/digest.h"
+#include "common/model_root/model_root.h"
 
 namespace mimicfleet::jobs {
 
@@ -36,6 +37,10 @@ struct ModelSet {
 
 // The id that goes with the four parts (canonical, versioned).
 [[nodiscard]] Digest model_set_id(const ModelSet& parts);
+
+// The set that these files make: each part is named by what its files are and hold, never by their paths.
+[[nodiscard]] ModelSet make_model_set(const model_root::ModelFiles& files,
+                                      const model_root::PartDigests& digests);
 
 // Within one class results are equal to the byte; across classes only within the parity bounds.
 struct NumericsClass {
