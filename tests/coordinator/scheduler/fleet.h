@@ -1,0 +1,136 @@
+#pragma once
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "coordinator/scheduler/decide.h"
+
+namespace mimicfleet::coordinator {
+
+// A scheduler with a fake clock and workers that tests move by hand.
+class Fleet {
+ public:
+  State state;
+  FakeClock clock;
+  std::vector<jobs::Event> events;
+  std::vector<Grant> grants;
+
+  Fleet() {
+    models_.id = sha256("models");
+    state.epoch = 1;
+  }
+
+  Decision input(const Input& input) {
+    Decision decision = decide(state, input, clock.now());
+    events.insert(events.end(), decision.events.begin(), decision.events.end());
+    grants.insert(grants.end(), decision.grants.begin(), decision.grants.end());
+    return decision;
+  }
+
+  // A job of clips named a, b, c, …
+  JobId submit(std::size_t clips, std::int32_t priority = 0) {
+    jobs::JobPlan plan;
+    plan.models = models_;
+    plan.priority = priority;
+    for (std::size_t i = 0; i < clips; ++i) {
+      jobs::ClipPlan clip;
+      clip.output.relative = std::string(1, static_cast<char>('a' + i % 26)) + std::to_string(i);
+      clip.video.path = clip.output.relative + ".mp4";
+      plan.clips.push_back(clip);
+    }
+    Job job;
+    job.id = new_id<JobId>();
+    job.number = state.next_job_number++;
+    job.models = models_;
+    input(JobSubmitted{job, *jobs::make_tasks(plan, job.id)});
+    return job.id;
+  }
+
+  jobs::WorkerHello hello(const std::string& name) const {
+    jobs::WorkerHello hello;
+    hello.worker = new_id<WorkerId>();
+    hello.name = name;
+    hello.data_endpoint = "tcp://" + name;
+    hello.kinds = {TaskKind::kEncodeLatents, TaskKind::kDecodeVideo};
+    hello.model_sets = {models_};
+    hello.numerics.precision = "fp32";
+    return hello;
+  }
+
+  // A worker that is there and ready with one slot (nothing is granted before its first heartbeat).
+  WorkerId join(const std::string& name, std::uint32_t slots = 1) {
+    const auto greeting = hello(name);
+    input(greeting);
+    beat(greeting.worker, slots);
+    return greeting.worker;
+  }
+
+  // A heartbeat that lists what the scheduler believes the worker holds.
+  Decision beat(WorkerId worker, std::uint32_t slots = 1, std::int32_t step = 0) {
+    jobs::WorkerHeartbeat beat;
+    beat.worker = worker;
+    beat.state = jobs::WorkerState::kReady;
+    if (const auto found = state.workers.find(worker); found != state.workers.end()) {
+      for (const TaskId& id : found->second.leases) {
+        beat.running.push_back({id, state.tasks.at(id).attempt, "denoise", step, 25});
+      }
+    }
+    const auto held = static_cast<std::uint32_t>(beat.running.size());
+    beat.free_slots = slots > held ? slots - held : 0;
+    return input(beat);
+  }
+
+  Decision complete(WorkerId worker, const TaskAttempt& attempt) {
+    jobs::TaskCompleted done;
+    done.worker = worker;
+    done.attempt = attempt;
+    if (state.tasks.at(attempt.task).spec.kind == TaskKind::kEncodeLatents) {
+      done.result.latents.emplace();
+      done.result.latents->key = state.tasks.at(attempt.task).spec.key;
+      done.result.latents->content = sha256(to_string(attempt.task));
+    }
+    return input(done);
+  }
+
+  Decision fail(WorkerId worker, const TaskAttempt& attempt, const Status& status) {
+    jobs::TaskFailed failed;
+    failed.worker = worker;
+    failed.attempt = attempt;
+    failed.status = status;
+    return input(failed);
+  }
+
+  // What `worker` holds now.
+  std::vector<TaskAttempt> leases(WorkerId worker) const {
+    std::vector<TaskAttempt> held;
+    const auto found = state.workers.find(worker);
+    if (found == state.workers.end()) return held;
+    for (const TaskId& id : found->second.leases) held.push_back({id, state.tasks.at(id).attempt});
+    return held;
+  }
+
+  TaskAttempt lease(WorkerId worker) const {
+    const auto held = leases(worker);
+    CHECK(held.size() == 1);
+    return held.front();
+  }
+
+  void pass(Duration time) {
+    clock.advance(time);
+    state.last_tick = clock.now() - state.config.tick;  // as if ticks had come all the while
+    input(Tick{});
+  }
+
+  std::size_t count_events(const std::string& kind) const {
+    return std::count_if(events.begin(), events.end(), [&](const auto& event) { return event.kind == kind; });
+  }
+
+  const Job& job(JobId id) const { return state.jobs.at(id); }
+  const jobs::ModelSet& models() const { return models_; }
+
+ private:
+  jobs::ModelSet models_;
+};
+
+}  // namespace mimicfleet::coordinator

@@ -1,0 +1,162 @@
+#include "coordinator/server/server.h"
+
+#include <array>
+#include <filesystem>
+#include <thread>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace mimicfleet::coordinator {
+namespace {
+
+using testing::HasSubstr;
+
+// A server on a loopback port in a thread of its own, and one peer that talks to it.
+class ServerTest : public testing::Test {
+ protected:
+  ServerTest()
+      : directory_(std::filesystem::path(testing::TempDir()) / ("server." + to_string(new_id<JobId>()))) {
+    start();
+  }
+  ~ServerTest() override {
+    finish();
+    std::filesystem::remove_all(directory_);
+  }
+
+  void start() {
+    auto store = JobStore::open(directory_);
+    CHECK(store.ok());
+    auto socket = net::Socket::router("tcp://127.0.0.1:*");
+    CHECK(socket.ok());
+    const std::string endpoint = socket->endpoint();
+    server_ = std::make_unique<Server>(std::move(socket).value(), std::move(store).value(), SchedulerConfig{},
+                                       1000, directory_);
+    CHECK(server_->restore().ok());
+    thread_ = std::thread([this] { server_->run(stop_); });
+    peer_ = std::make_unique<net::Socket>(net::Socket::dealer(endpoint).value());
+  }
+
+  void finish() {
+    stop_.signal();
+    thread_.join();
+    stop_.clear();
+    server_.reset();
+  }
+
+  wire::Envelope receive() {
+    const std::array<net::Socket*, 1> sockets = {peer_.get()};
+    for (int i = 0; i < 100; ++i) {
+      if (const auto received = peer_->receive())
+        return wire::open_envelope(received->frames.front()).value();
+      net::wait_readable(sockets, {}, std::chrono::milliseconds(100));
+    }
+    ADD_FAILURE() << "no reply";
+    return {};
+  }
+
+  template <typename Message>
+  wire::Envelope ask(const Message& message, RequestId request = new_id<RequestId>()) {
+    EXPECT_TRUE(peer_->send({wire::seal(message, request)}).ok());
+    return receive();
+  }
+
+  static jobs::JobSubmit one_clip(const std::string& name) {
+    jobs::JobSubmit submit;
+    submit.plan.name = "folder";
+    submit.plan.models.id = sha256("models");
+    submit.plan.clips.resize(1);
+    submit.plan.clips[0].output.relative = name;
+    submit.plan.clips[0].video.path = name + ".mp4";
+    return submit;
+  }
+
+  std::filesystem::path directory_;
+  net::WakeUp stop_;
+  std::unique_ptr<Server> server_;
+  std::thread thread_;
+  std::unique_ptr<net::Socket> peer_;
+};
+
+TEST_F(ServerTest, ASubmissionThatIsSentTwiceIsOneJobAlsoAfterARestart) {
+  const auto request = new_id<RequestId>();
+  const auto first = wire::body_as<jobs::JobAccepted>(ask(one_clip("a"), request));
+  ASSERT_TRUE(first.ok()) << first.status();
+  EXPECT_EQ(first->number, 1U);
+  const auto again = wire::body_as<jobs::JobAccepted>(ask(one_clip("a"), request));
+  EXPECT_EQ(again->job, first->job);
+  finish();
+  start();
+  const auto later = wire::body_as<jobs::JobAccepted>(ask(one_clip("a"), request));
+  EXPECT_EQ(later->job, first->job);
+  const auto list = wire::body_as<jobs::JobList>(ask(jobs::JobListRequest{}));
+  ASSERT_EQ(list->jobs.size(), 1U);
+  EXPECT_EQ(list->jobs[0].tasks.total(), 2U);
+}
+
+TEST_F(ServerTest, AJobInPartsIsOneJob) {
+  auto part = one_clip("a");
+  part.last = false;
+  const auto begun = wire::body_as<jobs::JobAccepted>(ask(part));
+  ASSERT_TRUE(begun.ok());
+  part = one_clip("b");
+  part.job = begun->job;
+  const auto accepted = wire::body_as<jobs::JobAccepted>(ask(part));
+  ASSERT_TRUE(accepted.ok());
+  EXPECT_EQ(accepted->number, 1U);
+  const auto tasks = wire::body_as<jobs::TaskList>(ask(jobs::TaskListRequest{accepted->job}));
+  EXPECT_EQ(tasks->total, 4U);
+}
+
+TEST_F(ServerTest, AnImpossibleJobIsRefusedAndNothingIsKept) {
+  auto submit = one_clip("a");
+  submit.plan.clips.push_back(submit.plan.clips[0]);
+  const auto refused = wire::body_as<jobs::ErrorReply>(ask(submit));
+  ASSERT_TRUE(refused.ok());
+  EXPECT_THAT(refused->status.message(), HasSubstr("would both be written to a.mp4"));
+  EXPECT_TRUE(wire::body_as<jobs::JobList>(ask(jobs::JobListRequest{}))->jobs.empty());
+}
+
+TEST_F(ServerTest, GarbageAndUnknownRequestsAreAnsweredWithAnError) {
+  ASSERT_TRUE(peer_->send({"\xdd\xff\xff\xff\xff"}).ok());
+  EXPECT_EQ(receive().type, "error");
+  wire::Envelope unknown;
+  unknown.type = "make_coffee";
+  ASSERT_TRUE(peer_->send({wire::encode_struct(unknown)}).ok());
+  const auto error = wire::body_as<jobs::ErrorReply>(receive());
+  EXPECT_THAT(error->status.message(), HasSubstr("unknown request 'make_coffee'"));
+}
+
+TEST_F(ServerTest, AWorkerGetsItsLeaseAndTheEventLogTellsOfIt) {
+  ask(one_clip("a"));
+  jobs::WorkerHello hello;
+  hello.worker = new_id<WorkerId>();
+  hello.name = "w";
+  hello.kinds = {TaskKind::kEncodeLatents};
+  hello.model_sets.resize(1);
+  hello.model_sets[0].id = sha256("models");
+  EXPECT_EQ(ask(hello).type, "worker_welcome");
+  jobs::WorkerHeartbeat beat;
+  beat.worker = hello.worker;
+  beat.state = jobs::WorkerState::kReady;
+  beat.free_slots = 1;
+  std::vector<std::string> types = {ask(beat).type, receive().type};
+  EXPECT_THAT(types, testing::UnorderedElementsAre("heartbeat_reply", "lease_grant"));
+  const auto events = wire::body_as<jobs::Events>(ask(jobs::EventsRequest{}));
+  ASSERT_TRUE(events.ok());
+  std::vector<std::string> kinds;
+  for (const auto& event : events->events) kinds.push_back(event.kind);
+  EXPECT_THAT(kinds, testing::ElementsAre("job_submitted", "worker_joined", "task_leased"));
+}
+
+TEST_F(ServerTest, CancelAndSelectorsAnswerForPeople) {
+  ask(one_clip("a"));
+  const auto unknown = wire::body_as<jobs::ErrorReply>(ask(jobs::JobCancel{"5"}));
+  EXPECT_THAT(unknown->status.message(), HasSubstr("no job matches '5'"));
+  const auto cancelled = wire::body_as<jobs::JobList>(ask(jobs::JobCancel{"last"}));
+  ASSERT_TRUE(cancelled.ok());
+  EXPECT_EQ(cancelled->jobs.at(0).state, TaskState::kCancelled);
+}
+
+}  // namespace
+}  // namespace mimicfleet::coordinator

@@ -1,0 +1,69 @@
+#include "jobs/keys.h"
+
+#include <functional>
+#include <set>
+
+#include <gtest/gtest.h>
+
+namespace mimicfleet::jobs {
+namespace {
+
+Digest key_with(const std::function<void(Parameters&, ModelSet&)>& change) {
+  Parameters parameters;
+  ModelSet models;
+  models.vae = sha256("vae");
+  change(parameters, models);
+  return latents_key(sha256("video"), sha256("reference"), models, parameters);
+}
+
+TEST(Keys, EveryParameterThatChangesPixelsChangesTheKey) {
+  const std::vector<std::function<void(Parameters&, ModelSet&)>> changes = {
+      [](Parameters&, ModelSet&) {},
+      [](Parameters& p, ModelSet&) { p.resolution = 512; },
+      [](Parameters& p, ModelSet&) { p.width = p.height = 576; },
+      [](Parameters& p, ModelSet&) { p.steps = 4; },
+      [](Parameters& p, ModelSet&) { p.scheduler = SchedulerKind::kLcm; },
+      [](Parameters& p, ModelSet&) { p.guidance_scale = 1; },
+      [](Parameters& p, ModelSet&) { p.noise_aug_strength = 0.02; },
+      [](Parameters& p, ModelSet&) { p.seed = 43; },
+      [](Parameters& p, ModelSet&) { p.tile_frames = 8; },
+      [](Parameters& p, ModelSet&) { p.tile_overlap = 2; },
+      [](Parameters& p, ModelSet&) { p.sample_stride = 1; },
+      [](Parameters& p, ModelSet&) { p.motion_fps = 15; },
+      [](Parameters& p, ModelSet&) { p.max_pose_frames = 10; },
+      [](Parameters& p, ModelSet&) { p.pose_canvas = 512; },
+      [](Parameters& p, ModelSet&) { p.retarget = Retarget::kRescale; },
+      [](Parameters&, ModelSet& m) { m.diffusion = sha256("x"); },
+      [](Parameters&, ModelSet& m) { m.vae = sha256("x"); },
+      [](Parameters&, ModelSet& m) { m.clip = sha256("x"); },
+      [](Parameters&, ModelSet& m) { m.detector = sha256("x"); },
+  };
+  std::set<Digest> keys;
+  for (const auto& change : changes) keys.insert(key_with(change));
+  EXPECT_EQ(keys.size(), changes.size());
+}
+
+TEST(Keys, WhatOnlyTheOutputFileDependsOnIsNotInTheLatentsKey) {
+  const Digest plain = key_with([](Parameters&, ModelSet&) {});
+  EXPECT_EQ(plain, key_with([](Parameters& p, ModelSet&) { p.fps = 30; }));
+  EXPECT_EQ(plain, key_with([](Parameters& p, ModelSet&) { p.crf = 30; }));
+  EXPECT_EQ(plain, key_with([](Parameters& p, ModelSet&) { p.decode_chunk_size = 2; }));
+}
+
+TEST(Keys, AreTheSameOnEveryMachineAndInEveryBuild) {
+  EXPECT_EQ(KeyBuilder("test").add("name", "value").add("n", std::int64_t{-1}).add("x", 0.5).finish().hex(),
+            "ce597433b7dc90c3bf9588cf89fd0b7056c6a57beff78563f2957ce0c95750d0");
+}
+
+TEST(Keys, FieldsCannotRunIntoEachOther) {
+  EXPECT_NE(KeyBuilder("t").add("ab", "c").finish(), KeyBuilder("t").add("a", "bc").finish());
+}
+
+TEST(Keys, TheOrderOfLatentsCounts) {
+  const Digest a = sha256("a");
+  const Digest b = sha256("b");
+  EXPECT_NE(video_key({a, b}, {}, {}), video_key({b, a}, {}, {}));
+}
+
+}  // namespace
+}  // namespace mimicfleet::jobs
