@@ -11,7 +11,6 @@
 namespace mimicfleet::net {
 namespace {
 
-constexpr int kQueueMessages = 2000;
 constexpr int kHeartbeatMs = 2000;
 constexpr int kHeartbeatTimeoutMs = 8000;
 
@@ -38,8 +37,8 @@ struct Socket::Impl {
   Impl(zmq::socket_type type, SocketLimits bounds) : socket(context(), type), limits(bounds) {
     is_router = type == zmq::socket_type::router;
     socket.set(zmq::sockopt::linger, 0);
-    socket.set(zmq::sockopt::sndhwm, kQueueMessages);
-    socket.set(zmq::sockopt::rcvhwm, kQueueMessages);
+    socket.set(zmq::sockopt::sndhwm, bounds.queue_messages);
+    socket.set(zmq::sockopt::rcvhwm, bounds.queue_messages);
     socket.set(zmq::sockopt::maxmsgsize, static_cast<std::int64_t>(bounds.frame_bytes));
     socket.set(zmq::sockopt::heartbeat_ivl, kHeartbeatMs);
     socket.set(zmq::sockopt::heartbeat_timeout, kHeartbeatTimeoutMs);

@@ -12,10 +12,12 @@
 
 namespace mimicfleet::net {
 
-// Bounds on one message from a peer; a longer one is dropped and the next is read.
+// Bounds on what a peer may send and on what may wait for it. A message with more frames is dropped and the
+// next is read.
 struct SocketLimits {
   std::size_t frame_bytes = 5 << 20;
   std::size_t frames = 4;
+  int queue_messages = 2000;  // that wait for one peer, each way; more are refused
 };
 
 struct Received {
