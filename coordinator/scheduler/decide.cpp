@@ -116,6 +116,8 @@ void Handler::operator()(const jobs::WorkerHeartbeat& beat) const {
   }
   Worker& worker = found->second;
   worker.last_heard = now;
+  if (beat.state == jobs::WorkerState::kReady && worker.state != beat.state)
+    change.log("worker_ready", worker, "");
   worker.state = beat.state;
   worker.slots = static_cast<std::uint32_t>(beat.running.size()) + beat.free_slots;
   std::set<TaskId> listed;

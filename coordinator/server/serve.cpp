@@ -9,8 +9,10 @@
 
 #include <fmt/format.h>
 
+#include "common/discovery/discovery.h"
 #include "common/log.h"
 #include "coordinator/server/server.h"
+#include "coordinator/server/server_metrics.h"
 
 namespace mimicfleet::coordinator {
 namespace {
@@ -58,9 +60,21 @@ Status serve(const ServeOptions& options) {
   Server server(std::move(socket), std::move(store), scheduler_config(options), options.heartbeat_ms,
                 options.state_dir);
   RETURN_IF_ERROR(server.restore());
-  log::info("listening on {}, state in {}", endpoint, options.state_dir);
-  announce(options.ready_fd, endpoint, "off");
+  monitoring::Metrics metrics;
+  ServerMetrics server_metrics(metrics);
+  server.set_observer([&](const State& state, const auto& events) { server_metrics.observe(state, events); });
+  std::unique_ptr<monitoring::MetricsServer> metrics_server;
+  if (options.metrics != "off") {
+    ASSIGN_OR_RETURN(metrics_server, monitoring::MetricsServer::start(options.metrics, metrics));
+  }
+  const std::string metrics_address = metrics_server ? metrics_server->address() : "off";
+  if (options.write_discovery) {
+    RETURN_IF_ERROR(discovery::write_server_file({endpoint, ::getpid()}));
+  }
+  log::info("listening on {}, metrics on {}, state in {}", endpoint, metrics_address, options.state_dir);
+  announce(options.ready_fd, endpoint, metrics_address);
   server.run(stop);
+  if (options.write_discovery) discovery::remove_server_file(::getpid());
   log::info("stopped; workers keep their leases and come back to the next coordinator on this state");
   return {};
 }

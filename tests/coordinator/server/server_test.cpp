@@ -146,7 +146,7 @@ TEST_F(ServerTest, AWorkerGetsItsLeaseAndTheEventLogTellsOfIt) {
   ASSERT_TRUE(events.ok());
   std::vector<std::string> kinds;
   for (const auto& event : events->events) kinds.push_back(event.kind);
-  EXPECT_THAT(kinds, testing::ElementsAre("job_submitted", "worker_joined", "task_leased"));
+  EXPECT_THAT(kinds, testing::ElementsAre("job_submitted", "worker_joined", "worker_ready", "task_leased"));
 }
 
 TEST_F(ServerTest, CancelAndSelectorsAnswerForPeople) {
