@@ -11,6 +11,8 @@ namespace mimicfleet::config {
 namespace {
 
 constexpr std::size_t kLongestName = 64;
+constexpr std::size_t kShortestStart = 4;
+constexpr std::size_t kShortList = 8;
 
 std::string folded(std::string_view name) {
   std::string text(name);
@@ -38,26 +40,38 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
   return above[b.size()];
 }
 
+struct Candidate {
+  std::string name;
+  std::size_t distance = 0;
+};
+
+// A name that another one starts with is one step away from it.
+std::optional<Candidate> closest(std::string_view name, std::span<const std::string> candidates) {
+  const std::string wanted = folded(name.substr(0, kLongestName));
+  std::optional<Candidate> best;
+  for (const auto& candidate : candidates) {
+    const std::string known = folded(candidate);
+    const bool starts = wanted.size() >= kShortestStart && known.starts_with(wanted);
+    const std::size_t distance = starts ? 1 : edit_distance(wanted, known);
+    if (!best || distance < best->distance) best = Candidate{candidate, distance};
+  }
+  return best;
+}
+
 }  // namespace
 
 std::optional<std::string> nearest(std::string_view name, std::span<const std::string> candidates) {
-  if (name.empty() || name.size() > kLongestName) return std::nullopt;
-  const std::string wanted = folded(name);
-  std::size_t best = std::max<std::size_t>(1, wanted.size() / 3) + 1;
-  std::optional<std::string> found;
-  for (const auto& candidate : candidates) {
-    const std::size_t distance = edit_distance(wanted, folded(candidate));
-    if (distance < best) {
-      best = distance;
-      found = candidate;
-    }
+  const auto best = closest(name, candidates);
+  if (!best || best->distance > std::max<std::size_t>(1, name.size() / 3) || name.size() > kLongestName) {
+    return std::nullopt;
   }
-  return found;
+  return best->name;
 }
 
 std::string suggestion(std::string_view name, std::span<const std::string> candidates) {
   if (const auto near = nearest(name, candidates)) return fmt::format("; did you mean '{}'?", *near);
-  return fmt::format("; known are {}", fmt::join(candidates, ", "));
+  if (candidates.size() <= kShortList) return fmt::format("; known are {}", fmt::join(candidates, ", "));
+  return fmt::format("; the nearest known one is '{}'", closest(name, candidates)->name);
 }
 
 }  // namespace mimicfleet::config

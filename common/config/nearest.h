@@ -7,12 +7,13 @@
 
 namespace mimicfleet::config {
 
-// The candidate that a mistyped name most likely means (edit distance of at most a third of its length), or
-// nothing. '-' and '_' count as one character.
+// The candidate that a mistyped name most likely means (edit distance of at most a third of its length, or
+// one that starts with it), or nothing. '-' and '_' are the same, as are upper and lower case.
 [[nodiscard]] std::optional<std::string> nearest(std::string_view name,
                                                  std::span<const std::string> candidates);
 
-// "; did you mean 'steps'?" or, when nothing is near, "; known are a, b, c".
+// The end of an error message: "; did you mean 'steps'?", or when nothing is near "; known are a, b, c" or,
+// of many, "; the nearest known one is 'steps'". There must be a candidate.
 [[nodiscard]] std::string suggestion(std::string_view name, std::span<const std::string> candidates);
 
 }  // namespace mimicfleet::config

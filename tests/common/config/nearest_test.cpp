@@ -15,6 +15,7 @@ TEST(Nearest, FindsTheNameThatAMistypedOneMeans) {
   EXPECT_EQ(nearest("num_frmaes", kNames), "num-frames");
   EXPECT_EQ(nearest("overlap", kNames), std::nullopt);
   EXPECT_EQ(nearest("SEED", kNames), "seed");
+  EXPECT_EQ(nearest("frames", kNames), "frames-overlap");
 }
 
 TEST(Nearest, OffersNothingForAnEmptyOrEndlessName) {
@@ -25,6 +26,8 @@ TEST(Nearest, OffersNothingForAnEmptyOrEndlessName) {
 TEST(Nearest, ListsWhatIsKnownWhenNothingIsNear) {
   EXPECT_EQ(suggestion("step", kNames), "; did you mean 'steps'?");
   EXPECT_EQ(suggestion("elephant", kNames), "; known are steps, num-frames, frames-overlap, seed");
+  const std::vector<std::string> many = {"a1", "a2", "a3", "a4", "a5", "a6", "a7", "a8", "elephants-size"};
+  EXPECT_EQ(suggestion("zebra", many), "; the nearest known one is 'a1'");
 }
 
 }  // namespace

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/status.h"
+#include "coordinator/config/settings.h"
+
+// Lists of clips that users write or generate (docs/cli.md): one path a line, CSV with a header, a JSON
+// array, or one JSON object a line. Columns and members: video, ref_image, output, and every setting.
+namespace mimicfleet::coordinator {
+
+enum class ManifestFormat { kLines, kCsv, kJson, kJsonLines };
+
+struct ManifestEntry {
+  std::string video;
+  std::string reference;             // empty: the run's
+  std::string output;                // below the output folder; empty: after the video
+  std::vector<SettingValue> values;  // settings of this clip
+  std::string where;                 // "list.csv: line 3"
+};
+
+inline constexpr std::size_t kMaxManifestBytes = 32 << 20;
+inline constexpr std::size_t kMaxManifestEntries = 200'000;
+
+// By the suffix (.txt .csv .json .jsonl); false for another one.
+[[nodiscard]] bool manifest_format_of(std::string_view path, ManifestFormat& format);
+
+// kInvalidArgument or kBadInput with file, line and cause; an unknown column with the nearest known one.
+[[nodiscard]] Result<std::vector<ManifestEntry>> parse_manifest(std::string_view text,
+                                                                const std::string& name,
+                                                                ManifestFormat format);
+
+}  // namespace mimicfleet::coordinator

@@ -1,0 +1,251 @@
+#include "coordinator/config/settings.h"
+
+#include <algorithm>
+#include <charconv>
+#include <limits>
+#include <optional>
+
+#include <fmt/format.h>
+
+#include "common/config/nearest.h"
+#include "common/log.h"
+
+namespace mimicfleet::coordinator {
+namespace {
+
+using jobs::Parameters;
+
+template <typename T>
+std::optional<T> number(std::string_view text) {
+  T value{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || text.empty()) return std::nullopt;
+  return value;
+}
+
+Status refused(std::string_view text, std::string_view wanted) {
+  return {StatusCode::kInvalidArgument, fmt::format("'{}' is not {}", log::printable(text), wanted)};
+}
+
+template <auto member>
+Status set_whole(Parameters& parameters, std::string_view text) {
+  using T = std::remove_reference_t<decltype(parameters.*member)>;
+  const auto value = number<T>(text);
+  if (!value) return refused(text, std::is_signed_v<T> ? "a whole number" : "a whole number of 0 or more");
+  parameters.*member = *value;
+  return {};
+}
+
+template <auto member>
+Status set_real(Parameters& parameters, std::string_view text) {
+  const auto value = number<double>(text);
+  if (!value) return refused(text, "a number");
+  parameters.*member = *value;
+  return {};
+}
+
+template <auto member>
+Status set_named(Parameters& parameters, std::string_view text) {
+  auto& target = parameters.*member;
+  using E = std::remove_reference_t<decltype(target)>;
+  const std::optional<E> value = enum_from(text, static_cast<E*>(nullptr));
+  if (!value) {
+    const char* choices = std::is_same_v<E, jobs::SchedulerKind> ? "euler or lcm"
+                          : std::is_same_v<E, jobs::Retarget>    ? "graft or rescale"
+                                                                 : "auto, fp32, bf16 or fp16";
+    return refused(text, choices);
+  }
+  target = *value;
+  return {};
+}
+
+Status set_resolution(Parameters& parameters, std::string_view text) {
+  if (const auto side = number<std::int32_t>(text)) {
+    parameters.resolution = *side;
+    parameters.width = parameters.height = 0;
+    return {};
+  }
+  const std::size_t by = text.find('x');
+  const auto width = number<std::int32_t>(text.substr(0, by));
+  const auto height = by == std::string_view::npos ? std::nullopt : number<std::int32_t>(text.substr(by + 1));
+  if (!width || !height || *width == 0 || *height == 0) {
+    return refused(text, "a number of pixels such as 576, nor a size such as 576x1024");
+  }
+  parameters.width = *width;
+  parameters.height = *height;
+  return {};
+}
+
+Status set_fps(Parameters& parameters, std::string_view text) {
+  if (text == "source") {
+    parameters.fps = 0;
+    return {};
+  }
+  const auto value = number<double>(text);
+  if (!value || !(*value > 0)) return refused(text, "a number above 0, nor 'source'");
+  parameters.fps = *value;
+  return {};
+}
+
+std::vector<Setting> make_settings() {
+  using P = Parameters;
+  return {
+      {"steps", "steps", {"num_inference_steps"}, "N", "denoising steps", set_whole<&P::steps>},
+      {"scheduler", "scheduler", {}, "euler|lcm", "noise scheduler", set_named<&P::scheduler>},
+      {"guidance_scale",
+       "guidance-scale",
+       {},
+       "X",
+       "guidance; 1 or less: one UNet pass instead of two",
+       set_real<&P::guidance_scale>},
+      {"resolution",
+       "resolution",
+       {},
+       "N|WxH",
+       "pixels of the short side (the long one by 9:16), or a size",
+       set_resolution},
+      {"tile_frames",
+       "num-frames",
+       {"tile_frames"},
+       "N",
+       "frames that the UNet sees at once",
+       set_whole<&P::tile_frames>},
+      {"tile_overlap",
+       "frames-overlap",
+       {"tile_overlap"},
+       "N",
+       "frames that neighbouring tiles share",
+       set_whole<&P::tile_overlap>},
+      {"sample_stride",
+       "sample-stride",
+       {},
+       "N",
+       "every how many frames of the motion video are used",
+       set_whole<&P::sample_stride>},
+      {"max_pose_frames",
+       "max-pose-frames",
+       {},
+       "N",
+       "use at most so many frames, reference included; 0: all",
+       set_whole<&P::max_pose_frames>},
+      {"fps", "fps", {}, "N|source", "frames a second of the output", set_fps},
+      {"motion_fps",
+       "motion-fps",
+       {},
+       "N",
+       "frames a second that the model is told",
+       set_whole<&P::motion_fps>},
+      {"crf", "crf", {}, "N", "H.264 quality, 0 (lossless) to 51", set_whole<&P::crf>},
+      {"seed", "seed", {}, "N", "of the noise", set_whole<&P::seed>},
+      {"noise_aug_strength",
+       "noise-aug-strength",
+       {},
+       "X",
+       "noise added to the reference image",
+       set_real<&P::noise_aug_strength>},
+      {"decode_chunk_size",
+       "decode-chunk-size",
+       {},
+       "N",
+       "frames that the VAE decodes at once",
+       set_whole<&P::decode_chunk_size>},
+      {"retarget",
+       "retarget",
+       {},
+       "graft|rescale",
+       "how poses are fitted to the reference body",
+       set_named<&P::retarget>},
+      {"precision",
+       "precision",
+       {},
+       "auto|fp32|bf16|fp16",
+       "of the computation; auto: fp32 on a CPU",
+       set_named<&P::precision>},
+      {"pose_canvas",
+       "",
+       {},
+       "N",
+       "short side of the canvas that poses are drawn on",
+       set_whole<&P::pose_canvas>},
+  };
+}
+
+std::string underscored(std::string_view name) {
+  std::string text(name);
+  std::replace(text.begin(), text.end(), '-', '_');
+  return text;
+}
+
+// The check's message names the flag; say also where the value came from.
+Status with_source(const Status& failure, const ResolvedSettings& resolved) {
+  for (const auto& setting : settings()) {
+    const auto& source = resolved.provenance.at(std::string(setting.name));
+    const std::string shown =
+        setting.flag.empty() ? std::string(setting.name) : fmt::format("--{}", setting.flag);
+    const bool named =
+        failure.message().starts_with(shown + " ") || failure.message().starts_with(shown + ":");
+    if (named && source != "flag" && source != "built-in") {
+      return {failure.code(), fmt::format("{} (set by the {})", failure.message(), source)};
+    }
+  }
+  return failure;
+}
+
+}  // namespace
+
+std::span<const Setting> settings() {
+  static const auto* const table = new std::vector<Setting>(make_settings());
+  return *table;
+}
+
+const Setting* find_setting(std::string_view name) {
+  const std::string wanted = underscored(name);
+  for (const auto& setting : settings()) {
+    if (wanted == setting.name || (!setting.flag.empty() && wanted == underscored(setting.flag)))
+      return &setting;
+    if (std::find(setting.others.begin(), setting.others.end(), wanted) != setting.others.end())
+      return &setting;
+  }
+  return nullptr;
+}
+
+std::vector<std::string> setting_names() {
+  std::vector<std::string> names;
+  for (const auto& setting : settings()) {
+    names.push_back(setting.flag.empty() ? std::string(setting.name) : underscored(setting.flag));
+    names.insert(names.end(), setting.others.begin(), setting.others.end());
+  }
+  return names;
+}
+
+Result<ResolvedSettings> resolve_settings(std::span<const SettingLayer> layers) {
+  ResolvedSettings resolved;
+  for (const auto& setting : settings()) resolved.provenance[std::string(setting.name)] = "built-in";
+  for (const auto& layer : layers) {
+    for (const auto& value : layer.values) {
+      if (Status bad = value.setting->set(resolved.parameters, value.text); !bad.ok()) {
+        return bad.prefixed(value.where);
+      }
+      resolved.provenance[std::string(value.setting->name)] = layer.source;
+    }
+  }
+  if (const Status bad = validate(resolved.parameters); !bad.ok()) return with_source(bad, resolved);
+  return resolved;
+}
+
+Result<SettingLayer> defaults_layer(const std::map<std::string, std::string>& defaults) {
+  SettingLayer layer{"defaults", {}};
+  for (const auto& [key, text] : defaults) {
+    if (key == kNoticeKey) continue;
+    const Setting* setting = find_setting(key);
+    if (setting == nullptr) {
+      return Status(StatusCode::kInvalidArgument,
+                    fmt::format("defaults.yaml: unknown key '{}'{}", log::printable(key),
+                                config::suggestion(key, setting_names())));
+    }
+    layer.values.push_back({setting, text, fmt::format("defaults.yaml: {}", key)});
+  }
+  return layer;
+}
+
+}  // namespace mimicfleet::coordinator

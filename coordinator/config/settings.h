@@ -1,0 +1,62 @@
+#pragma once
+
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/status.h"
+#include "jobs/parameters.h"
+
+// The one table of what a user may set about a generated video: flags, config keys, manifest columns and
+// defaults.yaml all name the same settings.
+namespace mimicfleet::coordinator {
+
+struct Setting {
+  std::string_view name;                 // of the member of jobs::Parameters, as records spell it
+  std::string_view flag;                 // without dashes; empty: only in files
+  std::vector<std::string_view> others;  // further spellings
+  std::string_view value;                // what the flag takes, for --help
+  std::string_view help;
+  // kInvalidArgument: what is wrong with the text, without naming the setting.
+  Status (*set)(jobs::Parameters&, std::string_view text);
+};
+
+[[nodiscard]] std::span<const Setting> settings();
+
+// By flag, name or other spelling; '-' and '_' are the same. Null if there is none.
+[[nodiscard]] const Setting* find_setting(std::string_view name);
+
+// Every spelling with underscores, for "did you mean".
+[[nodiscard]] std::vector<std::string> setting_names();
+
+// A value that somebody wrote somewhere.
+struct SettingValue {
+  const Setting* setting = nullptr;
+  std::string text;
+  std::string where;  // "--steps", "config.yaml: line 7: steps"
+};
+
+// Values of one source, such as all flags.
+struct SettingLayer {
+  std::string source;  // flag, manifest, config, defaults
+  std::vector<SettingValue> values;
+};
+
+struct ResolvedSettings {
+  jobs::Parameters parameters;
+  std::map<std::string, std::string> provenance;  // setting name -> source, "built-in" if nobody set it
+};
+
+// Applies the layers, lowest precedence first, and checks the result as a whole. kInvalidArgument naming the
+// place, the value and what is possible.
+[[nodiscard]] Result<ResolvedSettings> resolve_settings(std::span<const SettingLayer> layers);
+
+// Keys that defaults.yaml of a model root may have beside settings.
+inline constexpr std::string_view kNoticeKey = "notice";  // a sentence that is shown with the results
+
+// The layer of a model set's defaults.yaml; an unknown key is an error with the nearest known one.
+[[nodiscard]] Result<SettingLayer> defaults_layer(const std::map<std::string, std::string>& defaults);
+
+}  // namespace mimicfleet::coordinator

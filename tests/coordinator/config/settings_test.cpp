@@ -1,0 +1,103 @@
+#include "coordinator/config/settings.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "common/wire/codec.h"
+
+namespace mimicfleet::coordinator {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+SettingLayer layer(std::string source, std::vector<std::pair<std::string, std::string>> values) {
+  SettingLayer layer{std::move(source), {}};
+  for (auto& [name, text] : values) {
+    const Setting* setting = find_setting(name);
+    CHECK(setting != nullptr);
+    layer.values.push_back({setting, text, "--" + name});
+  }
+  return layer;
+}
+
+Result<ResolvedSettings> resolve(std::string name, std::string text) {
+  return resolve_settings(std::vector{layer("flag", {{std::move(name), std::move(text)}})});
+}
+
+TEST(Settings, EveryMemberOfTheParametersThatUsersSetIsInTheTable) {
+  const wire::Value value = wire::to_value(jobs::Parameters());
+  for (const auto& [name, unused] : *value.get_if<wire::Map>()) {
+    // A size is part of `resolution`; which frames are dropped belongs to joining clips.
+    if (name == "width" || name == "height" || name == "drop_reference") continue;
+    const Setting* setting = find_setting(name);
+    ASSERT_NE(setting, nullptr) << name;
+    EXPECT_EQ(setting->name, name);
+  }
+}
+
+TEST(Settings, AreFoundByEverySpelling) {
+  EXPECT_EQ(find_setting("num-inference-steps"), find_setting("steps"));
+  EXPECT_EQ(find_setting("num_inference_steps"), find_setting("steps"));
+  EXPECT_EQ(find_setting("num_frames"), find_setting("tile_frames"));
+  EXPECT_EQ(find_setting("frames_overlap"), find_setting("tile-overlap"));
+  EXPECT_EQ(find_setting("elephant"), nullptr);
+}
+
+TEST(Settings, ALaterLayerWinsAndTheResultSaysWhereEachValueCameFrom) {
+  const auto resolved = resolve_settings(
+      std::vector{layer("defaults", {{"steps", "8"}, {"crf", "20"}, {"seed", "1"}}),
+                  layer("config", {{"steps", "12"}, {"crf", "22"}}), layer("flag", {{"steps", "4"}})});
+  ASSERT_TRUE(resolved.ok()) << resolved.status();
+  EXPECT_EQ(resolved->parameters.steps, 4);
+  EXPECT_EQ(resolved->parameters.crf, 22);
+  EXPECT_EQ(resolved->parameters.seed, 1U);
+  EXPECT_EQ(resolved->provenance.at("steps"), "flag");
+  EXPECT_EQ(resolved->provenance.at("crf"), "config");
+  EXPECT_EQ(resolved->provenance.at("seed"), "defaults");
+  EXPECT_EQ(resolved->provenance.at("guidance_scale"), "built-in");
+  EXPECT_EQ(resolved->provenance.size(), settings().size());
+}
+
+TEST(Settings, ValuesMayBeSpelledAsThePythonScriptsDo) {
+  EXPECT_EQ(resolve("scheduler", "EulerDiscreteScheduler")->parameters.scheduler,
+            jobs::SchedulerKind::kEuler);
+  EXPECT_EQ(resolve("scheduler", "AnimateLCM_SVD")->parameters.scheduler, jobs::SchedulerKind::kLcm);
+  EXPECT_EQ(resolve("fps", "source")->parameters.fps, 0);
+  EXPECT_EQ(resolve("resolution", "576x1024")->parameters.height, 1024);
+}
+
+TEST(Settings, AValueThatIsNoneNamesPlaceAndWhatIsPossible) {
+  EXPECT_EQ(resolve("steps", "4.5").status().message(), "--steps: '4.5' is not a whole number");
+  EXPECT_EQ(resolve("seed", "-1").status().message(), "--seed: '-1' is not a whole number of 0 or more");
+  EXPECT_EQ(resolve("guidance-scale", "").status().message(), "--guidance-scale: '' is not a number");
+  EXPECT_EQ(resolve("scheduler", "ddim").status().message(), "--scheduler: 'ddim' is not euler or lcm");
+  EXPECT_EQ(resolve("precision", "int8").status().message(),
+            "--precision: 'int8' is not auto, fp32, bf16 or fp16");
+  EXPECT_EQ(resolve("resolution", "576x").status().message(),
+            "--resolution: '576x' is not a number of pixels such as 576, nor a size such as 576x1024");
+  EXPECT_EQ(resolve("fps", "0").status().message(), "--fps: '0' is not a number above 0, nor 'source'");
+}
+
+TEST(Settings, NoStepsAreAnError) {
+  EXPECT_EQ(resolve("steps", "0").status().message(), "--steps 0 is not possible: it must be 1 to 1000");
+  EXPECT_EQ(resolve_settings(std::vector{layer("config", {{"steps", "0"}})}).status().message(),
+            "--steps 0 is not possible: it must be 1 to 1000 (set by the config)");
+}
+
+TEST(Settings, AResolutionThatTheModelsDoNotAcceptIsAnErrorWithOneThatTheyDo) {
+  EXPECT_EQ(resolve("resolution", "500").status().message(),
+            "--resolution 500 is not accepted by the models: it must be a multiple of 64, such as 512");
+  EXPECT_THAT(resolve("resolution", "576x1000").status().message(), StartsWith("--resolution: height 1000"));
+}
+
+TEST(Settings, DefaultsOfAModelRootAreALayer) {
+  const auto found = defaults_layer({{"steps", "8"}, {"pose_canvas", "512"}, {"notice", "small models"}});
+  ASSERT_TRUE(found.ok()) << found.status();
+  EXPECT_EQ(resolve_settings(std::vector{*found})->parameters.pose_canvas, 512);
+  EXPECT_EQ(defaults_layer({{"stesp", "8"}}).status().message(),
+            "defaults.yaml: unknown key 'stesp'; did you mean 'steps'?");
+}
+
+}  // namespace
+}  // namespace mimicfleet::coordinator
