@@ -1,0 +1,48 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "common/av/child/file_io.h"
+#include "common/av/child/libav.h"
+#include "common/av/video.h"
+#include "common/status.h"
+
+namespace mimicfleet::av::child {
+
+// The packets of the one video stream of a file that matters: FFmpeg's "best" one, never a cover picture.
+// Only the demuxer that `format` names runs, no other file or address can be opened, and codecs outside the
+// list are not tried.
+class Demuxer {
+ public:
+  [[nodiscard]] static Result<std::unique_ptr<Demuxer>> open(int fd, std::int64_t size,
+                                                             const std::string& format,
+                                                             const DecodeLimits& limits);
+
+  // The next packet of the stream; false at the end of the file.
+  [[nodiscard]] Result<bool> read(AVPacket& packet);
+
+  [[nodiscard]] const AVStream& stream() const { return *stream_; }
+  [[nodiscard]] const AVCodec& decoder() const { return *decoder_; }
+
+  // The container's word on frame rate, length and rotation. Width and height are upright.
+  [[nodiscard]] VideoInfo info() const;
+
+ private:
+  Demuxer(int fd, std::int64_t size) : io_(fd, size, false) {}
+  [[nodiscard]] Status open_container(const std::string& format);
+  [[nodiscard]] Status choose_stream();
+  [[nodiscard]] Status check_index() const;
+  [[nodiscard]] Status check_size(const DecodeLimits& limits) const;
+
+  FileIo io_;
+  InputPtr input_;
+  AVStream* stream_ = nullptr;
+  const AVCodec* decoder_ = nullptr;
+  std::int64_t packets_ = 0;
+};
+
+// Status of a frame larger than the limit.
+[[nodiscard]] Status too_large(std::int64_t width, std::int64_t height, std::int64_t max_pixels);
+
+}  // namespace mimicfleet::av::child

@@ -1,0 +1,119 @@
+// media: decodes one foreign video or image, or encodes one video, in a sandbox. Started by VideoFrames,
+// read_image and VideoWriter with the descriptors of media_child.h; of no use to people.
+//
+//   media decode|probe --format=… [limits]     media image --format=… [limits]
+//   media encode --width=… --height=… …        media selftest --what=…
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <cstdio>
+#include <map>
+#include <new>
+#include <string>
+#include <string_view>
+
+#include "common/av/child/libav.h"
+#include "common/av/child/output.h"
+#include "common/av/child/sandbox.h"
+#include "common/av/child/tasks.h"
+#include "common/av/media_child.h"
+
+namespace mimicfleet::av::child {
+namespace {
+
+class Arguments {
+ public:
+  Arguments(int argc, char** argv) : task_(argc > 1 ? argv[1] : "") {
+    for (int i = 2; i < argc; ++i) {
+      const std::string_view argument(argv[i]);
+      const auto equals = argument.find('=');
+      if (!argument.starts_with("--") || equals == std::string_view::npos) continue;
+      values_[std::string(argument.substr(2, equals - 2))] = argument.substr(equals + 1);
+    }
+  }
+
+  [[nodiscard]] const std::string& task() const { return task_; }
+  [[nodiscard]] std::string text(const std::string& name) const {
+    const auto found = values_.find(name);
+    return found == values_.end() ? "" : found->second;
+  }
+  [[nodiscard]] std::int64_t number(const std::string& name, std::int64_t otherwise) const {
+    const std::string value = text(name);
+    std::int64_t out = otherwise;
+    std::from_chars(value.data(), value.data() + value.size(), out);
+    return out;
+  }
+  [[nodiscard]] int integer(const std::string& name, int otherwise) const {
+    return static_cast<int>(number(name, otherwise));
+  }
+
+ private:
+  std::string task_;
+  std::map<std::string, std::string> values_;
+};
+
+Status decode(const Arguments& arguments, std::int64_t file_bytes) {
+  DecodeTask task{.fd = kChildFile,
+                  .file_bytes = file_bytes,
+                  .format = arguments.text("format"),
+                  .options = {},
+                  .header_only = arguments.task() == "probe"};
+  DecodeLimits& limits = task.options.limits;
+  task.options.sample_stride = arguments.integer("sample-stride", 1);
+  task.options.stride_follows_fps = arguments.number("stride-follows-fps", 1) != 0;
+  limits.max_pixels = arguments.number("max-pixels", limits.max_pixels);
+  limits.max_frames = arguments.number("max-frames", limits.max_frames);
+  return decode_video(task);
+}
+
+Status image(const Arguments& arguments, std::int64_t file_bytes) {
+  return decode_image({.fd = kChildFile,
+                       .file_bytes = file_bytes,
+                       .format = arguments.text("format"),
+                       .max_pixels = arguments.number("max-pixels", ImageLimits().max_pixels)});
+}
+
+Status encode(const Arguments& arguments) {
+  const VideoFormat standard;
+  return encode_video({.frames_fd = kChildFrames,
+                       .file_fd = kChildFile,
+                       .format = {.width = arguments.integer("width", 0),
+                                  .height = arguments.integer("height", 0),
+                                  .fps = {arguments.integer("fps-numerator", standard.fps.numerator),
+                                          arguments.integer("fps-denominator", standard.fps.denominator)},
+                                  .crf = arguments.integer("crf", standard.crf)}});
+}
+
+Status run(const Arguments& arguments) {
+  struct stat file {};
+  if (::fstat(kChildFile, &file) != 0) {
+    return {StatusCode::kInvalidArgument, "the media program is started by the others only"};
+  }
+  const DecodeLimits standard;
+  const bool encodes = arguments.task() == "encode";
+  RETURN_IF_ERROR(enter_sandbox({.memory_bytes = arguments.number("memory-bytes", standard.memory_bytes),
+                                 .cpu_seconds = arguments.number("cpu-seconds", standard.cpu_seconds),
+                                 .may_write_file = encodes}));
+  collect_log();
+  if (arguments.task() == "decode" || arguments.task() == "probe") return decode(arguments, file.st_size);
+  if (arguments.task() == "image") return image(arguments, file.st_size);
+  if (encodes) return encode(arguments);
+  if (arguments.task() == "selftest") return self_test(arguments.text("what"));
+  return {StatusCode::kInvalidArgument, "the media program has no task " + arguments.task()};
+}
+
+}  // namespace
+}  // namespace mimicfleet::av::child
+
+int main(int argc, char** argv) {
+  using namespace mimicfleet;
+  Status status;
+  try {
+    status = av::child::run(av::child::Arguments(argc, argv));
+  } catch (const std::bad_alloc&) {
+    status = {StatusCode::kResourceExhausted, "does not fit into the memory limit; scale it down"};
+  }
+  if (!status.ok()) av::child::send_failure(status);
+  ::_exit(status.ok() ? 0 : 1);  // no destructors of half the multimedia world
+}

@@ -1,0 +1,77 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "common/av/record.h"
+#include "common/files/unique_fd.h"
+#include "common/status.h"
+
+namespace mimicfleet::av {
+
+// The descriptors that `media` is started with; it has no others.
+inline constexpr int kChildFrames = 0;   // raw frames in, when it encodes
+inline constexpr int kChildRecords = 1;  // records out
+inline constexpr int kChildFile = 3;     // the video or image
+inline constexpr int kChildLifeline =
+    4;  // its other end closes when the parent dies, and then the child dies
+
+// One run of the `media` program, which lies beside the running executable (or in ../bin, or where
+// MIMICFLEET_MEDIA says). Its limits are set by itself before it looks at the file; those on waiting are
+// enforced here. Destroying it ends the process.
+class MediaChild {
+ public:
+  struct Start {
+    std::string name;  // of the file, for messages
+    int file = -1;     // borrowed; read from, or written to when encoding
+    std::vector<std::string> arguments;
+    int wait_seconds = 600;
+    RecordOrder order;
+  };
+  [[nodiscard]] static Result<std::unique_ptr<MediaChild>> start(Start start);
+
+  ~MediaChild();
+  MediaChild(const MediaChild&) = delete;
+  MediaChild& operator=(const MediaChild&) = delete;
+
+  // The next record, checked; `payload` receives what follows it. A failure record, the death of the child
+  // and the end of patience become a Status that begins with the file's name.
+  [[nodiscard]] Result<RecordHeader> read(std::vector<std::uint8_t>& payload);
+
+  void accept(const StreamInfo& info) { order_.accept(info); }
+
+  // Hands bytes to an encoding child. If it does not take them, the Status says why.
+  [[nodiscard]] Status write(std::span<const std::uint8_t> bytes);
+  void close_input() { input_.reset(); }
+
+  [[nodiscard]] const std::string& name() const { return name_; }
+
+ private:
+  explicit MediaChild(Start& start);
+  [[nodiscard]] Status spawn(const Start& start);
+  [[nodiscard]] Status read_exactly(std::span<std::uint8_t> bytes);
+  [[nodiscard]] Status wait_until_ready(int fd, short events);
+  [[nodiscard]] Status why_it_ended();
+  [[nodiscard]] std::optional<int> reap();  // the wait status, if it has ended
+  void kill_and_reap();
+  [[nodiscard]] Status named(const Status& status) const;  // with the file's name before it
+
+  std::string name_;
+  RecordOrder order_;
+  int wait_seconds_;
+  std::chrono::nanoseconds patience_;  // what is left of them
+  pid_t pid_ = -1;                     // -1 once reaped
+  UniqueFd process_;                   // pidfd
+  UniqueFd input_;                     // frames to the child
+  UniqueFd output_;                    // records from the child
+  UniqueFd lifeline_;                  // closed by the end of this object or process
+};
+
+}  // namespace mimicfleet::av

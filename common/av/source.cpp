@@ -1,0 +1,38 @@
+#include "common/av/source.h"
+
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <span>
+
+#include "common/files/io.h"
+
+namespace mimicfleet::av {
+
+Result<std::string> find_format(int fd, std::string_view name, Wanted wanted) {
+  std::array<std::uint8_t, kSniffBytes> head{};
+  ssize_t size = 0;
+  do {
+    size = ::pread(fd, head.data(), head.size(), 0);
+  } while (size < 0 && errno == EINTR);
+  if (size < 0) return file_error(name, "cannot be read", errno, StatusCode::kBadInput);
+
+  const bool video = wanted == Wanted::kVideo;
+  const std::string start = std::string(name) + ": ";
+  if (size == 0) return Status(StatusCode::kBadInput, start + "is empty (0 bytes); copy it again");
+  const Sniffed found = sniff(std::span(head).first(static_cast<std::size_t>(size)));
+  if (found.kind == (video ? FileKind::kVideo : FileKind::kImage)) return std::string(found.format);
+
+  const std::string what = start + "is " + std::string(found.description);
+  if (!video) {
+    return Status(StatusCode::kBadInput, what + ", not a PNG, JPEG or WebP image; convert it to PNG");
+  }
+  if (found.kind == FileKind::kUnsupported) {
+    return Status(StatusCode::kUnsupported,
+                  what + ", which is not supported; convert it with: ffmpeg -i FILE out.mp4");
+  }
+  return Status(StatusCode::kBadInput, what + ", not a video; give an MP4, MKV, WebM, AVI, TS or GIF");
+}
+
+}  // namespace mimicfleet::av

@@ -1,0 +1,143 @@
+#include <array>
+#include <cmath>
+#include <utility>
+
+#include "common/av/media_child.h"
+#include "common/av/source.h"
+#include "common/av/video.h"
+#include "common/files/io.h"
+
+namespace mimicfleet::av {
+namespace {
+
+std::string flag(std::string_view name, std::int64_t value) {
+  return "--" + std::string(name) + '=' + std::to_string(value);
+}
+
+using Task = RecordOrder::Task;
+
+// Starts a child on an open file and reads the info that comes first.
+Result<std::pair<std::unique_ptr<MediaChild>, StreamInfo>> start(int fd, const std::string& name, Task task,
+                                                                 const DecodeOptions& options) {
+  ASSIGN_OR_RETURN(const std::string format, find_format(fd, name, Wanted::kVideo));
+  const DecodeLimits& limits = options.limits;
+  ASSIGN_OR_RETURN(
+      auto child,
+      MediaChild::start(
+          {.name = name,
+           .file = fd,
+           .arguments = {task == Task::kProbe ? "probe" : "decode", "--format=" + format,
+                         flag("sample-stride", options.sample_stride),
+                         flag("stride-follows-fps", options.stride_follows_fps ? 1 : 0),
+                         flag("max-pixels", limits.max_pixels), flag("max-frames", limits.max_frames),
+                         flag("memory-bytes", limits.memory_bytes), flag("cpu-seconds", limits.cpu_seconds)},
+           .wait_seconds = limits.wait_seconds,
+           .order = RecordOrder(task, limits.max_pixels, limits.max_frames)}));
+  std::vector<std::uint8_t> payload;
+  ASSIGN_OR_RETURN(const RecordHeader header, child->read(payload));
+  CHECK(header.type == RecordType::kInfo);  // RecordOrder accepts nothing else first
+  const auto info = decode_info(payload, limits);
+  if (!info.ok()) return info.status().prefixed(name);
+  child->accept(*info);
+  return std::pair{std::move(child), *info};
+}
+
+}  // namespace
+
+Rational Rational::nearest(double value) {
+  CHECK(value > 0 && value < 1e6);
+  // Continued fractions.
+  std::int64_t before = 0;
+  std::int64_t numerator = 1;
+  std::int64_t denominator_before = 1;
+  std::int64_t denominator = 0;
+  for (double rest = value;;) {
+    const auto whole = static_cast<std::int64_t>(std::floor(rest));
+    before = std::exchange(numerator, whole * numerator + before);
+    denominator_before = std::exchange(denominator, whole * denominator + denominator_before);
+    const double error = std::abs(static_cast<double>(numerator) / static_cast<double>(denominator) - value);
+    if (error <= 1e-9 * value || denominator > 100'000) break;
+    rest = 1 / (rest - static_cast<double>(whole));
+  }
+  return {static_cast<int>(numerator), static_cast<int>(denominator)};
+}
+
+struct VideoFrames::Impl {
+  std::unique_ptr<MediaChild> child;
+  StreamInfo info;
+  Status error;  // the first one, returned ever after
+  bool over = false;
+  std::int64_t decoded = 0;
+
+  static Result<VideoFrames> open(int fd, const std::string& name, const DecodeOptions& options);
+  Result<std::optional<Frame>> next();
+};
+
+VideoFrames::VideoFrames(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+VideoFrames::~VideoFrames() = default;
+VideoFrames::VideoFrames(VideoFrames&&) noexcept = default;
+VideoFrames& VideoFrames::operator=(VideoFrames&&) noexcept = default;
+
+Result<VideoFrames> VideoFrames::Impl::open(int fd, const std::string& name, const DecodeOptions& options) {
+  if (options.sample_stride < 1) {
+    return Status(StatusCode::kInvalidArgument,
+                  "sample stride " + std::to_string(options.sample_stride) + ": must be 1 or more");
+  }
+  ASSIGN_OR_RETURN(auto started, start(fd, name, Task::kDecode, options));
+  auto impl = std::make_unique<Impl>();
+  impl->child = std::move(started.first);
+  impl->info = std::move(started.second);
+  return VideoFrames(std::move(impl));
+}
+
+Result<std::optional<Frame>> VideoFrames::Impl::next() {
+  if (!error.ok()) return error;
+  if (over) return std::optional<Frame>();
+  Frame frame;
+  const auto header = child->read(frame.image.pixels);
+  if (!header.ok()) return error = header.status();
+  if (header->type == RecordType::kEnd) {
+    over = true;
+    decoded = static_cast<std::int64_t>(header->index);
+    child.reset();
+    return std::optional<Frame>();
+  }
+  CHECK(header->type == RecordType::kFrame);  // RecordOrder accepts nothing else here
+  frame.index = static_cast<std::int64_t>(header->index);
+  frame.image.width = static_cast<int>(header->width);
+  frame.image.height = static_cast<int>(header->height);
+  return std::optional(std::move(frame));
+}
+
+Result<VideoFrames> VideoFrames::open(const std::string& path, const DecodeOptions& options) {
+  ASSIGN_OR_RETURN(const UniqueFd fd, open_for_reading(path));
+  return Impl::open(fd.get(), path, options);
+}
+
+Result<VideoFrames> VideoFrames::open(const StableFile& file, const DecodeOptions& options) {
+  return Impl::open(file.fd(), file.path(), options);
+}
+
+const VideoInfo& VideoFrames::info() const { return impl_->info.video; }
+std::int64_t VideoFrames::stride() const { return impl_->info.stride; }
+std::int64_t VideoFrames::decoded_frames() const { return impl_->decoded; }
+Result<std::optional<Frame>> VideoFrames::next() { return impl_->next(); }
+
+Result<VideoInfo> probe_video(const std::string& path, const DecodeLimits& limits) {
+  ASSIGN_OR_RETURN(const UniqueFd fd, open_for_reading(path));
+  ASSIGN_OR_RETURN(auto started, start(fd.get(), path, Task::kProbe, {.limits = limits}));
+  return std::move(started.second.video);
+}
+
+Result<std::int64_t> count_frames(const std::string& path, const DecodeLimits& limits) {
+  // A stride beyond any video: one frame is delivered, all are decoded.
+  ASSIGN_OR_RETURN(auto frames, VideoFrames::open(path, {.sample_stride = static_cast<int>(kMaxStride),
+                                                         .stride_follows_fps = false,
+                                                         .limits = limits}));
+  for (;;) {
+    ASSIGN_OR_RETURN(const auto frame, frames.next());
+    if (!frame) return frames.decoded_frames();
+  }
+}
+
+}  // namespace mimicfleet::av
