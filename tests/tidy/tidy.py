@@ -1,0 +1,148 @@
+"""The few hard rules of the tree: who may include whom, how long things may be, that every test is registered.
+
+Prints each violation as file:line: text and exits 1 if there is one."""
+import pathlib
+import re
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+MAY_INCLUDE = {
+    "common": {"common"},
+    "jobs": {"common", "jobs"},
+    "monitoring": {"common", "monitoring"},
+    "coordinator": {"common", "jobs", "monitoring", "coordinator"},
+    "worker": {"common", "jobs", "monitoring", "worker"},
+}
+# Headers of a library and the folders that may include them.
+LIBRARY_HOMES = {
+    "msgpack": ("common/wire/",),
+    "zmq": ("common/net/",),
+    "libav": ("common/av/",),
+    "libsw": ("common/av/",),
+    "seccomp": ("common/av/",),
+    "prometheus/": ("monitoring/",),
+    "yaml-cpp/": ("common/config/",),
+    "rocksdb/": ("coordinator/store/", "worker/cache/"),
+    "ATen/": ("worker/",),
+    "c10/": ("worker/",),
+    "torch/": ("worker/",),
+    "opencv2/": ("worker/models/pose/",),
+    "onnx/": ("worker/onnx/",),
+    "CLI/": ("coordinator/cli/", "worker/cli/", "common/cli/", "worker/main.cpp", "coordinator/main.cpp"),
+}
+MAX_SOURCE_LINES = 600
+MAX_FUNCTION_LINES = 70
+VAGUE_NAMES = re.compile(r"(^|[_/])(utils?|helpers?|misc)([_./]|$)")
+INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]')
+
+
+def tracked(*patterns: str) -> list[str]:
+    out = subprocess.run(["git", "ls-files", "--", *patterns], cwd=ROOT, check=True, capture_output=True, text=True)
+    return out.stdout.split()
+
+
+def check_includes(path: str, lines: list[str]) -> list[str]:
+    found = []
+    top = path.split("/")[0]
+    for number, line in enumerate(lines, 1):
+        match = INCLUDE.match(line)
+        if not match:
+            continue
+        quote, target = match.groups()
+        if quote == '"':
+            if top in MAY_INCLUDE and target.split("/")[0] not in MAY_INCLUDE[top]:
+                found.append(f"{path}:{number}: {top}/ may not include {target}")
+            continue
+        if target in ("torch/torch.h", "torch/all.h", "ATen/ATen.h"):
+            found.append(f"{path}:{number}: {target} is far too wide: include the operators that are used")
+        if path.startswith("tests/"):
+            continue
+        for library, homes in LIBRARY_HOMES.items():
+            if target.startswith(library) and not path.startswith(homes):
+                found.append(f"{path}:{number}: {target} belongs to {' and '.join(homes)}")
+    return found
+
+
+LITERAL = re.compile(r'"(\\.|[^"\\])*"|\'(\\.|[^\'\\])\'|//.*')
+BODY = re.compile(r"\)\s*(const|noexcept|override|final|mutable|try|->\s*[\w:<>,&* ]+|\s)*\{$")
+CONTROL = re.compile(r"^\s*(\}\s*)?(else|if|for|while|switch|do|catch|extern)\b")
+
+
+def function_lengths(lines: list[str]) -> list[tuple[int, int]]:
+    """(first line, length) of each function body, by counting braces from a line such as `Status f(int x) {`."""
+    found = []
+    index = 0
+    while index < len(lines):
+        code = LITERAL.sub("", lines[index]).rstrip()
+        if BODY.search(code) and not CONTROL.match(code):
+            depth, end = 0, index
+            while end < len(lines):
+                code = LITERAL.sub("", lines[end])
+                depth += code.count("{") - code.count("}")
+                if depth <= 0:
+                    break
+                end += 1
+            found.append((index + 1, end - index + 1))
+            index = end
+        index += 1
+    return found
+
+
+def check_sizes(path: str, lines: list[str]) -> list[str]:
+    found = []
+    if len(lines) > MAX_SOURCE_LINES:
+        found.append(f"{path}:1: {len(lines)} lines; past {MAX_SOURCE_LINES} a file wants to be two")
+    for first, length in function_lengths(lines):
+        if length > MAX_FUNCTION_LINES:
+            found.append(f"{path}:{first}: a function of {length} lines; past {MAX_FUNCTION_LINES} it wants to be two")
+    return found
+
+
+def check_registered(sources: list[str]) -> list[str]:
+    """Every source file is named in the CMakeLists.txt of its folder (or of one above it)."""
+    found = []
+    for path in sources:
+        if not path.endswith(".cpp"):
+            continue
+        source = ROOT / path
+        for folder in source.relative_to(ROOT).parents:
+            listing = ROOT / folder / "CMakeLists.txt"
+            name = str(pathlib.PurePosixPath(path).relative_to(folder.as_posix()))
+            if listing.exists() and re.search(rf"(^|[\s\"/]){re.escape(name)}($|[\s\")])", listing.read_text()):
+                break
+        else:
+            if path != "tests/fuzz/run_corpus.cpp":
+                found.append(f"{path}:1: in no CMakeLists.txt: it is not built")
+    return found
+
+
+def check_tests_can_fail(path: str, lines: list[str]) -> list[str]:
+    found = []
+    for number, line in enumerate(lines, 1):
+        if "DISABLED_" in line:
+            found.append(f"{path}:{number}: a disabled test: mend it or remove it")
+        if re.search(r"\bsleep_for\b|\busleep\(|[^_]\bsleep\(", line) and "tests/e2e" not in path:
+            found.append(f"{path}:{number}: a test that sleeps: use the fake clock or wait for an event")
+    return found
+
+
+def main() -> int:
+    sources = tracked("*.h", "*.cpp")
+    violations = []
+    for path in sources:
+        lines = (ROOT / path).read_text().splitlines()
+        violations += check_includes(path, lines) + check_sizes(path, lines)
+        if VAGUE_NAMES.search(path):
+            violations.append(f"{path}:1: a name that says nothing")
+        if path.endswith(".h") and "#pragma once" not in lines[:3]:
+            violations.append(f"{path}:1: no #pragma once at the top")
+        if path.startswith("tests/"):
+            violations += check_tests_can_fail(path, lines)
+    violations += check_registered(sources)
+    print("\n".join(violations))
+    return 1 if violations else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
