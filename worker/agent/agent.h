@@ -1,0 +1,67 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "common/net/socket.h"
+#include "worker/agent/session.h"
+
+namespace mimicfleet::agent {
+
+// What runs the tasks. Called on the agent's thread; returns at once.
+class TaskRunner {
+ public:
+  virtual ~TaskRunner() = default;
+  // The attempt is the runner's from now on; it posts one TaskEnd for it, sooner or later.
+  virtual void start(jobs::LeaseGrant lease) = 0;
+  // Asks for an early end (kCancelled). Unknown attempts are ignored.
+  virtual void cancel(const jobs::TaskAttempt& attempt) = 0;
+};
+
+// What other threads tell the agent.
+struct Stop {};
+using Event = std::variant<Holding, Ready, jobs::TaskProgress, TaskEnd, Stop>;
+
+// The one thread that talks to the coordinator. It waits for messages, events and time, and for nothing else:
+// no disk, no device, no lock that somebody holds for long.
+class Agent {
+ public:
+  // The connection is made in the background; kInvalidArgument for a malformed endpoint.
+  [[nodiscard]] static Result<std::unique_ptr<Agent>> connect(const std::string& endpoint,
+                                                              jobs::WorkerHello hello,
+                                                              SessionOptions options);
+
+  // From any thread, before and during run().
+  void post(Event event);
+
+  // Called about every second on the agent's thread; true ends the session as Stop does.
+  void set_stop_condition(std::function<bool()> condition) { stop_condition_ = std::move(condition); }
+
+  // Until the session is over: Stop was posted or `stop` signalled (also from a signal handler), the
+  // coordinator asked for it, or a drain is done. ok, or why the coordinator refused this worker.
+  [[nodiscard]] Status run(TaskRunner& runner, const net::WakeUp& stop);
+
+ private:
+  Agent(std::string endpoint, net::Socket socket, jobs::WorkerHello hello, SessionOptions options);
+  void wait(const net::WakeUp& stop);
+  void handle_events(Instant now);
+  void carry_out(Actions actions, TaskRunner& runner);
+
+  std::string endpoint_;
+  net::Socket socket_;
+  SteadyClock clock_;
+  Session session_;
+  Status refusal_;
+  bool left_ = false;
+  bool silent_ = false;  // the coordinator, since the last new connection
+  std::function<bool()> stop_condition_ = [] { return false; };
+  net::WakeUp wake_up_;
+  std::mutex mutex_;
+  std::vector<Event> events_;
+};
+
+}  // namespace mimicfleet::agent

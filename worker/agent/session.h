@@ -1,0 +1,143 @@
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "common/clock.h"
+#include "common/wire/envelope.h"
+#include "jobs/messages.h"
+
+namespace mimicfleet::agent {
+
+// How an attempt ended on this worker.
+struct TaskEnd {
+  jobs::TaskAttempt attempt;
+  Status status;  // ok: `result` counts
+  jobs::TaskResult result;
+  std::vector<Digest> lost_inputs;
+};
+
+// What the worker has for other workers, known once its store is open.
+struct Holding {
+  std::string data_endpoint;
+  std::vector<jobs::ArtefactRef> artefacts;  // the most recently used first
+};
+
+// What became known when the models were loaded.
+struct Ready {
+  jobs::NumericsClass numerics;
+  std::vector<jobs::ModelSet> model_sets;
+};
+
+struct SessionOptions {
+  std::uint32_t slots = 2;  // leases held at once: one runs, the next is prepared
+  Duration min_heartbeat_gap = std::chrono::milliseconds(100);
+  Duration silence = std::chrono::seconds(10);         // of the coordinator, before a new connection is tried
+  Duration repeat_after = std::chrono::seconds(2);     // a result without an answer is sent again, …
+  Duration repeat_at_most = std::chrono::seconds(10);  // … each time later, up to this
+  Duration goodbye_wait = std::chrono::seconds(2);     // for the answer when leaving
+  std::size_t max_artefacts = 4096;                    // in a hello
+  std::optional<Duration> leave_when_idle;             // without a lease for so long
+};
+
+// What a session wants done after something happened.
+struct Actions {
+  bool reconnect = false;             // first: drop the connection with all that it holds
+  std::vector<std::string> messages;  // to the coordinator
+  std::vector<jobs::TaskAttempt> cancel;
+  std::vector<jobs::LeaseGrant> start;
+  bool left = false;  // the session is over
+  Status refusal;     // why the coordinator does not want this worker
+};
+
+// One worker's side of the protocol with the coordinator (docs/protocol.md): hello, heartbeats, leases,
+// results that are repeated until they are answered, and leaving. Pure: no sockets, threads or clocks of its
+// own; the agent feeds it and carries out what it wants.
+//
+//   loading ──ready──► ready ──drain──► draining ──nothing held──► leaving ──answered, or time is up──► left
+//      └────────────────┴─────────stop──────┴─────────────────────────┘
+//
+// A worker that leaves says goodbye, which gives back all its leases without penalty.
+class Session {
+ public:
+  // `hello` says who the worker is; what is not known at the start is filled in later.
+  Session(jobs::WorkerHello hello, SessionOptions options, Instant now);
+
+  void on_message(std::string_view bytes, Instant now);
+  void on_holding(Holding holding, Instant now);
+  void on_ready(Ready ready, Instant now);
+  void on_progress(const jobs::TaskProgress& progress, Instant now);
+  void on_end(TaskEnd end, Instant now);
+  void on_stop(Instant now);
+  void on_time(Instant now);
+
+  [[nodiscard]] Actions take_actions() { return std::exchange(actions_, {}); }
+  // When on_time should be called if nothing else happens.
+  [[nodiscard]] Instant next_due() const;
+
+  [[nodiscard]] std::uint64_t epoch() const { return epoch_; }
+  [[nodiscard]] std::uint32_t free_slots() const;
+  [[nodiscard]] bool is_leaving() const { return phase_ == Phase::kLeaving || phase_ == Phase::kLeft; }
+
+ private:
+  struct Lease {
+    jobs::TaskProgress progress;
+    bool revoked = false;  // its end is nobody's business any more; it only still takes a slot
+  };
+  // A result on its way; repeated until it is answered.
+  struct Report {
+    std::variant<jobs::TaskCompleted, jobs::TaskFailed> message;
+    RequestId request;
+    Instant next_send;
+    Duration gap;
+  };
+  enum class Phase { kLoading, kReady, kDraining, kLeaving, kLeft };
+
+  void on_welcome(const jobs::WorkerWelcome& welcome, Instant now);
+  void on_heartbeat_reply(const jobs::HeartbeatReply& reply, Instant now);
+  void on_grant(jobs::LeaseGrant grant, Instant now);
+  void on_answer(RequestId request, const Status& status, Instant now);
+  void on_refusal(const Status& status, Instant now);
+  // False for messages of a coordinator that has been replaced.
+  [[nodiscard]] bool accept_epoch(std::uint64_t epoch);
+
+  template <typename T>
+  RequestId send(const T& message);
+  void send_hello(Instant now);
+  void send_heartbeat(Instant now);
+  void report(jobs::TaskAttempt attempt, std::variant<jobs::TaskCompleted, jobs::TaskFailed> message,
+              Instant now);
+  void send_report(Report& report, Instant now);
+  void revoke(jobs::TaskAttempt attempt);
+  void remember_artefact(const jobs::TaskResult& result);
+  void leave_if_drained(Instant now);
+  [[nodiscard]] Duration heartbeat_gap() const;
+  [[nodiscard]] bool holds_nothing() const { return leases_.empty() && reports_.empty(); }
+  [[nodiscard]] std::vector<jobs::TaskProgress> running() const;
+  [[nodiscard]] jobs::WorkerState state() const;
+
+  jobs::WorkerHello hello_;
+  SessionOptions options_;
+  Phase phase_ = Phase::kLoading;
+  std::uint64_t epoch_ = 0;
+  Duration heartbeat_ = std::chrono::seconds(1);
+  bool welcome_ = false;  // the coordinator knows this worker
+  bool urgent_ = false;   // something changed that the coordinator should hear of
+  bool warned_of_old_epoch_ = false;
+  Instant last_sent_;  // hello or heartbeat
+  Instant last_heard_;
+  Instant idle_since_;
+  Instant leave_by_{};
+  RequestId last_hello_;
+  RequestId goodbye_;
+  std::map<jobs::TaskAttempt, Lease> leases_;
+  std::map<jobs::TaskAttempt, Report> reports_;
+  Actions actions_;
+};
+
+}  // namespace mimicfleet::agent
