@@ -3,8 +3,7 @@
 #include <cstring>
 #include <utility>
 
-#include <nlohmann/json.hpp>
-
+#include "common/json/json.h"
 #include "common/log.h"
 #include "worker/models/weights/safetensors.h"
 
@@ -14,154 +13,87 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "tensors are used as they lie in the file");
 
 constexpr std::uint64_t kLengthBytes = 8;
-constexpr std::uint64_t kMaxHeaderBytes = 100'000'000;
-constexpr std::size_t kMaxTensors = 100'000;
 constexpr std::size_t kMaxNameBytes = 512;
-constexpr std::size_t kMaxMetadataEntries = 1'000;
 constexpr std::size_t kMaxRank = 8;
-
-struct Entry {
-  std::string dtype;
-  std::vector<std::int64_t> shape;
-  std::vector<std::uint64_t> offsets;
-  bool has_dtype = false;
-  bool has_shape = false;
-  bool has_offsets = false;
-};
-
-// Reads the header by events, so that a hostile one never becomes a tree in memory. Every handler returns
-// false, after noting the cause, for what the format does not allow at this place.
-class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
- public:
-  std::map<std::string, Entry, std::less<>> entries;
-  std::map<std::string, std::string, std::less<>> metadata;
-  std::string cause;
-
-  bool null() override { return fail("null where the format has none"); }
-  bool boolean(bool) override { return fail("true or false where the format has none"); }
-  bool number_integer(number_integer_t) override { return fail("a negative number"); }
-  bool number_float(number_float_t, const string_t&) override { return fail("a number that is no integer"); }
-  bool binary(binary_t&) override { return fail("binary"); }
-
-  bool number_unsigned(number_unsigned_t value) override {
-    if (place_ == Place::kShape) {
-      if (entry_->shape.size() == kMaxRank) return fail(name_ + " has too many dimensions");
-      if (value > INT64_MAX) return fail(name_ + " has a dimension that is too large");
-      entry_->shape.push_back(static_cast<std::int64_t>(value));
-      return true;
-    }
-    if (place_ == Place::kOffsets) {
-      if (entry_->offsets.size() == 2) return fail(name_ + " has more than two offsets");
-      entry_->offsets.push_back(value);
-      return true;
-    }
-    return fail("a number where the format has none");
-  }
-
-  bool string(string_t& value) override {
-    if (place_ == Place::kMetadata) {
-      metadata[key_] = std::move(value);
-      return true;
-    }
-    if (place_ == Place::kEntry && key_ == "dtype") {
-      entry_->dtype = std::move(value);
-      return true;
-    }
-    return fail("a string where the format has none");
-  }
-
-  bool start_object(std::size_t) override {
-    if (place_ == Place::kStart) return go(Place::kTop);
-    if (place_ == Place::kTop && name_ == "__metadata__") return go(Place::kMetadata);
-    if (place_ == Place::kTop) return go(Place::kEntry);
-    return fail("an object where the format has none");
-  }
-
-  bool end_object() override { return go(place_ == Place::kTop ? Place::kEnd : Place::kTop); }
-
-  bool start_array(std::size_t) override {
-    if (place_ == Place::kEntry && key_ == "shape") return go(Place::kShape);
-    if (place_ == Place::kEntry && key_ == "data_offsets") return go(Place::kOffsets);
-    return fail("an array where the format has none");
-  }
-
-  bool end_array() override { return go(Place::kEntry); }
-
-  bool key(string_t& value) override {
-    if (value.size() > kMaxNameBytes) return fail("a name longer than " + std::to_string(kMaxNameBytes));
-    if (place_ == Place::kTop) return tensor_name(value);
-    key_ = value;
-    if (place_ == Place::kMetadata) {
-      if (metadata.size() == kMaxMetadataEntries) return fail("too many metadata entries");
-      return !metadata.contains(key_) || fail("the metadata name " + key_ + " twice");
-    }
-    bool* seen = key_ == "dtype"          ? &entry_->has_dtype
-                 : key_ == "shape"        ? &entry_->has_shape
-                 : key_ == "data_offsets" ? &entry_->has_offsets
-                                          : nullptr;
-    if (seen == nullptr) return fail("the unknown key " + key_ + " at " + name_);
-    return !std::exchange(*seen, true) || fail(key_ + " of " + name_ + " twice");
-  }
-
-  bool parse_error(std::size_t position, const std::string&, const nlohmann::json::exception&) override {
-    return fail("no valid JSON at byte " + std::to_string(kLengthBytes + position));
-  }
-
- private:
-  enum class Place { kStart, kTop, kMetadata, kEntry, kShape, kOffsets, kEnd };
-
-  bool tensor_name(const std::string& name) {
-    name_ = name;
-    if (name == "__metadata__") {
-      return !std::exchange(has_metadata_, true) || fail("__metadata__ twice");
-    }
-    if (entries.size() == kMaxTensors) return fail("too many tensors");
-    const auto [at, added] = entries.try_emplace(name);
-    entry_ = &at->second;
-    return added || fail("the tensor " + name + " twice");
-  }
-
-  bool go(Place place) {
-    place_ = place;
-    return true;
-  }
-
-  bool fail(std::string text) {
-    if (cause.empty()) cause = std::move(text);
-    return false;
-  }
-
-  Place place_ = Place::kStart;
-  std::string name_;  // the tensor being read
-  std::string key_;   // the member of it, or of the metadata
-  Entry* entry_ = nullptr;
-  bool has_metadata_ = false;
-};
+constexpr wire::Limits kHeaderLimits = {.bytes = 100'000'000,
+                                        .array_size = kMaxRank,
+                                        .map_size = 1 << 14,
+                                        .string_bytes = 1 << 20,
+                                        .depth = 3,
+                                        .values = 1 << 18};
 
 Status bad(const BufferPtr& buffer, const std::string& cause) {
   return {StatusCode::kBadInput, buffer->origin + ": not a valid safetensors file: " + log::printable(cause) +
                                      "; fetch the file again"};
 }
 
-// The tensor's bytes, if type, shape and offsets fit each other and the data.
+struct Entry {
+  DType dtype = DType::kF32;
+  std::vector<std::int64_t> shape;
+  std::uint64_t begin = 0;
+  std::uint64_t end = 0;
+};
+
+// Sizes as the format has them: integers that are not negative and fit into 63 bits.
+bool read_sizes(const wire::Value* value, std::vector<std::int64_t>* sizes) {
+  const auto* array = value == nullptr ? nullptr : value->get_if<wire::Array>();
+  if (array == nullptr) return false;
+  for (const auto& item : *array) {
+    const auto* size = item.get_if<std::uint64_t>();
+    if (size == nullptr || *size > INT64_MAX) return false;
+    sizes->push_back(static_cast<std::int64_t>(*size));
+  }
+  return true;
+}
+
+// {"dtype": "F16", "shape": [320, 4], "data_offsets": [0, 2560]}
+Result<Entry> read_entry(const std::string& name, const wire::Value& value, const BufferPtr& buffer) {
+  if (name.size() > kMaxNameBytes)
+    return bad(buffer, "a name is longer than " + std::to_string(kMaxNameBytes));
+  const auto* members = value.get_if<wire::Map>();
+  if (members == nullptr || members->size() != 3)
+    return bad(buffer, name + " has no dtype, shape and data_offsets");
+  Entry entry;
+  const wire::Value* type = value.find("dtype");
+  const auto* type_name = type == nullptr ? nullptr : type->get_if<std::string>();
+  if (type_name == nullptr) return bad(buffer, name + " has no dtype");
+  const auto dtype = dtype_from(*type_name);
+  if (!dtype) return bad(buffer, name + " has the unsupported type " + *type_name);
+  entry.dtype = *dtype;
+  if (!read_sizes(value.find("shape"), &entry.shape)) return bad(buffer, name + " has no valid shape");
+  std::vector<std::int64_t> offsets;
+  if (!read_sizes(value.find("data_offsets"), &offsets) || offsets.size() != 2) {
+    return bad(buffer, name + " has no valid data_offsets");
+  }
+  entry.begin = static_cast<std::uint64_t>(offsets[0]);
+  entry.end = static_cast<std::uint64_t>(offsets[1]);
+  return entry;
+}
+
 Result<TensorView> view_of(const std::string& name, const Entry& entry, std::span<const std::uint8_t> data,
                            const BufferPtr& buffer) {
-  if (!entry.has_dtype || !entry.has_shape || entry.offsets.size() != 2) {
-    return bad(buffer, name + " lacks dtype, shape or data_offsets");
-  }
-  const auto dtype = dtype_from(entry.dtype);
-  if (!dtype) return bad(buffer, name + " has the unsupported type " + entry.dtype);
   const auto count = element_count(entry.shape);
   std::int64_t size = 0;
-  if (!count || __builtin_mul_overflow(*count, static_cast<std::int64_t>(item_size(*dtype)), &size)) {
+  if (!count || __builtin_mul_overflow(*count, static_cast<std::int64_t>(item_size(entry.dtype)), &size)) {
     return bad(buffer, name + " is too large");
   }
-  const std::uint64_t begin = entry.offsets[0];
-  const std::uint64_t end = entry.offsets[1];
-  if (begin > end || end > data.size()) return bad(buffer, name + " lies outside the file");
-  if (end - begin != static_cast<std::uint64_t>(size)) return bad(buffer, name + " does not fit its shape");
-  return TensorView{*dtype, entry.shape, contiguous_strides(entry.shape), data.subspan(begin, end - begin),
-                    buffer};
+  if (entry.begin > entry.end || entry.end > data.size()) return bad(buffer, name + " lies outside the file");
+  if (entry.end - entry.begin != static_cast<std::uint64_t>(size)) {
+    return bad(buffer, name + " does not fit its shape");
+  }
+  return TensorView{entry.dtype, entry.shape, contiguous_strides(entry.shape),
+                    data.subspan(entry.begin, entry.end - entry.begin), buffer};
+}
+
+Status read_metadata(const wire::Value& value, const BufferPtr& buffer, TensorSet& set) {
+  const auto* members = value.get_if<wire::Map>();
+  if (members == nullptr) return bad(buffer, "__metadata__ is no object");
+  for (const auto& [name, text] : *members) {
+    const auto* string = text.get_if<std::string>();
+    if (string == nullptr) return bad(buffer, "__metadata__ holds something else than strings");
+    set.metadata.emplace(name, *string);
+  }
+  return {};
 }
 
 Status check_no_gaps(std::vector<std::pair<std::uint64_t, std::uint64_t>> ranges, std::uint64_t size,
@@ -184,22 +116,25 @@ Result<TensorSet> parse_safetensors(const BufferPtr& buffer) {
     return bad(buffer, "it is only " + std::to_string(file.size()) + " bytes long");
   std::uint64_t length = 0;
   std::memcpy(&length, file.data(), kLengthBytes);
-  if (length > kMaxHeaderBytes || length > file.size() - kLengthBytes) {
+  if (length > kHeaderLimits.bytes || length > file.size() - kLengthBytes) {
     return bad(buffer, "its header would be " + std::to_string(length) + " bytes long");
   }
-  const auto header = file.subspan(kLengthBytes, length);
-  if (header.empty() || header.front() != '{') return bad(buffer, "its header does not begin with {");
+  const std::string_view header(reinterpret_cast<const char*>(file.data()) + kLengthBytes, length);
+  if (!header.starts_with('{')) return bad(buffer, "its header does not begin with {");
   const auto data = file.subspan(kLengthBytes + length);
 
-  HeaderReader reader;
-  if (!nlohmann::json::sax_parse(header.begin(), header.end(), &reader)) return bad(buffer, reader.cause);
-
+  const auto document = json::parse(header, kHeaderLimits);
+  if (!document.ok()) return bad(buffer, document.status().message());
   TensorSet set;
-  set.metadata = std::move(reader.metadata);
   std::vector<std::pair<std::uint64_t, std::uint64_t>> ranges;
-  for (const auto& [name, entry] : reader.entries) {
+  for (const auto& [name, value] : *document->get_if<wire::Map>()) {
+    if (name == "__metadata__") {
+      RETURN_IF_ERROR(read_metadata(value, buffer, set));
+      continue;
+    }
+    ASSIGN_OR_RETURN(const Entry entry, read_entry(name, value, buffer));
     ASSIGN_OR_RETURN(TensorView view, view_of(name, entry, data, buffer));
-    ranges.emplace_back(entry.offsets[0], entry.offsets[1]);
+    ranges.emplace_back(entry.begin, entry.end);
     set.tensors.emplace(name, std::move(view));
   }
   RETURN_IF_ERROR(check_no_gaps(std::move(ranges), data.size(), buffer));

@@ -3,56 +3,40 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
+#include <utility>
 
-#include <nlohmann/json.hpp>
-
+#include "common/files/io.h"
+#include "common/json/json.h"
 #include "worker/models/weights/safetensors.h"
 
 namespace mimicfleet::weights {
 namespace {
 
-Status write_all(int fd, std::span<const std::uint8_t> bytes, const std::string& path) {
-  while (!bytes.empty()) {
-    const ssize_t written = ::write(fd, bytes.data(), bytes.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) {
-      const bool full = errno == ENOSPC || errno == EDQUOT;
-      return {full ? StatusCode::kResourceExhausted : StatusCode::kFailedPrecondition,
-              path + ": cannot be written: " + std::strerror(errno)};
-    }
-    bytes = bytes.subspan(static_cast<std::size_t>(written));
-  }
-  return {};
-}
+wire::Array sizes(std::span<const std::int64_t> shape) { return {shape.begin(), shape.end()}; }
 
 // The header, padded with spaces so that the data begin at a multiple of 8.
 std::string header_of(const std::vector<TensorToWrite>& tensors,
                       const std::map<std::string, std::string, std::less<>>& metadata) {
-  auto header = nlohmann::ordered_json::object();
-  if (!metadata.empty()) header["__metadata__"] = metadata;
-  std::uint64_t begin = 0;
+  wire::Map header;
+  if (!metadata.empty()) {
+    header.emplace_back("__metadata__", wire::Map(metadata.begin(), metadata.end()));
+  }
+  std::int64_t begin = 0;
   for (const auto& tensor : tensors) {
-    const std::uint64_t end = begin + tensor.bytes.size();
-    header[tensor.name] = {
-        {"dtype", to_string(tensor.dtype)}, {"shape", tensor.shape}, {"data_offsets", {begin, end}}};
+    const auto end = begin + static_cast<std::int64_t>(tensor.bytes.size());
+    header.emplace_back(tensor.name, wire::Map{{"dtype", std::string(to_string(tensor.dtype))},
+                                               {"shape", sizes(tensor.shape)},
+                                               {"data_offsets", wire::Array{begin, end}}});
     begin = end;
   }
-  std::string text = header.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+  std::string text = json::to_text(wire::Value(std::move(header)));
   text.resize((text.size() + 7) / 8 * 8, ' ');
   return text;
 }
 
-Status write_to(int fd, const std::vector<TensorToWrite>& tensors, const std::string& header,
-                const std::string& path) {
-  const std::uint64_t length = header.size();
-  RETURN_IF_ERROR(write_all(fd, {reinterpret_cast<const std::uint8_t*>(&length), sizeof(length)}, path));
-  RETURN_IF_ERROR(write_all(fd, {reinterpret_cast<const std::uint8_t*>(header.data()), header.size()}, path));
-  for (const auto& tensor : tensors) RETURN_IF_ERROR(write_all(fd, tensor.bytes, path));
-  if (::fsync(fd) != 0) {
-    return {StatusCode::kFailedPrecondition, path + ": cannot be synced: " + std::strerror(errno)};
-  }
-  return {};
+template <typename T>
+std::span<const std::uint8_t> bytes_of(const T* data, std::size_t count) {
+  return {reinterpret_cast<const std::uint8_t*>(data), count * sizeof(T)};
 }
 
 }  // namespace
@@ -69,15 +53,14 @@ Status write_safetensors(const std::string& path, std::vector<TensorToWrite> ten
     CHECK(count && static_cast<std::size_t>(*count) * item_size(tensor.dtype) == tensor.bytes.size());
   }
   const std::string header = header_of(tensors, metadata);
-  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  if (fd < 0) {
-    return {StatusCode::kFailedPrecondition, path + ": cannot be created: " + std::strerror(errno)};
-  }
-  Status status = write_to(fd, tensors, header, path);
-  if (::close(fd) != 0 && status.ok()) {
-    status = Status(StatusCode::kFailedPrecondition, path + ": cannot be closed: " + std::strerror(errno));
-  }
-  return status;
+  const std::uint64_t length = header.size();
+  const UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+  if (!fd.valid()) return file_error(path, "cannot be created", errno, StatusCode::kFailedPrecondition);
+  RETURN_IF_ERROR(write_all(fd.get(), bytes_of(&length, 1), path));
+  RETURN_IF_ERROR(write_all(fd.get(), bytes_of(header.data(), header.size()), path));
+  for (const auto& tensor : tensors) RETURN_IF_ERROR(write_all(fd.get(), tensor.bytes, path));
+  if (::fsync(fd.get()) != 0) return file_error(path, "cannot be synced", errno);
+  return {};
 }
 
 }  // namespace mimicfleet::weights

@@ -1,14 +1,14 @@
 #include "worker/models/weights/tensor_set.h"
 
-#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <array>
 #include <cerrno>
 #include <cstring>
 #include <limits>
+
+#include "common/files/io.h"
 
 namespace mimicfleet::weights {
 namespace {
@@ -95,28 +95,18 @@ std::vector<std::int64_t> contiguous_strides(std::span<const std::int64_t> shape
 }
 
 Result<BufferPtr> map_file(const std::string& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) {
-    const StatusCode code = errno == ENOENT ? StatusCode::kNotFound : StatusCode::kBadInput;
-    return Status(code, path + ": cannot be opened: " + std::strerror(errno));
-  }
+  ASSIGN_OR_RETURN(const UniqueFd fd, open_for_reading(path));
   struct stat info {};
-  const bool is_file = ::fstat(fd, &info) == 0 && S_ISREG(info.st_mode);
-  const auto size = is_file ? static_cast<std::size_t>(info.st_size) : 0;
-  void* address = size > 0 ? ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0) : nullptr;
-  const int map_error = errno;
-  ::close(fd);
-  if (!is_file) return Status(StatusCode::kBadInput, path + ": not a regular file");
-  if (address == MAP_FAILED) {
-    return Status(StatusCode::kResourceExhausted, path + ": cannot be mapped: " + std::strerror(map_error));
-  }
+  if (::fstat(fd.get(), &info) != 0) return file_error(path, "cannot be examined", errno);
   auto buffer = std::make_shared<Buffer>();
   buffer->origin = path;
+  const auto size = static_cast<std::size_t>(info.st_size);
+  if (size == 0) return BufferPtr(std::move(buffer));
+  void* address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd.get(), 0);
+  if (address == MAP_FAILED) return file_error(path, "cannot be mapped", errno);
   buffer->bytes = {static_cast<const std::uint8_t*>(address), size};
-  if (address != nullptr) {
-    buffer->owner =
-        std::shared_ptr<const void>(address, [address, size](const void*) { ::munmap(address, size); });
-  }
+  buffer->owner = std::shared_ptr<const void>(
+      address, [size](const void* mapped) { ::munmap(const_cast<void*>(mapped), size); });
   return BufferPtr(std::move(buffer));
 }
 

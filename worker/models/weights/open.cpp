@@ -1,0 +1,25 @@
+#include "worker/models/weights/open.h"
+
+#include "common/log.h"
+#include "worker/models/weights/safetensors.h"
+#include "worker/models/weights/torch_checkpoint.h"
+
+namespace mimicfleet::weights {
+
+Result<TensorSet> open_weights(const std::vector<std::string>& files) {
+  TensorSet all;
+  for (const auto& file : files) {
+    ASSIGN_OR_RETURN(TensorSet set,
+                     file.ends_with(".safetensors") ? open_safetensors(file) : open_torch_checkpoint(file));
+    all.tensors.merge(set.tensors);
+    all.metadata.merge(set.metadata);
+    if (!set.tensors.empty()) {
+      return Status(StatusCode::kBadInput,
+                    file + ": holds " + log::printable(set.tensors.begin()->first) +
+                        ", which another of these files holds too; fetch the folder again");
+    }
+  }
+  return all;
+}
+
+}  // namespace mimicfleet::weights

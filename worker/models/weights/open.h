@@ -1,0 +1,15 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "common/status.h"
+#include "worker/models/weights/tensor_set.h"
+
+namespace mimicfleet::weights {
+
+// The tensors of one model, of one file or of all its shards: safetensors by the suffix, else what torch.save
+// wrote. Files stay mapped while their tensors are in use. A tensor in two files is kBadInput.
+[[nodiscard]] Result<TensorSet> open_weights(const std::vector<std::string>& files);
+
+}  // namespace mimicfleet::weights
