@@ -7,7 +7,8 @@ endif()
 set(cuda_runtime_dir "${MIMICFLEET_DEPS}/nvidia/cu13/lib")
 
 add_library(mimicfleet_libtorch INTERFACE)
-target_include_directories(mimicfleet_libtorch SYSTEM INTERFACE "${torch_root}/include")
+# -idirafter: the wheel brings copies of other libraries (fmt) whose headers must not hide the installed ones.
+target_compile_options(mimicfleet_libtorch INTERFACE "SHELL:-idirafter ${torch_root}/include")
 # AT_PER_OPERATOR_HEADERS: without it the operators of at::Tensor include every function there is.
 target_compile_definitions(mimicfleet_libtorch INTERFACE _GLIBCXX_USE_CXX11_ABI=1 AT_PER_OPERATOR_HEADERS)
 target_link_libraries(mimicfleet_libtorch INTERFACE "${torch_root}/lib/libtorch_cpu.so" "${torch_root}/lib/libc10.so")
