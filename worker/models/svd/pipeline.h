@@ -9,6 +9,7 @@
 #include <ATen/core/Tensor.h>
 #include <c10/core/Device.h>
 
+#include "common/model_root/model_root.h"
 #include "common/status.h"
 #include "worker/models/svd/scheduler.h"
 
@@ -31,11 +32,6 @@ class Unet;
 
 enum class Precision { kFp32, kBf16, kFp16 };
 
-struct ModelPaths {
-  std::string svd_folder;  // diffusers layout: unet/, vae/, image_encoder/, scheduler/, feature_extractor/
-  std::string mimicmotion_checkpoint;  // MimicMotion_1-1.pth: all weights of the UNet and of PoseNet
-};
-
 // Which models to load: latents need all, frames from latents need only the autoencoder.
 enum class ModelSet { kAll, kDecoderOnly };
 
@@ -51,8 +47,8 @@ struct DiffusionModels {
   std::vector<std::string> ignored_keys;  // of the checkpoint, sorted; for the log
 };
 
-[[nodiscard]] Result<DiffusionModels> load_diffusion_models(const ModelPaths& paths, at::Device device,
-                                                            Precision precision,
+[[nodiscard]] Result<DiffusionModels> load_diffusion_models(const model_root::ModelFiles& files,
+                                                            at::Device device, Precision precision,
                                                             ModelSet models = ModelSet::kAll);
 
 // CLIP embedding of the prepared image. image_u8: [3, H, W] uint8. Returns [1, 1, X] float32 on the CPU.

@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
+#include <string_view>
+#include <utility>
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/clamp.h>
 #include <ATen/ops/randn.h>
-#include <nlohmann/json.hpp>
+
+#include "worker/models/nn/model_config.h"
 
 namespace mimicfleet::svd {
 namespace {
@@ -121,29 +123,18 @@ Result<std::unique_ptr<Scheduler>> make_lcm(const LcmConfig& config, int steps) 
 }
 
 Result<EulerConfig> read_euler_config(const std::string& path) {
-  std::ifstream file(path);
-  if (!file) return Status(StatusCode::kNotFound, path + ": no such file; it is part of the SVD folder");
-  const auto json = nlohmann::json::parse(file, nullptr, false);
-  if (!json.is_object()) return Status(StatusCode::kBadInput, path + ": no JSON object");
-  const nlohmann::json required = {{"prediction_type", "v_prediction"},
-                                   {"timestep_type", "continuous"},
-                                   {"use_karras_sigmas", true},
-                                   {"interpolation_type", "linear"},
-                                   {"timestep_spacing", "leading"}};
-  for (const auto& [key, value] : required.items()) {
-    if (json.value(key, nlohmann::json()) == value) continue;
-    return Status(StatusCode::kUnsupported, path + ": " + key + " is " +
-                                                json.value(key, nlohmann::json()).dump() +
-                                                "; supported is only " + value.dump());
-  }
-  const auto sigma_min = json.value("sigma_min", nlohmann::json());
-  const auto sigma_max = json.value("sigma_max", nlohmann::json());
-  if (!sigma_min.is_number() || !sigma_max.is_number() || sigma_min.get<double>() <= 0 ||
-      sigma_max.get<double>() <= sigma_min.get<double>()) {
-    return Status(StatusCode::kUnsupported,
-                  path + ": sigma_min and sigma_max must be numbers, 0 < min < max");
-  }
-  return EulerConfig{sigma_min.get<double>(), sigma_max.get<double>()};
+  ASSIGN_OR_RETURN(const auto config, nn::ModelConfig::read(path));
+  const std::pair<std::string_view, wire::Value> required[] = {
+      {"prediction_type", std::string("v_prediction")},
+      {"timestep_type", std::string("continuous")},
+      {"use_karras_sigmas", true},
+      {"interpolation_type", std::string("linear")},
+      {"timestep_spacing", std::string("leading")}};
+  for (const auto& [key, value] : required) RETURN_IF_ERROR(config.expect(key, value));
+  EulerConfig euler;
+  ASSIGN_OR_RETURN(euler.sigma_min, config.number("sigma_min", 1e-6, 1));
+  ASSIGN_OR_RETURN(euler.sigma_max, config.number("sigma_max", 1, 1e6));
+  return euler;
 }
 
 }  // namespace mimicfleet::svd
