@@ -1,0 +1,185 @@
+#include "worker/runner/runner.h"
+
+#include <map>
+#include <set>
+#include <stdexcept>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace mimicfleet::runner {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
+
+struct PreparedName final : Prepared {
+  std::string name;
+};
+
+// Tasks do what their name says: "fail", "fail to prepare", "throw", "wait" (until cancelled) or succeed.
+class FakeExecutor final : public Executor {
+ public:
+  Status load_failure;
+
+  Result<agent::Ready> load() override {
+    if (!load_failure.ok()) return load_failure;
+    return agent::Ready{{"none", "fake", "fp32", 1}, {}};
+  }
+  Result<std::unique_ptr<Prepared>> prepare(const jobs::LeaseGrant& lease, TaskContext&) override {
+    if (lease.spec.name == "fail to prepare") return Status(StatusCode::kInputChanged, "changed");
+    auto prepared = std::make_unique<PreparedName>();
+    prepared->name = lease.spec.name;
+    const std::lock_guard lock(mutex_);
+    prepared_.insert(lease.spec.name);
+    changed_.notify_all();
+    return std::unique_ptr<Prepared>(std::move(prepared));
+  }
+  Result<jobs::TaskResult> run(const jobs::LeaseGrant& lease, Prepared& prepared,
+                               TaskContext& context) override {
+    EXPECT_EQ(dynamic_cast<PreparedName&>(prepared).name, lease.spec.name);
+    StageTimer timer(context, "denoise");
+    context.warn("a warning");
+    context.add_transferred(7);
+    if (lease.spec.name == "fail") {
+      context.add_lost_input(sha256("lost"));
+      return Status(StatusCode::kBadInput, "a.mp4: is empty");
+    }
+    if (lease.spec.name == "throw") throw std::runtime_error("library");
+    if (lease.spec.name == "exhaust") throw std::bad_alloc();
+    while (lease.spec.name == "wait" && !context.cancelled()) std::this_thread::yield();
+    RETURN_IF_ERROR(context.check_cancelled());
+    timer.finish();
+    jobs::TaskResult result;
+    result.frames = 3;
+    return result;
+  }
+  void wait_until_prepared(const std::string& name) {
+    std::unique_lock lock(mutex_);
+    EXPECT_TRUE(changed_.wait_for(lock, 10s, [&] { return prepared_.contains(name); }));
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::set<std::string> prepared_;
+};
+
+class RunnerTest : public ::testing::Test {
+ protected:
+  Runner& start() {
+    runner_ = std::make_unique<Runner>(
+        executor_,
+        [this](agent::Event event) {
+          const std::lock_guard lock(mutex_);
+          if (auto* end = std::get_if<agent::TaskEnd>(&event)) ends_.push_back(std::move(*end));
+          ready_ = ready_ || std::holds_alternative<agent::Ready>(event);
+          stopped_ = stopped_ || std::holds_alternative<agent::Stop>(event);
+          changed_.notify_all();
+        },
+        [this](const jobs::LeaseGrant& lease, const agent::TaskEnd& end, const auto&) {
+          const std::lock_guard lock(mutex_);
+          observed_[lease.spec.name] = end.status.code();
+        });
+    return *runner_;
+  }
+  static jobs::LeaseGrant lease(const std::string& name) {
+    jobs::LeaseGrant grant;
+    grant.attempt = 1;
+    grant.spec.id = new_id<jobs::TaskId>();
+    grant.spec.name = name;
+    return grant;
+  }
+  template <typename Condition>
+  void wait_until(Condition condition) {
+    std::unique_lock lock(mutex_);
+    EXPECT_TRUE(changed_.wait_for(lock, 10s, condition));
+  }
+  agent::TaskEnd run(const std::string& name) {
+    const std::size_t before = ends_.size();
+    runner_->start(lease(name));
+    wait_until([&] { return ends_.size() > before; });
+    return ends_.back();
+  }
+
+  FakeExecutor executor_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<agent::TaskEnd> ends_;
+  std::map<std::string, StatusCode> observed_;
+  bool ready_ = false;
+  bool stopped_ = false;
+  std::unique_ptr<Runner> runner_;
+};
+
+TEST_F(RunnerTest, AResultCarriesTimingsWarningsAndBytes) {
+  start();
+  const auto end = run("succeed");
+  EXPECT_TRUE(end.status.ok()) << end.status;
+  EXPECT_EQ(end.result.frames, 3);
+  ASSERT_THAT(end.result.stages, SizeIs(1));
+  EXPECT_EQ(end.result.stages[0].stage, "denoise");
+  EXPECT_THAT(end.result.warnings, ElementsAre("a warning"));
+  EXPECT_EQ(end.result.transferred_bytes, 7);
+  EXPECT_TRUE(ready_);
+}
+
+TEST_F(RunnerTest, FailuresOfAllKindsEndOneTaskAndTheNextOneRuns) {
+  start();
+  EXPECT_EQ(run("fail to prepare").status.code(), StatusCode::kInputChanged);
+  const auto failed = run("fail");
+  EXPECT_EQ(failed.status, Status(StatusCode::kBadInput, "a.mp4: is empty"));
+  EXPECT_THAT(failed.lost_inputs, ElementsAre(sha256("lost")));
+  EXPECT_THAT(run("throw").status.message(), HasSubstr("library"));
+  EXPECT_EQ(run("exhaust").status.code(), StatusCode::kResourceExhausted);
+  EXPECT_TRUE(run("succeed").status.ok());
+  EXPECT_EQ(observed_["fail"], StatusCode::kBadInput);
+  EXPECT_EQ(observed_["succeed"], StatusCode::kOk);
+}
+
+TEST_F(RunnerTest, TheNextTaskIsPreparedWhileOneRuns) {
+  Runner& runner = start();
+  const auto first = lease("wait");
+  runner.start(first);
+  executor_.wait_until_prepared("wait");
+  runner.start(lease("second"));
+  executor_.wait_until_prepared("second");
+  EXPECT_TRUE(ends_.empty());
+  runner.cancel({first.spec.id, first.attempt});
+  wait_until([&] { return ends_.size() == 2; });
+  EXPECT_EQ(ends_[0].status.code(), StatusCode::kCancelled);
+  EXPECT_TRUE(ends_[1].status.ok());
+}
+
+TEST_F(RunnerTest, ATaskThatIsCancelledWhileItWaitsEndsToo) {
+  Runner& runner = start();
+  const auto first = lease("wait");
+  const auto second = lease("second");
+  runner.start(first);
+  runner.start(second);
+  runner.cancel({second.spec.id, second.attempt});
+  runner.cancel({first.spec.id, first.attempt});
+  wait_until([&] { return ends_.size() == 2; });
+  EXPECT_EQ(ends_[0].status.code(), StatusCode::kCancelled);
+  EXPECT_EQ(ends_[1].status.code(), StatusCode::kCancelled);
+}
+
+TEST_F(RunnerTest, StoppingCancelsWhatRuns) {
+  Runner& runner = start();
+  runner.start(lease("wait"));
+  executor_.wait_until_prepared("wait");
+  EXPECT_TRUE(runner.stop(10s));
+}
+
+TEST_F(RunnerTest, ModelsThatCannotBeLoadedStopTheWorker) {
+  executor_.load_failure = Status(StatusCode::kNotFound, "models/x.pth: not found");
+  Runner& runner = start();
+  wait_until([&] { return stopped_; });
+  EXPECT_EQ(runner.load_status(), executor_.load_failure);
+  EXPECT_FALSE(ready_);
+}
+
+}  // namespace
+}  // namespace mimicfleet::runner

@@ -1,0 +1,73 @@
+#include "worker/runner/task_context.h"
+
+#include <algorithm>
+
+#include "common/clock.h"
+
+namespace mimicfleet::runner {
+
+Status TaskContext::check_cancelled() const {
+  return cancelled() ? Status(StatusCode::kCancelled, "cancelled") : Status();
+}
+
+void TaskContext::progress(const std::string& stage, int step, int steps) const {
+  on_progress_({attempt_.task, attempt_.attempt, stage, step, steps});
+}
+
+void TaskContext::add_time(const std::string& stage, double seconds, bool warm) {
+  const std::lock_guard lock(mutex_);
+  const auto found = std::find_if(timings_.begin(), timings_.end(),
+                                  [&](const jobs::StageTiming& timing) { return timing.stage == stage; });
+  if (found == timings_.end()) {
+    timings_.push_back({stage, seconds, warm});
+  } else {
+    found->seconds += seconds;
+    found->warm = found->warm && warm;
+  }
+}
+
+void TaskContext::warn(std::string warning) {
+  const std::lock_guard lock(mutex_);
+  warnings_.push_back(std::move(warning));
+}
+
+void TaskContext::add_transferred(std::uint64_t bytes) {
+  const std::lock_guard lock(mutex_);
+  transferred_bytes_ += bytes;
+}
+
+void TaskContext::add_lost_input(const Digest& content) {
+  const std::lock_guard lock(mutex_);
+  lost_inputs_.push_back(content);
+}
+
+std::vector<jobs::StageTiming> TaskContext::timings() const {
+  const std::lock_guard lock(mutex_);
+  return timings_;
+}
+
+std::vector<std::string> TaskContext::warnings() const {
+  const std::lock_guard lock(mutex_);
+  return warnings_;
+}
+
+std::uint64_t TaskContext::transferred_bytes() const {
+  const std::lock_guard lock(mutex_);
+  return transferred_bytes_;
+}
+
+std::vector<Digest> TaskContext::lost_inputs() const {
+  const std::lock_guard lock(mutex_);
+  return lost_inputs_;
+}
+
+StageTimer::StageTimer(TaskContext& context, std::string stage)
+    : context_(context), stage_(std::move(stage)), begin_(SteadyClock().now()) {
+  context_.progress(stage_);
+}
+
+void StageTimer::finish(bool warm) {
+  context_.add_time(stage_, to_seconds(SteadyClock().now() - begin_), warm);
+}
+
+}  // namespace mimicfleet::runner

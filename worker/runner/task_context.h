@@ -1,0 +1,66 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "jobs/messages.h"
+
+namespace mimicfleet::runner {
+
+// What the stages of one attempt are told and tell: cancellation, progress, timings, warnings. Used by the
+// thread that prepares the attempt and by the one that runs it.
+class TaskContext {
+ public:
+  using OnProgress = std::function<void(const jobs::TaskProgress&)>;
+  TaskContext(jobs::TaskAttempt attempt, OnProgress on_progress)
+      : attempt_(attempt), on_progress_(std::move(on_progress)) {}
+
+  [[nodiscard]] const jobs::TaskAttempt& attempt() const { return attempt_; }
+
+  void cancel() { cancelled_ = true; }
+  [[nodiscard]] bool cancelled() const { return cancelled_; }
+  [[nodiscard]] Status check_cancelled() const;  // kCancelled, or ok
+
+  // `step` of `steps` of the stage is done; 0 of 0: the stage begins.
+  void progress(const std::string& stage, int step = 0, int steps = 0) const;
+
+  // Adds to the stage's seconds. A stage of which any part was made anew is cold.
+  void add_time(const std::string& stage, double seconds, bool warm);
+  void warn(std::string warning);
+  void add_transferred(std::uint64_t bytes);
+  void add_lost_input(const Digest& content);
+
+  // For the report, once the attempt is over.
+  [[nodiscard]] std::vector<jobs::StageTiming> timings() const;
+  [[nodiscard]] std::vector<std::string> warnings() const;
+  [[nodiscard]] std::uint64_t transferred_bytes() const;
+  [[nodiscard]] std::vector<Digest> lost_inputs() const;
+
+ private:
+  const jobs::TaskAttempt attempt_;
+  const OnProgress on_progress_;
+  std::atomic<bool> cancelled_ = false;
+  mutable std::mutex mutex_;
+  std::vector<jobs::StageTiming> timings_;  // in the order in which the stages began
+  std::vector<std::string> warnings_;
+  std::uint64_t transferred_bytes_ = 0;
+  std::vector<Digest> lost_inputs_;
+};
+
+// Times a stage from its making to finish(); without finish() nothing is noted (the stage failed).
+class StageTimer {
+ public:
+  StageTimer(TaskContext& context, std::string stage);
+  void finish(bool warm = false);
+
+ private:
+  TaskContext& context_;
+  std::string stage_;
+  std::chrono::steady_clock::time_point begin_;
+};
+
+}  // namespace mimicfleet::runner
