@@ -26,6 +26,10 @@ struct TensorToWrite {
   std::span<const std::uint8_t> bytes;  // contiguous, exactly the tensor's size
 };
 
+// The bytes of such a file, in memory. The same input gives the same bytes.
+[[nodiscard]] std::string safetensors_bytes(std::vector<TensorToWrite> tensors,
+                                            const std::map<std::string, std::string, std::less<>>& metadata);
+
 // Writes a new file (an existing one is replaced in place) and syncs it; the same input gives the same bytes.
 // For a path that readers may see, write a temporary file and rename it.
 [[nodiscard]] Status write_safetensors(const std::string& path, std::vector<TensorToWrite> tensors,

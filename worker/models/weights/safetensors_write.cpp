@@ -39,11 +39,8 @@ std::span<const std::uint8_t> bytes_of(const T* data, std::size_t count) {
   return {reinterpret_cast<const std::uint8_t*>(data), count * sizeof(T)};
 }
 
-}  // namespace
-
-Status write_safetensors(const std::string& path, std::vector<TensorToWrite> tensors,
-                         const std::map<std::string, std::string, std::less<>>& metadata) {
-  // The order of the reference implementation: wide types first, which keeps every tensor aligned.
+// The order of the reference implementation: wide types first, which keeps every tensor aligned.
+void put_in_order(std::vector<TensorToWrite>& tensors) {
   std::sort(tensors.begin(), tensors.end(), [](const TensorToWrite& a, const TensorToWrite& b) {
     return std::pair(item_size(b.dtype), std::string_view(a.name)) <
            std::pair(item_size(a.dtype), std::string_view(b.name));
@@ -52,6 +49,26 @@ Status write_safetensors(const std::string& path, std::vector<TensorToWrite> ten
     const auto count = element_count(tensor.shape);
     CHECK(count && static_cast<std::size_t>(*count) * item_size(tensor.dtype) == tensor.bytes.size());
   }
+}
+
+}  // namespace
+
+std::string safetensors_bytes(std::vector<TensorToWrite> tensors,
+                              const std::map<std::string, std::string, std::less<>>& metadata) {
+  put_in_order(tensors);
+  const std::string header = header_of(tensors, metadata);
+  const std::uint64_t length = header.size();
+  std::string bytes(reinterpret_cast<const char*>(&length), sizeof(length));
+  bytes += header;
+  for (const auto& tensor : tensors) {
+    bytes.append(reinterpret_cast<const char*>(tensor.bytes.data()), tensor.bytes.size());
+  }
+  return bytes;
+}
+
+Status write_safetensors(const std::string& path, std::vector<TensorToWrite> tensors,
+                         const std::map<std::string, std::string, std::less<>>& metadata) {
+  put_in_order(tensors);
   const std::string header = header_of(tensors, metadata);
   const std::uint64_t length = header.size();
   const UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));

@@ -1,0 +1,74 @@
+#include "worker/stages/frame_stream.h"
+
+#include <chrono>
+
+namespace mimicfleet::stages {
+
+Result<std::unique_ptr<FrameStream>> FrameStream::open(StableFile file, int sample_stride,
+                                                       std::size_t budget_bytes) {
+  av::DecodeOptions options;
+  options.sample_stride = sample_stride;
+  ASSIGN_OR_RETURN(av::VideoFrames frames, av::VideoFrames::open(file, options));
+  return std::unique_ptr<FrameStream>(new FrameStream(std::move(file), std::move(frames), budget_bytes));
+}
+
+FrameStream::FrameStream(StableFile file, av::VideoFrames frames, std::size_t budget_bytes)
+    : file_(std::move(file)), frames_(std::move(frames)), budget_bytes_(budget_bytes) {
+  thread_ = std::thread([this] { decode(); });
+}
+
+FrameStream::~FrameStream() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+    changed_.notify_all();
+  }
+  thread_.join();
+}
+
+bool FrameStream::wait_for_room() {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [&] { return stopping_ || ready_.empty() || ready_bytes_ < budget_bytes_; });
+  return !stopping_;
+}
+
+void FrameStream::decode() {
+  Status status;
+  while (wait_for_room()) {
+    auto frame = frames_.next();
+    if (!frame.ok() || !*frame) {
+      status = frame.ok() ? file_.check_unchanged() : frame.status();
+      break;
+    }
+    const std::lock_guard lock(mutex_);
+    ready_bytes_ += (*frame)->image.pixels.size();
+    ready_.push_back(std::move((*frame)->image));
+    changed_.notify_all();
+  }
+  const std::lock_guard lock(mutex_);
+  over_ = true;
+  end_ = std::move(status);
+  changed_.notify_all();
+}
+
+Result<std::vector<av::Image>> FrameStream::next(std::size_t count, const std::function<bool()>& cancelled) {
+  std::vector<av::Image> frames;
+  std::unique_lock lock(mutex_);
+  while (frames.size() < count) {
+    while (
+        !changed_.wait_for(lock, std::chrono::milliseconds(100), [&] { return over_ || !ready_.empty(); })) {
+      if (cancelled()) return Status(StatusCode::kCancelled, "cancelled");
+    }
+    if (ready_.empty()) {
+      RETURN_IF_ERROR(end_);
+      break;
+    }
+    ready_bytes_ -= ready_.front().pixels.size();
+    frames.push_back(std::move(ready_.front()));
+    ready_.pop_front();
+    changed_.notify_all();
+  }
+  return frames;
+}
+
+}  // namespace mimicfleet::stages

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "common/av/video.h"
+#include "common/files/stable_file.h"
+
+namespace mimicfleet::stages {
+
+// Decodes the sampled frames of a video ahead of their use, on a thread of its own, and holds at most
+// `budget_bytes` of them: the decoding process waits while nobody takes any.
+class FrameStream {
+ public:
+  // Codes as av::VideoFrames::open().
+  [[nodiscard]] static Result<std::unique_ptr<FrameStream>> open(StableFile file, int sample_stride,
+                                                                 std::size_t budget_bytes);
+  // Ends the decoding process.
+  ~FrameStream();
+
+  [[nodiscard]] const av::VideoInfo& info() const { return frames_.info(); }
+  // Every how many frames of the video one is delivered.
+  [[nodiscard]] std::int64_t stride() const { return frames_.stride(); }
+
+  // The next frames, `count` of them, fewer at the end, none after it. Waits; kCancelled once `cancelled`
+  // says so. kInputChanged at the end if the file was written to meanwhile.
+  [[nodiscard]] Result<std::vector<av::Image>> next(std::size_t count,
+                                                    const std::function<bool()>& cancelled);
+
+ private:
+  FrameStream(StableFile file, av::VideoFrames frames, std::size_t budget_bytes);
+  void decode();
+  [[nodiscard]] bool wait_for_room();  // false: the stream is no longer wanted
+
+  StableFile file_;
+  av::VideoFrames frames_;
+  const std::size_t budget_bytes_;
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool stopping_ = false;
+  bool over_ = false;  // `end_` says how
+  Status end_;
+  std::deque<av::Image> ready_;
+  std::size_t ready_bytes_ = 0;
+  std::thread thread_;
+};
+
+}  // namespace mimicfleet::stages

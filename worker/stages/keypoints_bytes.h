@@ -1,0 +1,24 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "common/av/video.h"
+#include "common/status.h"
+#include "worker/models/pose/pose.h"
+
+namespace mimicfleet::stages {
+
+// The raw key points of a driving video's sampled frames, and what else of the video later stages need.
+struct VideoKeypoints {
+  std::vector<pose::FramePose> frames;  // all of one size
+  av::Rational average_fps{};           // of the video; 0/1 when unknown
+  std::int64_t stride = 1;              // of its frames
+};
+
+// As the feature cache keeps them (docs/cache_format.md).
+[[nodiscard]] std::string keypoints_to_bytes(const VideoKeypoints& keypoints);
+[[nodiscard]] Result<VideoKeypoints> keypoints_from_bytes(std::string bytes);
+
+}  // namespace mimicfleet::stages

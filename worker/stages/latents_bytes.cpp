@@ -1,0 +1,33 @@
+#include "worker/stages/latents_bytes.h"
+
+#include "worker/stages/array_bytes.h"
+
+namespace mimicfleet::stages {
+namespace {
+
+constexpr std::int64_t kChannels = 4;
+
+}  // namespace
+
+std::string latents_to_bytes(weights::DType dtype, std::int64_t frames, std::int64_t h, std::int64_t w,
+                             std::span<const std::uint8_t> values,
+                             const std::map<std::string, std::string, std::less<>>& metadata) {
+  return weights::safetensors_bytes({{"latents", dtype, {1, frames, kChannels, h, w}, values}}, metadata);
+}
+
+Result<Latents> latents_from_bytes(std::string bytes, const std::string& origin) {
+  ASSIGN_OR_RETURN(auto set, parse_arrays(std::move(bytes), origin));
+  const auto found = set.tensors.find("latents");
+  const Status wrong(StatusCode::kBadInput,
+                     origin + ": it holds no tensor 'latents' of shape [1, F, 4, h, w] and type F16 or F32");
+  if (found == set.tensors.end()) return wrong;
+  const auto& tensor = found->second;
+  const auto& shape = tensor.shape;
+  const bool fits = shape.size() == 5 && shape[0] == 1 && shape[1] > 0 && shape[2] == kChannels &&
+                    shape[3] > 0 && shape[4] > 0 &&
+                    (tensor.dtype == weights::DType::kF16 || tensor.dtype == weights::DType::kF32);
+  if (!fits) return wrong;
+  return Latents{tensor, std::move(set.metadata)};
+}
+
+}  // namespace mimicfleet::stages

@@ -1,0 +1,82 @@
+#include "worker/stages/output_files.h"
+
+#include <filesystem>
+
+#include <fmt/format.h>
+
+#include "common/files/atomic_file.h"
+#include "common/files/io.h"
+#include "common/files/read_text.h"
+#include "common/json/json.h"
+#include "jobs/plan.h"
+
+namespace mimicfleet::stages {
+namespace {
+
+constexpr std::size_t kMaxNonceBytes = 4096;
+
+// The nonce proves that this path leads to the same folder here and where the client runs.
+Status check_same_folder(const jobs::OutputTarget& target) {
+  const std::string path = target.directory + "/_run/nonce";
+  auto nonce = read_text(path, kMaxNonceBytes);
+  if (nonce.ok() && !target.nonce.empty()) {
+    while (!nonce->empty() && (nonce->back() == '\n' || nonce->back() == '\r')) nonce->pop_back();
+    if (*nonce == target.nonce) return {};
+  }
+  return {
+      StatusCode::kFailedPrecondition,
+      fmt::format("{}: the output folder is not shared with this worker ({}); mount it there under the same "
+                  "path, or use a worker that sees it",
+                  target.directory, nonce.ok() ? path + " differs" : nonce.status().message())};
+}
+
+}  // namespace
+
+Result<OutputFiles> OutputFiles::open(const jobs::OutputTarget& target, const InputFiles& allowed) {
+  if (!jobs::is_safe_relative(target.relative)) {
+    return Status(StatusCode::kInvalidArgument,
+                  fmt::format("output path '{}' is not below the output folder", target.relative));
+  }
+  RETURN_IF_ERROR(check_same_folder(target));
+  RETURN_IF_ERROR(allowed.check_output_folder(target.directory));
+  OutputFiles files(target);
+  RETURN_IF_ERROR(files.make_folder_of(files.video_path()));
+  if (target.save_latents) RETURN_IF_ERROR(files.make_folder_of(files.latents_path()));
+  if (target.save_frames) RETURN_IF_ERROR(files.make_folder_of(files.frame_path(0)));
+  return files;
+}
+
+std::string OutputFiles::below(std::string_view relative) const {
+  return fmt::format("{}/{}", target_.directory, relative);
+}
+
+std::string OutputFiles::frame_path(std::size_t index) const {
+  return below(fmt::format("_frames/{}/{:06}.png", target_.relative, index));
+}
+
+Status OutputFiles::make_folder_of(const std::string& path) const {
+  const auto folder = std::filesystem::path(path).parent_path();
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (!error) return {};
+  return file_error(folder.string(), "cannot be made", error.value(), StatusCode::kFailedPrecondition);
+}
+
+Status OutputFiles::clear_frames() const {
+  const auto folder = std::filesystem::path(frame_path(0)).parent_path();
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+    const std::string name = entry.path().filename();
+    const bool is_frame =
+        name.size() == 10 && name.ends_with(".png") && name.find_first_not_of("0123456789") == 6;
+    if (is_frame) std::filesystem::remove(entry.path(), error);
+  }
+  if (!error) return {};
+  return file_error(folder.string(), "cannot be cleared", error.value(), StatusCode::kFailedPrecondition);
+}
+
+Status OutputFiles::write_record(const jobs::OutputRecord& record) const {
+  return write_file_atomically(below(target_.relative + ".json"), json::write(record));
+}
+
+}  // namespace mimicfleet::stages
