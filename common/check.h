@@ -1,7 +1,11 @@
 #pragma once
 
 // CHECK(condition): ends the process with file and line when a programmer's assumption is false. For expected
-// failures use Status.
+// failures use Status. LibTorch's logging has a macro of this name that ends the process, too: whichever header
+// comes last wins.
+#ifdef CHECK
+#undef CHECK
+#endif
 #define CHECK(condition) \
   ((condition) ? static_cast<void>(0) : ::mimicfleet::check_failed(#condition, __FILE__, __LINE__))
 
