@@ -20,6 +20,7 @@ pkg_check_modules(zmq REQUIRED IMPORTED_TARGET libzmq)
 pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash)
 pkg_check_modules(libav REQUIRED IMPORTED_TARGET libavformat libavcodec libavutil libswscale)
 pkg_check_modules(webp REQUIRED IMPORTED_TARGET libwebp libwebpdemux)
+pkg_check_modules(protobuf REQUIRED IMPORTED_TARGET protobuf)
 pkg_check_modules(seccomp REQUIRED IMPORTED_TARGET libseccomp)
 
 # Debian's OpenCV CMake files come with the whole of OpenCV; two modules need only their headers and libraries.
@@ -29,6 +30,12 @@ find_library(OPENCV_IMGPROC opencv_imgproc REQUIRED)
 add_library(mimicfleet_opencv INTERFACE)
 target_include_directories(mimicfleet_opencv SYSTEM INTERFACE "${OPENCV_INCLUDE_DIR}")
 target_link_libraries(mimicfleet_opencv INTERFACE "${OPENCV_CORE}" "${OPENCV_IMGPROC}")
+
+# Only the schema's messages: libonnx itself brings every operator's definition, which nothing here uses.
+find_library(ONNX_PROTO onnx_proto REQUIRED)
+add_library(mimicfleet_onnx_proto INTERFACE)
+target_compile_definitions(mimicfleet_onnx_proto INTERFACE ONNX_NAMESPACE=onnx ONNX_ML=1)
+target_link_libraries(mimicfleet_onnx_proto INTERFACE "${ONNX_PROTO}" PkgConfig::protobuf)
 
 add_library(mimicfleet_msgpack INTERFACE)
 target_compile_definitions(mimicfleet_msgpack INTERFACE MSGPACK_NO_BOOST)
