@@ -148,6 +148,7 @@ struct TaskResult {
   std::int32_t frames = 0;
   std::int32_t width = 0;
   std::int32_t height = 0;
+  double source_fps = 0;  // kEncodeLatents: of the driving video, divided by its stride; 0: unknown
   NumericsClass numerics;
   std::vector<StageTiming> stages;
   std::uint64_t transferred_bytes = 0;  // latents fetched from other workers
@@ -160,6 +161,7 @@ struct TaskResult {
     field("frames", self.frames);
     field("width", self.width);
     field("height", self.height);
+    field("source_fps", self.source_fps);
     field("numerics", self.numerics);
     field("stages", self.stages);
     field("transferred_bytes", self.transferred_bytes);
