@@ -14,6 +14,7 @@
 #include <fmt/format.h>
 
 #include "common/json/json.h"
+#include "common/user_folders.h"
 
 namespace mimicfleet::discovery {
 namespace {
@@ -32,13 +33,8 @@ Status failed(const std::string& path, const char* what) {
 }  // namespace
 
 std::string server_file_path() {
-  std::string state = environment("XDG_STATE_HOME");
-  if (state.empty()) {
-    const std::string home = environment("HOME");
-    if (home.empty()) return {};
-    state = home + "/.local/state";
-  }
-  return state + "/mimicfleet/server.json";
+  const std::string folder = user_state_folder();
+  return folder.empty() ? folder : folder + "/server.json";
 }
 
 Result<ServerFile> read_server_file(const std::string& path) {

@@ -1,0 +1,87 @@
+#include "common/cli/command_line.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "common/config/nearest.h"
+#include "common/log.h"
+
+namespace mimicfleet::cli {
+namespace {
+
+std::vector<std::string> arguments_of(int argc, char** argv) {
+  std::vector<std::string> arguments(argv + 1, argv + argc);
+  for (auto& argument : arguments) {
+    if (!argument.starts_with("--")) continue;
+    const auto end =
+        argument.begin() + static_cast<std::ptrdiff_t>(std::min(argument.find('='), argument.size()));
+    std::replace(argument.begin(), end, '_', '-');
+  }
+  return arguments;
+}
+
+std::vector<std::string> flags_of(const CLI::App& command) {
+  std::vector<std::string> flags;
+  for (const auto* option : command.get_options()) {
+    for (const auto& name : option->get_lnames()) flags.push_back("--" + name);
+  }
+  return flags;
+}
+
+std::vector<std::string> commands_of(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const auto* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+    names.push_back(command->get_name());
+  }
+  return names;
+}
+
+// The complaint about the first argument that nobody understood, in the command where it stands.
+std::optional<std::string> not_understood(const CLI::App& app, const std::string& called) {
+  for (const auto* command : app.get_subcommands()) {
+    if (auto complaint = not_understood(*command, called + " " + command->get_name())) return complaint;
+  }
+  const auto extras = app.remaining();
+  if (extras.empty()) return std::nullopt;
+  const std::string first = log::printable(extras.front());
+  const std::string name = first.substr(0, first.find('='));
+  if (name.starts_with('-')) {
+    return fmt::format("unknown flag {} of `{}`{}", name, called, config::suggestion(name, flags_of(app)));
+  }
+  const auto commands = commands_of(app);
+  if (commands.empty()) return fmt::format("unexpected argument '{}' of `{}`", first, called);
+  return fmt::format("unknown command '{}' of `{}`{}", first, called, config::suggestion(first, commands));
+}
+
+void accept_extras(CLI::App& app) {
+  app.allow_extras();
+  app.get_formatter()->column_width(38);
+  for (auto* command : app.get_subcommands([](CLI::App*) { return true; })) accept_extras(*command);
+}
+
+int usage_error(const std::string& message) {
+  fmt::print(stderr, "error: {}\n", message);
+  return kExitUsage;
+}
+
+}  // namespace
+
+std::optional<int> parse(CLI::App& app, int argc, char** argv) {
+  accept_extras(app);
+  auto arguments = arguments_of(argc, argv);
+  std::reverse(arguments.begin(), arguments.end());  // as the library wants them
+  try {
+    app.parse(arguments);
+  } catch (const CLI::Success& help) {
+    return app.exit(help);
+  } catch (const CLI::ParseError& error) {
+    return usage_error(not_understood(app, app.get_name()).value_or(log::printable(error.what())));
+  }
+  if (const auto complaint = not_understood(app, app.get_name())) return usage_error(*complaint);
+  return std::nullopt;
+}
+
+}  // namespace mimicfleet::cli

@@ -1,0 +1,17 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+namespace mimicfleet::cli {
+
+inline constexpr int kExitUsage = 2;
+
+// Reads the command line the way all our programs do: flags may be written with underscores, as the Python
+// scripts do, and a name that is not known is an error that names the nearest known one. The code to exit
+// with if the program should end now: 0 after --help or --version, kExitUsage after a mistake.
+[[nodiscard]] std::optional<int> parse(CLI::App& app, int argc, char** argv);
+
+}  // namespace mimicfleet::cli
