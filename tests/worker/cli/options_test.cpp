@@ -1,0 +1,94 @@
+#include "worker/cli/options.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace mimicfleet::worker {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::internal::CaptureStderr;
+using ::testing::internal::CaptureStdout;
+using ::testing::internal::GetCapturedStderr;
+using ::testing::internal::GetCapturedStdout;
+
+struct Parsed {
+  std::optional<int> code;
+  WorkerOptions options;
+  std::string errors;
+};
+
+Parsed parse(std::vector<std::string> arguments) {
+  std::vector<char*> argv = {const_cast<char*>("worker")};
+  for (auto& argument : arguments) argv.push_back(argument.data());
+  Parsed parsed;
+  CaptureStderr();
+  parsed.code = parse_options(static_cast<int>(argv.size()), argv.data(), parsed.options);
+  parsed.errors = GetCapturedStderr();
+  return parsed;
+}
+
+TEST(WorkerOptions, FlagsMayBeWrittenWithUnderscores) {
+  const auto parsed = parse({"--models", "a", "b", "--feature_cache_dir=/x", "--exit_with_parent", "--kinds",
+                             "decode_video", "--threads", "3", "--precision", "bf16"});
+  ASSERT_FALSE(parsed.code) << parsed.errors;
+  EXPECT_THAT(parsed.options.models, ElementsAre("a", "b"));
+  EXPECT_EQ(parsed.options.feature_cache_dir, "/x");
+  EXPECT_TRUE(parsed.options.exit_with_parent);
+  EXPECT_THAT(parsed.options.kinds, ElementsAre(jobs::TaskKind::kDecodeVideo));
+  EXPECT_EQ(parsed.options.threads, 3);
+  EXPECT_EQ(parsed.options.precision, jobs::Precision::kBf16);
+}
+
+TEST(WorkerOptions, AFeatureCacheCanBeRefused) {
+  const auto parsed = parse({"--feature-cache-dir", ""});
+  ASSERT_FALSE(parsed.code) << parsed.errors;
+  EXPECT_EQ(parsed.options.feature_cache_dir, "");
+}
+
+TEST(WorkerOptions, IdleTimeHasADefault) {
+  EXPECT_EQ(parse({}).options.exit_when_idle, std::nullopt);
+  EXPECT_EQ(parse({"--exit-when-idle"}).options.exit_when_idle, std::chrono::seconds(60));
+  EXPECT_EQ(parse({"--exit-when-idle", "5"}).options.exit_when_idle, std::chrono::seconds(5));
+}
+
+TEST(WorkerOptions, AMistypedFlagIsAnErrorThatNamesTheNearestOne) {
+  const auto parsed = parse({"--cordinator", "tcp://x:1"});
+  EXPECT_EQ(parsed.code, 2);
+  EXPECT_THAT(parsed.errors, HasSubstr("--cordinator"));
+  EXPECT_THAT(parsed.errors, HasSubstr("--coordinator"));
+}
+
+TEST(WorkerOptions, ValuesThatMakeNoSenseAreUsageErrors) {
+  const std::vector<std::vector<std::string>> cases = {
+      {"--device", "gpu"},         {"--device", "cuda:"},    {"--precision", "fp8"},
+      {"--kinds", "encode"},       {"--threads", "0"},       {"--threads", "x"},
+      {"--exit-when-idle", "-1"},  {"--advertise", "a:b:c"}, {"--advertise", "host:99999"},
+      {"--advertise", "node7:80"}, {"unexpected"},           {"--models"}};
+  for (const auto& arguments : cases) {
+    const auto parsed = parse(arguments);
+    EXPECT_EQ(parsed.code, 2) << arguments.at(0);
+    EXPECT_THAT(parsed.errors, HasSubstr("error: "));
+  }
+}
+
+TEST(WorkerOptions, HelpEndsWellAndShowsExamples) {
+  CaptureStdout();
+  const auto parsed = parse({"--help"});
+  EXPECT_EQ(parsed.code, 0);
+  EXPECT_THAT(GetCapturedStdout(), HasSubstr("examples:"));
+}
+
+TEST(DataPort, IsLoopbackUnlessToldOtherwise) {
+  EXPECT_EQ(data_port("", false)->bind_endpoint, "tcp://127.0.0.1:*");
+  EXPECT_EQ(data_port("localhost:7000", false)->bind_endpoint, "tcp://127.0.0.1:7000");
+  EXPECT_FALSE(data_port("node7", false).ok());
+  const auto open = data_port("node7", true);
+  ASSERT_TRUE(open.ok());
+  EXPECT_EQ(open->bind_endpoint, "tcp://0.0.0.0:*");
+  EXPECT_EQ(open->advertised_host, "node7");
+}
+
+}  // namespace
+}  // namespace mimicfleet::worker

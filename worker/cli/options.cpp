@@ -1,0 +1,168 @@
+#include "worker/cli/options.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstdio>
+#include <map>
+
+#include <fmt/format.h>
+
+#include "common/cli/command_line.h"
+#include "common/user_folders.h"
+
+namespace mimicfleet::worker {
+namespace {
+
+constexpr const char* kExamples = R"(examples:
+  worker --models models/                           for the coordinator of this user on this host
+  worker --coordinator tcp://node1:5555 --models /data/models --device cuda:1
+  worker --models models/ --device cpu --threads 4 --roots /data/clips /data/out
+  worker --models models/ --kinds decode_video      only turns latents into videos
+
+The coordinator is found by --coordinator, MIMICFLEET_SERVER, or the file that `coordinator serve` writes.
+It ends with 0 when it was asked to leave, 1 when it cannot work (models, device, refused), 2 for a mistake on
+the command line, 3 when no coordinator is known. docs/operations.md tells more.)";
+
+// What CLI11 reads as text and we read further.
+struct RawOptions {
+  std::string precision = "auto";
+  std::vector<std::string> kinds;
+  std::string idle;
+};
+
+void add_flags(CLI::App& app, WorkerOptions& options, RawOptions& raw) {
+  const auto text = [&](const char* flag, std::string& value, const char* help, const char* type) {
+    app.add_option(flag, value, help)->type_name(type);
+  };
+  const auto list = [&](const char* flag, std::vector<std::string>& values, const char* help,
+                        const char* type) {
+    app.add_option(flag, values, help)->type_name(type)->expected(1, -1)->delimiter(',');
+  };
+  text("--coordinator", options.coordinator, "coordinator to work for", "ENDPOINT");
+  app.add_option("--models", options.models, "model folders")->type_name("DIR…")->expected(1, -1);
+  text("--feature-cache-dir", options.feature_cache_dir, "default: ~/.cache/mimicfleet/features; '' for none",
+       "DIR");
+  text("--data-dir", options.data_dir, "latents for other workers; default: ~/.cache/mimicfleet/worker",
+       "DIR");
+  text("--device", options.device, "auto, cpu or cuda:N", "DEVICE");
+  text("--precision", raw.precision, "auto, fp32, bf16 or fp16; auto: fp32 on a CPU, else fp16", "PRECISION");
+  app.add_option("--threads", options.threads, "of the computations on a CPU; default: all physical cores")
+      ->type_name("N")
+      ->check(CLI::Range(1, 1024));
+  text("--advertise", options.advertise, "where other workers reach this one's latents; default: loopback",
+       "HOST[:PORT]");
+  app.add_flag("--insecure", options.insecure, "let --advertise be an address that strangers can reach");
+  app.add_option("--roots", options.roots, "only files below these folders are opened; default: any")
+      ->type_name("DIR…")
+      ->expected(1, -1);
+  list("--kinds", raw.kinds, "tasks to take: encode_latents, decode_video; default: both", "KIND…");
+  text("--metrics", options.metrics, "for Prometheus; off; default: 127.0.0.1:0 (any free port)",
+       "HOST:PORT");
+  text("--name", options.name, "for people; default: host, device and process", "NAME");
+  app.add_flag("--exit-with-parent", options.exit_with_parent, "end when the starting process does");
+  app.add_option("--exit-when-idle", raw.idle, "end after so long without a task; default: 60")
+      ->type_name("[SECONDS]")
+      ->expected(0, 1);
+}
+
+Status read_device(const std::string& device) {
+  const std::string number = device.starts_with("cuda:") ? device.substr(5) : "";
+  const bool is_gpu =
+      !number.empty() && number.size() < 4 && number.find_first_not_of("0123456789") == std::string::npos;
+  if (device == "auto" || device == "cpu" || is_gpu) return {};
+  return {StatusCode::kInvalidArgument, fmt::format("--device: '{}' is not auto, cpu or cuda:N", device)};
+}
+
+Status read_precision(const std::string& name, jobs::Precision& precision) {
+  const auto parsed = enum_from(name, static_cast<jobs::Precision*>(nullptr));
+  if (!parsed) {
+    return {StatusCode::kInvalidArgument,
+            fmt::format("--precision: '{}' is not auto, fp32, bf16 or fp16", name)};
+  }
+  precision = *parsed;
+  return {};
+}
+
+Status read_kinds(const std::vector<std::string>& names, std::vector<jobs::TaskKind>& kinds) {
+  if (names.empty()) return {};
+  kinds.clear();
+  for (const auto& name : names) {
+    const auto kind = enum_from(name, static_cast<jobs::TaskKind*>(nullptr));
+    if (!kind) {
+      return {StatusCode::kInvalidArgument,
+              fmt::format("--kinds: '{}' is not encode_latents or decode_video", name)};
+    }
+    if (std::find(kinds.begin(), kinds.end(), *kind) == kinds.end()) kinds.push_back(*kind);
+  }
+  return {};
+}
+
+Status read_idle(const CLI::App& app, const std::string& text, std::optional<std::chrono::seconds>& idle) {
+  if (app.count("--exit-when-idle") == 0) return {};
+  int seconds = 60;
+  const char* const end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, seconds);
+  if (!text.empty() && (error != std::errc() || rest != end || seconds < 0)) {
+    return {StatusCode::kInvalidArgument,
+            fmt::format("--exit-when-idle: '{}' is no number of seconds", text)};
+  }
+  idle = std::chrono::seconds(seconds);
+  return {};
+}
+
+Status read_further(const CLI::App& app, const RawOptions& raw, WorkerOptions& options) {
+  RETURN_IF_ERROR(read_device(options.device));
+  RETURN_IF_ERROR(read_precision(raw.precision, options.precision));
+  RETURN_IF_ERROR(read_kinds(raw.kinds, options.kinds));
+  RETURN_IF_ERROR(read_idle(app, raw.idle, options.exit_when_idle));
+  if (options.data_dir.empty()) {
+    return {StatusCode::kInvalidArgument, "HOME is not set: give --data-dir and --feature-cache-dir"};
+  }
+  return data_port(options.advertise, options.insecure).status();
+}
+
+}  // namespace
+
+std::optional<int> parse_options(int argc, char** argv, WorkerOptions& options) {
+  CLI::App app("mimicfleet: computes the tasks that a coordinator hands out", "worker");
+  app.set_version_flag("--version", std::string("mimicfleet ") + MIMICFLEET_VERSION);
+  app.footer(kExamples);
+  if (const std::string caches = user_cache_folder(); !caches.empty()) {
+    options.feature_cache_dir = caches + "/features";
+    options.data_dir = caches + "/worker";
+  }
+  RawOptions raw;
+  add_flags(app, options, raw);
+  if (const auto code = cli::parse(app, argc, argv)) return code;
+  if (const Status wrong = read_further(app, raw, options); !wrong.ok()) {
+    fmt::print(stderr, "error: {}\n", wrong.message());
+    return cli::kExitUsage;
+  }
+  return std::nullopt;
+}
+
+Result<DataPort> data_port(const std::string& advertise, bool insecure) {
+  if (advertise.empty()) return DataPort{"tcp://127.0.0.1:*", {}};
+  const auto colon = advertise.rfind(':');
+  const std::string host = advertise.substr(0, colon);
+  const std::string port = colon == std::string::npos ? "*" : advertise.substr(colon + 1);
+  int number = 0;
+  const auto [rest, error] = std::from_chars(port.data(), port.data() + port.size(), number);
+  const bool is_port =
+      error == std::errc() && rest == port.data() + port.size() && number > 0 && number < 65536;
+  if (host.empty() || host.find(':') != std::string::npos || !(is_port || port == "*")) {
+    return Status(StatusCode::kInvalidArgument,
+                  fmt::format("--advertise: '{}' is not HOST or HOST:PORT", advertise));
+  }
+  if (host == "localhost" || host.starts_with("127.")) return DataPort{"tcp://127.0.0.1:" + port, host};
+  if (!insecure) {
+    return Status(
+        StatusCode::kInvalidArgument,
+        fmt::format("--advertise {}: anybody who reaches that address could read latents; give --insecure "
+                    "too if all of that network is trusted",
+                    host));
+  }
+  return DataPort{"tcp://0.0.0.0:" + port, host};
+}
+
+}  // namespace mimicfleet::worker

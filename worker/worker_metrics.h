@@ -1,0 +1,37 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <utility>
+
+#include "jobs/task.h"
+#include "monitoring/metrics.h"
+#include "worker/cache/feature_cache.h"
+
+namespace mimicfleet::worker {
+
+// What a worker counts. All label values exist from the start. Usable from any thread.
+class WorkerMetrics {
+ public:
+  // `metrics` must outlive this object.
+  explicit WorkerMetrics(monitoring::Metrics& metrics);
+
+  void stage(const jobs::StageTiming& timing) const;
+  void task_ended(jobs::TaskKind kind, const Status& status) const;
+  void cache_request(cache::EntryKind entry, cache::Outcome outcome) const;
+  void models_loaded() const { model_loads_.add(); }
+  void sent(std::uint64_t bytes) const { sent_bytes_.add(static_cast<double>(bytes)); }
+  void received(std::uint64_t bytes) const { received_bytes_.add(static_cast<double>(bytes)); }
+  void holders_refused(std::uint32_t count) const { refused_holders_.add(count); }
+
+ private:
+  std::map<std::pair<std::string, bool>, monitoring::Histogram> stage_seconds_;
+  std::map<std::pair<jobs::TaskKind, std::string>, monitoring::Counter> tasks_;
+  std::map<std::pair<cache::EntryKind, cache::Outcome>, monitoring::Counter> cache_requests_;
+  monitoring::Counter model_loads_;
+  monitoring::Counter sent_bytes_;
+  monitoring::Counter received_bytes_;
+  monitoring::Counter refused_holders_;
+};
+
+}  // namespace mimicfleet::worker
