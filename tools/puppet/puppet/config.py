@@ -16,10 +16,10 @@ CLIP = {
     "image_size": 224, "projection_dim": 64, "num_channels": 3, "hidden_act": "gelu", "layer_norm_eps": 1e-5,
 }
 LORA_RANK = 16
+LORA_FILE = "puppet_lcm.safetensors"
 FRAMES = 25  # of a training clip: the reference and 24 more; also the pack's tile
 
-DEFAULTS = {
-    "width": 128, "height": 192, "num_frames": FRAMES, "frames_overlap": 6, "num_inference_steps": 25,
-    "guidance_scale": 1.0, "noise_aug_strength": 0.0, "motion_fps": 7, "fps": 15, "decode_chunk_size": 8,
-    "pose_canvas": 512, "lcm_weight_name": "puppet_lcm.safetensors", "lcm_steps": 4, "lcm_guidance_scale": 1.0,
+DEFAULTS = {  # keys as the programs' parameters are called
+    "width": 128, "height": 192, "steps": 25, "guidance_scale": 1.0, "noise_aug_strength": 0.0, "tile_frames": FRAMES,
+    "tile_overlap": 6, "sample_stride": 1, "motion_fps": 7, "fps": 15, "decode_chunk_size": 8, "pose_canvas": 512,
 }

@@ -60,7 +60,7 @@ def export_pack(out, work, vae=None, clip=None, model=None, lora=None):
         torch.save(half(model), out / "MimicMotion_1-1.pth")
     if lora is not None:
         (out / "lcm_lora").mkdir(exist_ok=True)
-        save_file(half(lora), out / "lcm_lora" / config.DEFAULTS["lcm_weight_name"], {"format": "pt"})
+        save_file(half(lora), out / "lcm_lora" / config.LORA_FILE, {"format": "pt"})
     (out / "DWPose").mkdir(exist_ok=True)
     for name, file in ONNX.items():
         if (work / f"{name}.onnx").exists():
@@ -95,7 +95,7 @@ def import_pack(folder, work):
         weights = floats(torch.load(folder / "MimicMotion_1-1.pth", weights_only=True))
         keep("unet", {"model": weights, "average": weights})
     if state.get("lora", {}).get("done"):
-        keep("lora", {"tensors": load_file(folder / "lcm_lora" / config.DEFAULTS["lcm_weight_name"])})
+        keep("lora", {"tensors": load_file(folder / "lcm_lora" / config.LORA_FILE)})
     for name, file in ONNX.items():
         if (folder / "DWPose" / file).exists() and not (work / f"{name}.onnx").exists():
             shutil.copyfile(folder / "DWPose" / file, work / f"{name}.onnx")

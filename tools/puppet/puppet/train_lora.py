@@ -77,7 +77,9 @@ def draw_levels(count, device):
 def train_lora(run, teacher, clips, latents, context):
     """-> peft tensors, or None when the time is over first."""
     path = run.work / "lora.pt"
-    saved = load(path)
+    saved, teacher_steps = load(path), load(run.work / "unet.pt")["progress"]["steps"]
+    if saved and saved["progress"]["teacher_steps"] != teacher_steps:
+        saved = None  # another teacher
     if saved and saved["progress"]["done"]:
         return saved["tensors"]
     channels_last(run, teacher)
@@ -115,7 +117,8 @@ def train_lora(run, teacher, clips, latents, context):
         return huber + REGRESSION * (made - x0).square().mean()
 
     def checkpoint():
-        save(path, {"a": lora.a, "b": lora.b, "tensors": lora.tensors(slow_a, slow_b), "progress": progress.state()})
+        save(path, {"a": lora.a, "b": lora.b, "tensors": lora.tensors(slow_a, slow_b),
+                    "progress": {**progress.state(), "teacher_steps": teacher_steps}})
 
     lora.write(student.unet)
     step().backward()  # compiles

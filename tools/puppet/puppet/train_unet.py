@@ -113,7 +113,8 @@ def train_unet(run, clips, latents, context):
     path = run.work / "unet.pt"
     saved = load(path)
     model = Model().to(run.device)
-    if saved and saved["progress"]["done"]:
+    progress = Progress(run, "unet", saved and saved["progress"])
+    if progress.done:  # a longer plan makes a finished training go on
         model.load_state_dict(saved["average"])
         return model.eval().requires_grad_(False)
     if saved:
@@ -128,7 +129,6 @@ def train_unet(run, clips, latents, context):
         average.steps = saved["progress"]["steps"]
         if saved.get("optimizer"):
             optimizer.load_state_dict(saved["optimizer"])
-    progress = Progress(run, "unet", saved and saved["progress"])
     batches = Batches(run, clips, latents, context)
     forward = Fallback(run, model)
 
