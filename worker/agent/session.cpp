@@ -120,6 +120,7 @@ void Session::on_holding(Holding holding, Instant now) {
 }
 
 void Session::on_ready(Ready ready, Instant now) {
+  hello_.device = std::move(ready.device);
   hello_.numerics = std::move(ready.numerics);
   hello_.model_sets = std::move(ready.model_sets);
   if (phase_ == Phase::kLoading) phase_ = Phase::kReady;

@@ -30,6 +30,7 @@ struct Holding {
 
 // What became known when the models were loaded.
 struct Ready {
+  std::string device;
   jobs::NumericsClass numerics;
   std::vector<jobs::ModelSet> model_sets;
 };

@@ -51,7 +51,7 @@ class SessionTest : public ::testing::Test {
     coordinator_says(message);
   }
   void ready() {
-    session_.on_ready({{"libtorch-2.11.0", "cpu", "fp32", 1}, {}}, clock_.now());
+    session_.on_ready({"cpu", {"libtorch-2.11.0", "cpu", "fp32", 1}, {}}, clock_.now());
     take();
     welcome();
     sent_.clear();
@@ -120,7 +120,7 @@ TEST_F(SessionTest, WhatBecameKnownIsInTheNextHello) {
   session_.on_holding({"tcp://127.0.0.1:7000", {{sha256("key"), sha256("content"), 5, {}}}}, clock_.now());
   jobs::ModelSet set;
   set.id = sha256("set");
-  session_.on_ready({{"libtorch-2.11.0", "cpu", "fp32", 1}, {set}}, clock_.now());
+  session_.on_ready({"cpu", {"libtorch-2.11.0", "cpu", "fp32", 1}, {set}}, clock_.now());
   take();
   const auto hellos = taken<jobs::WorkerHello>();
   ASSERT_THAT(hellos, SizeIs(2));

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "common/av/image.h"
+#include "worker/runner/runner.h"
+#include "worker/stages/frame_stream.h"
+#include "worker/stages/keypoints_bytes.h"
+#include "worker/stages/services.h"
+
+namespace mimicfleet::stages {
+
+// What an encode needs before it can compute. Frames are decoded ahead while the task waits.
+struct EncodeInputs final : runner::Prepared {
+  // One of the two: key points out of the cache, or frames to find them in.
+  std::optional<VideoKeypoints> keypoints;
+  std::unique_ptr<FrameStream> frames;
+  // One of the two: the prepared image out of the cache, or the image itself.
+  std::string reference_bytes;
+  std::optional<av::Image> reference;
+};
+
+// On the preparing thread. Codes of InputFiles::open_input(), FrameStream::open() and av::read_image().
+[[nodiscard]] Result<std::unique_ptr<EncodeInputs>> prepare_encode(const Services& services,
+                                                                   const jobs::LeaseGrant& lease,
+                                                                   runner::TaskContext& context);
+
+// Driving video and reference image become latents in the artefact store. On LibTorch's thread. kBadInput:
+// the inputs cannot be used (nobody to be seen, and so on), naming the file.
+[[nodiscard]] Result<jobs::TaskResult> run_encode(Services& services, LoadedModels& models,
+                                                  const jobs::LeaseGrant& lease, EncodeInputs& inputs,
+                                                  runner::TaskContext& context);
+
+}  // namespace mimicfleet::stages

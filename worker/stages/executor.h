@@ -1,0 +1,64 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "worker/artefacts/server.h"
+#include "worker/cache/private_folder.h"
+#include "worker/runner/runner.h"
+#include "worker/stages/services.h"
+
+namespace mimicfleet::stages {
+
+struct ExecutorOptions {
+  std::vector<std::string> models;
+  std::string feature_cache_dir;  // empty: none
+  std::string data_dir;
+  std::string digest_store;  // where digests of files are remembered; empty: nowhere
+  std::string device = "auto";
+  jobs::Precision precision = jobs::Precision::kAuto;
+  int threads = 0;
+  std::vector<std::string> roots;
+  bool decoder_only = false;
+  std::string data_bind_endpoint = "tcp://127.0.0.1:*";
+  std::string data_advertised_host;  // empty: as bound
+  std::string worker_name;
+  std::uint64_t artefact_capacity_bytes = std::uint64_t{16} << 30;
+};
+
+// Tasks done by LibTorch: the real Executor.
+class StageExecutor final : public runner::Executor {
+ public:
+  using Post = std::function<void(agent::Event)>;
+  // Nothing is opened yet. `post` and `metrics` must outlive this object.
+  StageExecutor(ExecutorOptions options, Post post, const worker::WorkerMetrics& metrics);
+  ~StageExecutor() override;
+
+  // Opens files, stores and device, finds and loads the first model set. Posts Holding when the data port is
+  // open.
+  [[nodiscard]] Result<agent::Ready> load() override;
+  [[nodiscard]] Result<std::unique_ptr<runner::Prepared>> prepare(const jobs::LeaseGrant& lease,
+                                                                  runner::TaskContext& context) override;
+  [[nodiscard]] Result<jobs::TaskResult> run(const jobs::LeaseGrant& lease, runner::Prepared& prepared,
+                                             runner::TaskContext& context) override;
+
+ private:
+  [[nodiscard]] Status open_artefacts();
+  void open_feature_cache();
+
+  const ExecutorOptions options_;
+  const Post post_;
+  const worker::WorkerMetrics& metrics_;
+  FileDigestCache digests_;
+  std::optional<cache::PrivateFolder> data_folder_;
+  std::unique_ptr<artefacts::ArtefactStore> artefacts_;
+  std::unique_ptr<artefacts::ArtefactServer> artefact_server_;
+  std::unique_ptr<cache::FeatureCache> feature_cache_;
+  std::unique_ptr<Services> services_;
+  double load_seconds_ = 0;  // of the first model set, for the first task
+};
+
+}  // namespace mimicfleet::stages

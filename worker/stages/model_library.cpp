@@ -1,0 +1,84 @@
+#include "worker/stages/model_library.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/model_root/shipped.h"
+
+namespace mimicfleet::stages {
+namespace {
+
+svd::Precision precision_of(const Device& device) {
+  switch (device.precision) {
+    case jobs::Precision::kBf16:
+      return svd::Precision::kBf16;
+    case jobs::Precision::kFp16:
+      return svd::Precision::kFp16;
+    default:
+      return svd::Precision::kFp32;
+  }
+}
+
+}  // namespace
+
+Result<ModelLibrary> ModelLibrary::find(std::vector<std::string> roots, FileDigestCache& digests) {
+  if (roots.empty()) {
+    const auto shipped = model_root::shipped_root();
+    if (!shipped) {
+      return Status(
+          StatusCode::kNotFound,
+          "no models: give --models DIR, a folder with MimicMotion_1-1.pth, DWPose/ and the SVD folder");
+    }
+    roots.push_back(*shipped);
+  }
+  ModelLibrary library;
+  for (const auto& root : roots) {
+    ASSIGN_OR_RETURN(auto files, model_root::find_below(root));
+    ASSIGN_OR_RETURN(const auto parts, model_root::digest_parts(files, digests));
+    jobs::ModelSet set = jobs::make_model_set(files, parts);
+    log::info("models {} ({:.8}) in {}", set.name, set.id.hex(), root);
+    library.known_.push_back({std::move(set), std::move(files)});
+  }
+  return library;
+}
+
+std::vector<jobs::ModelSet> ModelLibrary::sets() const {
+  std::vector<jobs::ModelSet> sets;
+  for (const auto& known : known_) sets.push_back(known.set);
+  return sets;
+}
+
+Result<ModelLibrary::Use> ModelLibrary::use(const Digest& set, const Device& device, bool decoder_only) {
+  if (loaded_ && loaded_->set.id == set) return Use{&*loaded_, 0};
+  const auto found =
+      std::find_if(known_.begin(), known_.end(), [&](const Known& known) { return known.set.id == set; });
+  if (found == known_.end()) {
+    return Status(StatusCode::kNotFound,
+                  fmt::format("this worker does not have the models {:.8}; start one with --models and their "
+                              "folder",
+                              set.hex()));
+  }
+  loaded_.reset();
+  const Instant begin = SteadyClock().now();
+  ASSIGN_OR_RETURN(auto diffusion, svd::load_diffusion_models(
+                                       found->files, device.device, precision_of(device),
+                                       decoder_only ? svd::ModelSet::kDecoderOnly : svd::ModelSet::kAll));
+  std::optional<pose::PoseEstimator> pose;
+  if (!decoder_only) {
+    ASSIGN_OR_RETURN(
+        pose, pose::PoseEstimator::load(found->files.detector, found->files.pose_estimator, device.device));
+  }
+  if (!diffusion.ignored_keys.empty()) {
+    log::info("{}: {} keys are not used, such as {}", found->files.checkpoint, diffusion.ignored_keys.size(),
+              diffusion.ignored_keys.front());
+  }
+  loaded_.emplace(LoadedModels{found->set, std::move(diffusion), std::move(pose)});
+  const double seconds = to_seconds(SteadyClock().now() - begin);
+  log::info("models {} loaded on {} in {:.2f} s", found->set.name, device.name, seconds);
+  return Use{&*loaded_, seconds};
+}
+
+}  // namespace mimicfleet::stages

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <string>
+
+#include "worker/artefacts/store.h"
+#include "worker/stages/device.h"
+#include "worker/stages/features.h"
+#include "worker/stages/input_files.h"
+#include "worker/stages/model_library.h"
+#include "worker/worker_metrics.h"
+
+namespace mimicfleet::stages {
+
+// What the stages of all tasks share; made once, when the worker loads.
+struct Services {
+  InputFiles inputs;
+  Features features;
+  artefacts::ArtefactStore& artefacts;
+  Device device;
+  ModelLibrary models;
+  bool decoder_only = false;  // the worker takes no encodes
+  std::string worker_name;
+  const worker::WorkerMetrics& metrics;
+
+  // See ModelLibrary::use(). LibTorch's thread.
+  [[nodiscard]] Result<ModelLibrary::Use> use_models(const Digest& set) {
+    auto use = models.use(set, device, decoder_only);
+    if (use.ok() && use->load_seconds > 0) metrics.models_loaded();
+    return use;
+  }
+};
+
+}  // namespace mimicfleet::stages
