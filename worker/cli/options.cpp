@@ -39,7 +39,7 @@ void add_flags(CLI::App& app, WorkerOptions& options, RawOptions& raw) {
     app.add_option(flag, values, help)->type_name(type)->expected(1, -1)->delimiter(',');
   };
   text("--coordinator", options.coordinator, "coordinator to work for", "ENDPOINT");
-  app.add_option("--models", options.models, "model folders")->type_name("DIR…")->expected(1, -1);
+  app.add_option("--models", options.models, "model folders")->type_name("DIR")->expected(1, -1);
   text("--feature-cache-dir", options.feature_cache_dir, "default: ~/.cache/mimicfleet/features; '' for none",
        "DIR");
   text("--data-dir", options.data_dir, "latents for other workers; default: ~/.cache/mimicfleet/worker",
@@ -53,9 +53,9 @@ void add_flags(CLI::App& app, WorkerOptions& options, RawOptions& raw) {
        "HOST[:PORT]");
   app.add_flag("--insecure", options.insecure, "let --advertise be an address that strangers can reach");
   app.add_option("--roots", options.roots, "only files below these folders are opened; default: any")
-      ->type_name("DIR…")
+      ->type_name("DIR")
       ->expected(1, -1);
-  list("--kinds", raw.kinds, "tasks to take: encode_latents, decode_video; default: both", "KIND…");
+  list("--kinds", raw.kinds, "tasks to take: encode_latents, decode_video; default: both", "KIND");
   text("--metrics", options.metrics, "for Prometheus; off; default: 127.0.0.1:0 (any free port)",
        "HOST:PORT");
   text("--name", options.name, "for people; default: host, device and process", "NAME");
