@@ -55,7 +55,7 @@ class Frames:
         tall = still_height * torch.empty(n, device=device).uniform_(0.86, 1.0)
         scale = tall / height  # still pixels for one video pixel
         spare = still_width - scale * width
-        left = spare / 2 + torch.empty(n, device=device).uniform_(-1, 1) * torch.minimum(spare / 2, torch.full_like(spare, 60.0))
+        left = spare / 2 + torch.empty(n, device=device).uniform_(-1, 1) * torch.minimum(spare / 2, torch.full_like(spare, 32.0))
         top = (still_height - tall) * torch.rand(n, device=device) ** 0.5  # rather cut the top than the bottom
         shift = torch.stack([left, top], dim=1)
         shrink = max(1, round(tall.mean().item() / height))
