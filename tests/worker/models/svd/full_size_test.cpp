@@ -1,0 +1,67 @@
+// Names and shapes of the real models' parameters, without their memory.
+#include <fstream>
+#include <iterator>
+#include <map>
+
+#include <gtest/gtest.h>
+
+#include "common/json/json.h"
+#include "worker/models/clip/vision_model.h"
+#include "worker/models/svd/autoencoder.h"
+#include "worker/models/svd/pose_net.h"
+#include "worker/models/svd/unet.h"
+
+namespace mimicfleet::svd {
+namespace {
+
+using Shapes = std::map<std::string, std::vector<std::int64_t>>;
+
+Shapes expected_shapes(const std::string& model) {
+  std::ifstream file(std::string(MIMICFLEET_SOURCE_DIR) + "/tests/goldens/full_size_parameters.json");
+  const std::string text((std::istreambuf_iterator<char>(file)), {});
+  wire::Limits limits;
+  limits.map_size = 1 << 14;
+  const auto document = json::parse(text, limits);
+  EXPECT_TRUE(document.ok()) << document.status();
+  Shapes shapes;
+  for (const auto& [name, sizes] : *document->find(model)->get_if<wire::Map>()) {
+    for (const auto& size : *sizes.get_if<wire::Array>()) {
+      shapes[name].push_back(static_cast<std::int64_t>(*size.get_if<std::uint64_t>()));
+    }
+  }
+  return shapes;
+}
+
+template <typename Make>
+Shapes shapes_of(Make make) {
+  nn::ParameterList parameters;
+  make(nn::Scope(parameters, at::TensorOptions().device(at::kMeta)));
+  Shapes shapes;
+  for (const auto& parameter : parameters) {
+    EXPECT_TRUE(shapes.emplace(parameter.name, parameter.shape).second) << parameter.name << " twice";
+    if (!parameter.tensor.defined()) continue;
+    EXPECT_EQ(parameter.tensor.sizes(), at::IntArrayRef(parameter.shape));
+  }
+  return shapes;
+}
+
+TEST(FullSize, UnetHasTheOriginalsParameters) {
+  EXPECT_EQ(shapes_of([](const nn::Scope& scope) { Unet(scope, UnetConfig{}); }), expected_shapes("unet"));
+}
+
+TEST(FullSize, AutoencoderHasTheOriginalsParameters) {
+  EXPECT_EQ(shapes_of([](const nn::Scope& scope) { Autoencoder(scope, AutoencoderConfig{}); }),
+            expected_shapes("vae"));
+}
+
+TEST(FullSize, ImageEncoderHasTheOriginalsParameters) {
+  EXPECT_EQ(shapes_of([](const nn::Scope& scope) { clip::VisionModel(scope, clip::VisionConfig{}); }),
+            expected_shapes("image_encoder"));
+}
+
+TEST(FullSize, PoseNetHasTheOriginalsParameters) {
+  EXPECT_EQ(shapes_of([](const nn::Scope& scope) { PoseNet(scope, 320); }), expected_shapes("pose_net"));
+}
+
+}  // namespace
+}  // namespace mimicfleet::svd

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include <ATen/core/Tensor.h>
+
+#include "worker/models/nn/layers.h"
+#include "worker/models/nn/scope.h"
+
+namespace mimicfleet::nn {
+
+// What the four projections are called in checkpoints.
+struct AttentionNames {
+  std::string_view q, k, v, out;
+};
+inline constexpr AttentionNames kDiffusersNames = {"to_q", "to_k", "to_v", "to_out.0"};
+inline constexpr AttentionNames kTransformersNames = {"q_proj", "k_proj", "v_proj", "out_proj"};
+
+// Multi-head attention of a sequence to itself. Queries, keys and values are projected by one matrix, so that
+// one product computes them.
+struct SelfAttention {
+  SelfAttention(const Scope& scope, std::int64_t channels, std::int64_t heads,
+                bool projections_have_bias = false, const AttentionNames& names = kDiffusersNames);
+
+  [[nodiscard]] at::Tensor over_tokens(const at::Tensor& x) const;  // [N, L, C], along L
+  [[nodiscard]] at::Tensor over_frames(const at::Tensor& x) const;  // [B, T, S, C], along T
+
+  std::int64_t heads;
+  at::Tensor projections;       // [3C, C]: queries, keys, values
+  at::Tensor projections_bias;  // [3C] or undefined
+  Linear to_out;
+};
+
+// Attention to a context of one token: its softmax over one key is 1 whatever the query, so what remains is
+// the context's value for everybody. Queries, keys and the norm before them have no effect.
+struct OneTokenAttention {
+  OneTokenAttention(const Scope& scope, std::int64_t channels, std::int64_t context_channels);
+
+  [[nodiscard]] at::Tensor operator()(const at::Tensor& context) const;  // [B, 1, X] -> [B, 1, C]
+
+  Linear to_v;
+  Linear to_out;
+};
+
+// GEGLU feed-forward: linear to twice the inner width, one half gates the other, linear back.
+struct FeedForward {
+  FeedForward(const Scope& scope, std::int64_t channels);
+
+  [[nodiscard]] at::Tensor operator()(const at::Tensor& x) const;  // [..., C]
+
+  Linear proj;  // C -> 2 * 4C
+  Linear out;   // 4C -> C
+};
+
+}  // namespace mimicfleet::nn

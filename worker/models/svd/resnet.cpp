@@ -1,0 +1,97 @@
+#include "worker/models/svd/resnet.h"
+
+#include <cmath>
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/add.h>
+#include <ATen/ops/constant_pad_nd.h>
+#include <ATen/ops/upsample_nearest2d.h>
+
+namespace mimicfleet::svd {
+namespace {
+
+// [B, C] -> [B*T, C, 1, 1]: each clip's numbers for each of its frames.
+at::Tensor per_frame(const at::Tensor& per_clip, std::int64_t frames) {
+  return per_clip
+      .unsqueeze(1)                                          // [B, 1, C]
+      .expand({per_clip.size(0), frames, per_clip.size(1)})  // [B, T, C]
+      .flatten(0, 1)                                         // [B*T, C]
+      .unsqueeze(-1)
+      .unsqueeze(-1);
+}
+
+}  // namespace
+
+ResnetBlock::ResnetBlock(const nn::Scope& scope, std::int64_t in, std::int64_t out,
+                         std::int64_t time_channels, double eps)
+    : norm1(scope / "norm1", in, eps),
+      conv1(scope / "conv1", in, out),
+      norm2(scope / "norm2", out, eps),
+      conv2(scope / "conv2", out, out) {
+  if (time_channels > 0) time_emb_proj.emplace(scope / "time_emb_proj", time_channels, out);
+  if (in != out) conv_shortcut.emplace(scope / "conv_shortcut", in, out, nn::Conv2d::Geometry{1, 1, 0});
+}
+
+at::Tensor ResnetBlock::operator()(const at::Tensor& x, const at::Tensor& time) const {
+  at::Tensor h = conv1(nn::silu(norm1(x)));                                                // [N, C', H, W]
+  if (time_emb_proj) h.add_(per_frame((*time_emb_proj)(time), h.size(0) / time.size(0)));  // + [N, C', 1, 1]
+  h = conv2(nn::silu(norm2(h)));                                                           // [N, C', H, W]
+  return h.add_(conv_shortcut ? (*conv_shortcut)(x) : x);
+}
+
+TemporalResidual::TemporalResidual(const nn::Scope& scope, std::int64_t channels, std::int64_t time_channels,
+                                   double eps)
+    : norm1(scope / "norm1", channels, eps),
+      conv1(scope / "conv1", channels, channels),
+      norm2(scope / "norm2", channels, eps),
+      conv2(scope / "conv2", channels, channels) {
+  if (time_channels > 0) time_emb_proj.emplace(scope / "time_emb_proj", time_channels, channels);
+}
+
+at::Tensor TemporalResidual::operator()(const at::Tensor& x, const at::Tensor& time) const {
+  at::Tensor h = conv1(nn::silu(norm1(x)));                                       // [B, C, T, S]
+  if (time_emb_proj) h.add_((*time_emb_proj)(time).unsqueeze(-1).unsqueeze(-1));  // + [B, C, 1, 1]
+  return conv2(nn::silu(norm2(h)));                                               // [B, C, T, S]
+}
+
+TimeMixer::TimeMixer(const nn::Scope& scope, MixFactorOf mixing_rule)
+    : mix_factor(scope.host_parameter("mix_factor", {1})), rule(mixing_rule) {}
+
+double TimeMixer::temporal_share() const {
+  const double factor = 1 / (1 + std::exp(-static_cast<double>(*mix_factor.const_data_ptr<float>())));
+  return rule == MixFactorOf::kSpatial ? 1 - factor : factor;
+}
+
+SpatioTemporalResBlock::SpatioTemporalResBlock(const nn::Scope& scope, std::int64_t in, std::int64_t out,
+                                               const Options& options)
+    : spatial_res_block(scope / "spatial_res_block", in, out, options.time_channels, options.eps),
+      temporal_res_block(scope / "temporal_res_block", out, options.time_channels, options.temporal_eps),
+      time_mixer(scope / "time_mixer", options.mix) {}
+
+at::Tensor SpatioTemporalResBlock::operator()(const at::Tensor& x, const at::Tensor& time,
+                                              std::int64_t frames, bool with_time) const {
+  at::Tensor h = spatial_res_block(x, time);  // [B*T, C, H, W]
+  if (!with_time) return h;
+  const std::int64_t height = h.size(2);
+  const at::Tensor clips = nn::as_tokens(h).unflatten(0, {-1, frames}).permute({0, 3, 1, 2});  // [B, C, T, S]
+  const at::Tensor residual = temporal_res_block(clips, time);                                 // [B, C, T, S]
+  // share * (h + residual) + (1 - share) * h
+  const at::Tensor images = nn::as_images(residual.permute({0, 2, 3, 1}).flatten(0, 1), height, h.size(3));
+  return h.add_(images, time_mixer.temporal_share());  // [B*T, C, H, W]
+}
+
+Downsample::Downsample(const nn::Scope& scope, std::int64_t channels, std::int64_t padding)
+    : conv(scope / "conv", channels, channels, nn::Conv2d::Geometry{3, 2, padding}) {}
+
+at::Tensor Downsample::operator()(const at::Tensor& x) const {
+  return conv(conv.geometry.padding == 0 ? at::constant_pad_nd(x, {0, 1, 0, 1}) : x);
+}
+
+Upsample::Upsample(const nn::Scope& scope, std::int64_t channels)
+    : conv(scope / "conv", channels, channels) {}
+
+at::Tensor Upsample::operator()(const at::Tensor& x) const {
+  return conv(at::upsample_nearest2d(x, at::IntArrayRef{2 * x.size(2), 2 * x.size(3)}));
+}
+
+}  // namespace mimicfleet::svd
