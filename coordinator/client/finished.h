@@ -1,0 +1,23 @@
+#pragma once
+
+#include <string>
+
+#include "common/files/digest_cache.h"
+#include "jobs/model_set.h"
+#include "jobs/plan.h"
+
+namespace mimicfleet::coordinator {
+
+struct OutputState {
+  std::string
+      reason;  // why the clip has to be made, for people ("the video changed", "steps was 25"); or empty
+  double seconds = 0;  // that making the outputs took, without loading models; when they are there
+};
+
+// Outputs are finished when they are there, whole, and what this plan would make: the record has the key that
+// the plan would give, the MP4 has the record's size and digest, and the side outputs that are asked for are
+// there.
+[[nodiscard]] OutputState look_at_outputs(const jobs::ClipPlan& clip, const jobs::ModelSet& models,
+                                          FileDigestCache& cache);
+
+}  // namespace mimicfleet::coordinator

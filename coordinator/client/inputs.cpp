@@ -1,0 +1,215 @@
+#include "coordinator/client/inputs.h"
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <map>
+#include <set>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <fnmatch.h>
+
+#include "common/files/read_text.h"
+#include "common/log.h"
+#include "common/wire/utf8.h"
+#include "coordinator/config/manifest.h"
+#include "jobs/plan.h"
+
+namespace mimicfleet::coordinator {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::array<std::string_view, 15> kSuffixes = {".mp4", ".m4v", ".mov",  ".mkv", ".webm",
+                                                        ".avi", ".mpg", ".mpeg", ".ts",  ".mts",
+                                                        ".wmv", ".flv", ".ogv",  ".3gp", ".mjpeg"};
+constexpr std::size_t kMaxDepth = 64;
+
+Status wrong(const std::string& path, const std::string& cause) {
+  return {StatusCode::kInvalidArgument, fmt::format("{}: {}", log::printable(path), cause)};
+}
+
+std::string lower(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
+  return text;
+}
+
+bool is_video_name(const fs::path& path) {
+  const std::string suffix = lower(path.extension().string());
+  return std::find(kSuffixes.begin(), kSuffixes.end(), suffix) != kSuffixes.end();
+}
+
+std::string without_suffix(const fs::path& relative) {
+  return (relative.parent_path() / relative.stem()).generic_string();
+}
+
+// Walks one folder. Each real folder is entered once, so links cannot lead in circles; hidden names are left
+// out.
+class FolderWalk {
+ public:
+  FolderWalk(fs::path root, const InputSelection& selection)
+      : root_(std::move(root)), selection_(selection) {}
+
+  [[nodiscard]] Status run(std::vector<Input>& inputs) {
+    RETURN_IF_ERROR(enter(root_, 0));
+    if (found_.empty() && seen_ > 0) {
+      return wrong(selection_.filter,
+                   fmt::format("--filter matches none of the {} videos below {}", seen_, root_.string()));
+    }
+    if (found_.empty()) {
+      return wrong(root_.string(), fmt::format("no videos found below this folder ({})", video_suffixes()));
+    }
+    std::sort(found_.begin(), found_.end());
+    for (const auto& relative : found_) {
+      inputs.push_back({(root_ / relative).string(), without_suffix(relative), {}, {}, 0});
+    }
+    return {};
+  }
+
+ private:
+  [[nodiscard]] Status enter(const fs::path& folder, std::size_t depth) {
+    std::error_code error;
+    const fs::path real = fs::canonical(folder, error);
+    if (error || real == selection_.ignore_folder || depth > kMaxDepth || !entered_.insert(real).second) {
+      return {};
+    }
+    for (const auto& entry : fs::directory_iterator(folder, error)) {
+      const std::string name = entry.path().filename().string();
+      std::error_code ignored;
+      if (name.front() == '.') continue;
+      if (entry.is_directory(ignored)) {
+        RETURN_IF_ERROR(enter(entry.path(), depth + 1));
+      } else if (is_video_name(entry.path())) {
+        take(entry.path());
+      }
+    }
+    if (error) return wrong(folder.string(), fmt::format("cannot be listed: {}", error.message()));
+    return {};
+  }
+
+  void take(const fs::path& path) {
+    ++seen_;
+    const fs::path relative = path.lexically_relative(root_);
+    const auto& glob = selection_.filter;
+    const bool wanted = glob.empty() || ::fnmatch(glob.c_str(), relative.c_str(), 0) == 0 ||
+                        ::fnmatch(glob.c_str(), relative.filename().c_str(), 0) == 0;
+    if (wanted) found_.push_back(relative);
+  }
+
+  fs::path root_;
+  const InputSelection& selection_;
+  std::vector<fs::path> found_;
+  std::set<fs::path> entered_;
+  std::size_t seen_ = 0;
+};
+
+// Paths of a manifest stand below its folder, unless they are absolute.
+std::string below(const fs::path& folder, const std::string& path) {
+  return path.empty() ? "" : (folder / path).lexically_normal().string();
+}
+
+// Where an entry's output goes: as it says, else the path as it is written, else the file's name.
+std::string output_of(const ManifestEntry& entry) {
+  if (!entry.output.empty()) {
+    const fs::path output(entry.output);
+    return lower(output.extension().string()) == ".mp4" ? without_suffix(output) : output.generic_string();
+  }
+  const std::string relative = without_suffix(fs::path(entry.video).lexically_normal());
+  return jobs::is_safe_relative(relative) ? relative : fs::path(entry.video).stem().string();
+}
+
+Status add_manifest(std::string_view text, const std::string& name, ManifestFormat format,
+                    const fs::path& folder, const InputSelection& selection, std::vector<Input>& inputs) {
+  ASSIGN_OR_RETURN(const std::vector<ManifestEntry> entries, parse_manifest(text, name, format));
+  if (entries.empty()) return wrong(name, "lists no videos");
+  const std::size_t before = inputs.size();
+  for (const auto& entry : entries) {
+    if (!selection.filter.empty() && ::fnmatch(selection.filter.c_str(), entry.video.c_str(), 0) != 0)
+      continue;
+    inputs.push_back(
+        {below(folder, entry.video), output_of(entry), below(folder, entry.reference), entry.values, 0});
+    if (!jobs::is_safe_relative(inputs.back().relative)) {
+      return wrong(entry.where, fmt::format("output '{}' is not below the output folder",
+                                            log::printable(inputs.back().relative)));
+    }
+  }
+  if (inputs.size() > before) return {};
+  return wrong(selection.filter,
+               fmt::format("--filter matches none of the {} videos of {}", entries.size(), name));
+}
+
+Status add_path(const std::string& path, const InputSelection& selection, std::vector<Input>& inputs) {
+  if (path == "-") {
+    ASSIGN_OR_RETURN(const std::string text,
+                     read_text(selection.standard_input, "standard input", kMaxManifestBytes));
+    return add_manifest(text, "standard input", ManifestFormat::kLines, fs::current_path(), selection,
+                        inputs);
+  }
+  std::error_code error;
+  const fs::path absolute = fs::absolute(path).lexically_normal();
+  const auto status = fs::status(absolute, error);
+  if (!fs::exists(status)) {
+    return {StatusCode::kNotFound,
+            fmt::format("{}: {}", log::printable(path), error ? error.message() : "no such file or folder")};
+  }
+  if (fs::is_directory(status)) {
+    const fs::path folder = absolute.has_filename() ? absolute : absolute.parent_path();
+    return FolderWalk(folder, selection).run(inputs);
+  }
+  if (ManifestFormat format{}; manifest_format_of(path, format)) {
+    ASSIGN_OR_RETURN(const std::string text, read_text(absolute.string(), kMaxManifestBytes));
+    return add_manifest(text, path, format, absolute.parent_path(), selection, inputs);
+  }
+  if (!is_video_name(absolute)) {
+    return wrong(path,
+                 fmt::format("is neither a folder, a video ({}) nor a manifest (.txt .csv .json .jsonl)",
+                             video_suffixes()));
+  }
+  inputs.push_back({absolute.string(), absolute.stem().string(), {}, {}, 0});
+  return {};
+}
+
+// Two videos must not share an output, also where upper and lower case are one.
+Status check_names(const std::vector<Input>& inputs) {
+  std::map<std::string, const Input*> by_output;
+  for (const auto& input : inputs) {
+    if (!wire::is_utf8(input.path) || !wire::is_utf8(input.relative)) {
+      return wrong(input.path, "its name is not UTF-8; rename it");
+    }
+    const std::string first = input.relative.substr(0, input.relative.find('/'));
+    if (first == "_run" || first == "_latents" || first == "_frames") {
+      return wrong(input.path, fmt::format("output '{}' is inside {}, which mimicfleet keeps for itself; "
+                                           "rename the folder",
+                                           input.relative, first));
+    }
+    const auto [place, inserted] = by_output.emplace(lower(input.relative), &input);
+    if (!inserted) {
+      return {
+          StatusCode::kInvalidArgument,
+          fmt::format("{} and {} would both be written to {}.mp4; rename one of them or give them outputs "
+                      "of their own in a manifest",
+                      place->second->path, input.path, input.relative)};
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+std::string video_suffixes() { return fmt::format("{}", fmt::join(kSuffixes, " ")); }
+
+Result<std::vector<Input>> find_inputs(const std::vector<std::string>& paths, const InputSelection& selection,
+                                       std::vector<Input> given) {
+  std::vector<Input> inputs = std::move(given);
+  for (const auto& path : paths) RETURN_IF_ERROR(add_path(path, selection, inputs));
+  RETURN_IF_ERROR(check_names(inputs));
+  std::vector<Input> selected;
+  for (const std::size_t position : jobs::shard_positions(inputs.size(), selection.shard, selection.shards)) {
+    if (selection.limit != 0 && selected.size() == selection.limit) break;
+    selected.push_back(std::move(inputs[position]));
+  }
+  return selected;
+}
+
+}  // namespace mimicfleet::coordinator

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "common/status.h"
+#include "coordinator/config/settings.h"
+
+namespace mimicfleet::coordinator {
+
+// A motion video that the user asked for.
+struct Input {
+  std::string path;                  // absolute
+  std::string relative;              // of its output: '/'-separated, without suffix
+  std::string reference;             // absolute, from a manifest; empty: the run's
+  std::vector<SettingValue> values;  // from a manifest
+  std::size_t config_case = 0;       // which test_case's settings it takes
+};
+
+struct InputSelection {
+  std::string filter;     // a glob on the path below its folder, or on the file name; empty: all
+  std::size_t limit = 0;  // 0: all
+  std::size_t shard = 1;  // 1-based
+  std::size_t shards = 1;
+  std::string ignore_folder;  // the output folder, when it lies among the inputs
+  int standard_input = 0;     // what `-` reads
+};
+
+// The videos that `given` and paths stand for: folders (walked, links followed), single videos, manifests,
+// `-` (one path a line). Sorted within each folder; each output name is used once. kInvalidArgument or
+// kNotFound naming the path: nothing there, neither a video nor a folder nor a manifest, no videos found, two
+// inputs with one output name (both named), an output name outside the output folder.
+[[nodiscard]] Result<std::vector<Input>> find_inputs(const std::vector<std::string>& paths,
+                                                     const InputSelection& selection,
+                                                     std::vector<Input> given = {});
+
+// ".mp4 .mov …"
+[[nodiscard]] std::string video_suffixes();
+
+}  // namespace mimicfleet::coordinator

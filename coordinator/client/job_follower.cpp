@@ -1,0 +1,77 @@
+#include "coordinator/client/job_follower.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace mimicfleet::coordinator {
+namespace {
+
+constexpr std::uint32_t kShownTasks = 64;  // of the first unfinished ones: those that run are among them
+constexpr std::uint32_t kPage = 500;
+constexpr std::chrono::milliseconds kSubmitPatience{60'000};
+
+}  // namespace
+
+Result<jobs::JobAccepted> submit_job(Connection& connection, const jobs::JobPlan& plan) {
+  jobs::JobAccepted accepted;
+  const std::size_t clips = plan.clips.size();
+  for (std::size_t first = 0; first == 0 || first < clips; first += jobs::JobSubmit::kClipsPerPart) {
+    const std::size_t end = std::min(clips, first + jobs::JobSubmit::kClipsPerPart);
+    jobs::JobSubmit part;
+    part.job = accepted.job;
+    part.plan.name = plan.name;
+    part.plan.models = plan.models;
+    part.plan.priority = plan.priority;
+    part.plan.clips.assign(plan.clips.begin() + static_cast<std::ptrdiff_t>(first),
+                           plan.clips.begin() + static_cast<std::ptrdiff_t>(end));
+    part.last = end == clips;
+    ASSIGN_OR_RETURN(accepted, connection.call<jobs::JobAccepted>(part, kSubmitPatience));
+  }
+  return accepted;
+}
+
+Result<JobView> view_job(Connection& connection, std::uint64_t number) {
+  JobView view;
+  ASSIGN_OR_RETURN(const auto list,
+                   connection.call<jobs::JobList>(jobs::JobListRequest{fmt::format("{}", number)}));
+  if (list.jobs.empty()) {
+    return Status(StatusCode::kNotFound,
+                  fmt::format("job {} is not there; see `coordinator job list`", number));
+  }
+  view.summary = list.jobs.front();
+  jobs::TaskListRequest request;
+  request.job = view.summary.job;
+  request.count = kShownTasks;
+  request.only_unfinished = true;
+  ASSIGN_OR_RETURN(const auto tasks, connection.call<jobs::TaskList>(request));
+  for (const auto& task : tasks.tasks) {
+    if (task.state == jobs::TaskState::kRunning) view.running.push_back(task);
+  }
+  if (view.running.empty() && !tasks.tasks.empty()) view.waits_for = tasks.tasks.front().why;
+  return view;
+}
+
+Status each_task(Connection& connection, JobId job, const std::function<void(const jobs::TaskInfo&)>& use) {
+  jobs::TaskListRequest request;
+  request.job = job;
+  request.count = kPage;
+  for (;;) {
+    ASSIGN_OR_RETURN(const auto page, connection.call<jobs::TaskList>(request));
+    for (const auto& task : page.tasks) use(task);
+    request.first += static_cast<std::uint32_t>(page.tasks.size());
+    if (page.tasks.empty() || request.first >= page.total) return {};
+  }
+}
+
+Status each_event(Connection& connection, JobId job, std::uint64_t& last,
+                  const std::function<void(const jobs::Event&)>& use) {
+  for (;;) {
+    ASSIGN_OR_RETURN(const auto page, connection.call<jobs::Events>(jobs::EventsRequest{job, last, kPage}));
+    for (const auto& event : page.events) use(event);
+    if (page.last <= last) return {};
+    last = page.last;
+  }
+}
+
+}  // namespace mimicfleet::coordinator

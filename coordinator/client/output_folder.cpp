@@ -1,0 +1,96 @@
+#include "coordinator/client/output_folder.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+
+#include <fmt/format.h>
+
+#include "common/files/atomic_file.h"
+#include "common/files/io.h"
+#include "common/files/read_text.h"
+#include "common/id.h"
+
+namespace mimicfleet::coordinator {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::uint64_t kLeastFreeBytes = 64 << 20;
+constexpr std::size_t kMaxNonceBytes = 256;
+
+using NonceId = Id<struct NonceTag>;
+
+// What a failure to make or write a folder means, in one line with the remedy.
+Status not_usable(const std::string& path, int cause) {
+  if (cause == ENOTDIR || cause == EEXIST) {
+    return {StatusCode::kFailedPrecondition, path + ": is not a folder; choose another --output-dir"};
+  }
+  Status status = file_error(path, "cannot be written", cause, StatusCode::kFailedPrecondition);
+  if (status.code() == StatusCode::kFailedPrecondition)
+    return {status.code(), status.message() + " (--output-dir)"};
+  return status;
+}
+
+// Shards of one run start at the same time and must agree: the first link wins.
+Result<std::string> make_nonce(const std::string& path) {
+  if (auto known = read_text(path, kMaxNonceBytes); known.ok() && !known->empty()) return known;
+  const std::string temporary = fmt::format("{}.{}", path, to_string(new_id<NonceId>()));
+  const std::string nonce = to_string(new_id<NonceId>());
+  RETURN_IF_ERROR(write_file_atomically(temporary, nonce));
+  const int linked = ::link(temporary.c_str(), path.c_str());
+  const int cause = errno;
+  // File systems without hard links: there is no race to lose on the folders of one machine.
+  if (linked != 0 && cause != EEXIST && ::rename(temporary.c_str(), path.c_str()) != 0) {
+    return file_error(path, "cannot be written", errno);
+  }
+  ::unlink(temporary.c_str());
+  return read_text(path, kMaxNonceBytes);
+}
+
+}  // namespace
+
+Status check_space(const std::string& path, std::uint64_t free_bytes) {
+  if (free_bytes >= kLeastFreeBytes) return {};
+  return {StatusCode::kResourceExhausted,
+          fmt::format("{}: only {} MiB are free there and a run needs at least {}; free some space or choose "
+                      "another --output-dir",
+                      path, free_bytes >> 20, kLeastFreeBytes >> 20)};
+}
+
+std::string real_path(const std::string& path) {
+  std::error_code error;
+  const fs::path real = fs::weakly_canonical(fs::absolute(path), error);
+  fs::path clean = error ? fs::absolute(path).lexically_normal() : real;
+  if (!clean.has_filename() && clean.has_relative_path()) clean = clean.parent_path();
+  return clean.string();
+}
+
+Result<OutputFolder> OutputFolder::prepare(const std::string& path, std::size_t shard, std::size_t shards) {
+  OutputFolder folder;
+  folder.path_ = real_path(path);
+  folder.run_folder_ = folder.path_ + "/_run";
+  if (shards > 1) folder.run_folder_ += fmt::format("/shard-{}-of-{}", shard, shards);
+  std::error_code error;
+  fs::create_directories(folder.run_folder_, error);
+  if (error) return not_usable(folder.path_, error.value());
+  if (::access(folder.path_.c_str(), W_OK | X_OK) != 0) return not_usable(folder.path_, errno);
+  const auto space = fs::space(folder.path_, error);
+  if (!error) RETURN_IF_ERROR(check_space(folder.path_, space.available));
+  ASSIGN_OR_RETURN(folder.nonce_, make_nonce(folder.path_ + "/_run/nonce"));
+  return folder;
+}
+
+Status OutputFolder::lock() {
+  const std::string path = run_folder_ + "/lock";
+  lock_.reset(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!lock_.valid()) return file_error(path, "cannot be opened", errno);
+  if (::flock(lock_.get(), LOCK_EX | LOCK_NB) == 0) return {};
+  return {StatusCode::kFailedPrecondition,
+          fmt::format("{}: another run writes there now; wait for it or choose another --output-dir", path_)};
+}
+
+}  // namespace mimicfleet::coordinator

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "common/files/unique_fd.h"
+#include "common/status.h"
+
+namespace mimicfleet::coordinator {
+
+// The folder that a run writes to. Below it:
+//   _run/nonce          tells a worker that it sees the same folder
+//   _run/…              what this run keeps: state, logs, summary; for a shard _run/shard-I-of-N/…
+class OutputFolder {
+ public:
+  // Makes the folder. kFailedPrecondition: not writable; kResourceExhausted: (nearly) full.
+  [[nodiscard]] static Result<OutputFolder> prepare(const std::string& path, std::size_t shard,
+                                                    std::size_t shards);
+
+  [[nodiscard]] const std::string& path() const { return path_; }  // absolute, without links
+  [[nodiscard]] const std::string& run_folder() const { return run_folder_; }
+  [[nodiscard]] const std::string& nonce() const { return nonce_; }
+
+  // Until the process ends no other run may use the run folder. kFailedPrecondition: one does.
+  [[nodiscard]] Status lock();
+
+ private:
+  std::string path_;
+  std::string run_folder_;
+  std::string nonce_;
+  UniqueFd lock_;
+};
+
+// kResourceExhausted if a run would hardly get anywhere with so little space.
+[[nodiscard]] Status check_space(const std::string& path, std::uint64_t free_bytes);
+
+// Where `path` leads, without links; also when its end does not exist yet.
+[[nodiscard]] std::string real_path(const std::string& path);
+
+}  // namespace mimicfleet::coordinator

@@ -1,0 +1,205 @@
+#include "coordinator/client/planner.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "common/files/file_identity.h"
+#include "common/log.h"
+#include "coordinator/client/finished.h"
+#include "coordinator/client/output_folder.h"
+
+namespace mimicfleet::coordinator {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string folder_of(const std::string& path) { return fs::absolute(path).parent_path().string(); }
+
+// A path of a config: below the working folder if it is there, else below the config's folder.
+std::string locate(const std::string& path, const std::string& config_folder) {
+  std::error_code error;
+  if (path.empty() || fs::exists(path, error)) return path.empty() ? "" : fs::absolute(path).string();
+  return (fs::path(config_folder) / path).lexically_normal().string();
+}
+
+// An input file by content. Links are followed now, so that workers see the file itself.
+Result<jobs::FileRef> name_file(const std::string& path, FileDigestCache& cache) {
+  std::error_code error;
+  const fs::path real = fs::canonical(path, error);
+  jobs::FileRef file;
+  file.path = error ? path : real.string();
+  ASSIGN_OR_RETURN(const FileIdentity identity, identity_of(file.path));
+  file.size_bytes = identity.size;
+  ASSIGN_OR_RETURN(file.digest, cache.digest(file.path));
+  if (file.size_bytes == 0) {
+    return Status(StatusCode::kBadInput, fmt::format("{}: is empty (0 bytes); copy it again", path));
+  }
+  return file;
+}
+
+}  // namespace
+
+std::optional<double> RunPlan::seconds_per_clip() const {
+  double seconds = 0;
+  std::size_t finished = 0;
+  for (const auto& clip : clips) {
+    if (!clip.reason.empty()) continue;
+    seconds += clip.seconds;
+    ++finished;
+  }
+  if (finished == 0) return std::nullopt;
+  return seconds / static_cast<double>(finished);
+}
+
+std::size_t RunPlan::to_run() const {
+  return static_cast<std::size_t>(
+      std::count_if(clips.begin(), clips.end(), [](const auto& clip) { return !clip.reason.empty(); }));
+}
+
+Result<Planner> Planner::prepare(SubmitRequest request, const std::vector<jobs::ModelSet>* offered) {
+  Planner planner;
+  planner.request_ = std::move(request);
+  RETURN_IF_ERROR(planner.read_config());
+  RETURN_IF_ERROR(planner.collect_inputs());
+  ModelRequest models;
+  models.root = planner.request_.models;
+  models.dwpose = planner.request_.dwpose;
+  if (planner.config_) {
+    models.base_model_path = planner.config_->base_model_path;
+    models.ckpt_path = planner.config_->ckpt_path;
+    models.config_folder = folder_of(planner.config_->path);
+  }
+  ASSIGN_OR_RETURN(planner.models_, choose_models(models, offered));
+  ASSIGN_OR_RETURN(planner.defaults_, defaults_layer(planner.models_.set.defaults));
+  RETURN_IF_ERROR(planner.resolve_all());
+  return planner;
+}
+
+Status Planner::read_config() {
+  if (request_.config.empty()) return {};
+  ASSIGN_OR_RETURN(config_, read_run_config(request_.config));
+  return {};
+}
+
+Status Planner::collect_inputs() {
+  std::vector<Input> given;
+  if (request_.paths.empty() && config_) {
+    const std::string folder = folder_of(config_->path);
+    if (!config_->video_folder.empty()) {
+      request_.paths.push_back(locate(config_->video_folder, folder));
+    } else {
+      for (std::size_t i = 0; i < config_->cases.size(); ++i) {
+        const std::string path = locate(config_->cases[i].video, folder);
+        if (!path.empty()) given.push_back({path, fs::path(path).stem().string(), {}, {}, i});
+      }
+    }
+  }
+  if (request_.paths.empty() && given.empty()) {
+    return {StatusCode::kInvalidArgument,
+            "nothing to do: give a folder, videos or a manifest (see `coordinator submit --help`)"};
+  }
+  if (!request_.paths.empty() && config_ && config_->cases.size() > 1) {
+    log::warn("{}: of its {} test cases only the first one's settings are used", config_->path,
+              config_->cases.size());
+  }
+  request_.selection.ignore_folder = real_path(request_.output_dir);
+  ASSIGN_OR_RETURN(inputs_, find_inputs(request_.paths, request_.selection, std::move(given)));
+  return {};
+}
+
+Status Planner::resolve_all() {
+  std::map<std::size_t, std::size_t>
+      shared;  // config case -> settings of the inputs that set nothing themselves
+  std::set<std::string> references;
+  for (const auto& input : inputs_) {
+    const auto known = shared.find(input.config_case);
+    if (input.values.empty() && known != shared.end()) {
+      settings_index_.push_back(known->second);
+    } else {
+      ASSIGN_OR_RETURN(ResolvedSettings resolved, settings_of(input));
+      if (input.values.empty()) shared[input.config_case] = settings_.size();
+      settings_index_.push_back(settings_.size());
+      settings_.push_back(std::move(resolved));
+    }
+    ASSIGN_OR_RETURN(const std::string reference, reference_of(input));
+    std::error_code error;
+    // That of a single manifest line fails this clip alone, later.
+    if (!references.insert(reference).second || reference == input.reference) continue;
+    if (!fs::exists(reference, error)) {
+      return {StatusCode::kNotFound,
+              fmt::format("{}: no such reference image; give one with --ref-image FILE", reference)};
+    }
+  }
+  return {};
+}
+
+Result<ResolvedSettings> Planner::settings_of(const Input& input) const {
+  const SettingLayer config = config_ ? config_->layer(input.config_case) : SettingLayer{"config", {}};
+  const std::vector<SettingLayer> layers = {defaults_, config, SettingLayer{"manifest", input.values},
+                                            request_.flags};
+  return resolve_settings(layers);
+}
+
+Result<std::string> Planner::reference_of(const Input& input) const {
+  if (!request_.reference.empty()) return fs::absolute(request_.reference).string();
+  if (!input.reference.empty()) return input.reference;
+  if (config_ && input.config_case < config_->cases.size()) {
+    const auto& reference = config_->cases[input.config_case].reference;
+    if (!reference.empty()) return locate(reference, folder_of(config_->path));
+  }
+  return Status(StatusCode::kInvalidArgument,
+                fmt::format("{}: no reference image for it: give --ref-image FILE, a ref_image column in the "
+                            "manifest, or ref_image_path in --config",
+                            log::printable(input.path)));
+}
+
+Result<jobs::FileRef> Planner::name_reference(const std::string& path, FileDigestCache& cache) {
+  const auto known = images_.find(path);
+  if (known != images_.end()) return known->second;
+  return images_.emplace(path, name_file(path, cache)).first->second;
+}
+
+Result<jobs::ClipPlan> Planner::plan_clip(std::size_t index, const jobs::OutputTarget& folder,
+                                          FileDigestCache& cache) {
+  const Input& input = inputs_[index];
+  jobs::ClipPlan clip;
+  ASSIGN_OR_RETURN(clip.video, name_file(input.path, cache));
+  ASSIGN_OR_RETURN(const std::string reference, reference_of(input));
+  ASSIGN_OR_RETURN(clip.reference, name_reference(reference, cache));
+  const ResolvedSettings& settings = settings_[settings_index_[index]];
+  clip.parameters = settings.parameters;
+  clip.provenance = settings.provenance;
+  clip.output = folder;
+  clip.output.relative = input.relative;
+  clip.output.save_latents = request_.save_latents;
+  clip.output.save_frames = request_.save_frames;
+  return clip;
+}
+
+Result<RunPlan> Planner::finish(const jobs::OutputTarget& folder, FileDigestCache& cache,
+                                const std::function<void(std::size_t)>& on_clip) {
+  RunPlan run;
+  RETURN_IF_ERROR(name_models(models_, cache));
+  run.models = models_;
+  if (const auto notice = models_.set.defaults.find(std::string(kNoticeKey));
+      notice != models_.set.defaults.end()) {
+    run.notice = notice->second;
+  }
+  run.name = request_.paths.empty() ? request_.config : request_.paths.front();
+  for (std::size_t i = 0; i < inputs_.size(); ++i) {
+    auto clip = plan_clip(i, folder, cache);
+    if (clip.ok()) {
+      OutputState outputs = look_at_outputs(*clip, run.models.set, cache);
+      run.clips.push_back({std::move(*clip), std::move(outputs.reason), outputs.seconds});
+    } else {
+      run.refused.push_back({inputs_[i].relative, inputs_[i].path, clip.status()});
+    }
+    if (on_clip) on_clip(i + 1);
+  }
+  return run;
+}
+
+}  // namespace mimicfleet::coordinator

@@ -1,0 +1,157 @@
+#include "coordinator/client/progress.h"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <string_view>
+
+#include <fmt/format.h>
+
+#include "common/log.h"
+
+namespace mimicfleet::coordinator {
+namespace {
+
+// How much of a clip's time its encode takes, and of that the stages before the denoising.
+constexpr double kEncodeShare = 0.8;
+constexpr double kBeforeDenoise = 0.15;
+constexpr std::size_t kBarWidth = 24;
+constexpr std::size_t kRunningLines = 4;
+constexpr std::chrono::seconds kLineEvery{30};
+
+double part_of_task(const jobs::TaskInfo& task) {
+  const auto& progress = task.progress;
+  const double steps = progress.steps > 0 ? static_cast<double>(progress.step) / progress.steps : 0;
+  if (task.spec.kind == jobs::TaskKind::kDecodeVideo) {
+    return (1 - kEncodeShare) * (progress.stage == "vae_decode" ? steps : 0);
+  }
+  if (progress.stage != "denoise") return kEncodeShare * kBeforeDenoise / 2;
+  return kEncodeShare * (kBeforeDenoise + (1 - kBeforeDenoise) * steps);
+}
+
+// At most `columns` bytes; cut at the start of a UTF-8 character.
+std::string fitted(std::string line, std::size_t columns) {
+  if (line.size() <= columns) return line;
+  while (columns > 0 && (static_cast<unsigned char>(line[columns]) & 0xc0) == 0x80) --columns;
+  line.resize(columns);
+  return line;
+}
+
+std::string counts_text(const JobView& view) {
+  const auto& videos = view.summary.videos;
+  std::string text = fmt::format("{}/{} videos", videos.done, videos.total());
+  if (videos.failed > 0) text += fmt::format(", {} failed", videos.failed);
+  if (videos.cancelled > 0) text += fmt::format(", {} cancelled", videos.cancelled);
+  return text;
+}
+
+std::string pace_text(const JobView& view, double seconds, double fraction_then) {
+  const double fraction = fraction_done(view);
+  const double gained = fraction - fraction_then;
+  if (seconds <= 0 || gained <= 0) return clock_text(seconds);
+  const double per_second = gained / seconds;
+  const double videos_an_hour = per_second * view.summary.videos.total() * 3600;
+  const std::string rate = videos_an_hour >= 60 ? fmt::format("{:.1f} videos/min", videos_an_hour / 60)
+                                                : fmt::format("{:.1f} videos/h", videos_an_hour);
+  return fmt::format("{}, {}, {} left", clock_text(seconds), rate, clock_text((1 - fraction) / per_second));
+}
+
+std::string running_text(const jobs::TaskInfo& task) {
+  std::string text = fmt::format("  {}  {} on {}", log::printable(task.spec.name), to_string(task.spec.kind),
+                                 log::printable(task.worker));
+  if (!task.progress.stage.empty()) text += fmt::format(", {}", log::printable(task.progress.stage));
+  if (task.progress.steps > 0) text += fmt::format(" {}/{}", task.progress.step, task.progress.steps);
+  return task.attempt > 1 ? fmt::format("{} (attempt {})", text, task.attempt) : text;
+}
+
+std::size_t terminal_columns(std::FILE* out) {
+  winsize size{};
+  if (::ioctl(::fileno(out), TIOCGWINSZ, &size) == 0 && size.ws_col > 20) return size.ws_col;
+  return 80;
+}
+
+}  // namespace
+
+double fraction_done(const JobView& view) {
+  const auto& videos = view.summary.videos;
+  if (videos.total() == 0) return 1;
+  const double encodes = view.summary.tasks.done - std::min(view.summary.tasks.done, videos.done);
+  // A clip that failed or was cancelled is over, whatever became of its encode.
+  const double over = videos.failed + videos.cancelled;
+  double done =
+      videos.done * (1 - kEncodeShare) + std::min<double>(encodes, videos.total() - over) * kEncodeShare;
+  for (const auto& task : view.running) done += part_of_task(task);
+  return std::clamp((done + over) / videos.total(), 0.0, 1.0);
+}
+
+std::string clock_text(double seconds) {
+  if (!std::isfinite(seconds) || seconds > 1e8) return "?";
+  const auto whole = static_cast<std::int64_t>(std::max(0.0, std::round(seconds)));
+  if (whole < 3600) return fmt::format("{}:{:02}", whole / 60, whole % 60);
+  return fmt::format("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60);
+}
+
+std::vector<std::string> progress_lines(const JobView& view, double seconds, double fraction_then,
+                                        std::size_t columns) {
+  const double fraction = fraction_done(view);
+  const auto filled = static_cast<std::size_t>(fraction * kBarWidth);
+  const std::string bar = std::string(filled, '#') + std::string(kBarWidth - filled, '.');
+  std::vector<std::string> lines = {fmt::format("[{}] {:3.0f} %  {}  {}", bar, std::floor(fraction * 100),
+                                                counts_text(view), pace_text(view, seconds, fraction_then))};
+  for (const auto& task : view.running) {
+    if (lines.size() > kRunningLines) {
+      lines.push_back(fmt::format("  … {} more", view.running.size() - kRunningLines));
+      break;
+    }
+    lines.push_back(running_text(task));
+  }
+  if (view.running.empty() && !view.waits_for.empty()) lines.push_back("  " + log::printable(view.waits_for));
+  for (auto& line : lines) line = fitted(std::move(line), columns - 1);
+  return lines;
+}
+
+void ProgressDisplay::show(const JobView& view, Instant now) {
+  if (!first_) {
+    first_ = now;
+    last_line_ = now;
+    fraction_then_ = fraction_done(view);
+  }
+  const double seconds = to_seconds(now - *first_);
+  if (terminal_) {
+    draw(progress_lines(view, seconds, fraction_then_, terminal_columns(out_)));
+  } else if (now - *last_line_ >= kLineEvery) {
+    last_line_ = now;
+    log::info("{}; {}", counts_text(view), pace_text(view, seconds, fraction_then_));
+  }
+}
+
+void ProgressDisplay::note(const std::string& line) {
+  if (terminal_) draw({fitted(line, terminal_columns(out_) - 1)});
+}
+
+void ProgressDisplay::clear() {
+  if (drawn_ == 0) return;
+  fmt::print(out_, "\x1b[{}F\x1b[J", drawn_);
+  std::fflush(out_);
+  drawn_ = 0;
+}
+
+void ProgressDisplay::draw(const std::vector<std::string>& lines) {
+  std::string text;
+  if (drawn_ > 0) text += fmt::format("\x1b[{}F", drawn_);
+  for (const auto& line : lines) text += line + "\x1b[K\n";
+  text += "\x1b[J";
+  std::fwrite(text.data(), 1, text.size(), out_);
+  std::fflush(out_);
+  drawn_ = lines.size();
+}
+
+bool stderr_is_terminal() {
+  const char* kind = std::getenv("TERM");
+  return ::isatty(STDERR_FILENO) != 0 && kind != nullptr && std::string_view(kind) != "dumb";
+}
+
+}  // namespace mimicfleet::coordinator

@@ -1,0 +1,112 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "coordinator/client/planner.h"
+#include "jobs/client_messages.h"
+
+namespace mimicfleet::coordinator {
+
+// Seconds of a stage over all clips, by whether its result was made (cold) or came out of a cache or resident
+// models (warm).
+struct StageSeconds {
+  double cold_seconds = 0;
+  double warm_seconds = 0;
+  template <typename Self, typename Fields>
+  static void fields(Self& self, Fields& field) {
+    field("cold_seconds", self.cold_seconds);
+    field("warm_seconds", self.warm_seconds);
+  }
+};
+
+// What became of one video. `state`: done, skipped (its outputs were there), failed, cancelled, or pending
+// (of a dry run, or when the run was broken off).
+struct ClipOutcome {
+  std::string name;   // output below the output folder, without suffix
+  std::string video;  // the input
+  std::string state;
+  std::string reason;  // why it had to run
+  std::string error;
+  std::int32_t frames = 0;
+  double seconds = 0;  // of both tasks
+  std::string encode_worker;
+  std::string decode_worker;
+  std::uint32_t attempts = 0;  // of both tasks
+  std::vector<std::string> warnings;
+  template <typename Self, typename Fields>
+  static void fields(Self& self, Fields& field) {
+    field("name", self.name);
+    field("video", self.video);
+    field("state", self.state);
+    field("reason", self.reason);
+    field("error", self.error);
+    field("frames", self.frames);
+    field("seconds", self.seconds);
+    field("encode_worker", self.encode_worker);
+    field("decode_worker", self.decode_worker);
+    field("attempts", self.attempts);
+    field("warnings", self.warnings);
+  }
+};
+
+// What a run comes to: OUT/_run/summary.json, the table at the end and `--output-mode json`
+// (docs/outputs.md).
+struct RunSummary {
+  std::uint32_t version = 1;
+  std::string program;
+  std::string output_dir;
+  std::string server;     // endpoint; empty: the run's own
+  std::uint64_t job = 0;  // number; 0: nothing had to run
+  std::string models;     // name of the model set
+  std::string models_id;
+  std::string notice;
+  double seconds = 0;
+  std::map<std::string, std::uint32_t> videos;  // state -> how many
+  std::int64_t frames = 0;
+  std::map<std::string, StageSeconds> stages;
+  std::vector<ClipOutcome> clips;
+  template <typename Self, typename Fields>
+  static void fields(Self& self, Fields& field) {
+    field("version", self.version);
+    field("program", self.program);
+    field("output_dir", self.output_dir);
+    field("server", self.server);
+    field("job", self.job);
+    field("models", self.models);
+    field("models_id", self.models_id);
+    field("notice", self.notice);
+    field("seconds", self.seconds);
+    field("videos", self.videos);
+    field("frames", self.frames);
+    field("stages", self.stages);
+    field("clips", self.clips);
+  }
+
+  [[nodiscard]] bool all_done() const;
+};
+
+// Collects a summary: first from the plan (skipped, refused and pending clips), then from the tasks.
+class SummaryBuilder {
+ public:
+  SummaryBuilder(const RunPlan& plan, const std::string& output_dir);
+  void add(const jobs::TaskInfo& task);
+  // Counted up. The builder may not be used afterwards.
+  [[nodiscard]] RunSummary finish(double seconds);
+
+  RunSummary summary;
+
+ private:
+  std::unordered_map<std::string, std::size_t> place_;  // clip by name
+};
+
+// The table at the end: videos, frames, seconds of each stage; then every clip that failed with its error.
+[[nodiscard]] std::string summary_table(const RunSummary& summary);
+
+// What a dry run prints: each clip with why it would be made, and how long all that would take.
+[[nodiscard]] std::string plan_table(const RunPlan& plan);
+
+}  // namespace mimicfleet::coordinator

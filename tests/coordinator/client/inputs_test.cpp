@@ -1,0 +1,149 @@
+#include "coordinator/client/inputs.h"
+
+#include <unistd.h>
+
+#include <filesystem>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/common/model_root/fake_models.h"
+
+namespace mimicfleet::coordinator {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+class Inputs : public ::testing::Test {
+ protected:
+  // Output names of what is found, or the error.
+  std::vector<std::string> find(const std::vector<std::string>& paths) {
+    const auto inputs = find_inputs(paths, selection_);
+    if (!inputs.ok()) return {inputs.status().message()};
+    std::vector<std::string> names;
+    for (const auto& input : *inputs) names.push_back(input.relative);
+    return names;
+  }
+  std::string error(const std::string& path) { return find({path}).at(0); }
+
+  TemporaryFolder folder_;
+  InputSelection selection_;
+};
+
+TEST_F(Inputs, AFolderIsWalkedAndSortedByPath) {
+  for (const auto* name :
+       {"b/c.mkv", "a.mp4", "b.MOV", "b/a.webm", "notes.md", ".hidden.mp4", ".git/x.mp4"}) {
+    put(folder_, name, "x");
+  }
+  EXPECT_THAT(find({folder_.path()}), ElementsAre("a", "b/a", "b/c", "b"));
+  EXPECT_THAT(find({folder_.path() + "/"}), ElementsAre("a", "b/a", "b/c", "b"));
+}
+
+TEST_F(Inputs, LinksAreFollowedButNotInCircles) {
+  put(folder_, "real/a.mp4", "x");
+  std::filesystem::create_directory(folder_ / "videos");
+  std::filesystem::create_directory_symlink(folder_ / "real", folder_ / "videos/linked");
+  std::filesystem::create_directory_symlink(folder_ / "videos", folder_ / "real/back");
+  EXPECT_THAT(find({folder_ / "videos"}), ElementsAre("linked/a"));
+}
+
+TEST_F(Inputs, TheOutputFolderIsNotAmongItsOwnInputs) {
+  put(folder_, "a.mp4", "x");
+  put(folder_, "outputs/a.mp4", "x");
+  selection_.ignore_folder = std::filesystem::canonical(folder_ / "outputs");
+  EXPECT_THAT(find({folder_.path()}), ElementsAre("a"));
+}
+
+TEST_F(Inputs, AnEmptyFolderIsAnErrorThatSaysWhatWasLookedFor) {
+  put(folder_, "notes.md", "x");
+  EXPECT_THAT(
+      error(folder_.path()),
+      AllOf(HasSubstr(folder_.path()), HasSubstr("no videos found below this folder"), HasSubstr(".mp4")));
+}
+
+TEST_F(Inputs, AFilterKeepsWhatMatchesByPathOrName) {
+  for (const auto* name : {"x/word_1.mp4", "x/word_2.mp4", "y/word_1.mp4"}) put(folder_, name, "x");
+  selection_.filter = "word_1*";
+  EXPECT_THAT(find({folder_.path()}), ElementsAre("x/word_1", "y/word_1"));
+  selection_.filter = "y/*";
+  EXPECT_THAT(find({folder_.path()}), ElementsAre("y/word_1"));
+  selection_.filter = "z*";
+  EXPECT_THAT(error(folder_.path()), HasSubstr("z*: --filter matches none of the 3 videos below"));
+}
+
+TEST_F(Inputs, TwoVideosWithOneOutputNameAreRefusedAndBothNamed) {
+  put(folder_, "a.mp4", "x");
+  put(folder_, "a.mkv", "x");
+  EXPECT_THAT(error(folder_.path()), AllOf(HasSubstr(folder_ / "a.mp4"), HasSubstr(folder_ / "a.mkv"),
+                                           HasSubstr("would both be written to a.mp4; rename one of them")));
+  put(folder_, "other/B.mp4", "x");
+  put(folder_, "b.mp4", "x");
+  EXPECT_THAT(find({folder_ / "other/B.mp4", folder_ / "b.mp4"}).at(0), HasSubstr("would both be written"));
+}
+
+TEST_F(Inputs, ShardsTakeEveryVideoOnceAndALimitCutsAShard) {
+  for (const auto* name : {"a.mp4", "b.mp4", "c.mp4", "d.mp4", "e.mp4"}) put(folder_, name, "x");
+  selection_.shards = 2;
+  EXPECT_THAT(find({folder_.path()}), ElementsAre("a", "c", "e"));
+  selection_.shard = 2;
+  EXPECT_THAT(find({folder_.path()}), ElementsAre("b", "d"));
+  selection_.limit = 1;
+  EXPECT_THAT(find({folder_.path()}), ElementsAre("b"));
+}
+
+TEST_F(Inputs, ASingleVideoIsNamedAfterItsStem) {
+  put(folder_, "deep/er/a.b.mp4", "x");
+  EXPECT_THAT(find({folder_ / "deep/er/a.b.mp4"}), ElementsAre("a.b"));
+}
+
+TEST_F(Inputs, AManifestsPathsStandBelowItsFolder) {
+  put(folder_, "lists/list.csv",
+      "video,ref_image,output,seed\nclips/a.mp4,r.png,,7\n/abs/b.mp4,,named/b.mp4,\n../c.mp4,,,\n");
+  const auto inputs = find_inputs({folder_ / "lists/list.csv"}, selection_);
+  ASSERT_TRUE(inputs.ok()) << inputs.status();
+  ASSERT_EQ(inputs->size(), 3U);
+  EXPECT_EQ((*inputs)[0].path, folder_ / "lists/clips/a.mp4");
+  EXPECT_EQ((*inputs)[0].reference, folder_ / "lists/r.png");
+  EXPECT_EQ((*inputs)[0].relative, "clips/a");
+  EXPECT_EQ((*inputs)[0].values.at(0).text, "7");
+  EXPECT_EQ((*inputs)[1].path, "/abs/b.mp4");
+  EXPECT_EQ((*inputs)[1].relative, "named/b");
+  EXPECT_EQ((*inputs)[2].path, folder_ / "c.mp4");
+  EXPECT_EQ((*inputs)[2].relative, "c");
+}
+
+TEST_F(Inputs, AManifestMayNotWriteOutsideTheOutputFolder) {
+  put(folder_, "list.csv", "video,output\na.mp4,../x\n");
+  EXPECT_THAT(error(folder_ / "list.csv"), HasSubstr("line 2: output '../x' is not below the output folder"));
+  put(folder_, "list.csv", "video,output\na.mp4,_run/x\n");
+  EXPECT_THAT(error(folder_ / "list.csv"), HasSubstr("output '_run/x' is inside _run"));
+  put(folder_, "list.txt", "# nothing\n");
+  EXPECT_THAT(error(folder_ / "list.txt"), HasSubstr("lists no videos"));
+}
+
+TEST_F(Inputs, PathsMayComeOnStandardInput) {
+  int ends[2];
+  ASSERT_EQ(::pipe(ends), 0);
+  ASSERT_EQ(::write(ends[1], "/x/a.mp4\n/y/b.mp4\n", 18), 18);
+  ::close(ends[1]);
+  selection_.standard_input = ends[0];
+  EXPECT_THAT(find({"-"}), ElementsAre("a", "b"));
+  ::close(ends[0]);
+}
+
+TEST_F(Inputs, WhatIsNotThereOrNothingKnownIsNamed) {
+  EXPECT_THAT(error("/nowhere/a.mp4"), HasSubstr("/nowhere/a.mp4: No such file or directory"));
+  put(folder_, "a.dat", "x");
+  EXPECT_THAT(error(folder_ / "a.dat"),
+              AllOf(HasSubstr("is neither a folder, a video"), HasSubstr(".mp4"), HasSubstr(".jsonl")));
+}
+
+TEST_F(Inputs, ANameThatIsNotUtf8IsRefusedReadably) {
+  put(folder_, "a\xff.mp4", "x");
+  EXPECT_THAT(error(folder_.path()), HasSubstr("its name is not UTF-8; rename it"));
+}
+
+}  // namespace
+}  // namespace mimicfleet::coordinator

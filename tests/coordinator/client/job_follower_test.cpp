@@ -1,0 +1,103 @@
+#include "coordinator/client/job_follower.h"
+
+#include <mutex>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/coordinator/client/fake_server.h"
+
+namespace mimicfleet::coordinator {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::SizeIs;
+
+TEST(SubmitJob, ALongJobIsSentInPartsOfWhichOnlyTheLastSaysSo) {
+  FakeServer server;
+  const auto id = new_id<JobId>();
+  std::vector<std::size_t> clips;
+  std::vector<bool> last;
+  server.on<jobs::JobSubmit>([&](const jobs::JobSubmit& part) {
+    EXPECT_EQ(part.job.is_nil(), clips.empty());
+    EXPECT_EQ(part.plan.name, "long");
+    clips.push_back(part.plan.clips.size());
+    last.push_back(part.last);
+    return jobs::JobAccepted{id, part.last ? 7U : 0U};
+  });
+  auto connection = Connection::open(server.start(), nullptr);
+  jobs::JobPlan plan;
+  plan.name = "long";
+  plan.clips.resize(2 * jobs::JobSubmit::kClipsPerPart + 1);
+  const auto accepted = submit_job(*connection, plan);
+  ASSERT_TRUE(accepted.ok()) << accepted.status();
+  EXPECT_EQ(accepted->number, 7U);
+  EXPECT_THAT(clips, ElementsAre(1000, 1000, 1));
+  EXPECT_THAT(last, ElementsAre(false, false, true));
+}
+
+TEST(ViewJob, ShowsWhatRunsOrElseWhatIsWaitedFor) {
+  FakeServer server;
+  bool anything_runs = true;
+  server.on<jobs::JobListRequest>([](const jobs::JobListRequest& request) {
+    EXPECT_EQ(request.selector, "7");
+    jobs::JobList list;
+    list.jobs.resize(1);
+    return list;
+  });
+  server.on<jobs::TaskListRequest>([&](const jobs::TaskListRequest& request) {
+    EXPECT_TRUE(request.only_unfinished);
+    jobs::TaskList list;
+    list.tasks.resize(2);
+    list.tasks[0].why = "no worker is there";
+    if (anything_runs) list.tasks[1].state = jobs::TaskState::kRunning;
+    return list;
+  });
+  auto connection = Connection::open(server.start(), nullptr);
+  EXPECT_THAT(view_job(*connection, 7)->running, SizeIs(1));
+  EXPECT_EQ(view_job(*connection, 7)->waits_for, "");
+  anything_runs = false;
+  EXPECT_EQ(view_job(*connection, 7)->waits_for, "no worker is there");
+}
+
+TEST(EachTask, ReadsAllPages) {
+  FakeServer server;
+  server.on<jobs::TaskListRequest>([](const jobs::TaskListRequest& request) {
+    jobs::TaskList list;
+    list.total = 5;
+    for (std::uint32_t i = request.first; i < std::min(request.first + 2, 5U); ++i) {
+      list.tasks.emplace_back().attempt = i;
+    }
+    return list;
+  });
+  auto connection = Connection::open(server.start(), nullptr);
+  std::vector<std::uint32_t> seen;
+  ASSERT_TRUE(each_task(*connection, JobId(), [&](const auto& task) { seen.push_back(task.attempt); }).ok());
+  EXPECT_THAT(seen, ElementsAre(0, 1, 2, 3, 4));
+}
+
+TEST(EachEvent, GoesOnWhereItEnded) {
+  FakeServer server;
+  std::uint64_t newest = 3;
+  server.on<jobs::EventsRequest>([&](const jobs::EventsRequest& request) {
+    jobs::Events events;
+    events.last = request.after;
+    for (std::uint64_t i = request.after + 1; i <= std::min(newest, request.after + 2); ++i) {
+      events.events.emplace_back().sequence = i;
+      events.last = i;
+    }
+    return events;
+  });
+  auto connection = Connection::open(server.start(), nullptr);
+  std::uint64_t last = 0;
+  std::vector<std::uint64_t> seen;
+  const auto note = [&](const jobs::Event& event) { seen.push_back(event.sequence); };
+  ASSERT_TRUE(each_event(*connection, JobId(), last, note).ok());
+  EXPECT_THAT(seen, ElementsAre(1, 2, 3));
+  newest = 4;
+  ASSERT_TRUE(each_event(*connection, JobId(), last, note).ok());
+  EXPECT_THAT(seen, ElementsAre(1, 2, 3, 4));
+}
+
+}  // namespace
+}  // namespace mimicfleet::coordinator

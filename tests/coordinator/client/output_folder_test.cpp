@@ -1,0 +1,104 @@
+#include "coordinator/client/output_folder.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/common/files/temporary_folder.h"
+
+namespace mimicfleet::coordinator {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+TEST(OutputFolder, IsMadeWithANonceThatStays) {
+  TemporaryFolder folder;
+  const auto first = OutputFolder::prepare(folder / "a/b", 1, 1);
+  ASSERT_TRUE(first.ok()) << first.status();
+  EXPECT_TRUE(std::filesystem::is_directory(folder / "a/b/_run"));
+  EXPECT_EQ(first->nonce().size(), 32U);
+  EXPECT_EQ(OutputFolder::prepare(folder / "a/b/", 1, 1)->nonce(), first->nonce());
+}
+
+TEST(OutputFolder, ShardsShareTheNonceAndKeepTheirRunsApart) {
+  TemporaryFolder folder;
+  const auto one = OutputFolder::prepare(folder / "out", 1, 2);
+  const auto two = OutputFolder::prepare(folder / "out", 2, 2);
+  EXPECT_EQ(one->nonce(), two->nonce());
+  EXPECT_EQ(one->run_folder(), one->path() + "/_run/shard-1-of-2");
+  EXPECT_NE(one->run_folder(), two->run_folder());
+}
+
+TEST(OutputFolder, OneRunAtATime) {
+  TemporaryFolder folder;
+  auto first = OutputFolder::prepare(folder / "out", 1, 1);
+  auto second = OutputFolder::prepare(folder / "out", 1, 1);
+  ASSERT_TRUE(first->lock().ok());
+  EXPECT_THAT(second->lock().message(),
+              AllOf(HasSubstr(folder / "out"), HasSubstr("another run writes there now"),
+                    HasSubstr("choose another --output-dir")));
+}
+
+TEST(OutputFolder, AFileInItsPlaceIsNamed) {
+  TemporaryFolder folder;
+  folder.write("out", "x");
+  for (const auto& path : {folder / "out", folder / "out/below"}) {
+    const auto prepared = OutputFolder::prepare(path, 1, 1);
+    EXPECT_EQ(prepared.status().code(), StatusCode::kFailedPrecondition);
+    EXPECT_THAT(prepared.status().message(), AllOf(HasSubstr(folder / "out"), HasSubstr("--output-dir")));
+  }
+}
+
+// What `prepare` says to a user without rights; in a child, because tests may run as root.
+std::string message_for_nobody(const std::string& path) {
+  int ends[2];
+  CHECK(::pipe(ends) == 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    if (::getuid() == 0 && ::setuid(65534) != 0) ::_exit(1);
+    const auto prepared = OutputFolder::prepare(path, 1, 1);
+    const std::string text = prepared.status().message();
+    [[maybe_unused]] const auto written = ::write(ends[1], text.data(), text.size());
+    ::_exit(0);
+  }
+  ::close(ends[1]);
+  char buffer[1000];
+  const ssize_t got = ::read(ends[0], buffer, sizeof(buffer));
+  ::close(ends[0]);
+  ::waitpid(child, nullptr, 0);
+  return got <= 0 ? "" : std::string(buffer, static_cast<std::size_t>(got));
+}
+
+TEST(OutputFolder, AFolderThatIsNotWritableIsNamedWithARemedy) {
+  TemporaryFolder folder;
+  std::filesystem::permissions(folder.path(), std::filesystem::perms(0555));
+  EXPECT_THAT(message_for_nobody(folder / "out"),
+              AllOf(HasSubstr(folder / "out"), HasSubstr("cannot be written: Permission denied"),
+                    HasSubstr("--output-dir")));
+  std::filesystem::permissions(folder.path(), std::filesystem::perms(0755));
+  std::filesystem::create_directories(folder / "ours/_run");
+  EXPECT_THAT(message_for_nobody(folder / "ours"), HasSubstr("cannot be written: Permission denied"));
+}
+
+TEST(OutputFolder, AFullDiskIsToldBeforeTheRun) {
+  EXPECT_TRUE(check_space("/out", std::uint64_t{1} << 30).ok());
+  EXPECT_EQ(check_space("/out", std::uint64_t{12} << 20).message(),
+            "/out: only 12 MiB are free there and a run needs at least 64; free some space or choose another "
+            "--output-dir");
+  EXPECT_EQ(check_space("/out", 0).code(), StatusCode::kResourceExhausted);
+}
+
+TEST(RealPath, FollowsLinksAlsoBelowWhatIsNotThereYet) {
+  TemporaryFolder folder;
+  std::filesystem::create_directory_symlink(folder.path(), folder / "link");
+  const std::string real = std::filesystem::canonical(folder.path());
+  EXPECT_EQ(real_path(folder / "link/new/out/"), real + "/new/out");
+}
+
+}  // namespace
+}  // namespace mimicfleet::coordinator

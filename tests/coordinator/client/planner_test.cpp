@@ -1,0 +1,159 @@
+#include "coordinator/client/planner.h"
+
+#include <filesystem>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/coordinator/client/clip.h"
+
+namespace mimicfleet::coordinator {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
+
+class Planning : public ::testing::Test {
+ protected:
+  Planning() {
+    put_models(folder_, "models/");
+    put(folder_, "models/defaults.yaml", "steps: 8\ncrf: 20\nguidance_scale: 1.5\nnotice: a small set\n");
+    put(folder_, "videos/a.mp4", "video a");
+    put(folder_, "videos/b.mp4", "video b");
+    put(folder_, "ref.png", "image");
+    request_.paths = {folder_ / "videos"};
+    request_.models = folder_ / "models";
+    request_.reference = folder_ / "ref.png";
+    request_.output_dir = folder_ / "out";
+  }
+
+  Result<RunPlan> plan() {
+    ASSIGN_OR_RETURN(Planner planner, Planner::prepare(request_, nullptr));
+    jobs::OutputTarget target;
+    target.directory = folder_ / "out";
+    target.nonce = "nonce";
+    FileDigestCache cache;
+    return planner.finish(target, cache, nullptr);
+  }
+  std::string error() { return plan().status().message(); }
+  void flag(const std::string& name, const std::string& text) {
+    request_.flags.values.push_back({find_setting(name), text, "--" + name});
+  }
+
+  TemporaryFolder folder_;
+  SubmitRequest request_;
+};
+
+TEST_F(Planning, NamesEveryInputByContentAndWhereItsOutputGoes) {
+  const auto run = plan();
+  ASSERT_TRUE(run.ok()) << run.status();
+  ASSERT_THAT(run->clips, SizeIs(2));
+  const auto& clip = run->clips[0].plan;
+  EXPECT_EQ(clip.video.path, std::filesystem::canonical(folder_ / "videos/a.mp4"));
+  EXPECT_EQ(clip.video.digest, sha256("video a"));
+  EXPECT_EQ(clip.video.size_bytes, 7U);
+  EXPECT_EQ(clip.reference.digest, sha256("image"));
+  EXPECT_EQ(clip.output.relative, "a");
+  EXPECT_EQ(clip.output.nonce, "nonce");
+  EXPECT_EQ(run->clips[0].reason, "not made yet");
+  EXPECT_EQ(run->to_run(), 2U);
+  EXPECT_EQ(run->notice, "a small set");
+  EXPECT_FALSE(run->models.set.id.is_zero());
+}
+
+TEST_F(Planning, AFlagBeatsManifestConfigDefaultsAndBuiltIn) {
+  put(folder_, "c.yaml", "crf: 22\nseed: 5\nresolution: 128\n");
+  put(folder_, "list.csv", "video,seed,resolution\nvideos/a.mp4,6,192\n");
+  request_.config = folder_ / "c.yaml";
+  request_.paths = {folder_ / "list.csv"};
+  flag("resolution", "256");
+  const auto run = plan();
+  ASSERT_TRUE(run.ok()) << run.status();
+  const auto& clip = run->clips.at(0).plan;
+  EXPECT_EQ(clip.parameters.resolution, 256);
+  EXPECT_EQ(clip.parameters.seed, 6U);
+  EXPECT_EQ(clip.parameters.crf, 22);
+  EXPECT_EQ(clip.parameters.steps, 8);
+  EXPECT_EQ(clip.provenance.at("resolution"), "flag");
+  EXPECT_EQ(clip.provenance.at("seed"), "manifest");
+  EXPECT_EQ(clip.provenance.at("crf"), "config");
+  EXPECT_EQ(clip.provenance.at("steps"), "defaults");
+  EXPECT_EQ(clip.provenance.at("tile_frames"), "built-in");
+}
+
+TEST_F(Planning, WithoutPathsTheConfigsFolderOrCasesAreTheInputs) {
+  request_.paths.clear();
+  request_.reference.clear();
+  request_.config = folder_ / "c.yaml";
+  put(folder_, "c.yaml",
+      "test_case:\n- ref_video_path: videos/b.mp4\n  ref_image_path: ref.png\n- ref_video_path: "
+      "videos/a.mp4\n"
+      "  ref_image_path: ref.png\n  seed: 9\n");
+  const auto cases = plan();
+  ASSERT_TRUE(cases.ok()) << cases.status();
+  ASSERT_THAT(cases->clips, SizeIs(2));
+  EXPECT_EQ(cases->clips[0].plan.output.relative, "b");
+  EXPECT_EQ(cases->clips[0].plan.parameters.seed, 42U);
+  EXPECT_EQ(cases->clips[1].plan.parameters.seed, 9U);
+  put(folder_, "c.yaml", "batch:\n  video_folder: videos\ntest_case:\n- ref_image_path: ref.png\n");
+  EXPECT_THAT(plan()->clips, SizeIs(2));
+  put(folder_, "c.yaml", "seed: 1\n");
+  EXPECT_THAT(error(), HasSubstr("nothing to do: give a folder, videos or a manifest"));
+}
+
+TEST_F(Planning, AMissingReferenceImageStopsEverythingBeforeItRuns) {
+  request_.reference = folder_ / "nobody.png";
+  EXPECT_EQ(error(), folder_ / "nobody.png" + ": no such reference image; give one with --ref-image FILE");
+  request_.reference.clear();
+  EXPECT_THAT(error(),
+              AllOf(HasSubstr("videos/a.mp4: no reference image for it"), HasSubstr("--ref-image FILE")));
+}
+
+TEST_F(Planning, AnUnusableInputFailsAloneAndTheOthersArePlanned) {
+  put(folder_, "videos/c.mp4", "");
+  std::filesystem::create_symlink(folder_ / "nowhere", folder_ / "videos/d.mp4");
+  put(folder_, "list.csv", "video,ref_image\nvideos/a.mp4,ref.png\nvideos/b.mp4,gone.png\n");
+  const auto run = plan();
+  ASSERT_TRUE(run.ok()) << run.status();
+  EXPECT_THAT(run->clips, SizeIs(2));
+  ASSERT_THAT(run->refused, SizeIs(2));
+  EXPECT_EQ(run->refused[0].relative, "c");
+  EXPECT_THAT(run->refused[0].error.message(), HasSubstr("videos/c.mp4: is empty (0 bytes)"));
+  EXPECT_THAT(run->refused[1].error.message(), HasSubstr("videos/d.mp4: "));
+  request_.paths = {folder_ / "list.csv"};
+  request_.reference.clear();
+  const auto listed = plan();
+  ASSERT_TRUE(listed.ok()) << listed.status();
+  EXPECT_THAT(listed->clips, SizeIs(1));
+  EXPECT_THAT(listed->refused.at(0).error.message(), HasSubstr("gone.png"));
+}
+
+TEST_F(Planning, BadSettingsAreToldBeforeModelsAreRead) {
+  std::filesystem::resize_file(folder_ / "models/svd/vae/config.json", 1);
+  put(folder_, "models/svd/vae/config.json", "{}");
+  flag("steps", "0");
+  EXPECT_EQ(error(), "--steps 0 is not possible: it must be 1 to 1000");
+}
+
+TEST_F(Planning, AnUnknownKeyInDefaultsIsAnError) {
+  put(folder_, "models/defaults.yaml", "stepz: 8\n");
+  EXPECT_EQ(error(), "defaults.yaml: unknown key 'stepz'; did you mean 'steps'?");
+}
+
+TEST_F(Planning, AMissingModelFileIsNamed) {
+  std::filesystem::remove(folder_ / "models/DWPose/yolox_l.onnx");
+  EXPECT_THAT(error(), HasSubstr("yolox_l.onnx: is not there; expected DWPose's person detector"));
+}
+
+TEST_F(Planning, EstimatesFromTheClipsThatAreThere) {
+  RunPlan run;
+  EXPECT_EQ(run.seconds_per_clip(), std::nullopt);
+  run.clips.push_back({clip_in("/out"), "", 4});
+  run.clips.push_back({clip_in("/out"), "not made yet", 0});
+  run.clips.push_back({clip_in("/out"), "", 8});
+  EXPECT_EQ(run.seconds_per_clip(), 6);
+}
+
+}  // namespace
+}  // namespace mimicfleet::coordinator
