@@ -1,0 +1,195 @@
+#include <array>
+#include <cstdio>
+#include <memory>
+
+#include <fmt/format.h>
+
+#include "common/json/json.h"
+#include "common/log.h"
+#include "coordinator/cli/command.h"
+#include "coordinator/cli/exit_code.h"
+#include "coordinator/cli/table.h"
+#include "coordinator/cli/target.h"
+#include "coordinator/client/job_follower.h"
+#include "coordinator/client/progress.h"
+
+namespace mimicfleet::coordinator {
+namespace {
+
+constexpr std::chrono::milliseconds kLookEvery{500};
+constexpr std::size_t kListedProblems = 20;
+
+struct Flags {
+  CommonFlags common;
+  std::string selector = "last";
+};
+
+std::string videos_text(const jobs::TaskCounts& videos) {
+  std::string text = fmt::format("{}/{}", videos.done, videos.total());
+  if (videos.failed > 0) text += fmt::format(", {} failed", videos.failed);
+  if (videos.cancelled > 0) text += fmt::format(", {} cancelled", videos.cancelled);
+  return text;
+}
+
+void print_jobs(const jobs::JobList& list, bool as_json) {
+  if (as_json) {
+    fmt::print("{}", json::write(list));
+    return;
+  }
+  Table table({"JOB", "STATE", "VIDEOS", "RUNNING", "PRIORITY", "AGE", "NAME"});
+  for (const auto& job : list.jobs) {
+    table.add({fmt::format("{}", job.number), std::string(to_string(job.state)), videos_text(job.videos),
+               fmt::format("{}", job.tasks.running), fmt::format("{}", job.priority),
+               clock_text(job.age_seconds), job.name});
+  }
+  fmt::print("{}", table.text());
+}
+
+// One request that is answered by a list of jobs.
+template <typename Request>
+int list_by(const Flags& flags, const Request& request) {
+  Interrupts interrupts;
+  auto connection = connect_to_server(flags.common.server, &interrupts);
+  if (!connection.ok()) return report(connection.status());
+  const auto list = connection->call<jobs::JobList>(request);
+  if (!list.ok()) return report(list.status());
+  print_jobs(*list, flags.common.json());
+  return kAllDone;
+}
+
+Status print_info(Connection& connection, const jobs::JobSummary& job) {
+  fmt::print(
+      "job         {} ({})\nname        {}\nstate       {}\nvideos      {}\ntasks       {} done, {} running, "
+      "{} "
+      "ready, {} waiting, {} failed, {} cancelled\nage         {}\n",
+      job.number, to_string(job.job), log::printable(job.name), to_string(job.state), videos_text(job.videos),
+      job.tasks.done, job.tasks.running, job.tasks.ready, job.tasks.waiting, job.tasks.failed,
+      job.tasks.cancelled, clock_text(job.age_seconds));
+  std::size_t listed = 0;
+  return each_task(connection, job.job, [&](const jobs::TaskInfo& task) {
+    const bool failed =
+        task.state == jobs::TaskState::kFailed && task.spec.kind == jobs::TaskKind::kDecodeVideo;
+    if (failed && listed++ < kListedProblems) {
+      fmt::print("failed      {}: {}\n", log::printable(task.spec.name),
+                 log::printable(task.error.message()));
+    }
+  });
+}
+
+int info(const Flags& flags) {
+  Interrupts interrupts;
+  auto connection = connect_to_server(flags.common.server, &interrupts);
+  if (!connection.ok()) return report(connection.status());
+  const auto list = connection->call<jobs::JobList>(jobs::JobListRequest{flags.selector});
+  if (!list.ok()) return report(list.status());
+  if (flags.common.json()) {
+    fmt::print("{}", json::write(*list));
+    return kAllDone;
+  }
+  for (const auto& job : list->jobs) {
+    if (const Status read = print_info(*connection, job); !read.ok()) return report(read);
+  }
+  return kAllDone;
+}
+
+// Shows a job until it is over.
+Result<jobs::JobSummary> wait_for(Connection& connection, std::uint64_t number, const Interrupts& interrupts,
+                                  bool show) {
+  ProgressDisplay display(stderr, show && stderr_is_terminal());
+  const SteadyClock clock;
+  const std::array<int, 1> fds = {interrupts.fd()};
+  for (;;) {
+    ASSIGN_OR_RETURN(const JobView view, view_job(connection, number));
+    if (show) display.show(view, clock.now());
+    if (jobs::is_terminal(view.summary.state)) return view.summary;
+    net::wait_readable({}, fds, kLookEvery);
+    if (interrupts.requested()) return Status(StatusCode::kCancelled, "interrupted");
+  }
+}
+
+int wait(const Flags& flags, bool show) {
+  Interrupts interrupts;
+  auto connection = connect_to_server(flags.common.server, &interrupts);
+  if (!connection.ok()) return report(connection.status());
+  interrupts.arm();
+  auto list = connection->call<jobs::JobList>(jobs::JobListRequest{flags.selector});
+  if (!list.ok()) return report(list.status());
+  bool all_done = true;
+  for (auto& job : list->jobs) {
+    auto ended = wait_for(*connection, job.number, interrupts, show);
+    if (!ended.ok()) return report(ended.status());
+    all_done = all_done && ended->state == jobs::TaskState::kDone;
+    job = std::move(*ended);
+  }
+  print_jobs(*list, flags.common.json());
+  return all_done ? kAllDone : kSomeFailed;
+}
+
+void print_event(const jobs::Event& event, bool as_json) {
+  if (as_json) {
+    fmt::print("{}", json::write(event, -1));
+    return;
+  }
+  std::string line = fmt::format("{:>6}  {:<16}", event.sequence, event.kind);
+  if (event.job != 0) line += fmt::format("  job {}", event.job);
+  if (!event.task.empty()) line += fmt::format("  {} {}", to_string(event.task_kind), event.name);
+  if (event.attempt != 0) line += fmt::format("  attempt {}", event.attempt);
+  if (!event.worker.empty()) line += fmt::format("  {}", event.worker);
+  if (!event.detail.empty()) line += fmt::format("  {}", event.detail);
+  fmt::print("{}\n", log::printable(line));
+}
+
+int events(const Flags& flags) {
+  Interrupts interrupts;
+  auto connection = connect_to_server(flags.common.server, &interrupts);
+  if (!connection.ok()) return report(connection.status());
+  std::vector<JobId> wanted = {JobId()};
+  if (flags.selector != "all") {
+    const auto list = connection->call<jobs::JobList>(jobs::JobListRequest{flags.selector});
+    if (!list.ok()) return report(list.status());
+    wanted.clear();
+    for (const auto& job : list->jobs) wanted.push_back(job.job);
+  }
+  for (const JobId& job : wanted) {
+    std::uint64_t last = 0;
+    const Status read = each_event(
+        *connection, job, last, [&](const jobs::Event& event) { print_event(event, flags.common.json()); });
+    if (!read.ok()) return report(read);
+  }
+  return kAllDone;
+}
+
+void add(CLI::App& job, Chosen& chosen, const char* name, const char* description, const char* selected,
+         std::function<int(const Flags&)> act) {
+  auto flags = std::make_shared<Flags>();
+  flags->selector = selected;
+  CLI::App* command = job.add_subcommand(name, description);
+  command
+      ->add_option("SELECTOR", flags->selector,
+                   fmt::format("a number, a range 2-5, last or all; default {}", selected))
+      ->type_name("");
+  add_server_flag(*command, flags->common);
+  add_output_flag(*command, flags->common);
+  command->callback([=, &chosen] { chosen = [=] { return act(*flags); }; });
+}
+
+}  // namespace
+
+void add_job(CLI::App& app, Chosen& chosen) {
+  CLI::App* job = app.add_subcommand("job", "look at jobs of a server, wait for them, cancel or retry them");
+  job->require_subcommand(1);
+  add(*job, chosen, "list", "jobs and how far they are", "all",
+      [](const Flags& flags) { return list_by(flags, jobs::JobListRequest{flags.selector}); });
+  add(*job, chosen, "info", "a job in detail, with the errors of its failed clips", "last", info);
+  add(*job, chosen, "wait", "return when jobs are over: 0 if all is done", "last",
+      [](const Flags& flags) { return wait(flags, false); });
+  add(*job, chosen, "progress", "as wait, with a progress bar", "last",
+      [](const Flags& flags) { return wait(flags, true); });
+  add(*job, chosen, "cancel", "stop jobs: queued tasks at once, running ones at their next step", "last",
+      [](const Flags& flags) { return list_by(flags, jobs::JobCancel{flags.selector}); });
+  add(*job, chosen, "retry", "try failed and cancelled tasks again", "last",
+      [](const Flags& flags) { return list_by(flags, jobs::JobRetry{flags.selector}); });
+  add(*job, chosen, "events", "what happened, in order", "all", events);
+}
+
+}  // namespace mimicfleet::coordinator

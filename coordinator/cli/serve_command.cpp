@@ -1,0 +1,43 @@
+#include <cstdlib>
+#include <memory>
+
+#include "coordinator/cli/command.h"
+#include "coordinator/cli/exit_code.h"
+#include "coordinator/server/serve.h"
+
+namespace mimicfleet::coordinator {
+namespace {
+
+std::string default_state_folder() {
+  const char* state = std::getenv("XDG_STATE_HOME");
+  if (state != nullptr && *state != '\0') return std::string(state) + "/mimicfleet/coordinator";
+  const char* home = std::getenv("HOME");
+  return std::string(home == nullptr ? "." : home) + "/.local/state/mimicfleet/coordinator";
+}
+
+}  // namespace
+
+void add_serve(CLI::App& app, Chosen& chosen) {
+  auto options = std::make_shared<ServeOptions>();
+  options->state_dir = default_state_folder();
+  options->write_discovery = true;
+  CLI::App* command = app.add_subcommand("serve", "run a coordinator that workers and clients connect to");
+  command->add_option("--listen", options->listen, "default: tcp://127.0.0.1:5555; port * takes a free one")
+      ->type_name("ENDPOINT");
+  command->add_option("--state-dir", options->state_dir, "default: ~/.local/state/mimicfleet/coordinator")
+      ->type_name("DIR");
+  command->add_option("--metrics", options->metrics, "default: 127.0.0.1:9464; off; port 0 takes a free one")
+      ->type_name("HOST:PORT");
+  command->add_flag("--discovery,!--no-discovery", options->write_discovery,
+                    "let clients and workers of this user find it (default)");
+  command->add_option("--max-attempts", options->max_attempts, "times that a task is tried; default 3")
+      ->type_name("N");
+  command->add_option("--lease-ms", options->lease_ms, "a worker that is silent so long has lost its tasks")
+      ->type_name("N");
+  command->add_option("--heartbeat-ms", options->heartbeat_ms, "how often workers report")->type_name("N");
+  command->add_option("--ready-fd", options->ready_fd, "gets one JSON line once it listens")->type_name("FD");
+  command->add_flag("--exit-with-parent", options->exit_with_parent, "end when the starting process does");
+  command->callback([=, &chosen] { chosen = [=] { return report(serve(*options)); }; });
+}
+
+}  // namespace mimicfleet::coordinator

@@ -1,0 +1,193 @@
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+
+#include <fmt/format.h>
+
+#include "common/json/json.h"
+#include "coordinator/cli/command.h"
+#include "coordinator/cli/exit_code.h"
+#include "coordinator/cli/submit_run.h"
+#include "coordinator/config/settings.h"
+#include "coordinator/embedded/devices.h"
+
+namespace mimicfleet::coordinator {
+namespace {
+
+constexpr const char* kExamples = R"(examples:
+  coordinator submit videos/ --ref-image person.png --models models/
+  coordinator submit videos/a.mp4 --config test.yaml --steps 4 --scheduler euler --save-latents
+  coordinator submit videos/ --ref-image person.png --filter 'word_*' --limit 10 --dry-run
+  coordinator submit list.csv --server tcp://gpu1:5555 --no-wait
+  find . -name '*.mp4' | coordinator submit - --ref-image person.png
+
+Run again, it makes only what is missing or changed. docs/cli.md tells more.)";
+
+struct Flags {
+  SubmitOptions options;
+  CommonFlags common;
+  std::string shard = "1/1";
+  std::vector<std::pair<const Setting*, std::unique_ptr<std::string>>> settings;
+};
+
+void add_inputs(CLI::App& command, Flags& flags) {
+  auto& request = flags.options.request;
+  command
+      .add_option("PATH", request.paths,
+                  "folders (walked), videos, manifests (.txt .csv .json .jsonl), or - for paths on stdin")
+      ->type_name("");
+  const char* group = "Inputs";
+  command.add_option("--ref-image", request.reference, "picture of the character")
+      ->type_name("FILE")
+      ->group(group);
+  command.add_option("--config", request.config, "YAML as configs/test.yaml; flags win over it")
+      ->type_name("FILE")
+      ->group(group);
+  command.add_option("--filter", request.selection.filter, "only videos whose path or name matches")
+      ->type_name("GLOB")
+      ->group(group);
+  command.add_option("--shard", flags.shard, "only every N-th video, from the I-th")
+      ->type_name("I/N")
+      ->group(group);
+  command.add_option("--limit", request.selection.limit, "at most so many videos")
+      ->type_name("N")
+      ->group(group);
+}
+
+void add_models(CLI::App& command, Flags& flags) {
+  auto& request = flags.options.request;
+  const char* group = "Models";
+  command
+      .add_option("--models", request.models, "folder with MimicMotion_1-1.pth, DWPose/ and the SVD folder")
+      ->type_name("DIR")
+      ->group(group);
+  command.add_option("--dwpose", request.dwpose, "DWPose folder, if not beside the config's ckpt_path")
+      ->type_name("DIR")
+      ->group(group);
+}
+
+void add_generation(CLI::App& command, Flags& flags) {
+  const wire::Value built_in = wire::to_value(jobs::Parameters());
+  for (const auto& setting : settings()) {
+    if (setting.flag.empty()) continue;
+    auto& [known, text] = flags.settings.emplace_back(&setting, std::make_unique<std::string>());
+    std::string names = fmt::format("--{}", setting.flag);
+    for (const auto other : setting.others) {
+      std::string dashed(other);
+      std::replace(dashed.begin(), dashed.end(), '_', '-');
+      names += fmt::format(",--{}", dashed);
+    }
+    const wire::Value* value = built_in.find(setting.name);
+    const auto* word = value->get_if<std::string>();
+    const std::string shown = word != nullptr ? *word : json::to_text(*value);
+    command.add_option(names, *text, fmt::format("{}; default {}", setting.help, shown))
+        ->type_name(std::string(setting.value))
+        ->group("Generation");
+  }
+}
+
+void add_outputs(CLI::App& command, Flags& flags) {
+  auto& request = flags.options.request;
+  const char* group = "Outputs";
+  command.add_option("--output-dir", request.output_dir, "default: outputs")->type_name("DIR")->group(group);
+  command.add_flag("--save-latents", request.save_latents, "also _latents/NAME.safetensors")->group(group);
+  command.add_flag("--save-frames", request.save_frames, "also _frames/NAME/000000.png …")->group(group);
+  add_output_flag(command, flags.common, group);
+}
+
+void add_place(CLI::App& command, Flags& flags) {
+  auto& embedded = flags.options.embedded;
+  const char* group = "Where it runs";
+  command
+      .add_option(
+          "--server", flags.common.server,
+          "coordinator to submit to (also MIMICFLEET_SERVER); default: a running `coordinator serve` of "
+          "this user, else an embedded one for this run; `embedded` asks for that")
+      ->type_name("ENDPOINT")
+      ->group(group);
+  command.add_flag("!--no-wait", flags.options.wait, "return once the server has the job")->group(group);
+  command.add_option("--priority", flags.options.request.priority, "higher starts first")
+      ->type_name("N")
+      ->group(group);
+  command.add_flag("--dry-run", flags.options.dry_run, "only say what would be made and why")->group(group);
+  command.add_option("--device", embedded.device, "embedded: auto, cpu or cuda:N")
+      ->type_name("DEVICE")
+      ->group(group);
+  command.add_option("--workers", embedded.workers, "embedded: default one for each GPU, else one")
+      ->type_name("N")
+      ->group(group);
+  command
+      .add_option("--threads", embedded.threads, "embedded: of each worker; default its share of the cores")
+      ->type_name("N")
+      ->group(group);
+  command
+      .add_option("--feature-cache-dir", embedded.feature_cache_dir,
+                  "embedded: default ~/.cache/mimicfleet/features")
+      ->type_name("DIR")
+      ->group(group);
+}
+
+Status read_shard(const std::string& text, InputSelection& selection) {
+  int end = 0;
+  const bool read = std::sscanf(text.c_str(), "%5zu/%5zu%n", &selection.shard, &selection.shards, &end) == 2;
+  if (read && static_cast<std::size_t>(end) == text.size() && selection.shard >= 1 &&
+      selection.shard <= selection.shards) {
+    return {};
+  }
+  return {StatusCode::kInvalidArgument,
+          fmt::format("--shard {}: write I/N, such as 1/4 for the first of four", text)};
+}
+
+// What only an embedded run can honour must not be dropped in silence.
+Status check_embedded_flags(const CLI::App& command, const std::string& endpoint) {
+  for (const char* flag : {"--device", "--workers", "--threads", "--feature-cache-dir"}) {
+    if (command.count(flag) > 0) {
+      return {
+          StatusCode::kInvalidArgument,
+          fmt::format("{} is for embedded runs; the workers of {} have their own (or give --server embedded)",
+                      flag, endpoint)};
+    }
+  }
+  return {};
+}
+
+Status complete(const CLI::App& command, Flags& flags) {
+  auto& options = flags.options;
+  RETURN_IF_ERROR(read_shard(flags.shard, options.request.selection));
+  for (const auto& [setting, text] : flags.settings) {
+    const std::string name = fmt::format("--{}", setting->flag);
+    if (command.count(name) > 0) options.request.flags.values.push_back({setting, *text, name});
+  }
+  RETURN_IF_ERROR(worker_devices(options.embedded.device, options.embedded.workers, 0).status());
+  options.server = flags.common.server;
+  options.json = flags.common.json();
+  ASSIGN_OR_RETURN(const auto endpoint, find_target(options.server));
+  return endpoint ? check_embedded_flags(command, *endpoint) : Status();
+}
+
+void add_command(CLI::App& app, Chosen& chosen, const char* name, const char* description, bool dry_run) {
+  auto flags = std::make_shared<Flags>();
+  CLI::App* command = app.add_subcommand(name, description);
+  add_inputs(*command, *flags);
+  add_models(*command, *flags);
+  add_generation(*command, *flags);
+  add_outputs(*command, *flags);
+  add_place(*command, *flags);
+  command->footer(kExamples);
+  command->callback([=, &chosen] {
+    chosen = [=] {
+      if (const Status wrong = complete(*command, *flags); !wrong.ok()) return report(wrong);
+      if (dry_run) flags->options.dry_run = true;
+      return SubmitRun(std::move(flags->options)).run();
+    };
+  });
+}
+
+}  // namespace
+
+void add_submit(CLI::App& app, Chosen& chosen) {
+  add_command(app, chosen, "submit", "make videos: embedded, or on a server", false);
+  add_command(app, chosen, "plan", "what `submit` would make and why (as submit --dry-run)", true);
+}
+
+}  // namespace mimicfleet::coordinator

@@ -1,0 +1,218 @@
+#include "coordinator/cli/submit_run.h"
+
+#include <array>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+
+#include <fmt/format.h>
+
+#include "common/files/atomic_file.h"
+#include "common/json/json.h"
+#include "common/log.h"
+#include "coordinator/cli/exit_code.h"
+
+namespace mimicfleet::coordinator {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::chrono::milliseconds kLookEvery{300};
+constexpr std::chrono::milliseconds kLookPatience{5'000};
+constexpr std::chrono::seconds kSilenceAllowed{120};
+constexpr std::chrono::milliseconds kStopGrace{8'000};
+
+// Waits, but not past a signal.
+void pause(const Interrupts& interrupts) {
+  const std::array<int, 1> fds = {interrupts.fd()};
+  net::wait_readable({}, fds, kLookEvery);
+}
+
+}  // namespace
+
+SubmitRun::SubmitRun(SubmitOptions options)
+    : options_(std::move(options)),
+      started_(clock_.now()),
+      cache_folder_(user_cache_folder()),
+      display_(stderr, stderr_is_terminal() && !options_.json) {}
+
+int SubmitRun::run() {
+  if (const Status failed = plan(); !failed.ok()) return report(failed);
+  if (options_.dry_run) return finish({});
+  const Status outcome = plan_.to_run() == 0 ? Status() : execute();
+  if (!options_.wait && outcome.ok() && !job_.job.is_nil()) {
+    fmt::print("{}", options_.json
+                         ? json::write(job_, -1)
+                         : fmt::format("job {} submitted: {} videos\n", job_.number, plan_.to_run()));
+    return kAllDone;
+  }
+  return finish(outcome);
+}
+
+Status SubmitRun::plan() {
+  ASSIGN_OR_RETURN(const auto endpoint, find_target(options_.server));
+  if (endpoint) {
+    ASSIGN_OR_RETURN(connection_, Connection::open(*endpoint, &interrupts_));
+  } else if (!options_.wait) {
+    return {StatusCode::kInvalidArgument, "--no-wait needs a server: an embedded run ends with this command"};
+  }
+  auto& request = options_.request;
+  ASSIGN_OR_RETURN(Planner planner,
+                   Planner::prepare(request, connection_ ? &connection_->server().model_sets : nullptr));
+  jobs::OutputTarget target;
+  target.directory = real_path(request.output_dir);
+  if (!options_.dry_run) {
+    ASSIGN_OR_RETURN(folder_, OutputFolder::prepare(request.output_dir, request.selection.shard,
+                                                    request.selection.shards));
+    if (!connection_) RETURN_IF_ERROR(folder_->lock());
+    target.nonce = folder_->nonce();
+  }
+  FileDigestCache digests(cache_folder_.empty() ? "" : cache_folder_ + "/digests");
+  display_.note("reading models and inputs…");
+  Instant shown = clock_.now();
+  ASSIGN_OR_RETURN(plan_, planner.finish(target, digests, [&](std::size_t done) {
+    if (clock_.now() - shown < kLookEvery) return;
+    shown = clock_.now();
+    display_.note(fmt::format("reading inputs: {} of {}", done, planner.clips()));
+  }));
+  display_.clear();
+  summary_ = std::make_unique<SummaryBuilder>(plan_, target.directory);
+  return {};
+}
+
+Status SubmitRun::execute() {
+  interrupts_.arm();
+  if (!connection_) RETURN_IF_ERROR(connect_to_cluster());
+  RETURN_IF_ERROR(submit());
+  return options_.wait ? follow() : Status();
+}
+
+Status SubmitRun::connect_to_cluster() {
+  clean_up();
+  ASSIGN_OR_RETURN(ClusterOptions cluster, cluster_options(plan_, *folder_, options_.embedded));
+  display_.note(fmt::format("starting a coordinator and {} worker(s)…", cluster.devices.size()));
+  ASSIGN_OR_RETURN(cluster_, Cluster::start(std::move(cluster)));
+  ASSIGN_OR_RETURN(connection_, Connection::open(cluster_->endpoint(), &interrupts_));
+  // What a run that was broken off left undone is planned anew: only its finished outputs count.
+  const auto left = connection_->call<jobs::JobList>(jobs::JobCancel{"all"});
+  return left.ok() ? Status() : left.status();
+}
+
+Status SubmitRun::submit() {
+  jobs::JobPlan job;
+  job.name = plan_.name;
+  job.models = plan_.models.set;
+  job.priority = options_.request.priority;
+  for (const auto& clip : plan_.clips) {
+    if (!clip.reason.empty()) job.clips.push_back(clip.plan);
+  }
+  ASSIGN_OR_RETURN(job_, submit_job(*connection_, job));
+  summary_->summary.job = job_.number;
+  if (!cluster_) summary_->summary.server = connection_->endpoint();
+  return {};
+}
+
+Status SubmitRun::follow() {
+  Instant heard = clock_.now();
+  for (;;) {
+    const auto over = look();
+    if (over.ok()) {
+      heard = clock_.now();
+      if (*over) return {};
+    } else if (over.status().code() != StatusCode::kUnavailable &&
+               over.status().code() != StatusCode::kCancelled) {
+      return over.status();
+    }
+    if (interrupts_.requested()) return cancel_job();
+    if (clock_.now() - heard > kSilenceAllowed) {
+      return {StatusCode::kUnavailable,
+              fmt::format("{}; job {} may go on there: see `coordinator job wait {}`",
+                          over.status().message(), job_.number, job_.number)};
+    }
+    if (cluster_) RETURN_IF_ERROR(cluster_->supervise(ended_tasks_, clock_.now()));
+    pause(interrupts_);
+  }
+}
+
+Result<bool> SubmitRun::look() {
+  ASSIGN_OR_RETURN(const JobView view, view_job(*connection_, job_.number));
+  ended_tasks_ = view.summary.tasks.ended();
+  display_.show(view, clock_.now());
+  save_events();
+  return jobs::is_terminal(view.summary.state);
+}
+
+Status SubmitRun::cancel_job() {
+  interrupts_.acknowledge();
+  display_.note("interrupted: cancelling the job (Ctrl-C again to end at once)");
+  static_cast<void>(
+      connection_->call<jobs::JobList>(jobs::JobCancel{fmt::format("{}", job_.number)}, kLookPatience));
+  return {StatusCode::kCancelled, "interrupted"};
+}
+
+void SubmitRun::collect() {
+  if (job_.job.is_nil() || interrupts_.count() > 1) return;
+  save_events();
+  const Status read =
+      each_task(*connection_, job_.job, [&](const jobs::TaskInfo& task) { summary_->add(task); });
+  if (!read.ok() && read.code() != StatusCode::kCancelled) {
+    log::warn("the tasks' results could not be read: {}", log::printable(read.message()));
+  }
+}
+
+// Of an own coordinator all events, also those of workers; of a server this job's alone. A folder's log goes
+// on where the last run ended.
+void SubmitRun::save_events() {
+  std::ofstream out(folder_->run_folder() + "/events.jsonl",
+                    last_event_ == 0 ? std::ios::trunc : std::ios::app);
+  static_cast<void>(each_event(*connection_, cluster_ ? JobId() : job_.job, last_event_,
+                               [&](const jobs::Event& event) { out << json::write(event, -1); }));
+}
+
+// Temporary files of programs that were killed; only when no other run may be writing there.
+void SubmitRun::clean_up() {
+  const std::string& folder = folder_->path();
+  std::error_code error;
+  if (options_.request.selection.shards > 1 || !fs::exists(folder_->run_folder() + "/state", error)) return;
+  for (auto entry = fs::recursive_directory_iterator(folder, error); !error && entry != fs::end(entry);
+       entry.increment(error)) {
+    if (is_temporary_name(entry->path().filename().string())) {
+      std::error_code ignored;
+      fs::remove(entry->path(), ignored);
+    }
+  }
+}
+
+// Once all is done nothing of it is needed again: jobs, and the latents that workers kept.
+void SubmitRun::remove_state() {
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(folder_->run_folder(), error)) {
+    const std::string name = entry.path().filename().string();
+    std::error_code ignored;
+    if (name == "state" || name == "models" || name.starts_with("worker-"))
+      fs::remove_all(entry.path(), ignored);
+  }
+}
+
+int SubmitRun::finish(const Status& outcome) {
+  if (!options_.dry_run && connection_) collect();
+  if (cluster_) {
+    cluster_->stop(interrupts_.count() > 1 ? std::chrono::milliseconds(0) : kStopGrace);
+    clean_up();
+  }
+  display_.clear();
+  const RunSummary summary = summary_->finish(to_seconds(clock_.now() - started_));
+  if (folder_) {
+    const Status saved = write_file_atomically(folder_->run_folder() + "/summary.json", json::write(summary));
+    if (!saved.ok()) log::warn("{}", log::printable(saved.message()));
+    if (cluster_ && outcome.ok() && summary.all_done()) remove_state();
+  }
+  const bool as_plan = options_.dry_run && !options_.json;
+  fmt::print("{}", options_.json ? json::write(summary)
+                   : as_plan     ? plan_table(plan_)
+                                 : summary_table(summary));
+  if (!outcome.ok()) return report(outcome);
+  return options_.dry_run || summary.all_done() ? kAllDone : kSomeFailed;
+}
+
+}  // namespace mimicfleet::coordinator

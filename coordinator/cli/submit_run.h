@@ -1,0 +1,64 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "common/clock.h"
+#include "coordinator/cli/target.h"
+#include "coordinator/client/interrupts.h"
+#include "coordinator/client/job_follower.h"
+#include "coordinator/client/progress.h"
+#include "coordinator/client/summary.h"
+
+namespace mimicfleet::coordinator {
+
+struct SubmitOptions {
+  SubmitRequest request;
+  EmbeddedOptions embedded;
+  std::string server;
+  bool wait = true;
+  bool dry_run = false;
+  bool json = false;
+};
+
+// `coordinator submit` from the plan to the last table: plans, starts a cluster of its own unless there is a
+// server, submits, follows the job and writes _run/summary.json and _run/events.jsonl.
+class SubmitRun {
+ public:
+  explicit SubmitRun(SubmitOptions options);
+
+  // The exit code; errors went to stderr, results to stdout.
+  [[nodiscard]] int run();
+
+ private:
+  [[nodiscard]] Status plan();
+  [[nodiscard]] Status execute();
+  [[nodiscard]] Status connect_to_cluster();
+  [[nodiscard]] Status submit();
+  [[nodiscard]] Status follow();
+  [[nodiscard]] Result<bool> look();  // true once the job is over
+  [[nodiscard]] Status cancel_job();
+  void collect();
+  void save_events();
+  void clean_up();
+  void remove_state();
+  int finish(const Status& outcome);
+
+  SubmitOptions options_;
+  Interrupts interrupts_;
+  SteadyClock clock_;
+  Instant started_;
+  std::string cache_folder_;
+  std::optional<Connection> connection_;
+  std::optional<OutputFolder> folder_;
+  RunPlan plan_;
+  std::unique_ptr<SummaryBuilder> summary_;
+  std::unique_ptr<Cluster> cluster_;  // of an embedded run
+  jobs::JobAccepted job_;
+  ProgressDisplay display_;
+  std::size_t ended_tasks_ = 0;
+  std::uint64_t last_event_ = 0;
+};
+
+}  // namespace mimicfleet::coordinator

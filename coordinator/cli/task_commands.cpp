@@ -1,0 +1,107 @@
+#include <memory>
+
+#include <fmt/format.h>
+
+#include "common/json/json.h"
+#include "common/log.h"
+#include "coordinator/cli/command.h"
+#include "coordinator/cli/exit_code.h"
+#include "coordinator/cli/table.h"
+#include "coordinator/cli/target.h"
+#include "coordinator/client/job_follower.h"
+#include "coordinator/client/progress.h"
+
+namespace mimicfleet::coordinator {
+namespace {
+
+struct Flags {
+  CommonFlags common;
+  std::string selector = "last";
+  std::string task;
+  std::string state;
+};
+
+std::string step_text(const jobs::TaskProgress& progress) {
+  if (progress.steps == 0) return progress.stage;
+  return fmt::format("{} {}/{}", progress.stage, progress.step, progress.steps);
+}
+
+// Calls `use` for the tasks of all selected jobs.
+Status each_selected(const Flags& flags, const std::function<void(const jobs::TaskInfo&)>& use) {
+  Interrupts interrupts;
+  ASSIGN_OR_RETURN(Connection connection, connect_to_server(flags.common.server, &interrupts));
+  ASSIGN_OR_RETURN(const auto list, connection.call<jobs::JobList>(jobs::JobListRequest{flags.selector}));
+  for (const auto& job : list.jobs) RETURN_IF_ERROR(each_task(connection, job.job, use));
+  return {};
+}
+
+int list(const Flags& flags) {
+  Table table({"TASK", "KIND", "STATE", "ATTEMPT", "WORKER", "TIME", "AT", "NAME"});
+  const Status read = each_selected(flags, [&](const jobs::TaskInfo& task) {
+    if (!flags.state.empty() && flags.state != to_string(task.state)) return;
+    if (flags.common.json()) {
+      fmt::print("{}", json::write(task, -1));
+      return;
+    }
+    table.add({to_string(task.spec.id).substr(0, 8), std::string(to_string(task.spec.kind)),
+               std::string(to_string(task.state)), fmt::format("{}", task.attempt), task.worker,
+               clock_text(task.run_seconds), step_text(task.progress), task.spec.name});
+  });
+  if (!read.ok()) return report(read);
+  if (!flags.common.json()) fmt::print("{}", table.text());
+  return kAllDone;
+}
+
+int explain(const Flags& flags) {
+  std::size_t found = 0;
+  const Status read = each_selected(flags, [&](const jobs::TaskInfo& task) {
+    const std::string id = to_string(task.spec.id);
+    const bool wanted =
+        task.spec.name == flags.task || (flags.task.size() >= 8 && id.starts_with(flags.task));
+    if (!wanted) return;
+    ++found;
+    if (flags.common.json()) {
+      fmt::print("{}", json::write(task, -1));
+    } else {
+      fmt::print("{} of {} ({}): {}\n", to_string(task.spec.kind), log::printable(task.spec.name),
+                 id.substr(0, 8), log::printable(task.why));
+    }
+  });
+  if (!read.ok()) return report(read);
+  if (found > 0) return kAllDone;
+  return report({StatusCode::kNotFound,
+                 fmt::format("no task '{}' in job {}: give an output's name or the start of a task's id "
+                             "(`coordinator task list`)",
+                             flags.task, flags.selector)});
+}
+
+void add_common(CLI::App& command, Flags& flags) {
+  command.add_option("--job", flags.selector, "a number, a range 2-5, last (default) or all")
+      ->type_name("SELECTOR");
+  add_server_flag(command, flags.common);
+  add_output_flag(command, flags.common);
+}
+
+}  // namespace
+
+void add_task(CLI::App& app, Chosen& chosen) {
+  CLI::App* task =
+      app.add_subcommand("task", "look at the tasks of jobs: an encode and a decode for each video");
+  task->require_subcommand(1);
+  auto flags = std::make_shared<Flags>();
+  CLI::App* list_command = task->add_subcommand("list", "tasks, where they run and how far they are");
+  list_command
+      ->add_option("--state", flags->state, "only these: waiting, ready, running, done, failed, cancelled")
+      ->check(CLI::IsMember({"waiting", "ready", "running", "done", "failed", "cancelled"}))
+      ->type_name("STATE");
+  add_common(*list_command, *flags);
+  list_command->callback([=, &chosen] { chosen = [=] { return list(*flags); }; });
+  CLI::App* explain_command = task->add_subcommand("explain", "why a task waits, or what became of it");
+  explain_command->add_option("TASK", flags->task, "an output's name, or the start of a task's id")
+      ->required()
+      ->type_name("");
+  add_common(*explain_command, *flags);
+  explain_command->callback([=, &chosen] { chosen = [=] { return explain(*flags); }; });
+}
+
+}  // namespace mimicfleet::coordinator

@@ -1,0 +1,89 @@
+#include <memory>
+
+#include <fmt/format.h>
+
+#include "common/json/json.h"
+#include "coordinator/cli/command.h"
+#include "coordinator/cli/exit_code.h"
+#include "coordinator/cli/table.h"
+#include "coordinator/cli/target.h"
+#include "coordinator/client/progress.h"
+
+namespace mimicfleet::coordinator {
+namespace {
+
+struct Flags {
+  CommonFlags common;
+  std::string worker;
+};
+
+std::string running_text(const jobs::WorkerInfo& worker) {
+  std::string text;
+  for (const auto& task : worker.running) {
+    text += fmt::format("{}{}", text.empty() ? "" : ", ", task.stage.empty() ? "starting" : task.stage);
+    if (task.steps > 0) text += fmt::format(" {}/{}", task.step, task.steps);
+  }
+  return text.empty() ? "-" : text;
+}
+
+std::string models_text(const jobs::WorkerInfo& worker) {
+  std::string text;
+  for (const auto& set : worker.hello.model_sets) {
+    text += fmt::format("{}{}", text.empty() ? "" : ", ", set.name);
+  }
+  return text.empty() ? "-" : text;
+}
+
+int list(const Flags& flags) {
+  Interrupts interrupts;
+  auto connection = connect_to_server(flags.common.server, &interrupts);
+  if (!connection.ok()) return report(connection.status());
+  const auto workers = connection->call<jobs::WorkerList>(jobs::WorkerListRequest());
+  if (!workers.ok()) return report(workers.status());
+  if (flags.common.json()) {
+    fmt::print("{}", json::write(*workers));
+    return kAllDone;
+  }
+  Table table(
+      {"WORKER", "STATE", "DEVICE", "COMPUTES IN", "MODELS", "DONE", "FAILED", "UP", "HEARD", "RUNNING"});
+  for (const auto& worker : workers->workers) {
+    table.add({worker.hello.name, std::string(to_string(worker.state)), worker.hello.device,
+               worker.hello.numerics.precision, models_text(worker), fmt::format("{}", worker.tasks_done),
+               fmt::format("{}", worker.tasks_failed), clock_text(worker.up_seconds),
+               fmt::format("{:.1f} s ago", worker.silent_seconds), running_text(worker)});
+  }
+  fmt::print("{}", table.text());
+  return kAllDone;
+}
+
+int stop(const Flags& flags, bool drain) {
+  Interrupts interrupts;
+  auto connection = connect_to_server(flags.common.server, &interrupts);
+  if (!connection.ok()) return report(connection.status());
+  const auto done = connection->call<jobs::OkReply>(jobs::WorkerStop{flags.worker, drain});
+  return report(done.status());
+}
+
+void add_stop(CLI::App& worker, Chosen& chosen, const char* name, const char* description, bool drain) {
+  auto flags = std::make_shared<Flags>();
+  CLI::App* command = worker.add_subcommand(name, description);
+  command->add_option("WORKER", flags->worker, "its name or id, or all")->required()->type_name("");
+  add_server_flag(*command, flags->common);
+  command->callback([=, &chosen] { chosen = [=] { return stop(*flags, drain); }; });
+}
+
+}  // namespace
+
+void add_worker(CLI::App& app, Chosen& chosen) {
+  CLI::App* worker = app.add_subcommand("worker", "look at the workers of a server, or send them away");
+  worker->require_subcommand(1);
+  auto flags = std::make_shared<Flags>();
+  CLI::App* list_command = worker->add_subcommand("list", "workers and what they do");
+  add_server_flag(*list_command, flags->common);
+  add_output_flag(*list_command, flags->common);
+  list_command->callback([=, &chosen] { chosen = [=] { return list(*flags); }; });
+  add_stop(*worker, chosen, "drain", "let a worker finish what it runs, then leave", true);
+  add_stop(*worker, chosen, "stop", "let a worker leave now; its tasks start elsewhere", false);
+}
+
+}  // namespace mimicfleet::coordinator
