@@ -6,6 +6,7 @@
 #include <set>
 #include <utility>
 
+#include <ATen/ops/isnan.h>
 #include <c10/core/MemoryFormat.h>
 #include <c10/util/Exception.h>
 
@@ -121,9 +122,15 @@ Result<Program> compile(Graph graph, at::Device device) {
   for (const Node& node : graph.nodes) RETURN_IF_ERROR(check_node(graph, node));
   Program program;
   program.device = device;
-  while (!graph.constants.empty()) {  // a node at a time, so that the weights are not there twice
+  while (!graph.constants.empty()) {  // one at a time, so that the weights are not there twice
     const auto entry = graph.constants.extract(graph.constants.begin());
-    program.constants.emplace(entry.key(), to_tensor(entry.mapped()));
+    const at::Tensor tensor = to_tensor(entry.mapped());
+    if (tensor.is_floating_point() && at::isnan(tensor).any().item<bool>()) {
+      return Status(StatusCode::kBadInput, graph.file + ": tensor '" +
+                                               printable(graph.value_names[entry.key()]) +
+                                               "' holds NaN; the file is damaged, get it again");
+    }
+    program.constants.emplace(entry.key(), tensor);
   }
   std::vector<Node> nodes = std::exchange(graph.nodes, {});
   program.graph = std::move(graph);

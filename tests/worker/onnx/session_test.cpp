@@ -73,6 +73,14 @@ TEST(Session, AnAttributeOfTheWrongTypeIsRefused) {
   EXPECT_THAT(session_of(model).status().message(), HasSubstr("its attribute 'axis' has the wrong type"));
 }
 
+TEST(Session, WeightsThatAreNoNumbersAreRefused) {
+  ModelBuilder model;
+  model.input("x", {1}).floats("w", {2}, {1, std::nanf("")}).node("Add", {"x", "w"}, {"y"}).output("y");
+  const Status status = session_of(model).status();
+  EXPECT_EQ(status.code(), StatusCode::kBadInput);
+  EXPECT_EQ(status.message(), "m.onnx: tensor 'w' holds NaN; the file is damaged, get it again");
+}
+
 TEST(Session, MissingInputsOfANodeAreRefused) {
   ModelBuilder model;
   model.input("x", {1}).node("Add", {"x", ""}, {"y"}).output("y");
