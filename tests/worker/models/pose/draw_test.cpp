@@ -1,0 +1,83 @@
+#include "worker/models/pose/draw.h"
+
+#include <string>
+
+#include <ATen/Parallel.h>
+#include <ATen/TensorOperators.h>
+#include <gtest/gtest.h>
+
+#include "tests/worker/models/pose/golden_pose.h"
+
+namespace mimicfleet::pose {
+namespace {
+
+// Part of the pixels that differ, of those that are not black in either picture.
+double different_of_drawn(const at::Tensor& actual, const at::Tensor& expected) {
+  const at::Tensor drawn = ((actual != 0) | (expected != 0)).any(0);
+  const at::Tensor different = (actual != expected).any(0);
+  EXPECT_GT(drawn.sum().item<std::int64_t>(), 100);
+  return different.sum().item<double>() / drawn.sum().item<double>();
+}
+
+at::Tensor drawn(const DrawablePose& pose, std::int64_t height, std::int64_t width) {
+  const auto pictures = draw_poses({&pose, 1}, static_cast<int>(height), static_cast<int>(width));
+  EXPECT_TRUE(pictures.ok()) << pictures.status();
+  return (*pictures)[0];
+}
+
+TEST(DrawPoses, OneAndTwoPersonsLookLikeTheOriginals) {
+  const Golden golden("pose/draw_cases");
+  for (int i = 0; i < 4; ++i) {
+    const std::string name = "case" + std::to_string(i);
+    SCOPED_TRACE(name);
+    const at::Tensor expected = golden[name + ".image"];
+    const at::Tensor actual = drawn(golden_drawable(golden, name), expected.size(1), expected.size(2));
+    EXPECT_EQ(different_of_drawn(actual, expected), 0);
+  }
+}
+
+void expect_pictures(const Golden& golden, const std::string& folder, const std::string& prefix) {
+  for (int i = 0; i < kGoldenItems; ++i) {
+    const std::string number = (i < 10 ? "00" : "0") + std::to_string(i);
+    SCOPED_TRACE(folder + "/pose_" + number + ".png");
+    const at::Tensor expected =
+        read_pictures({golden_path("goldens/pose/" + folder + "/pose_" + number + ".png")})[0];
+    const at::Tensor actual =
+        drawn(golden_drawable(golden, prefix + std::to_string(i)), expected.size(1), expected.size(2));
+    EXPECT_EQ(different_of_drawn(actual, expected), 0);
+  }
+}
+
+TEST(DrawPoses, GraftedPosesLookLikeTheSeeds) { expect_pictures(Golden("pose/pose"), "seed", "drawn."); }
+
+TEST(DrawPoses, RescaledPosesLookLikeUpstreams) {
+  expect_pictures(Golden("pose/upstream"), "upstream", "upstream.");
+}
+
+TEST(DrawPoses, TheNumberOfThreadsChangesNothing) {
+  const Golden golden("pose/draw_cases");
+  const std::vector<DrawablePose> poses(5, golden_drawable(golden, "case1"));
+  at::set_num_threads(1);
+  const auto one = draw_poses(poses, 128, 192, 500);
+  at::set_num_threads(3);
+  const auto three = draw_poses(poses, 128, 192, 500);
+  at::set_num_threads(1);
+  ASSERT_TRUE(one.ok() && three.ok());
+  EXPECT_TRUE(one->equal(*three));
+}
+
+TEST(DrawPoses, PointsFarOutsideDrawNothing) {
+  DrawablePose pose = golden_drawable(Golden("pose/draw_cases"), "case0");
+  const auto move = [](auto& shapes) {
+    for (auto& points : shapes) {
+      for (Point& point : points) point = {1e30, -1e30};
+    }
+  };
+  move(pose.bodies);
+  move(pose.faces);
+  move(pose.hands);
+  EXPECT_EQ(drawn(pose, 64, 64).max().item<int>(), 0);
+}
+
+}  // namespace
+}  // namespace mimicfleet::pose

@@ -1,0 +1,101 @@
+#include "worker/models/pose/retarget.h"
+
+#include <string>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/worker/models/pose/golden_pose.h"
+
+namespace mimicfleet::pose {
+namespace {
+
+using testing::HasSubstr;
+
+// Sizes of the pack's reference image and driving frames.
+constexpr int kReferenceHeight = 192;
+constexpr int kReferenceWidth = 128;
+
+class Retarget : public testing::Test {
+ protected:
+  void SetUp() override {
+    const at::Tensor frame = read_pictures({golden_path("goldens/pose/frames/frame_000.png")});
+    reference_ = golden_frame_pose(golden_, 0, kReferenceHeight, kReferenceWidth);
+    for (int i = 1; i < kGoldenItems; ++i) {
+      driving_.push_back(
+          golden_frame_pose(golden_, i, static_cast<int>(frame.size(2)), static_cast<int>(frame.size(3))));
+    }
+  }
+
+  void expect_poses(RetargetMode mode, const Golden& golden, const std::string& prefix) {
+    const auto poses = retarget(reference_, driving_, mode);
+    ASSERT_TRUE(poses.ok()) << poses.status();
+    ASSERT_EQ(poses->size(), static_cast<std::size_t>(kGoldenItems));
+    for (int i = 0; i < kGoldenItems; ++i) {
+      SCOPED_TRACE(i);
+      const DrawablePose expected = golden_drawable(golden, prefix + std::to_string(i));
+      EXPECT_LT(largest_difference(poses->at(i), expected), 1e-6);  // the goldens are rounded to float
+      EXPECT_EQ(poses->at(i).body_scores, expected.body_scores);
+      EXPECT_EQ(poses->at(i).face_scores, expected.face_scores);
+      EXPECT_EQ(poses->at(i).hand_scores, expected.hand_scores);
+    }
+  }
+
+  Golden golden_{"pose/pose"};
+  FramePose reference_;
+  std::vector<FramePose> driving_;
+};
+
+TEST_F(Retarget, KeypointsBecomeJointsWithANeck) {
+  for (int i = 0; i < kGoldenItems; ++i) {
+    SCOPED_TRACE(i);
+    const DrawablePose pose = to_drawable(i == 0 ? reference_ : driving_[i - 1]);
+    const DrawablePose expected = golden_drawable(golden_, "dw." + std::to_string(i));
+    EXPECT_LT(largest_difference(pose, expected), 1e-6);
+    EXPECT_EQ(pose.body_scores, expected.body_scores);
+    EXPECT_EQ(pose.hand_scores, expected.hand_scores);
+    EXPECT_EQ(pose.face_scores, expected.face_scores);
+  }
+}
+
+TEST_F(Retarget, GraftsArmsHandsAndFaceOntoTheReferenceAsTheSeed) {
+  expect_poses(RetargetMode::kGraft, golden_, "drawn.");
+}
+
+TEST_F(Retarget, RescalesThePersonsAsUpstream) {
+  const Golden upstream("pose/upstream");
+  expect_poses(RetargetMode::kRescale, upstream, "upstream.");
+}
+
+TEST_F(Retarget, OneDrivingFrameIsEnough) {
+  driving_.resize(1);
+  const auto poses = retarget(reference_, driving_, RetargetMode::kGraft);
+  ASSERT_TRUE(poses.ok()) << poses.status();
+  EXPECT_EQ(poses->size(), 2U);
+}
+
+TEST_F(Retarget, AVideoWithoutASinglePersonIsRefusedWithTheRemedy) {
+  for (FramePose& frame : driving_) frame.persons.resize(2, frame.persons[0]);
+  const Status status = retarget(reference_, driving_, RetargetMode::kGraft).status();
+  EXPECT_EQ(status.code(), StatusCode::kBadInput);
+  EXPECT_THAT(status.message(), HasSubstr("no frame of the driving video shows exactly one person; use"));
+}
+
+TEST_F(Retarget, AReferenceWithoutJointsIsRefusedWithTheRemedy) {
+  reference_.persons[0].scores.fill(0.1);
+  const Status status = retarget(reference_, driving_, RetargetMode::kGraft).status();
+  EXPECT_EQ(status.code(), StatusCode::kBadInput);
+  EXPECT_THAT(status.message(), HasSubstr("reference image; use"));
+}
+
+TEST_F(Retarget, AReferenceWithTwoPersonsKeepsBoth) {
+  reference_.persons.push_back(reference_.persons[0]);
+  const auto poses = retarget(reference_, driving_, RetargetMode::kGraft);
+  ASSERT_TRUE(poses.ok()) << poses.status();
+  EXPECT_EQ(poses->at(1).bodies.size(), 2U);
+  EXPECT_EQ(poses->at(1).hands.size(), 4U);
+  EXPECT_EQ(poses->at(1).hand_scores.size(), 2U);  // the video's, whose one person has two hands
+}
+
+}  // namespace
+}  // namespace mimicfleet::pose

@@ -1,0 +1,226 @@
+#include "worker/models/pose/draw.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdint>
+#include <numbers>
+#include <vector>
+
+#include <ATen/ops/empty.h>
+#include <c10/util/Exception.h>
+#include <opencv2/core.hpp>
+#include <opencv2/imgproc.hpp>
+
+#include "worker/models/pose/for_each_frame.h"
+
+namespace mimicfleet::pose {
+namespace {
+
+struct Edge {
+  int from;
+  int to;
+};
+
+// The original lists 19 limbs and draws 17.
+constexpr std::array<Edge, 17> kLimbs = {{{1, 2},
+                                          {1, 5},
+                                          {2, 3},
+                                          {3, 4},
+                                          {5, 6},
+                                          {6, 7},
+                                          {1, 8},
+                                          {8, 9},
+                                          {9, 10},
+                                          {1, 11},
+                                          {11, 12},
+                                          {12, 13},
+                                          {1, 0},
+                                          {0, 14},
+                                          {14, 16},
+                                          {0, 15},
+                                          {15, 17}}};
+constexpr std::array<std::array<int, 3>, kBodyJoints> kColors = {{{255, 0, 0},
+                                                                  {255, 85, 0},
+                                                                  {255, 170, 0},
+                                                                  {255, 255, 0},
+                                                                  {170, 255, 0},
+                                                                  {85, 255, 0},
+                                                                  {0, 255, 0},
+                                                                  {0, 255, 85},
+                                                                  {0, 255, 170},
+                                                                  {0, 255, 255},
+                                                                  {0, 170, 255},
+                                                                  {0, 85, 255},
+                                                                  {0, 0, 255},
+                                                                  {85, 0, 255},
+                                                                  {170, 0, 255},
+                                                                  {255, 0, 255},
+                                                                  {255, 0, 170},
+                                                                  {255, 0, 85}}};
+constexpr int kFingers = 5;
+constexpr int kFingerEdges = 4;
+constexpr int kHandEdges = kFingers * kFingerEdges;
+constexpr double kVisible = 0.3;
+constexpr int kStickWidth = 4;
+constexpr int kJointRadius = 4;
+constexpr int kFaceRadius = 3;
+constexpr int kHandLineWidth = 2;
+constexpr double kLimbBrightness = 0.6;
+
+// Python's int(): towards zero. Points that a bad fit throws far out of the picture stay where OpenCV can
+// count.
+int truncated(double value) {
+  constexpr double kFar = 1 << 29;
+  return std::isnan(value) ? 0 : static_cast<int>(std::clamp(value, -kFar, kFar));
+}
+
+cv::Point pixel(const Point& point, const cv::Mat& canvas) {
+  return {truncated(point.x * canvas.cols), truncated(point.y * canvas.rows)};
+}
+
+cv::Scalar faded(const std::array<int, 3>& color, double factor) {
+  return {static_cast<double>(truncated(color[0] * factor)),
+          static_cast<double>(truncated(color[1] * factor)),
+          static_cast<double>(truncated(color[2] * factor))};
+}
+
+// A limb is a thin ellipse between its joints.
+std::vector<cv::Point> limb_outline(const Point& a, const Point& b, const cv::Mat& canvas) {
+  const double ax = a.x * canvas.cols;
+  const double ay = a.y * canvas.rows;
+  const double bx = b.x * canvas.cols;
+  const double by = b.y * canvas.rows;
+  const cv::Point center(truncated((ax + bx) / 2), truncated((ay + by) / 2));
+  const double length = std::pow((ay - by) * (ay - by) + (ax - bx) * (ax - bx), 0.5);
+  const double angle = std::atan2(ay - by, ax - bx) * (180.0 / std::numbers::pi);
+  std::vector<cv::Point> outline;
+  cv::ellipse2Poly(center, {truncated(length / 2), kStickWidth}, truncated(angle), 0, 360, 1, outline);
+  return outline;
+}
+
+// Values times kLimbBrightness, truncated, inside of `area`.
+void dim(cv::Mat& canvas, const cv::Rect& area) {
+  static const cv::Mat table = [] {
+    cv::Mat values(1, 256, CV_8U);
+    for (int i = 0; i < 256; ++i) values.at<std::uint8_t>(i) = static_cast<std::uint8_t>(i * kLimbBrightness);
+    return values;
+  }();
+  cv::Mat part = canvas(area);
+  cv::LUT(part, table, part);
+}
+
+void draw_bodies(const DrawablePose& pose, cv::Mat& canvas) {
+  const cv::Rect whole({}, canvas.size());
+  cv::Rect drawn;
+  for (std::size_t limb = 0; limb < kLimbs.size(); ++limb) {
+    for (std::size_t i = 0; i < pose.bodies.size(); ++i) {
+      const auto [from, to] = kLimbs[limb];
+      const double from_score = pose.body_scores.at(i)[from];
+      const double to_score = pose.body_scores[i][to];
+      if (from_score < kVisible || to_score < kVisible) continue;
+      const auto outline = limb_outline(pose.bodies[i][from], pose.bodies[i][to], canvas);
+      cv::fillConvexPoly(canvas, outline, faded(kColors[limb], from_score * to_score));
+      drawn |= cv::boundingRect(outline) & whole;
+    }
+  }
+  if (!drawn.empty()) dim(canvas, drawn);
+  for (std::size_t joint = 0; joint < kBodyJoints; ++joint) {
+    for (std::size_t i = 0; i < pose.bodies.size(); ++i) {
+      const double score = pose.body_scores[i][joint];
+      if (!(score > kVisible)) continue;
+      cv::circle(canvas, pixel(pose.bodies[i][joint], canvas), kJointRadius, faded(kColors[joint], score),
+                 cv::FILLED);
+    }
+  }
+}
+
+// matplotlib's hsv_to_rgb for full saturation and value.
+std::array<double, 3> rainbow(double hue) {
+  const int sector = static_cast<int>(hue * 6);
+  const double rest = hue * 6 - sector;
+  const double falling = 1 - rest;
+  const double rising = 1 - (1 - rest);
+  switch (sector) {
+    case 0:
+      return {1, rising, 0};
+    case 1:
+      return {falling, 1, 0};
+    case 2:
+      return {0, 1, rising};
+    case 3:
+      return {0, falling, 1};
+    case 4:
+      return {rising, 0, 1};
+    default:
+      return {1, 0, falling};
+  }
+}
+
+// Points on the first row or column, or before it, count as missing.
+bool present(const cv::Point& point) { return point.x > 0 && point.y > 0; }
+
+void draw_hand(const Hand& hand, const HandScores& scores, cv::Mat& canvas) {
+  for (int edge = 0; edge < kHandEdges; ++edge) {
+    const int to = edge + 1;
+    const int from = edge % kFingerEdges == 0 ? 0 : edge;  // fingers start at the wrist
+    const cv::Point a = pixel(hand[from], canvas);
+    const cv::Point b = pixel(hand[to], canvas);
+    if (!present(a) || !present(b)) continue;
+    const auto color = rainbow(edge / static_cast<double>(kHandEdges));
+    const int score = truncated(scores[from] * scores[to] * 255);
+    cv::line(canvas, a, b, {color[0] * score, color[1] * score, color[2] * score}, kHandLineWidth);
+  }
+  for (std::size_t i = 0; i < hand.size(); ++i) {
+    const cv::Point point = pixel(hand[i], canvas);
+    const auto score = static_cast<double>(truncated(scores[i] * 255));
+    if (present(point)) cv::circle(canvas, point, kJointRadius, {0, 0, score}, cv::FILLED);
+  }
+}
+
+void draw_face(const Face& face, const FaceScores& scores, cv::Mat& canvas) {
+  for (std::size_t i = 0; i < face.size(); ++i) {
+    const cv::Point point = pixel(face[i], canvas);
+    const auto score = static_cast<double>(truncated(scores[i] * 255));
+    if (present(point)) cv::circle(canvas, point, kFaceRadius, cv::Scalar::all(score), cv::FILLED);
+  }
+}
+
+// Draws on a canvas whose short side is `short_side` and scales it down without antialiasing, into planes
+// with red and blue swapped: out [3, height, width].
+void draw(const DrawablePose& pose, int height, int width, int short_side, std::uint8_t* out) {
+  const int smaller = std::min(height, width);
+  const double ratio = smaller == short_side ? 1 : static_cast<double>(short_side) / smaller;
+  cv::Mat canvas = cv::Mat::zeros(static_cast<int>(height * ratio), static_cast<int>(width * ratio), CV_8UC3);
+  draw_bodies(pose, canvas);
+  const std::size_t hands = std::min(pose.hands.size(), pose.hand_scores.size());
+  for (std::size_t i = 0; i < hands; ++i) draw_hand(pose.hands[i], pose.hand_scores[i], canvas);
+  const std::size_t faces = std::min(pose.faces.size(), pose.face_scores.size());
+  for (std::size_t i = 0; i < faces; ++i) draw_face(pose.faces[i], pose.face_scores[i], canvas);
+  cv::Mat picture;
+  cv::resize(canvas, picture, {width, height}, 0, 0, cv::INTER_LINEAR);
+  const std::size_t plane = static_cast<std::size_t>(height) * static_cast<std::size_t>(width);
+  std::vector<cv::Mat> planes;
+  for (const std::size_t channel : {2, 1, 0})
+    planes.emplace_back(height, width, CV_8U, out + channel * plane);
+  cv::split(picture, planes);
+}
+
+}  // namespace
+
+Result<at::Tensor> draw_poses(std::span<const DrawablePose> poses, int height, int width,
+                              int canvas_short_side) {
+  CHECK(height > 0 && width > 0 && canvas_short_side > 0);
+  const auto count = static_cast<std::int64_t>(poses.size());
+  const at::Tensor pictures = at::empty({count, 3, height, width}, at::kByte);
+  auto* pixels = pictures.mutable_data_ptr<std::uint8_t>();
+  const std::size_t size =
+      std::size_t{3} * static_cast<std::size_t>(height) * static_cast<std::size_t>(width);
+  RETURN_IF_ERROR(for_each_frame(poses.size(), [&](std::size_t i) {
+                    draw(poses[i], height, width, canvas_short_side, pixels + i * size);
+                    return Status();
+                  }).prefixed("drawing poses"));
+  return pictures;
+}
+
+}  // namespace mimicfleet::pose
