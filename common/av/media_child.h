@@ -52,6 +52,7 @@ class MediaChild {
   void close_input() { input_.reset(); }
 
   [[nodiscard]] const std::string& name() const { return name_; }
+  [[nodiscard]] pid_t pid() const { return pid_; }
 
  private:
   explicit MediaChild(Start& start);

@@ -1,10 +1,14 @@
 #include "common/files/atomic_file.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <ctime>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "common/files/io.h"
@@ -16,6 +20,7 @@ namespace {
 constexpr std::string_view kPrefix = ".mimicfleet-";
 constexpr std::string_view kSuffix = ".part";
 constexpr std::size_t kIdDigits = 32;
+constexpr std::time_t kYoungest_s = 60;
 
 // The folder part and the name of `path`.
 std::pair<std::string, std::string> split(const std::string& path) {
@@ -46,6 +51,7 @@ Result<AtomicFile> AtomicFile::create(const std::string& path) {
                            O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666));
   if (!out.file_.valid()) return file_error(path, "cannot be written", errno);
   out.temporary_name_ = temporary;
+  ::flock(out.fd(), LOCK_EX | LOCK_NB);  // for remove_abandoned_files(); without locks it removes nothing
   return out;
 }
 
@@ -105,6 +111,23 @@ Status write_file_atomically(const std::string& path, std::string_view bytes) {
 bool is_temporary_name(std::string_view file_name) {
   return file_name.size() == kPrefix.size() + kIdDigits + kSuffix.size() && file_name.starts_with(kPrefix) &&
          file_name.ends_with(kSuffix);
+}
+
+int remove_abandoned_files(const std::string& folder) {
+  int removed = 0;
+  std::error_code error;
+  for (std::filesystem::directory_iterator entry(folder, error), end; !error && entry != end;
+       entry.increment(error)) {
+    const std::filesystem::path& path = entry->path();
+    if (!is_temporary_name(path.filename().native())) continue;
+    const UniqueFd fd(::open(path.c_str(), O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
+    struct stat info {};
+    if (!fd.valid() || ::fstat(fd.get(), &info) != 0) continue;
+    if (std::time(nullptr) - info.st_mtim.tv_sec < kYoungest_s) continue;  // may not be locked yet
+    if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) continue;
+    if (::unlink(path.c_str()) == 0) ++removed;
+  }
+  return removed;
 }
 
 }  // namespace mimicfleet

@@ -1,9 +1,41 @@
 #include "common/av/child/converter.h"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 namespace mimicfleet::av::child {
+namespace {
+
+// FFmpeg passes on what stands in the file, also values that its enumerations do not have.
+template <typename Enum>
+int as_number(const Enum& value) {
+  static_assert(sizeof(Enum) == sizeof(int));
+  int number = 0;
+  std::memcpy(&number, &value, sizeof(number));
+  return number;
+}
+
+// The matrix and range that the frame names; where it names none, those that the conversion assumes.
+void set_colors(SwsContext& scaler, int space, int range) {
+  int* matrix = nullptr;
+  int source_full = 0;
+  int target_full = 0;
+  int brightness = 0;
+  int contrast = 0;
+  int saturation = 0;
+  if (sws_getColorspaceDetails(&scaler, &matrix, &source_full, &matrix, &target_full, &brightness, &contrast,
+                               &saturation) < 0) {
+    return;  // not a YUV format
+  }
+  if (range != AVCOL_RANGE_UNSPECIFIED) source_full = range == AVCOL_RANGE_JPEG ? 1 : 0;
+  const int* coefficients = sws_getCoefficients(space);
+  sws_setColorspaceDetails(&scaler, coefficients, source_full, coefficients, target_full, brightness,
+                           contrast, saturation);
+}
+
+}  // namespace
+
 Result<Converter> Converter::create(const VideoInfo& info) {
   Converter converter;
   converter.rotation_ = info.rotation;
@@ -23,39 +55,28 @@ Result<Converter> Converter::create(const VideoInfo& info) {
 }
 
 Status Converter::prepare(const AVFrame& frame) {
+  const int space = as_number(frame.colorspace);
+  const int range = as_number(frame.color_range);
   if (scaler_ && frame.width == source_width_ && frame.height == source_height_ &&
-      frame.format == source_format_ && frame.colorspace == source_space_ &&
-      frame.color_range == source_range_) {
+      frame.format == source_format_ && space == source_space_ && range == source_range_) {
     return {};
   }
   source_width_ = frame.width;
   source_height_ = frame.height;
   source_format_ = frame.format;
-  source_space_ = frame.colorspace;
-  source_range_ = frame.color_range;
+  source_space_ = space;
+  source_range_ = range;
+  // Bilinear as decord's filter graph; FFmpeg's own default is bicubic. It matters where chroma is
+  // interpolated.
   scaler_.reset(sws_getContext(frame.width, frame.height, static_cast<AVPixelFormat>(frame.format),
-                               lying_->width, lying_->height, AV_PIX_FMT_RGB24, SWS_BICUBIC, nullptr, nullptr,
-                               nullptr));
-  int* source_matrix = nullptr;
-  int* target_matrix = nullptr;
-  int source_full = 0;
-  int target_full = 0;
-  int brightness = 0;
-  int contrast = 0;
-  int saturation = 0;
+                               lying_->width, lying_->height, AV_PIX_FMT_RGB24, SWS_BILINEAR, nullptr,
+                               nullptr, nullptr));
   if (!scaler_) {
     return {StatusCode::kUnsupported,
             "has pixels of a format that cannot be converted; convert it with: "
             "ffmpeg -i FILE -pix_fmt yuv420p out.mp4"};
   }
-  if (sws_getColorspaceDetails(scaler_.get(), &source_matrix, &source_full, &target_matrix, &target_full,
-                               &brightness, &contrast, &saturation) < 0) {
-    return {};  // not a YUV format
-  }
-  if (frame.color_range != AVCOL_RANGE_UNSPECIFIED) source_full = frame.color_range == AVCOL_RANGE_JPEG;
-  const int* matrix = sws_getCoefficients(frame.colorspace);
-  sws_setColorspaceDetails(scaler_.get(), matrix, source_full, matrix, target_full, brightness, contrast,
-                           saturation);
+  set_colors(*scaler_, space, range);
   return {};
 }
 

@@ -10,6 +10,8 @@ extern "C" {
 #include <libavutil/display.h>
 }
 
+#include "common/av/child/container_extent.h"
+
 namespace mimicfleet::av::child {
 namespace {
 
@@ -44,6 +46,11 @@ int rotation_of(const AVStream& stream) {
   return (static_cast<int>(std::lround(-counterclockwise / 90)) % 4 + 4) % 4 * 90;
 }
 
+Status truncated(std::uint64_t extent, std::int64_t size) {
+  return {StatusCode::kBadInput, "is truncated: it should reach to byte " + std::to_string(extent) +
+                                     ", but ends at byte " + std::to_string(size) + "; copy it again"};
+}
+
 }  // namespace
 
 Status too_large(std::int64_t width, std::int64_t height, std::int64_t max_pixels) {
@@ -54,6 +61,8 @@ Status too_large(std::int64_t width, std::int64_t height, std::int64_t max_pixel
 
 Result<std::unique_ptr<Demuxer>> Demuxer::open(int fd, std::int64_t size, const std::string& format,
                                                const DecodeLimits& limits) {
+  const auto extent = container_extent(fd, format);
+  if (extent && *extent > static_cast<std::uint64_t>(size)) return truncated(*extent, size);
   auto demuxer = std::unique_ptr<Demuxer>(new Demuxer(fd, size));
   RETURN_IF_ERROR(demuxer->open_container(format));
   RETURN_IF_ERROR(demuxer->choose_stream());
@@ -77,6 +86,7 @@ Status Demuxer::open_container(const std::string& format) {
   context->protocol_whitelist = av_strdup("none");
   int error = avformat_open_input(&context, nullptr, demuxer, nullptr);  // frees the context on failure
   input_.reset(context);
+  is_transport_stream_ = format == "mpegts";
   if (error < 0) {
     const std::string why = libav_error(error);
     if (why.find("moov atom not found") != std::string::npos) {
@@ -107,7 +117,6 @@ Status Demuxer::choose_stream() {
   }
   const AVCodecID codec = stream_->codecpar->codec_id;
   decoder_ = avcodec_find_decoder(codec);
-  const std::string_view allowed(kDecoders);
   if (decoder_ == nullptr || av_match_list(decoder_->name, kDecoders, ',') == 0) {
     return {StatusCode::kUnsupported,
             std::string("uses the codec ") + avcodec_get_name(codec) +
@@ -136,9 +145,7 @@ Status Demuxer::check_index() const {
     end = std::max(end, entry->pos + entry->size);
   }
   if (end <= io_.size()) return {};
-  return {StatusCode::kBadInput, "is truncated: its frames reach to byte " + std::to_string(end) +
-                                     ", but it ends at byte " + std::to_string(io_.size()) +
-                                     "; copy it again"};
+  return truncated(static_cast<std::uint64_t>(end), io_.size());
 }
 
 Result<bool> Demuxer::read(AVPacket& packet) {
@@ -156,7 +163,8 @@ Result<bool> Demuxer::read(AVPacket& packet) {
                                                " frames (" + libav_error(error) + "); copy it again");
     }
     if (packet.stream_index != stream_->index) continue;
-    if ((packet.flags & AV_PKT_FLAG_CORRUPT) != 0) {
+    // Transport streams that were joined have this at the seams; there the decoder has to judge.
+    if ((packet.flags & AV_PKT_FLAG_CORRUPT) != 0 && !is_transport_stream_) {
       return Status(StatusCode::kBadInput,
                     "is truncated: it ends within frame " + std::to_string(packets_) + "; copy it again");
     }

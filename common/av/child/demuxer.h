@@ -39,6 +39,7 @@ class Demuxer {
   InputPtr input_;
   AVStream* stream_ = nullptr;
   const AVCodec* decoder_ = nullptr;
+  bool is_transport_stream_ = false;
   std::int64_t packets_ = 0;
 };
 

@@ -54,19 +54,18 @@ class PngReader {
     const int depth = png_get_bit_depth(png_, info_);
     const int color = png_get_color_type(png_, info_);
     wide_grey_ = depth == 16 && color == PNG_COLOR_TYPE_GRAY;
-    if (wide_grey_) {
-      png_set_interlace_handling(png_);
-      png_read_update_info(png_, info_);
-      return true;
+    if (!wide_grey_) {
+      if (depth == 16) png_set_strip_16(png_);
+      if (color == PNG_COLOR_TYPE_PALETTE) png_set_palette_to_rgb(png_);  // RGBA if it has transparency
+      if (color == PNG_COLOR_TYPE_GRAY && depth < 8) png_set_expand_gray_1_2_4_to_8(png_);
+      if ((color & PNG_COLOR_MASK_COLOR) == 0) png_set_gray_to_rgb(png_);
+      png_set_strip_alpha(png_);
     }
-    if (depth == 16) png_set_strip_16(png_);
-    if (color == PNG_COLOR_TYPE_PALETTE) png_set_palette_to_rgb(png_);
-    if (color == PNG_COLOR_TYPE_GRAY && depth < 8) png_set_expand_gray_1_2_4_to_8(png_);
-    if ((color & PNG_COLOR_MASK_ALPHA) != 0) png_set_strip_alpha(png_);
-    if ((color & PNG_COLOR_MASK_COLOR) == 0) png_set_gray_to_rgb(png_);
     png_set_interlace_handling(png_);
     png_read_update_info(png_, info_);
-    return true;
+    const std::size_t pixel_bytes = wide_grey_ ? 2 : 3;
+    if (png_get_rowbytes(png_, info_) == pixel_bytes * png_get_image_width(png_, info_)) return true;
+    png_error(png_, "rows of an unexpected length");
   }
 
   bool read_pixels() {

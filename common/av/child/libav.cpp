@@ -4,6 +4,10 @@
 #include <cstdarg>
 #include <cstdio>
 
+extern "C" {
+#include <libavutil/mem.h>
+}
+
 namespace mimicfleet::av::child {
 namespace {
 
@@ -19,7 +23,10 @@ void remember(void* source, int level, const char* format, va_list arguments) {
 
 }  // namespace
 
-void collect_log() { av_log_set_callback(remember); }
+void prepare_libav(std::size_t max_allocation_bytes) {
+  av_log_set_callback(remember);
+  av_max_alloc(max_allocation_bytes);
+}
 
 std::string libav_error(int error) {
   std::string text(last_error.data());

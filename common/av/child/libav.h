@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <string>
 
@@ -39,7 +40,8 @@ using ScalerPtr = std::unique_ptr<SwsContext, FreeScaler>;
 // What FFmpeg logged last as an error ("moov atom not found"), or else the error code in words.
 [[nodiscard]] std::string libav_error(int error);
 
-// Collects log lines for libav_error() instead of printing them.
-void collect_log();
+// To be called first: log lines are kept for libav_error() instead of printed, and no single allocation may
+// be larger (a tiny index can ask for gigabytes).
+void prepare_libav(std::size_t max_allocation_bytes);
 
 }  // namespace mimicfleet::av::child

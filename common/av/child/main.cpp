@@ -22,6 +22,8 @@
 namespace mimicfleet::av::child {
 namespace {
 
+constexpr std::size_t kMaxAllocationBytes = 512 << 20;
+
 class Arguments {
  public:
   Arguments(int argc, char** argv) : task_(argc > 1 ? argv[1] : "") {
@@ -95,7 +97,7 @@ Status run(const Arguments& arguments) {
   RETURN_IF_ERROR(enter_sandbox({.memory_bytes = arguments.number("memory-bytes", standard.memory_bytes),
                                  .cpu_seconds = arguments.number("cpu-seconds", standard.cpu_seconds),
                                  .may_write_file = encodes}));
-  collect_log();
+  prepare_libav(kMaxAllocationBytes);
   if (arguments.task() == "decode" || arguments.task() == "probe") return decode(arguments, file.st_size);
   if (arguments.task() == "image") return image(arguments, file.st_size);
   if (encodes) return encode(arguments);

@@ -28,7 +28,7 @@ namespace mimicfleet::av::child {
 namespace {
 
 #ifdef MIMICFLEET_SANITIZED
-constexpr bool kSanitized = true;  // needs terabytes of address space and threads of its own
+constexpr bool kSanitized = true;  // needs terabytes of address space, and looks at its own memory map
 #else
 constexpr bool kSanitized = false;
 #endif
@@ -39,13 +39,15 @@ struct ReleaseFilter {
 using Filter = std::unique_ptr<void, ReleaseFilter>;
 
 bool limit(__rlimit_resource resource, std::int64_t value) {
-  const rlimit both{static_cast<rlim_t>(value), static_cast<rlim_t>(value)};
+  // At the soft limit of processor time comes SIGXCPU, by which the parent knows; at the hard one SIGKILL.
+  const std::int64_t hard = resource == RLIMIT_CPU ? value + 1 : value;
+  const rlimit both{static_cast<rlim_t>(value), static_cast<rlim_t>(hard)};
   return ::setrlimit(resource, &both) == 0;
 }
 
 bool set_limits(const SandboxLimits& limits) {
   return (kSanitized || limit(RLIMIT_AS, limits.memory_bytes)) && limit(RLIMIT_CPU, limits.cpu_seconds) &&
-         limit(RLIMIT_CORE, 0) && limit(RLIMIT_NOFILE, kChildLifeline + 1) &&
+         limit(RLIMIT_CORE, 0) && (kSanitized || limit(RLIMIT_NOFILE, kChildLifeline + 1)) &&
          (limits.may_write_file || limit(RLIMIT_FSIZE, 0));
 }
 
@@ -108,6 +110,14 @@ void allow_threads(Rules& rules) {
   rules.allow(SCMP_SYS(sched_getaffinity));
 }
 
+void allow_sanitizers(Rules& rules) {
+  for (const int call :
+       {SCMP_SYS(openat), SCMP_SYS(read), SCMP_SYS(close), SCMP_SYS(newfstatat), SCMP_SYS(readlink),
+        SCMP_SYS(prlimit64), SCMP_SYS(sched_getaffinity), SCMP_SYS(sigaltstack)}) {
+    rules.allow(call);
+  }
+}
+
 bool install_filter(bool may_write_file) {
   const Filter filter(seccomp_init(SCMP_ACT_ERRNO(EPERM)));
   if (!filter) return false;
@@ -115,6 +125,7 @@ bool install_filter(bool may_write_file) {
   allow_computing(rules);
   rules.allow(SCMP_SYS(write), argument_is(0, kChildRecords));
   rules.allow(SCMP_SYS(pread64), argument_is(0, kChildFile));
+  if (kSanitized) allow_sanitizers(rules);
   if (may_write_file) {
     allow_threads(rules);
     rules.allow(SCMP_SYS(read), argument_is(0, kChildFrames));
@@ -130,6 +141,7 @@ Status enter_sandbox(const SandboxLimits& limits) {
     return Status(StatusCode::kInternal, "the media program cannot enter its sandbox (" + std::string(step) +
                                              "); this kernel or container forbids it");
   };
+  ::signal(SIGXFSZ, SIG_IGN);  // too large a file is an error of its write
   if (!follow_parent()) return failed("lifeline");
   if (!set_limits(limits)) return failed("limits");
   if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return failed("dumpable");

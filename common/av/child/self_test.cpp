@@ -59,10 +59,10 @@ Status self_test(const std::string& what) {
   if (what == "connect") return outcome(::socket(AF_INET, SOCK_STREAM, 0));
   if (what == "fork") return outcome(::fork());
   if (what == "exec") return outcome(start_program());
-  if (what == "map-code") return outcome(map_code());
+  if (what == "map_code") return outcome(map_code());
   if (what == "signal") return outcome(kill_parent());
-  if (what == "write-file") return outcome(::pwrite(kChildFile, byte.data(), 1, 0));
-  if (what == "read-frames") return outcome(::read(kChildFrames, byte.data(), 1));
+  if (what == "write_file") return outcome(::pwrite(kChildFile, byte.data(), 1, 0));
+  if (what == "read_frames") return outcome(::read(kChildFrames, byte.data(), 1));
   if (what == "crash") return outcome(::raise(SIGSEGV));
   if (what == "memory") return eat_memory();
   if (what == "spin") return spin();

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <gmock/gmock.h>
@@ -39,6 +40,28 @@ TEST(AtomicFile, LeavesNothingWithoutACommit) {
     EXPECT_TRUE(is_temporary_name(folder.names().front()));
   }
   EXPECT_THAT(folder.names(), IsEmpty());
+}
+
+TEST(AtomicFile, OfAKilledProcessIsRemovedLaterAndNoOther) {
+  const TemporaryFolder folder;
+  const pid_t killed = ::fork();
+  if (killed == 0) {
+    const auto file = AtomicFile::create(folder / "killed");
+    ::_exit(file.ok() ? 0 : 1);  // no destructor runs
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(killed, &status, 0), killed);
+  ASSERT_EQ(status, 0);
+  const std::string abandoned = folder / folder.names().front();
+  auto living = AtomicFile::create(folder / "living");
+  ASSERT_TRUE(living.ok());
+  folder.write(".mimicfleet-notes.part", "a user's own");
+  EXPECT_EQ(remove_abandoned_files(folder.path()), 0);  // too young to judge
+  for (const std::string& name : folder.names()) set_age(folder / name, std::chrono::hours(1));
+  EXPECT_EQ(remove_abandoned_files(folder.path()), 1);
+  EXPECT_FALSE(std::filesystem::exists(abandoned));
+  EXPECT_TRUE(living->commit().ok());
+  EXPECT_EQ(folder.names().size(), 2u);
 }
 
 TEST(AtomicFile, MovedFromLeavesTheFileToItsNewOwner) {

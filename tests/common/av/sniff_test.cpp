@@ -1,0 +1,39 @@
+#include "common/av/sniff.h"
+
+#include <string>
+
+#include <gtest/gtest.h>
+
+namespace mimicfleet::av {
+namespace {
+
+Sniffed sniff_text(const std::string& bytes) {
+  return sniff({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()});
+}
+
+TEST(Sniff, KnowsTheContainers) {
+  EXPECT_EQ(sniff_text(std::string("\0\0\0\x20", 4) + "ftypisom").format, "mov");
+  EXPECT_EQ(sniff_text("\x1a\x45\xdf\xa3....").format, "matroska");
+  EXPECT_EQ(sniff_text("RIFF....AVI LIST").format, "avi");
+  EXPECT_EQ(sniff_text("RIFF....WEBPVP8 ").format, "webp");
+  std::string packets(600, '\0');
+  packets[0] = packets[188] = packets[376] = 'G';
+  EXPECT_EQ(sniff_text(packets).format, "mpegts");
+  EXPECT_EQ(sniff_text(std::string(4, '\0') + packets).kind, FileKind::kForeign);
+}
+
+TEST(Sniff, SaysWhatElseAFileIs) {
+  EXPECT_EQ(sniff_text("#EXTM3U\n").description, "a playlist (M3U8)");
+  EXPECT_EQ(sniff_text("hello").description, "a text file");
+  EXPECT_EQ(sniff_text("\x01\x02\x03").description, "an unknown kind of file");
+  EXPECT_EQ(sniff_text("version https://git-lfs.github.com/spec/v1").description, "a Git LFS pointer");
+}
+
+TEST(Sniff, ReadsNoFurtherThanTheFileGoes) {
+  for (const char* bytes : {"", "G", "RIFF", "\xff", "P"}) {
+    EXPECT_NE(sniff_text(bytes).kind, FileKind::kVideo) << bytes;
+  }
+}
+
+}  // namespace
+}  // namespace mimicfleet::av
