@@ -142,7 +142,7 @@ def train_unet(run, clips, latents, context):
             shape = batch_shape(run, progress.fraction)
             denoising_loss(run, forward, batches.draw(*shape)).backward()  # compiles
             progress.pause()
-            run.log(f"unet: {shape[0]} clips of {shape[1]} frames, {'compiled' if forward.fast else 'plain'}")
+            run.log(f"unet: {shape[0]} clips of {shape[1]} frames, {'plain' if forward.fast is None else 'compiled'}")
             began = progress.steps, progress.seconds
         loss = denoising_loss(run, forward, batches.draw(*shape))
         optimizer.zero_grad(set_to_none=True)
