@@ -32,15 +32,14 @@ Outcome FleetTest::coordinator(Words words, Seconds limit) {
 }
 
 FleetTest::Words FleetTest::submit(const fs::path& input, const fs::path& output, Words more) const {
-  Words words = {"submit",       input,
-                 "--config",     pack() / "config.yaml",
-                 "--ref-image",  pack() / "ref.png",
-                 "--device",     "cpu",
-                 "--threads",    "1",
-                 "--precision",  "fp32",
-                 "--output-dir", output};
-  const bool has_steps = std::find(more.begin(), more.end(), "--steps") != more.end();
-  if (!has_steps) words.insert(words.end(), {"--steps", "1"});
+  const auto has = [&](const char* flag) { return std::find(more.begin(), more.end(), flag) != more.end(); };
+  Words words = {"submit", input, "--config", pack() / "config.yaml", "--ref-image", pack() / "ref.png"};
+  words.insert(words.end(), {"--precision", "fp32", "--output-dir", output});
+  if (!has("--steps")) words.insert(words.end(), {"--steps", "1"});
+  if (!has("--server")) {  // with a server that is the workers' business
+    words.insert(words.end(), {"--server", "embedded", "--device", "cpu", "--threads", "1",
+                               "--feature-cache-dir", scratch_ / "embedded_cache"});
+  }
   words.insert(words.end(), more.begin(), more.end());
   return words;
 }
