@@ -32,7 +32,7 @@ class DistributedTest : public FleetTest {
 
   // The step that the task of this kind which runs now has reached, -1 if none runs.
   int running_step(const std::string& kind) {
-    for (const auto& task : json_lines({"task", "list", "last"})) {
+    for (const auto& task : json_lines({"task", "list", "--job", "last"})) {
       if (task["state"] == "running" && task["spec"]["kind"] == kind) return task["progress"]["step"];
     }
     return -1;
@@ -63,7 +63,7 @@ TEST_F(DistributedTest, AnEncodeOnOneWorkerAndItsDecodeOnAnotherGiveTheSameBytes
   EXPECT_EQ(record["encode_worker"], "encoder");
   EXPECT_EQ(record["decode_worker"], "decoder");
   std::uint64_t moved = 0;
-  for (const auto& task : json_lines({"task", "list", "last"}))
+  for (const auto& task : json_lines({"task", "list", "--job", "last"}))
     moved += task["result"]["transferred_bytes"].get<std::uint64_t>();
   EXPECT_GT(moved, 0U);
   expect_same_as_embedded(output, {"--save-latents"}, {"a.mp4", "_latents/a.safetensors"});

@@ -1,0 +1,145 @@
+#include <signal.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdlib>
+#include <memory>
+
+#include <fmt/format.h>
+
+#include "common/discovery/discovery.h"
+#include "common/log.h"
+#include "common/user_folders.h"
+#include "monitoring/metrics.h"
+#include "worker/agent/agent.h"
+#include "worker/cli/options.h"
+#include "worker/runner/runner.h"
+#include "worker/stages/executor.h"
+#include "worker/worker_metrics.h"
+
+namespace mimicfleet::worker {
+namespace {
+
+constexpr int kExitFailed = 1;
+constexpr int kExitNoServer = 3;
+constexpr auto kStopPatience = std::chrono::seconds(8);
+
+net::WakeUp& stop_request() {
+  static net::WakeUp instance;
+  return instance;
+}
+
+// The first signal asks for an orderly end, the second takes one.
+void on_signal(int) {
+  static volatile sig_atomic_t asked = 0;
+  if (asked != 0) ::_exit(128 + SIGTERM);
+  asked = 1;
+  stop_request().signal();
+}
+
+void handle_signals() {
+  stop_request();
+  struct sigaction action {};
+  action.sa_handler = on_signal;
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) ::sigaction(signal, &action, nullptr);
+  ::signal(SIGPIPE, SIG_IGN);
+}
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  ::gethostname(name.data(), name.size() - 1);
+  return name.data();
+}
+
+jobs::WorkerHello hello_of(const WorkerOptions& options) {
+  jobs::WorkerHello hello;
+  hello.worker = new_id<WorkerId>();
+  hello.host = host_name();
+  hello.pid = ::getpid();
+  hello.name =
+      options.name.empty() ? fmt::format("{}-{}-{}", hello.host, options.device, hello.pid) : options.name;
+  hello.version = MIMICFLEET_VERSION;
+  hello.device = options.device;
+  hello.kinds = options.kinds;
+  return hello;
+}
+
+stages::ExecutorOptions executor_options(const WorkerOptions& options, const std::string& worker_name) {
+  stages::ExecutorOptions out;
+  out.models = options.models;
+  out.feature_cache_dir = options.feature_cache_dir;
+  out.data_dir = options.data_dir;
+  if (const std::string caches = user_cache_folder(); !caches.empty()) out.digest_store = caches + "/digests";
+  out.device = options.device;
+  out.precision = options.precision;
+  out.threads = options.threads;
+  out.roots = options.roots;
+  out.decoder_only = options.kinds == std::vector{jobs::TaskKind::kDecodeVideo};
+  const auto port = data_port(options.advertise, options.insecure).value();  // checked with the options
+  out.data_bind_endpoint = port.bind_endpoint;
+  out.data_advertised_host = port.advertised_host;
+  out.worker_name = worker_name;
+  return out;
+}
+
+int failed(const Status& status) {
+  log::error("{}", log::printable(status.message()));
+  return kExitFailed;
+}
+
+// Works until asked to leave.
+int work(const WorkerOptions& options, const std::string& endpoint) {
+  const jobs::WorkerHello hello = hello_of(options);
+  agent::SessionOptions session;
+  if (options.exit_when_idle) session.leave_when_idle = *options.exit_when_idle;
+  auto connected = agent::Agent::connect(endpoint, hello, session);
+  if (!connected.ok()) return failed(connected.status());
+  agent::Agent& agent = **connected;
+  if (options.exit_with_parent) {
+    agent.set_stop_condition([parent = ::getppid()] { return ::getppid() != parent; });
+  }
+
+  monitoring::Metrics registry;
+  const WorkerMetrics metrics(registry);
+  std::unique_ptr<monitoring::MetricsServer> metrics_server;
+  if (options.metrics != "off") {
+    auto started = monitoring::MetricsServer::start(options.metrics, registry);
+    if (!started.ok()) return failed(started.status());
+    metrics_server = std::move(*started);
+    log::info("metrics at http://{}/metrics", metrics_server->address());
+  }
+
+  const auto post = [&agent](agent::Event event) { agent.post(std::move(event)); };
+  stages::StageExecutor executor(executor_options(options, hello.name), post, metrics);
+  runner::Runner runner(executor, post,
+                        [&metrics](const jobs::LeaseGrant& lease, const agent::TaskEnd& end,
+                                   const std::vector<jobs::StageTiming>& timings) {
+                          metrics.task_ended(lease.spec.kind, end.status);
+                          for (const auto& timing : timings) metrics.stage(timing);
+                        });
+  const Status refusal = agent.run(runner, stop_request());
+  const Status loaded = runner.load_status();
+  const Status outcome = loaded.ok() ? refusal : loaded;
+  const int code = outcome.ok() ? 0 : failed(outcome);
+  if (!runner.stop(kStopPatience)) std::_Exit(code);  // a step that takes longer is of no use to anybody
+  return code;
+}
+
+int run(int argc, char** argv) {
+  WorkerOptions options;
+  if (const auto code = parse_options(argc, argv, options)) return *code;
+  log::initialize("worker", "info");
+  const auto endpoint = discovery::find_server(options.coordinator);
+  if (!endpoint.ok()) {
+    log::error("{}", log::printable(endpoint.status().message()));
+    return kExitNoServer;
+  }
+  handle_signals();
+  log::info("working for {}", log::printable(*endpoint));
+  return work(options, *endpoint);
+}
+
+}  // namespace
+}  // namespace mimicfleet::worker
+
+int main(int argc, char** argv) { return mimicfleet::worker::run(argc, argv); }
