@@ -74,7 +74,7 @@ MediaChild::~MediaChild() {
 Result<RecordHeader> MediaChild::read(std::vector<std::uint8_t>& payload) {
   std::array<std::uint8_t, sizeof(RecordHeader)> bytes;
   RETURN_IF_ERROR(read_exactly(bytes));
-  const auto header = decode_header(bytes);
+  auto header = decode_header(bytes);
   if (!header.ok()) return named(header.status());
   if (const Status status = order_.accept(*header); !status.ok()) return named(status);
   payload.resize(header->payload_bytes);
@@ -164,6 +164,8 @@ std::optional<int> MediaChild::reap() {
   pid_ = -1;
   return status;
 }
+
+void MediaChild::stop() const { ::syscall(SYS_pidfd_send_signal, process_.get(), SIGKILL, nullptr, 0); }
 
 void MediaChild::kill_and_reap() {
   ::kill(pid_, SIGKILL);

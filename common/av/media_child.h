@@ -51,6 +51,9 @@ class MediaChild {
   [[nodiscard]] Status write(std::span<const std::uint8_t> bytes);
   void close_input() { input_.reset(); }
 
+  // Kills the child, so that a call that waits for it in another thread returns.
+  void stop() const;
+
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] pid_t pid() const { return pid_; }
 

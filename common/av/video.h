@@ -17,7 +17,8 @@ struct Rational {
   int numerator = 0;
   int denominator = 1;
 
-  // The simplest fraction within 1e-9 of `value`, so that 29.97002997… is 30000/1001 again.
+  // The simplest fraction within 1e-9 of `value`, so that 29.97002997… is 30000/1001 again; 0/1 for what is
+  // no frame rate.
   [[nodiscard]] static Rational nearest(double value);
   [[nodiscard]] double value() const { return static_cast<double>(numerator) / denominator; }
   friend bool operator==(const Rational&, const Rational&) = default;

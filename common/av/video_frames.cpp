@@ -44,22 +44,22 @@ Result<std::pair<std::unique_ptr<MediaChild>, StreamInfo>> start(int fd, const s
 
 }  // namespace
 
+// Continued fractions: each turn is the best fraction of its size.
 Rational Rational::nearest(double value) {
-  CHECK(value > 0 && value < 1e6);
-  // Continued fractions.
-  std::int64_t before = 0;
-  std::int64_t numerator = 1;
-  std::int64_t denominator_before = 1;
-  std::int64_t denominator = 0;
+  constexpr std::int64_t kLargest = 1'000'000'000;
+  if (!(value >= 1e-3 && value <= 1e6)) return {0, 1};
+  std::array<std::int64_t, 2> fraction{1, 0};
+  std::array<std::int64_t, 2> before{0, 1};
   for (double rest = value;;) {
-    const auto whole = static_cast<std::int64_t>(std::floor(rest));
-    before = std::exchange(numerator, whole * numerator + before);
-    denominator_before = std::exchange(denominator, whole * denominator + denominator_before);
-    const double error = std::abs(static_cast<double>(numerator) / static_cast<double>(denominator) - value);
-    if (error <= 1e-9 * value || denominator > 100'000) break;
+    const auto whole = static_cast<std::int64_t>(rest);
+    const std::array next{whole * fraction[0] + before[0], whole * fraction[1] + before[1]};
+    if (next[0] > kLargest || next[1] > kLargest) break;
+    before = std::exchange(fraction, next);
+    const double reached = static_cast<double>(fraction[0]) / static_cast<double>(fraction[1]);
+    if (std::abs(reached - value) <= 1e-9 * value) break;
     rest = 1 / (rest - static_cast<double>(whole));
   }
-  return {static_cast<int>(numerator), static_cast<int>(denominator)};
+  return {static_cast<int>(fraction[0]), static_cast<int>(fraction[1])};
 }
 
 struct VideoFrames::Impl {

@@ -46,7 +46,10 @@ struct VideoWriter::Impl {
         child(std::move(encoder)),
         format(video_format),
         feeder([this] { feed(); }) {}
-  ~Impl() { stop(/*drop_queue=*/true); }
+  ~Impl() {
+    if (child) child->stop();
+    stop(/*drop_queue=*/true);
+  }
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
 

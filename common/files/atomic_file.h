@@ -11,8 +11,8 @@
 namespace mimicfleet {
 
 // A file that appears under its name whole and durable, or not at all. Until commit() the bytes are in a
-// temporary file in the same folder (`.mimicfleet-<32 digits>.part`), which only this process can have made and
-// holds a lock on; without a commit the destructor removes it.
+// temporary file in the same folder (`.mimicfleet-<32 digits>.part`), which only this process can have made
+// and holds a lock on; without a commit the destructor removes it.
 class AtomicFile {
  public:
   // The folder must exist. kNotFound, kFailedPrecondition (not writable) or kResourceExhausted.
@@ -50,8 +50,8 @@ class AtomicFile {
 // True for the names of AtomicFile's temporary files.
 [[nodiscard]] bool is_temporary_name(std::string_view file_name);
 
-// Removes the temporary files that killed processes left in a folder (not below it), and returns how many. Those
-// of living processes are locked, and stay; so does what is younger than a minute.
+// Removes the temporary files that killed processes left in a folder (not below it), and returns how many.
+// Those of living processes are locked, and stay; so does what is younger than a minute.
 int remove_abandoned_files(const std::string& folder);
 
 }  // namespace mimicfleet

@@ -20,7 +20,7 @@ constexpr std::int64_t kProbeBytes = 5'000'000;
 constexpr int kMaxStreams = 64;
 
 // Decoders, by FFmpeg's names. docs/media.md lists them.
-constexpr const char* kDecoders = "h264,hevc,vp8,vp9,libdav1d,av1,mpeg4,mpeg2video,mjpeg,prores,gif";
+constexpr const char* kDecoders = "h264,hevc,vp8,vp9,libdav1d,mpeg4,mpeg2video,mjpeg,prores,gif";
 
 int refuse_to_open(AVFormatContext*, AVIOContext**, const char*, int, AVDictionary**) {
   return AVERROR(EPERM);

@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <optional>
+#include <sstream>
 #include <thread>
 
 #include <gmock/gmock.h>
@@ -12,6 +14,7 @@
 
 #include "common/av/media_child.h"
 #include "common/av/video.h"
+#include "common/av/video_writer.h"
 #include "tests/common/av/clips.h"
 #include "tests/common/files/temporary_folder.h"
 
@@ -97,10 +100,13 @@ class AnUntrustedChild : public ::testing::Test {
  protected:
   void TearDown() override { ::unsetenv("MIMICFLEET_MEDIA"); }
 
-  Status says(const std::string& script) {
+  void replace_media(const std::string& script) {
     const std::string path = folder_.write("media", "#!/bin/sh\n" + script);
     ::chmod(path.c_str(), 0700);
     ::setenv("MIMICFLEET_MEDIA", path.c_str(), 1);
+  }
+  Status says(const std::string& script) {
+    replace_media(script);
     return read_all(kClips + "h264.mp4", {.limits = {.wait_seconds = 5}}).status();
   }
 
@@ -148,6 +154,19 @@ TEST_F(AnUntrustedChild, SeesNothingOfOurEnvironmentAndDescriptors) {
   std::vector<int> fds;
   for (int fd = 0; words >> fd;) fds.push_back(fd);
   EXPECT_THAT(fds, ::testing::ElementsAre(0, 1, 2, 3, 4, 5));  // 5: `ls` reading the folder
+}
+
+TEST_F(AnUntrustedChild, ThatTakesNoFramesDoesNotHoldUpAnAbort) {
+  replace_media("exec sleep 60");
+  std::optional<Result<VideoWriter>> writer =
+      VideoWriter::create(folder_ / "a.mp4", {.width = 640, .height = 480});
+  ASSERT_TRUE(writer->ok()) << writer->status();
+  const Image frame{.width = 640, .height = 480, .pixels = std::vector<std::uint8_t>(Image::bytes(640, 480))};
+  ASSERT_TRUE((*writer)->write(frame).ok());
+  const auto begin = steady_clock::now();
+  writer.reset();
+  EXPECT_LT(steady_clock::now() - begin, std::chrono::seconds(5));
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "a.mp4"));
 }
 
 // When the parent is killed, a child in the middle of a computation ends, too.

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 
 #include <gmock/gmock.h>
@@ -146,6 +147,8 @@ TEST(Rational, FindsTheFractionBehindADouble) {
   EXPECT_EQ(Rational::nearest(30000.0 / 1001), (Rational{30000, 1001}));
   EXPECT_EQ(Rational::nearest(29.97), (Rational{2997, 100}));
   EXPECT_EQ(Rational::nearest(12.5), (Rational{25, 2}));
+  EXPECT_EQ(Rational::nearest(-1), (Rational{0, 1}));
+  EXPECT_EQ(Rational::nearest(std::nan("")), (Rational{0, 1}));
   EXPECT_NEAR(Rational::nearest(3.14159265358979).value(), 3.14159265358979, 1e-8);
 }
 

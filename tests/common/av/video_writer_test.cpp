@@ -3,7 +3,6 @@
 #include <signal.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #include <cmath>
 #include <cstdlib>
@@ -185,17 +184,17 @@ TEST(VideoWriter, PastTheFileSizeLimitIsATypedErrorAndLeavesNothing) {
   ASSERT_TRUE(write_noise(folder / "a.mp4").ok());
   const auto whole = std::filesystem::file_size(folder / "a.mp4");
   std::filesystem::remove(folder / "a.mp4");
-  const auto exit_code = [&] {
-    ::signal(SIGXFSZ, SIG_IGN);
-    for (const auto bytes : {std::uintmax_t{0}, whole / 2, whole - 1}) {
-      const rlimit limit{bytes, RLIM_INFINITY};
-      if (::setrlimit(RLIMIT_FSIZE, &limit) != 0) return 2;
-      if (write_noise(folder / "a.mp4").code() != StatusCode::kResourceExhausted) return 1;
-      if (!folder.names().empty()) return 3;
-    }
-    return 0;
-  };
-  EXPECT_EXIT(::_exit(exit_code()), ::testing::ExitedWithCode(0), "");
+  ::signal(SIGXFSZ, SIG_IGN);
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  for (const auto bytes : {std::uintmax_t{0}, whole / 2, whole - 1}) {
+    const rlimit limit{bytes, before.rlim_max};
+    ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &limit), 0);
+    const Status status = write_noise(folder / "a.mp4");
+    ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+    EXPECT_EQ(status.code(), StatusCode::kResourceExhausted) << status;
+    EXPECT_THAT(folder.names(), IsEmpty());
+  }
 }
 
 }  // namespace
