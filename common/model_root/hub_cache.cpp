@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "common/files/absolute_path.h"
 #include "common/files/read_text.h"
 
 namespace mimicfleet::model_root {
@@ -60,13 +61,13 @@ Result<std::string> hub_snapshot(const std::string& cache, const std::string& id
   std::error_code error;
   if (const std::string commit = main_commit(repository); !commit.empty()) {
     const fs::path snapshot = repository / "snapshots" / commit;
-    if (fs::is_directory(snapshot, error)) return fs::absolute(snapshot).string();
+    if (fs::is_directory(snapshot, error)) return absolute_path(snapshot).string();
   }
   std::vector<fs::path> snapshots;
   for (const auto& entry : fs::directory_iterator(repository / "snapshots", error)) {
     if (entry.is_directory(error)) snapshots.push_back(entry.path());
   }
-  if (snapshots.size() == 1) return fs::absolute(snapshots.front()).string();
+  if (snapshots.size() == 1) return absolute_path(snapshots.front()).string();
   return Status(
       StatusCode::kNotFound,
       fmt::format("{}: is neither a folder here nor in the Hugging Face cache {}; nothing is "

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "common/config/yaml.h"
+#include "common/files/absolute_path.h"
 #include "common/model_root/expected_file.h"
 #include "common/model_root/hub_cache.h"
 #include "common/model_root/weight_files.h"
@@ -118,16 +119,11 @@ Result<ModelFiles> collect(const fs::path& root, const fs::path& svd, const fs::
   return files;
 }
 
-fs::path absolute_folder(const std::string& path) {
-  fs::path folder = fs::absolute(path).lexically_normal();
-  return folder.has_filename() ? folder : folder.parent_path();
-}
-
 // The first of `folders`/`path` that exists.
 std::optional<fs::path> first_existing(const std::vector<std::string>& folders, const std::string& path) {
   std::error_code error;
   for (const auto& folder : folders) {
-    const fs::path candidate = absolute_folder((fs::path(folder) / path).string());
+    const fs::path candidate = absolute_path(fs::path(folder) / path);
     if (fs::exists(candidate, error)) return candidate;
   }
   return std::nullopt;
@@ -164,7 +160,7 @@ std::vector<std::pair<std::string, std::string>> roles_of(const Component& compo
 }  // namespace
 
 Result<ModelFiles> find_below(const std::string& root) {
-  const fs::path folder = absolute_folder(root);
+  const fs::path folder = absolute_path(root);
   std::error_code error;
   if (!fs::is_directory(folder, error)) {
     return Status(
@@ -194,9 +190,9 @@ Result<ModelFiles> find_located(const Locations& locations) {
   ASSIGN_OR_RETURN(const fs::path svd, locate_svd(locations));
   const fs::path checkpoint =
       first_existing(locations.folders, locations.ckpt_path)
-          .value_or(absolute_folder((fs::path(locations.folders.front()) / locations.ckpt_path).string()));
+          .value_or(absolute_path(fs::path(locations.folders.front()) / locations.ckpt_path));
   const fs::path root = checkpoint.parent_path();
-  const fs::path dwpose = locations.dwpose.empty() ? root / "DWPose" : absolute_folder(locations.dwpose);
+  const fs::path dwpose = locations.dwpose.empty() ? root / "DWPose" : absolute_path(locations.dwpose);
   return collect(root, svd, checkpoint, dwpose);
 }
 

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "common/files/absolute_path.h"
 #include "common/files/read_text.h"
 #include "common/json/json.h"
 
@@ -64,7 +65,7 @@ Result<std::vector<std::string>> shards_of(const fs::path& folder, const fs::pat
 }  // namespace
 
 Result<std::vector<std::string>> weight_files(const std::string& folder, std::string_view stem) {
-  const fs::path base = fs::absolute(folder).lexically_normal();
+  const fs::path base = absolute_path(folder);
   const std::array<std::string, 2> whole = {fmt::format("{}.fp16.safetensors", stem),
                                             fmt::format("{}.safetensors", stem)};
   const std::array<std::string, 2> index = {fmt::format("{}.safetensors.index.fp16.json", stem),

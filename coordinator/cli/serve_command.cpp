@@ -1,6 +1,6 @@
-#include <cstdlib>
 #include <memory>
 
+#include "common/user_folders.h"
 #include "coordinator/cli/command.h"
 #include "coordinator/cli/exit_code.h"
 #include "coordinator/server/serve.h"
@@ -8,18 +8,17 @@
 namespace mimicfleet::coordinator {
 namespace {
 
-std::string default_state_folder() {
-  const char* state = std::getenv("XDG_STATE_HOME");
-  if (state != nullptr && *state != '\0') return std::string(state) + "/mimicfleet/coordinator";
-  const char* home = std::getenv("HOME");
-  return std::string(home == nullptr ? "." : home) + "/.local/state/mimicfleet/coordinator";
+int run(const ServeOptions& options) {
+  if (!options.state_dir.empty()) return report(serve(options));
+  return report({StatusCode::kInvalidArgument, "HOME is not set: give --state-dir"});
 }
 
 }  // namespace
 
 void add_serve(CLI::App& app, Chosen& chosen) {
   auto options = std::make_shared<ServeOptions>();
-  options->state_dir = default_state_folder();
+  if (const std::string folder = user_state_folder(); !folder.empty())
+    options->state_dir = folder + "/coordinator";
   options->write_discovery = true;
   CLI::App* command = app.add_subcommand("serve", "run a coordinator that workers and clients connect to");
   command->add_option("--listen", options->listen, "default: tcp://127.0.0.1:5555; port * takes a free one")
@@ -28,8 +27,8 @@ void add_serve(CLI::App& app, Chosen& chosen) {
       ->type_name("DIR");
   command->add_option("--metrics", options->metrics, "default: 127.0.0.1:9464; off; port 0 takes a free one")
       ->type_name("HOST:PORT");
-  command->add_flag("--discovery,!--no-discovery", options->write_discovery,
-                    "let clients and workers of this user find it (default)");
+  command->add_flag("!--no-discovery", options->write_discovery,
+                    "leave no file by which clients of this user find it");
   command->add_option("--max-attempts", options->max_attempts, "times that a task is tried; default 3")
       ->type_name("N");
   command->add_option("--lease-ms", options->lease_ms, "a worker that is silent so long has lost its tasks")
@@ -37,7 +36,7 @@ void add_serve(CLI::App& app, Chosen& chosen) {
   command->add_option("--heartbeat-ms", options->heartbeat_ms, "how often workers report")->type_name("N");
   command->add_option("--ready-fd", options->ready_fd, "gets one JSON line once it listens")->type_name("FD");
   command->add_flag("--exit-with-parent", options->exit_with_parent, "end when the starting process does");
-  command->callback([=, &chosen] { chosen = [=] { return report(serve(*options)); }; });
+  command->callback([=, &chosen] { chosen = [=] { return run(*options); }; });
 }
 
 }  // namespace mimicfleet::coordinator

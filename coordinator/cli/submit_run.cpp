@@ -10,6 +10,7 @@
 #include "common/files/atomic_file.h"
 #include "common/json/json.h"
 #include "common/log.h"
+#include "common/user_folders.h"
 #include "coordinator/cli/exit_code.h"
 
 namespace mimicfleet::coordinator {
@@ -18,9 +19,11 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::chrono::milliseconds kLookEvery{300};
-constexpr std::chrono::milliseconds kLookPatience{5'000};
+constexpr std::chrono::milliseconds kOwnPatience{1'000};
+constexpr std::chrono::milliseconds kCancelPatience{5'000};
 constexpr std::chrono::seconds kSilenceAllowed{120};
-constexpr std::chrono::milliseconds kStopGrace{8'000};
+constexpr std::chrono::milliseconds kStopGrace{10'000};
+constexpr std::chrono::milliseconds kInterruptedGrace{3'000};
 
 // Waits, but not past a signal.
 void pause(const Interrupts& interrupts) {
@@ -113,6 +116,8 @@ Status SubmitRun::submit() {
 }
 
 Status SubmitRun::follow() {
+  // A coordinator of our own that is silent may need our care.
+  if (cluster_) connection_->set_patience(kOwnPatience);
   Instant heard = clock_.now();
   for (;;) {
     const auto over = look();
@@ -146,12 +151,13 @@ Status SubmitRun::cancel_job() {
   interrupts_.acknowledge();
   display_.note("interrupted: cancelling the job (Ctrl-C again to end at once)");
   static_cast<void>(
-      connection_->call<jobs::JobList>(jobs::JobCancel{fmt::format("{}", job_.number)}, kLookPatience));
+      connection_->call<jobs::JobList>(jobs::JobCancel{fmt::format("{}", job_.number)}, kCancelPatience));
   return {StatusCode::kCancelled, "interrupted"};
 }
 
 void SubmitRun::collect() {
   if (job_.job.is_nil() || interrupts_.count() > 1) return;
+  connection_->set_patience(kCancelPatience);
   save_events();
   const Status read =
       each_task(*connection_, job_.job, [&](const jobs::TaskInfo& task) { summary_->add(task); });
@@ -197,7 +203,7 @@ void SubmitRun::remove_state() {
 int SubmitRun::finish(const Status& outcome) {
   if (!options_.dry_run && connection_) collect();
   if (cluster_) {
-    cluster_->stop(interrupts_.count() > 1 ? std::chrono::milliseconds(0) : kStopGrace);
+    cluster_->stop(interrupts_.requested() ? kInterruptedGrace : kStopGrace);
     clean_up();
   }
   display_.clear();

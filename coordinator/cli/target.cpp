@@ -12,6 +12,7 @@
 
 #include "common/discovery/discovery.h"
 #include "common/log.h"
+#include "common/user_folders.h"
 #include "coordinator/embedded/devices.h"
 
 namespace mimicfleet::coordinator {
@@ -83,12 +84,6 @@ Result<Connection> connect_to_server(const std::string& flag, const Interrupts* 
   return Status(StatusCode::kUnavailable,
                 "no server is known: start one with `coordinator serve`, or name one with --server or "
                 "MIMICFLEET_SERVER");
-}
-
-std::string user_cache_folder() {
-  if (auto cache = environment("XDG_CACHE_HOME"); !cache.empty()) return cache + "/mimicfleet";
-  const std::string home = environment("HOME");
-  return home.empty() ? "" : home + "/.cache/mimicfleet";
 }
 
 std::vector<std::string> enclosing_folders(const RunPlan& plan, const std::string& output_folder) {

@@ -35,7 +35,4 @@ struct EmbeddedOptions {
 [[nodiscard]] std::vector<std::string> enclosing_folders(const RunPlan& plan,
                                                          const std::string& output_folder);
 
-// $XDG_CACHE_HOME/mimicfleet, else ~/.cache/mimicfleet; empty without a home.
-[[nodiscard]] std::string user_cache_folder();
-
 }  // namespace mimicfleet::coordinator

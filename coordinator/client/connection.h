@@ -29,12 +29,19 @@ class Connection {
   // The reply; the coordinator's own Status when it refuses; kUnavailable without an answer in time;
   // kCancelled when the user interrupts.
   template <typename Reply, typename Request>
-  [[nodiscard]] Result<Reply> call(const Request& request, std::chrono::milliseconds patience = kPatience) {
+  [[nodiscard]] Result<Reply> call(const Request& request) {
+    return call<Reply>(request, patience_);
+  }
+  template <typename Reply, typename Request>
+  [[nodiscard]] Result<Reply> call(const Request& request, std::chrono::milliseconds patience) {
     const auto id = new_id<RequestId>();
     ASSIGN_OR_RETURN(const wire::Envelope answer,
                      exchange(wire::seal(request, id), id, Reply::kType, patience));
     return wire::body_as<Reply>(answer);
   }
+
+  // How long calls that do not say wait from now on.
+  void set_patience(std::chrono::milliseconds patience) { patience_ = patience; }
 
   static constexpr std::chrono::milliseconds kPatience{10'000};
 
@@ -49,6 +56,7 @@ class Connection {
   net::Socket socket_;
   const Interrupts* interrupts_;
   std::string endpoint_;
+  std::chrono::milliseconds patience_ = kPatience;
   jobs::ServerInfo server_;
 };
 

@@ -10,6 +10,7 @@
 #include <fmt/ranges.h>
 #include <fnmatch.h>
 
+#include "common/files/absolute_path.h"
 #include "common/files/read_text.h"
 #include "common/log.h"
 #include "common/wire/utf8.h"
@@ -143,19 +144,18 @@ Status add_path(const std::string& path, const InputSelection& selection, std::v
   if (path == "-") {
     ASSIGN_OR_RETURN(const std::string text,
                      read_text(selection.standard_input, "standard input", kMaxManifestBytes));
-    return add_manifest(text, "standard input", ManifestFormat::kLines, fs::current_path(), selection,
+    return add_manifest(text, "standard input", ManifestFormat::kLines, absolute_path("."), selection,
                         inputs);
   }
   std::error_code error;
-  const fs::path absolute = fs::absolute(path).lexically_normal();
+  const fs::path absolute = absolute_path(path);
   const auto status = fs::status(absolute, error);
   if (!fs::exists(status)) {
     return {StatusCode::kNotFound,
             fmt::format("{}: {}", log::printable(path), error ? error.message() : "no such file or folder")};
   }
   if (fs::is_directory(status)) {
-    const fs::path folder = absolute.has_filename() ? absolute : absolute.parent_path();
-    return FolderWalk(folder, selection).run(inputs);
+    return FolderWalk(absolute, selection).run(inputs);
   }
   if (ManifestFormat format{}; manifest_format_of(path, format)) {
     ASSIGN_OR_RETURN(const std::string text, read_text(absolute.string(), kMaxManifestBytes));

@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 
+#include "common/files/absolute_path.h"
 #include "common/files/atomic_file.h"
 #include "common/files/io.h"
 #include "common/files/read_text.h"
@@ -63,10 +64,9 @@ Status check_space(const std::string& path, std::uint64_t free_bytes) {
 
 std::string real_path(const std::string& path) {
   std::error_code error;
-  const fs::path real = fs::weakly_canonical(fs::absolute(path), error);
-  fs::path clean = error ? fs::absolute(path).lexically_normal() : real;
-  if (!clean.has_filename() && clean.has_relative_path()) clean = clean.parent_path();
-  return clean.string();
+  const fs::path absolute = absolute_path(path);
+  const fs::path real = fs::weakly_canonical(absolute, error);
+  return (error ? absolute : real).string();
 }
 
 Result<OutputFolder> OutputFolder::prepare(const std::string& path, std::size_t shard, std::size_t shards) {

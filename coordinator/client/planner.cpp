@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "common/files/absolute_path.h"
 #include "common/files/file_identity.h"
 #include "common/log.h"
 #include "coordinator/client/finished.h"
@@ -16,12 +17,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string folder_of(const std::string& path) { return fs::absolute(path).parent_path().string(); }
+std::string folder_of(const std::string& path) { return absolute_path(path).parent_path().string(); }
 
 // A path of a config: below the working folder if it is there, else below the config's folder.
 std::string locate(const std::string& path, const std::string& config_folder) {
   std::error_code error;
-  if (path.empty() || fs::exists(path, error)) return path.empty() ? "" : fs::absolute(path).string();
+  if (path.empty() || fs::exists(path, error)) return path.empty() ? "" : absolute_path(path).string();
   return (fs::path(config_folder) / path).lexically_normal().string();
 }
 
@@ -144,7 +145,7 @@ Result<ResolvedSettings> Planner::settings_of(const Input& input) const {
 }
 
 Result<std::string> Planner::reference_of(const Input& input) const {
-  if (!request_.reference.empty()) return fs::absolute(request_.reference).string();
+  if (!request_.reference.empty()) return absolute_path(request_.reference).string();
   if (!input.reference.empty()) return input.reference;
   if (config_ && input.config_case < config_->cases.size()) {
     const auto& reference = config_->cases[input.config_case].reference;

@@ -23,7 +23,9 @@ std::string videos_line(const RunSummary& summary) {
   for (const auto state : kStates) {
     const auto count = summary.videos.find(std::string(state));
     if (count == summary.videos.end() || count->second == 0) continue;
-    const std::string_view text = state == "skipped" ? "already there" : state;
+    const std::string_view text = state == "skipped"   ? "already there"
+                                  : state == "pending" ? "not made"
+                                                       : state;
     line += fmt::format("{}{} {}", line.empty() ? "" : ", ", count->second, text);
   }
   return line.empty() ? "none" : line;

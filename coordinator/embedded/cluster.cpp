@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <filesystem>
 
 #include <fmt/format.h>
@@ -27,6 +28,12 @@ constexpr int kExitUsage = 2;  // trying again cannot help
 std::string own_folder() {
   std::error_code error;
   return fs::read_symlink("/proc/self/exe", error).parent_path().string();
+}
+
+// Beside the coordinator, or where MIMICFLEET_WORKER says.
+std::string worker_program(const std::string& programs) {
+  const char* chosen = std::getenv("MIMICFLEET_WORKER");
+  return chosen != nullptr ? chosen : programs + "/worker";
 }
 
 // One line from a pipe, or what came until it closed or the time ran out.
@@ -87,7 +94,7 @@ Status Cluster::start_coordinator() {
 Status Cluster::start_workers() {
   for (std::size_t i = 0; i < options_.devices.size(); ++i) {
     const std::string name = fmt::format("worker-{}", i);
-    std::vector<std::string> command = {options_.programs + "/worker",
+    std::vector<std::string> command = {worker_program(options_.programs),
                                         "--coordinator",
                                         endpoint_,
                                         "--models",

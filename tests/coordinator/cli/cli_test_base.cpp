@@ -1,0 +1,42 @@
+#include "tests/coordinator/cli/cli_test_base.h"
+
+#include "common/json/json.h"
+
+namespace mimicfleet::coordinator {
+
+CommandLine::CommandLine() {
+  put_models(folder_, "models/");
+  put(folder_, "videos/a.mp4", "video a");
+  put(folder_, "videos/b.mp4", "video b");
+  put(folder_, "ref.png", "image");
+  environment_ = {"HOME=" + (folder_ / "home"), "XDG_STATE_HOME=", "XDG_CACHE_HOME=", "MIMICFLEET_SERVER=",
+                  "MIMICFLEET_WORKER=" MIMICFLEET_BINARY_DIR "/tests/fake_worker"};
+}
+
+std::unique_ptr<e2e::Process> CommandLine::start(Words words) {
+  words.insert(words.begin(), MIMICFLEET_BINARY_DIR "/bin/coordinator");
+  return std::make_unique<e2e::Process>(words, folder_.path(), environment_);
+}
+
+CommandLine::Words CommandLine::submit(Words more) const {
+  Words words = {"submit",      folder_ / "videos",  "--models",     folder_ / "models",
+                 "--ref-image", folder_ / "ref.png", "--output-dir", folder_ / "out"};
+  words.insert(words.end(), more.begin(), more.end());
+  return words;
+}
+
+RunSummary CommandLine::run_json(Words words) {
+  words.insert(words.end(), {"--output-mode", "json"});
+  const auto outcome = run(words);
+  const auto summary = json::read<RunSummary>(outcome.out);
+  EXPECT_TRUE(summary.ok()) << summary.status() << outcome.out << outcome.err;
+  return summary.ok() ? *summary : RunSummary();
+}
+
+CommandLine::Words CommandLine::states(const RunSummary& summary) {
+  Words states;
+  for (const auto& clip : summary.clips) states.push_back(clip.name + ": " + clip.state);
+  return states;
+}
+
+}  // namespace mimicfleet::coordinator

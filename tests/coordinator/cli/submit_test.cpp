@@ -1,0 +1,184 @@
+#include <signal.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <map>
+
+#include "common/files/atomic_file.h"
+#include "common/files/read_text.h"
+#include "tests/coordinator/cli/cli_test_base.h"
+
+namespace mimicfleet::coordinator {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+
+class Submit : public CommandLine {
+ protected:
+  bool exists(const std::string& name) const { return std::filesystem::exists(folder_ / name); }
+  // True once the run's event log tells of so many committed tasks.
+  bool committed(std::size_t tasks) const {
+    const std::string events = read("out/_run/events.jsonl");
+    std::size_t found = 0;
+    for (std::size_t at = 0; (at = events.find("\"task_committed\"", at)) != std::string::npos; ++at) ++found;
+    return found >= tasks;
+  }
+  std::string read(const std::string& name) const { return read_text(folder_ / name, 1 << 20).value_or(""); }
+  // The processes whose command line has `mark` in it.
+  static std::map<pid_t, std::string> processes_with(const std::string& mark) {
+    std::map<pid_t, std::string> found;
+    std::error_code error;
+    for (const auto& entry : std::filesystem::directory_iterator("/proc", error)) {
+      const auto command = read_text(entry.path() / "cmdline", 1 << 20);
+      if (command.ok() && command->find(mark) != std::string::npos) {
+        found[static_cast<pid_t>(std::atoi(entry.path().filename().c_str()))] = *command;
+      }
+    }
+    return found;
+  }
+  Words temporary_files() const {
+    Words found;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(folder_ / "out")) {
+      if (is_temporary_name(entry.path().filename().string())) found.push_back(entry.path());
+    }
+    return found;
+  }
+};
+
+TEST_F(Submit, MakesEveryVideoAndThenFindsThemDone) {
+  const auto first = run(submit());
+  EXPECT_EQ(first.exit_code, 0) << first.err;
+  EXPECT_THAT(first.out, AllOf(HasSubstr("videos      2 done\n"), HasSubstr("frames      18\n"),
+                               HasSubstr("denoise           2.00      0.00\n")));
+  EXPECT_TRUE(exists("out/a.mp4") && exists("out/a.json") && exists("out/b.mp4"));
+  EXPECT_FALSE(exists("out/_run/state"));
+  const auto when = std::filesystem::last_write_time(folder_ / "out/a.mp4");
+  const auto second = run(submit());
+  EXPECT_EQ(second.exit_code, 0) << second.err;
+  EXPECT_THAT(second.out, HasSubstr("videos      2 already there\n"));
+  EXPECT_LT(second.seconds, 3);
+  EXPECT_EQ(std::filesystem::last_write_time(folder_ / "out/a.mp4"), when);
+}
+
+TEST_F(Submit, OnlyWhatIsMissingOrChangedIsMadeAgain) {
+  EXPECT_THAT(states(run_json(submit())), ElementsAre("a: done", "b: done"));
+  std::filesystem::resize_file(folder_ / "out/b.mp4", 5);
+  auto again = run_json(submit());
+  EXPECT_THAT(states(again), ElementsAre("a: skipped", "b: done"));
+  EXPECT_EQ(again.clips[1].reason, "its MP4 has another size than its record says");
+  put(folder_, "videos/a.mp4", "video A");
+  again = run_json(submit());
+  EXPECT_THAT(states(again), ElementsAre("a: done", "b: skipped"));
+  EXPECT_EQ(again.clips[0].reason, "the video changed");
+  put(folder_, "models/svd/vae/config.json", "{\"vae\": 2}");
+  again = run_json(submit());
+  EXPECT_THAT(states(again), ElementsAre("a: done", "b: done"));
+  EXPECT_EQ(again.clips[0].reason, "the models changed");
+  again = run_json(submit({"--seed", "7", "--limit", "1"}));
+  EXPECT_THAT(states(again), ElementsAre("a: done"));
+  EXPECT_EQ(again.clips[0].reason, "seed was 42");
+}
+
+TEST_F(Submit, AClipThatFailsIsListedWithItsErrorAndTheOthersAreDone) {
+  put(folder_, "videos/bad.mp4", "text");
+  put(folder_, "videos/empty.mp4", "");
+  const auto outcome = run(submit());
+  EXPECT_EQ(outcome.exit_code, 1);
+  EXPECT_THAT(outcome.out,
+              AllOf(HasSubstr("videos      2 done, 2 failed\n"),
+                    HasSubstr("failed bad: " + (folder_ / "videos/bad.mp4") + ": is no video; convert it\n"),
+                    HasSubstr("videos/empty.mp4: is empty (0 bytes); copy it again\n")));
+  EXPECT_THAT(read("out/_run/summary.json"), HasSubstr("is no video; convert it"));
+  EXPECT_TRUE(exists("out/_run/state"));
+}
+
+TEST_F(Submit, AWorkerThatDiesIsStartedAgainAndEveryVideoMadeOnce) {
+  put(folder_, "videos/crash.mp4", "x");
+  const RunSummary summary = run_json(submit());
+  EXPECT_THAT(states(summary), ElementsAre("a: done", "b: done", "crash: done"));
+  EXPECT_EQ(summary.clips[2].attempts, 3U);  // two encodes, one decode
+  const std::string events = read("out/_run/events.jsonl");
+  EXPECT_THAT(events, AllOf(HasSubstr("\"kind\":\"worker_lost\""), HasSubstr("\"kind\":\"job_ended\"")));
+}
+
+TEST_F(Submit, ACoordinatorThatDiesIsStartedAgainAndTheJobGoesOn) {
+  put(folder_, "videos/crash.mp4", "x");  // its lease must expire first, so that there is time
+  const auto process = start(submit());
+  ASSERT_TRUE(e2e::eventually([&] { return committed(4); }));
+  for (const auto& stray : processes_with(folder_ / "out/_run/state")) ::kill(stray.first, SIGKILL);
+  const auto outcome = process->wait();
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("videos      3 done\n"));
+  EXPECT_THAT(read("out/_run/events.jsonl"), AllOf(HasSubstr("\"epoch\":1"), HasSubstr("\"epoch\":2")));
+}
+
+TEST_F(Submit, AWorkerThatCannotStartEndsTheRunWithItsError) {
+  environment_.push_back("MIMICFLEET_WORKER=/bin/false");
+  const auto outcome = run(submit());
+  EXPECT_EQ(outcome.exit_code, 1);
+  EXPECT_THAT(outcome.err,
+              AllOf(HasSubstr("error: worker-0 exited with 1"), HasSubstr("_run/logs/worker-0.log")));
+  EXPECT_THAT(outcome.out, HasSubstr("videos      2 not made\n"));
+}
+
+TEST_F(Submit, AnInterruptCancelsTheJobAndLeavesNeitherProcessesNorHalfFiles) {
+  put(folder_, "videos/stuck.mp4", "x");
+  const auto process = start(submit());
+  ASSERT_TRUE(e2e::eventually([&] { return committed(4); }));
+  process->signal(SIGINT);
+  const auto outcome = process->wait();
+  EXPECT_EQ(outcome.exit_code, 130) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("videos      2 done, 1 cancelled\n"));
+  EXPECT_THAT(processes_with(folder_.path()), IsEmpty());
+  EXPECT_THAT(temporary_files(), IsEmpty());
+  const RunSummary again = run_json(submit({"--filter", "[ab].mp4"}));
+  EXPECT_THAT(states(again), ElementsAre("a: skipped", "b: skipped"));
+}
+
+TEST_F(Submit, ARunThatIsKilledLeavesNoProcessAndTheNextOneGoesOn) {
+  put(folder_, "videos/stuck.mp4", "x");
+  {
+    const auto process = start(submit());
+    ASSERT_TRUE(e2e::eventually([&] { return committed(4); }));
+    ::kill(process->pid(), SIGKILL);
+    process->wait();
+  }
+  EXPECT_TRUE(e2e::eventually([&] { return processes_with(folder_.path()).empty(); }));
+  put(folder_, "out/.mimicfleet-" + std::string(32, '0') + ".part", "half");
+  std::filesystem::rename(folder_ / "videos/stuck.mp4", folder_ / "videos/free.mp4");
+  EXPECT_THAT(states(run_json(submit())), ElementsAre("a: skipped", "b: skipped", "free: done"));
+  EXPECT_THAT(temporary_files(), IsEmpty());
+}
+
+TEST_F(Submit, TwoRunsIntoOneFolderAreRefused) {
+  put(folder_, "videos/stuck.mp4", "x");
+  const auto first = start(submit());
+  ASSERT_TRUE(e2e::eventually([&] { return exists("out/a.mp4"); }));
+  const auto second = run(submit());
+  EXPECT_EQ(second.exit_code, 2);
+  EXPECT_THAT(second.err, HasSubstr("another run writes there now"));
+}
+
+TEST_F(Submit, ShardsOfOneRunShareAFolder) {
+  EXPECT_THAT(states(run_json(submit({"--shard", "1/2"}))), ElementsAre("a: done"));
+  EXPECT_THAT(states(run_json(submit({"--shard", "2/2"}))), ElementsAre("b: done"));
+  EXPECT_TRUE(exists("out/_run/shard-2-of-2/summary.json"));
+  EXPECT_THAT(states(run_json(submit())), ElementsAre("a: skipped", "b: skipped"));
+}
+
+TEST_F(Submit, TheNoticeOfTheModelsIsShownWithTheResults) {
+  put(folder_, "models/defaults.yaml", "notice: the pictures are noise\nsteps: 2\n");
+  EXPECT_THAT(run(submit()).out, HasSubstr("note        the pictures are noise\n"));
+  EXPECT_THAT(read("out/a.json"), HasSubstr("\"steps\": \"defaults\""));
+}
+
+TEST_F(Submit, WithoutATerminalThereIsNoBar) {
+  EXPECT_THAT(run(submit()).err, AllOf(Not(HasSubstr("\x1b")), Not(HasSubstr("["))));
+}
+
+}  // namespace
+}  // namespace mimicfleet::coordinator

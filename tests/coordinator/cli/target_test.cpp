@@ -1,0 +1,93 @@
+#include "coordinator/cli/target.h"
+
+#include <unistd.h>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "common/discovery/discovery.h"
+#include "tests/common/files/temporary_folder.h"
+
+namespace mimicfleet::coordinator {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
+
+class Target : public ::testing::Test {
+ protected:
+  Target() {
+    ::unsetenv("MIMICFLEET_SERVER");
+    ::setenv("XDG_STATE_HOME", folder_.path().c_str(), 1);
+  }
+  ~Target() override { ::unsetenv("XDG_STATE_HOME"); }
+
+  PlannedClip clip(const std::string& video, const std::string& reference,
+                   std::string reason = "not made yet") {
+    PlannedClip planned;
+    planned.plan.video.path = video;
+    planned.plan.reference.path = reference;
+    planned.reason = std::move(reason);
+    return planned;
+  }
+  TemporaryFolder folder_;
+};
+
+TEST_F(Target, AFlagComesBeforeTheEnvironmentAndThatBeforeTheServerFile) {
+  EXPECT_EQ(*find_target(""), std::nullopt);
+  ASSERT_TRUE(discovery::write_server_file({"tcp://file:1", ::getpid()}).ok());
+  EXPECT_EQ(*find_target(""), "tcp://file:1");
+  ::setenv("MIMICFLEET_SERVER", "tcp://environment:1", 1);
+  EXPECT_EQ(*find_target(""), "tcp://environment:1");
+  EXPECT_EQ(*find_target("tcp://flag:1"), "tcp://flag:1");
+  EXPECT_EQ(*find_target("embedded"), std::nullopt);
+  ::unsetenv("MIMICFLEET_SERVER");
+}
+
+TEST_F(Target, AServerFileOfAProcessThatIsGoneIsNotUsed) {
+  ASSERT_TRUE(discovery::write_server_file({"tcp://file:1", 0x7ffffff0}).ok());
+  EXPECT_EQ(*find_target(""), std::nullopt);
+  EXPECT_THAT(connect_to_server("", nullptr).status().message(), HasSubstr("no server is known"));
+}
+
+TEST_F(Target, WorkersMayOpenTheFoldersOfWhatTheyNeedAndNoOthers) {
+  RunPlan plan;
+  plan.clips = {clip("/in/x/a.mp4", "/pictures/r.png"), clip("/in/b.mp4", "/pictures/r.png"),
+                clip("/in-other/c.mp4", "/pictures/r.png"), clip("/done/d.mp4", "/pictures/r.png", "")};
+  EXPECT_THAT(enclosing_folders(plan, "/out"), ElementsAre("/in", "/in-other", "/out", "/pictures"));
+}
+
+TEST_F(Target, VeryManyFoldersBecomeTheirParents) {
+  RunPlan plan;
+  for (int i = 0; i < 1000; ++i)
+    plan.clips.push_back(clip("/in/" + std::to_string(i) + "/a.mp4", "/in/r/r.png"));
+  EXPECT_THAT(enclosing_folders(plan, "/out/x"), SizeIs(::testing::Le(200U)));
+}
+
+TEST_F(Target, OneRunHasOnePrecision) {
+  const auto folder = OutputFolder::prepare(folder_ / "out", 1, 1);
+  RunPlan plan;
+  plan.models.files.emplace();
+  plan.clips = {clip("/in/a.mp4", "/r.png"), clip("/in/b.mp4", "/r.png")};
+  plan.clips[0].plan.parameters.precision = jobs::Precision::kBf16;
+  EXPECT_EQ(cluster_options(plan, *folder, {})->precision, "bf16");
+  plan.clips[1].plan.parameters.precision = jobs::Precision::kFp32;
+  EXPECT_THAT(cluster_options(plan, *folder, {}).status().message(),
+              HasSubstr("the clips ask for different precisions (bf16, fp32)"));
+}
+
+TEST_F(Target, WorkersShareTheCores) {
+  const auto folder = OutputFolder::prepare(folder_ / "out", 1, 1);
+  RunPlan plan;
+  plan.models.files.emplace();
+  EmbeddedOptions options;
+  options.device = "cpu";
+  options.workers = 1000;
+  EXPECT_EQ(cluster_options(plan, *folder, options)->threads, 1U);
+  options.threads = 3;
+  EXPECT_EQ(cluster_options(plan, *folder, options)->threads, 3U);
+}
+
+}  // namespace
+}  // namespace mimicfleet::coordinator

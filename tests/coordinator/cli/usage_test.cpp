@@ -1,0 +1,123 @@
+#include <filesystem>
+
+#include "tests/coordinator/cli/cli_test_base.h"
+
+namespace mimicfleet::coordinator {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+class Usage : public CommandLine {
+ protected:
+  // What stderr says of a command line that must end with `code`.
+  std::string error(const Words& words, int code = 2) {
+    const auto outcome = run(words);
+    EXPECT_EQ(outcome.exit_code, code) << outcome.out << outcome.err;
+    EXPECT_EQ(outcome.out, "");
+    return outcome.err;
+  }
+};
+
+TEST_F(Usage, HelpNamesCommandsFlagsAndExamples) {
+  const auto top = run({"--help"});
+  EXPECT_EQ(top.exit_code, 0);
+  EXPECT_THAT(top.out, AllOf(HasSubstr("submit"), HasSubstr("verify"), HasSubstr("examples:")));
+  const auto submit = run({"submit", "--help"});
+  EXPECT_EQ(submit.exit_code, 0);
+  EXPECT_THAT(submit.out, AllOf(HasSubstr("--num-frames"), HasSubstr("default 16"), HasSubstr("examples:")));
+}
+
+TEST_F(Usage, AnUnknownFlagOrCommandIsAnsweredWithTheNearestKnownOne) {
+  EXPECT_EQ(error({"submit", "--stpes", "4"}),
+            "error: unknown flag --stpes of `coordinator submit`; did you mean '--steps'?\n");
+  EXPECT_EQ(error({"submit", "videos", "--num_frmaes=8"}),
+            "error: unknown flag --num-frmaes of `coordinator submit`; did you mean '--num-frames'?\n");
+  EXPECT_EQ(error({"sumbit"}), "error: unknown command 'sumbit' of `coordinator`; did you mean 'submit'?\n");
+  EXPECT_EQ(error({"job", "lst"}),
+            "error: unknown command 'lst' of `coordinator job`; did you mean 'list'?\n");
+}
+
+TEST_F(Usage, FlagsMayBeWrittenWithUnderscores) {
+  const auto outcome = run(submit({"--num_inference_steps", "0", "--dry_run"}));
+  EXPECT_EQ(outcome.err, "error: --steps 0 is not possible: it must be 1 to 1000\n");
+}
+
+TEST_F(Usage, NoStepsAndImpossibleSizesAreToldBeforeAnythingIsMade) {
+  EXPECT_EQ(error(submit({"--steps", "0"})), "error: --steps 0 is not possible: it must be 1 to 1000\n");
+  EXPECT_EQ(
+      error(submit({"--resolution", "500"})),
+      "error: --resolution 500 is not accepted by the models: it must be a multiple of 64, such as 512\n");
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "out"));
+}
+
+TEST_F(Usage, AnEmptyFolderIsNamed) {
+  std::filesystem::create_directory(folder_ / "empty");
+  EXPECT_THAT(
+      error({"submit", folder_ / "empty", "--ref-image", folder_ / "ref.png"}),
+      AllOf(StartsWith("error: " + (folder_ / "empty")), HasSubstr("no videos found below this folder")));
+}
+
+TEST_F(Usage, TwoInputsWithOneOutputNameAreBothNamed) {
+  put(folder_, "videos/a.mkv", "x");
+  EXPECT_THAT(error(submit()),
+              AllOf(HasSubstr("videos/a.mkv and "), HasSubstr("videos/a.mp4 would both be written")));
+}
+
+TEST_F(Usage, AnUnknownYamlKeyIsAnsweredWithTheNearestKnownOne) {
+  put(folder_, "c.yaml", "test_case:\n- num_inference_setps: 4\n");
+  EXPECT_EQ(error(submit({"--config", folder_ / "c.yaml"})),
+            "error: " + (folder_ / "c.yaml") +
+                ": line 2: unknown key 'num_inference_setps' in test_case[0]; did you mean "
+                "'num_inference_steps'?\n");
+}
+
+TEST_F(Usage, AMissingImageOrModelFileIsNamedWithARemedy) {
+  EXPECT_THAT(error({"submit", folder_ / "videos", "--models", folder_ / "models", "--ref-image",
+                     folder_ / "nobody.png"}),
+              HasSubstr("nobody.png: no such reference image; give one with --ref-image FILE"));
+  std::filesystem::remove(folder_ / "models/MimicMotion_1-1.pth");
+  EXPECT_THAT(error(submit()), AllOf(HasSubstr("MimicMotion_1-1.pth: is not there; expected"),
+                                     HasSubstr("https://huggingface.co/tencent/MimicMotion")));
+}
+
+TEST_F(Usage, AnOutputFolderThatCannotBeWrittenIsNamed) {
+  put(folder_, "out", "a file");
+  EXPECT_THAT(error(submit()),
+              AllOf(HasSubstr(folder_ / "out"), HasSubstr("is not a folder; choose another --output-dir")));
+}
+
+TEST_F(Usage, AServerThatIsNotThereEndsWith3) {
+  EXPECT_THAT(error({"job", "list"}, 3), HasSubstr("no server is known: start one with `coordinator serve`"));
+  EXPECT_THAT(error(submit({"--server", "gpu1"})), HasSubstr("a server is named like tcp://127.0.0.1:5555"));
+}
+
+TEST_F(Usage, WhatAnEmbeddedRunCannotDoOrAServerIgnoresIsToldNotDropped) {
+  EXPECT_THAT(error(submit({"--no-wait"})), HasSubstr("--no-wait needs a server"));
+  EXPECT_THAT(error(submit({"--server", "tcp://127.0.0.1:1", "--threads", "2"})),
+              HasSubstr("--threads is for embedded runs"));
+  EXPECT_THAT(error(submit({"--device", "gpu"})), HasSubstr("--device: 'gpu' is not auto, cpu or cuda:N"));
+  EXPECT_THAT(error(submit({"--shard", "5/4"})), HasSubstr("--shard 5/4: write I/N, such as 1/4"));
+}
+
+TEST_F(Usage, ADryRunSaysWhatWouldBeMadeAndMakesNothing) {
+  const auto outcome = run(submit({"--dry-run"}));
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_EQ(outcome.out,
+            "make    a (not made yet)\nmake    b (not made yet)\n"
+            "2 to make, 0 already there, 0 cannot be made; models models\n");
+  EXPECT_EQ(outcome.err, "");
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "out"));
+}
+
+TEST_F(Usage, OnlyUnusableInputsMeansFailureWithoutAWorker) {
+  put(folder_, "videos/a.mp4", "");
+  put(folder_, "videos/b.mp4", "");
+  const auto outcome = run(submit());
+  EXPECT_EQ(outcome.exit_code, 1);
+  EXPECT_THAT(outcome.out, AllOf(HasSubstr("2 failed"), HasSubstr("videos/a.mp4: is empty (0 bytes)")));
+}
+
+}  // namespace
+}  // namespace mimicfleet::coordinator
