@@ -88,7 +88,7 @@ TEST(FileDigestCache, SeveralProcessesMayAppendAtOnce) {
   constexpr int kFiles = 25;
   std::vector<std::string> files;
   for (int i = 0; i < kProcesses * kFiles; ++i) {
-    files.push_back(folder.write("f" + std::to_string(i), std::to_string(i)));
+    files.push_back(folder.write(std::to_string(i) + ".bin", std::to_string(i)));
     set_age(files.back(), seconds(60));
   }
   for (int process = 0; process < kProcesses; ++process) {
