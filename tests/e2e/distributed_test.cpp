@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <sstream>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -30,9 +31,13 @@ class DistributedTest : public FleetTest {
     return all;
   }
 
-  // The step that the task of this kind which runs now has reached, -1 if none runs.
+  // The step that the task of this kind which runs now has reached, -1 if none runs (or no job is there yet).
   int running_step(const std::string& kind) {
-    for (const auto& task : json_lines({"task", "list", "--job", "last"})) {
+    const Outcome outcome =
+        coordinator({"task", "list", "--job", "last", "--server", endpoint_, "--output-mode", "json"});
+    std::istringstream lines(outcome.out);
+    for (std::string line; outcome.exit_code == 0 && std::getline(lines, line);) {
+      const auto task = Json::parse(line);
       if (task["state"] == "running" && task["spec"]["kind"] == kind) return task["progress"]["step"];
     }
     return -1;

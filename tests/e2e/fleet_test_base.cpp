@@ -53,7 +53,9 @@ std::unique_ptr<Process> FleetTest::serve(Words more) {
                  scratch_ / "state",
                  "--metrics",
                  "127.0.0.1:0",
-                 "--no-discovery", "--ready-fd", "1"};
+                 "--no-discovery",
+                 "--ready-fd",
+                 "1"};
   words.insert(words.end(), more.begin(), more.end());
   auto process = std::make_unique<Process>(words, scratch_);
   EXPECT_TRUE(eventually([&] {
