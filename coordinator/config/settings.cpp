@@ -87,86 +87,56 @@ Status set_fps(Parameters& parameters, std::string_view text) {
   return {};
 }
 
+using Setter = Status (*)(Parameters&, std::string_view);
+
+// The flag is the name with dashes; `others` are spellings that mean the same.
+Setting make(std::string_view name, Setter set, std::string_view value, std::string_view help,
+             std::vector<std::string_view> others = {}) {
+  std::string flag(name);
+  std::replace(flag.begin(), flag.end(), '_', '-');
+  return {name, std::move(flag), std::move(others), value, help, set};
+}
+
+Setting with_flag(std::string_view flag, Setting setting) {
+  setting.others.push_back(setting.name);
+  setting.flag = flag;
+  return setting;
+}
+
+Setting only_in_files(Setting setting) {
+  setting.flag.clear();
+  return setting;
+}
+
 std::vector<Setting> make_settings() {
   using P = Parameters;
   return {
-      {"steps", "steps", {"num_inference_steps"}, "N", "denoising steps", set_whole<&P::steps>},
-      {"scheduler", "scheduler", {}, "euler|lcm", "noise scheduler", set_named<&P::scheduler>},
-      {"guidance_scale",
-       "guidance-scale",
-       {},
-       "X",
-       "guidance; 1 or less: one UNet pass instead of two",
-       set_real<&P::guidance_scale>},
-      {"resolution",
-       "resolution",
-       {},
-       "N|WxH",
-       "pixels of the short side (the long one by 9:16), or a size",
-       set_resolution},
-      {"tile_frames",
-       "num-frames",
-       {"tile_frames"},
-       "N",
-       "frames that the UNet sees at once",
-       set_whole<&P::tile_frames>},
-      {"tile_overlap",
-       "frames-overlap",
-       {"tile_overlap"},
-       "N",
-       "frames that neighbouring tiles share",
-       set_whole<&P::tile_overlap>},
-      {"sample_stride",
-       "sample-stride",
-       {},
-       "N",
-       "every how many frames of the motion video are used",
-       set_whole<&P::sample_stride>},
-      {"max_pose_frames",
-       "max-pose-frames",
-       {},
-       "N",
-       "use at most so many frames, reference included; 0: all",
-       set_whole<&P::max_pose_frames>},
-      {"fps", "fps", {}, "N|source", "frames a second of the output", set_fps},
-      {"motion_fps",
-       "motion-fps",
-       {},
-       "N",
-       "frames a second that the model is told",
-       set_whole<&P::motion_fps>},
-      {"crf", "crf", {}, "N", "H.264 quality, 0 (lossless) to 51", set_whole<&P::crf>},
-      {"seed", "seed", {}, "N", "of the noise", set_whole<&P::seed>},
-      {"noise_aug_strength",
-       "noise-aug-strength",
-       {},
-       "X",
-       "noise added to the reference image",
-       set_real<&P::noise_aug_strength>},
-      {"decode_chunk_size",
-       "decode-chunk-size",
-       {},
-       "N",
-       "frames that the VAE decodes at once",
-       set_whole<&P::decode_chunk_size>},
-      {"retarget",
-       "retarget",
-       {},
-       "graft|rescale",
-       "how poses are fitted to the reference body",
-       set_named<&P::retarget>},
-      {"precision",
-       "precision",
-       {},
-       "auto|fp32|bf16|fp16",
-       "of the computation; auto: fp32 on a CPU",
-       set_named<&P::precision>},
-      {"pose_canvas",
-       "",
-       {},
-       "N",
-       "short side of the canvas that poses are drawn on",
-       set_whole<&P::pose_canvas>},
+      make("steps", set_whole<&P::steps>, "N", "denoising steps", {"num_inference_steps"}),
+      make("scheduler", set_named<&P::scheduler>, "euler|lcm", "noise scheduler"),
+      make("guidance_scale", set_real<&P::guidance_scale>, "X",
+           "guidance; 1 or less: one UNet pass instead of two"),
+      make("resolution", set_resolution, "N|WxH",
+           "pixels of the short side (the long one by 9:16), or a size"),
+      with_flag("num-frames",
+                make("tile_frames", set_whole<&P::tile_frames>, "N", "frames that the UNet sees at once")),
+      with_flag("frames-overlap", make("tile_overlap", set_whole<&P::tile_overlap>, "N",
+                                       "frames that neighbouring tiles share")),
+      make("sample_stride", set_whole<&P::sample_stride>, "N",
+           "every how many frames of the motion video are used"),
+      make("max_pose_frames", set_whole<&P::max_pose_frames>, "N",
+           "use at most so many frames, reference included; 0: all"),
+      make("fps", set_fps, "N|source", "frames a second of the output"),
+      make("motion_fps", set_whole<&P::motion_fps>, "N", "frames a second that the model is told"),
+      make("crf", set_whole<&P::crf>, "N", "H.264 quality, 0 (lossless) to 51"),
+      make("seed", set_whole<&P::seed>, "N", "of the noise"),
+      make("noise_aug_strength", set_real<&P::noise_aug_strength>, "X", "noise added to the reference image"),
+      make("decode_chunk_size", set_whole<&P::decode_chunk_size>, "N", "frames that the VAE decodes at once"),
+      make("retarget", set_named<&P::retarget>, "graft|rescale",
+           "how poses are fitted to the reference body"),
+      make("precision", set_named<&P::precision>, "auto|fp32|bf16|fp16",
+           "of the computation; auto: fp32 on a CPU"),
+      only_in_files(make("pose_canvas", set_whole<&P::pose_canvas>, "N",
+                         "short side of the canvas that poses are drawn on")),
   };
 }
 

@@ -15,7 +15,7 @@ namespace mimicfleet::coordinator {
 
 struct Setting {
   std::string_view name;                 // of the member of jobs::Parameters, as records spell it
-  std::string_view flag;                 // without dashes; empty: only in files
+  std::string flag;                      // without the leading dashes; empty: only in files
   std::vector<std::string_view> others;  // further spellings
   std::string_view value;                // what the flag takes, for --help
   std::string_view help;

@@ -1,5 +1,6 @@
 #include "tests/coordinator/cli/cli_test_base.h"
 
+#include "common/files/read_text.h"
 #include "common/json/json.h"
 
 namespace mimicfleet::coordinator {
@@ -31,6 +32,17 @@ RunSummary CommandLine::run_json(Words words) {
   const auto summary = json::read<RunSummary>(outcome.out);
   EXPECT_TRUE(summary.ok()) << summary.status() << outcome.out << outcome.err;
   return summary.ok() ? *summary : RunSummary();
+}
+
+std::string CommandLine::read(const std::string& name) const {
+  return read_text(folder_ / name, 1 << 20).value_or("");
+}
+
+bool CommandLine::committed(std::size_t tasks) const {
+  const std::string events = read("out/_run/events.jsonl");
+  std::size_t found = 0;
+  for (std::size_t at = 0; (at = events.find("\"task_committed\"", at)) != std::string::npos; ++at) ++found;
+  return found >= tasks;
 }
 
 CommandLine::Words CommandLine::states(const RunSummary& summary) {

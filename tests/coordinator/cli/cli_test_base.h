@@ -27,6 +27,10 @@ class CommandLine : public ::testing::Test {
   // `submit videos/ …` with models, image and output folder.
   [[nodiscard]] Words submit(Words more = {}) const;
   [[nodiscard]] RunSummary run_json(Words words);
+  // The content of a file in the scratch folder; empty if there is none.
+  [[nodiscard]] std::string read(const std::string& name) const;
+  // True once the run's event log tells of so many committed tasks.
+  [[nodiscard]] bool committed(std::size_t tasks) const;
   // "name: state" of every clip.
   [[nodiscard]] static Words states(const RunSummary& summary);
 

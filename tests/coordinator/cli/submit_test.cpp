@@ -20,14 +20,6 @@ using ::testing::Not;
 class Submit : public CommandLine {
  protected:
   bool exists(const std::string& name) const { return std::filesystem::exists(folder_ / name); }
-  // True once the run's event log tells of so many committed tasks.
-  bool committed(std::size_t tasks) const {
-    const std::string events = read("out/_run/events.jsonl");
-    std::size_t found = 0;
-    for (std::size_t at = 0; (at = events.find("\"task_committed\"", at)) != std::string::npos; ++at) ++found;
-    return found >= tasks;
-  }
-  std::string read(const std::string& name) const { return read_text(folder_ / name, 1 << 20).value_or(""); }
   // The processes whose command line has `mark` in it.
   static std::map<pid_t, std::string> processes_with(const std::string& mark) {
     std::map<pid_t, std::string> found;
