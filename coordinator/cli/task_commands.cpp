@@ -1,4 +1,5 @@
 #include <memory>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -52,23 +53,37 @@ int list(const Flags& flags) {
   return kAllDone;
 }
 
-int explain(const Flags& flags) {
+void print_why(const jobs::TaskInfo& task, bool as_json) {
+  if (as_json) {
+    fmt::print("{}", json::write(task, -1));
+    return;
+  }
+  fmt::print("{} of {} ({:.8}): {}\n", to_string(task.spec.kind), log::printable(task.spec.name),
+             to_string(task.spec.id), log::printable(task.why));
+}
+
+// "last", "all", "3", "2-5".
+bool is_selector(const std::string& text) {
+  return text == "last" || text == "all" ||
+         (!text.empty() && text.find_first_not_of("0123456789-") == std::string::npos);
+}
+
+// One task, or all unfinished ones of a job.
+int explain(Flags flags) {
   std::size_t found = 0;
   const Status read = each_selected(flags, [&](const jobs::TaskInfo& task) {
-    const std::string id = to_string(task.spec.id);
-    const bool wanted =
-        task.spec.name == flags.task || (flags.task.size() >= 8 && id.starts_with(flags.task));
-    if (!wanted) return;
+    const bool any = flags.task.empty() && !jobs::is_terminal(task.state);
+    const bool start = flags.task.size() >= 8 && to_string(task.spec.id).starts_with(flags.task);
+    if (!any && !start && task.spec.name != flags.task) return;
     ++found;
-    if (flags.common.json()) {
-      fmt::print("{}", json::write(task, -1));
-    } else {
-      fmt::print("{} of {} ({}): {}\n", to_string(task.spec.kind), log::printable(task.spec.name),
-                 id.substr(0, 8), log::printable(task.why));
-    }
+    print_why(task, flags.common.json());
   });
   if (!read.ok()) return report(read);
-  if (found > 0) return kAllDone;
+  if (found > 0 || flags.task.empty()) return kAllDone;
+  if (is_selector(flags.task)) {
+    flags.selector = std::exchange(flags.task, "");
+    return explain(std::move(flags));
+  }
   return report({StatusCode::kNotFound,
                  fmt::format("no task '{}' in job {}: give an output's name or the start of a task's id "
                              "(`coordinator task list`)",
@@ -97,8 +112,10 @@ void add_task(CLI::App& app, Chosen& chosen) {
   add_common(*list_command, *flags);
   list_command->callback([=, &chosen] { chosen = [=] { return list(*flags); }; });
   CLI::App* explain_command = task->add_subcommand("explain", "why a task waits, or what became of it");
-  explain_command->add_option("TASK", flags->task, "an output's name, or the start of a task's id")
-      ->required()
+  explain_command
+      ->add_option(
+          "TASK", flags->task,
+          "an output's name, the start of a task's id, or a job; default: all unfinished of the last job")
       ->type_name("");
   add_common(*explain_command, *flags);
   explain_command->callback([=, &chosen] { chosen = [=] { return explain(*flags); }; });

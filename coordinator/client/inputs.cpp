@@ -22,9 +22,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::array<std::string_view, 15> kSuffixes = {".mp4", ".m4v", ".mov",  ".mkv", ".webm",
+constexpr std::array<std::string_view, 14> kSuffixes = {".mp4", ".m4v", ".mov",  ".mkv", ".webm",
                                                         ".avi", ".mpg", ".mpeg", ".ts",  ".mts",
-                                                        ".wmv", ".flv", ".ogv",  ".3gp", ".mjpeg"};
+                                                        ".wmv", ".flv", ".ogv",  ".3gp"};
 constexpr std::size_t kMaxDepth = 64;
 
 Status wrong(const std::string& path, const std::string& cause) {

@@ -71,6 +71,10 @@ TEST_F(OnAServer, AJobIsCancelledAndRetried) {
     return out({"task", "list"}).find("denoise 2/4") != std::string::npos;
   }));
   EXPECT_THAT(out({"task", "explain", "stuck"}), HasSubstr("runs on w1"));
+  EXPECT_THAT(out({"task", "explain"}),
+              AllOf(HasSubstr("encode_latents of stuck"),
+                    HasSubstr("waits for encode_latents of stuck, which is running")));
+  EXPECT_EQ(out({"task", "explain", "last"}), out({"task", "explain", "1"}));
   out({"job", "cancel"});
   EXPECT_THAT(out({"job", "wait"}, 1), HasSubstr("cancelled"));
   EXPECT_THAT(out({"job", "retry", "1"}), Not(HasSubstr("cancelled")));
