@@ -12,6 +12,7 @@
 
 #include "common/discovery/discovery.h"
 #include "common/log.h"
+#include "common/physical_cores.h"
 #include "common/user_folders.h"
 #include "coordinator/embedded/devices.h"
 

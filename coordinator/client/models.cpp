@@ -6,22 +6,12 @@
 
 #include <fmt/format.h>
 
+#include "common/model_root/shipped.h"
+
 namespace mimicfleet::coordinator {
 namespace {
 
 namespace fs = std::filesystem;
-
-// The pack that the repository or the installation carries, or nothing.
-std::optional<std::string> shipped_models() {
-  std::error_code error;
-  const fs::path programs = fs::read_symlink("/proc/self/exe", error).parent_path();
-  const std::array<fs::path, 2> candidates = {programs / "../share/mimicfleet/models/puppet",
-                                              programs / "../../models/puppet"};
-  for (const auto& candidate : candidates) {
-    if (fs::is_directory(candidate, error)) return candidate.lexically_normal().string();
-  }
-  return std::nullopt;
-}
 
 bool is_folder(const std::string& path) {
   std::error_code error;
@@ -43,7 +33,7 @@ Result<model_root::ModelFiles> find_files(const ModelRequest& request) {
     locations.folders = {".", request.config_folder};
     return model_root::find_located(locations);
   }
-  if (const auto shipped = shipped_models()) return model_root::find_below(*shipped);
+  if (const auto shipped = model_root::shipped_root()) return model_root::find_below(*shipped);
   return Status(
       StatusCode::kNotFound,
       "no models: give --models DIR, a folder with MimicMotion_1-1.pth, DWPose/ and the SVD folder, or "

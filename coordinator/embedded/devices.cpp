@@ -3,25 +3,14 @@
 #include <algorithm>
 #include <cctype>
 #include <filesystem>
-#include <fstream>
-#include <set>
 #include <string_view>
-#include <utility>
 
 #include <fmt/format.h>
-#include <sched.h>
 
 #include "common/log.h"
 
 namespace mimicfleet::coordinator {
 namespace {
-
-int topology(int cpu, const char* name) {
-  std::ifstream in(fmt::format("/sys/devices/system/cpu/cpu{}/topology/{}", cpu, name));
-  int value = -1;
-  in >> value;
-  return value;
-}
 
 bool is_gpu(const std::string& device) {
   const std::string_view number = std::string_view(device).substr(std::min<std::size_t>(5, device.size()));
@@ -72,24 +61,6 @@ Result<std::vector<std::string>> worker_devices(const std::string& device, std::
   }
   devices.assign(std::max<std::size_t>(workers, 1), device);
   return devices;
-}
-
-std::size_t physical_cores() {
-  cpu_set_t allowed;
-  CPU_ZERO(&allowed);
-  if (::sched_getaffinity(0, sizeof(allowed), &allowed) != 0) return 1;
-  std::set<std::pair<int, int>> cores;
-  std::size_t unknown = 0;
-  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
-    if (!CPU_ISSET(cpu, &allowed)) continue;
-    const int core = topology(cpu, "core_id");
-    if (core < 0) {
-      ++unknown;
-    } else {
-      cores.emplace(topology(cpu, "physical_package_id"), core);
-    }
-  }
-  return std::max<std::size_t>(1, cores.size() + unknown);
 }
 
 }  // namespace mimicfleet::coordinator

@@ -19,7 +19,4 @@ namespace mimicfleet::coordinator {
 [[nodiscard]] Result<std::vector<std::string>> worker_devices(const std::string& device, std::size_t workers,
                                                               std::size_t gpus);
 
-// Physical cores that this process may run on.
-[[nodiscard]] std::size_t physical_cores();
-
 }  // namespace mimicfleet::coordinator
