@@ -1,0 +1,148 @@
+#include <signal.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "common/net/socket.h"
+#include "common/wire/envelope.h"
+#include "jobs/messages.h"
+#include "tests/e2e/process.h"
+
+namespace mimicfleet::worker {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+namespace fs = std::filesystem;
+
+const std::string kProgram = MIMICFLEET_BINARY_DIR "/bin/worker";
+const std::string kModels = MIMICFLEET_SOURCE_DIR "/tests/goldens/pack_a/models";
+
+// The built program, and a coordinator's socket in the test's hands.
+class WorkerProgram : public ::testing::Test {
+ protected:
+  WorkerProgram() : router_(net::Socket::router("tcp://127.0.0.1:*").value()) {
+    std::string folder = ::testing::TempDir() + "program.XXXXXX";
+    EXPECT_NE(::mkdtemp(folder.data()), nullptr);
+    folder_ = folder;
+  }
+  ~WorkerProgram() override {
+    worker_.reset();
+    fs::remove_all(folder_);
+  }
+
+  void start(const std::string& models, std::vector<std::string> more = {}) {
+    std::vector<std::string> command = {kProgram,
+                                        "--coordinator",
+                                        router_.endpoint(),
+                                        "--models",
+                                        models,
+                                        "--device",
+                                        "cpu",
+                                        "--threads",
+                                        "1",
+                                        "--data-dir",
+                                        folder_ + "/data",
+                                        "--feature-cache-dir",
+                                        folder_ + "/features"};
+    command.insert(command.end(), more.begin(), more.end());
+    worker_ = std::make_unique<e2e::Process>(command, folder_);
+  }
+  // The next message of this type; hellos and heartbeats are answered on the way.
+  template <typename T>
+  T receive() {
+    net::Socket* const sockets[] = {&router_};
+    for (int i = 0; i < 1200; ++i) {
+      while (const auto received = router_.receive()) {
+        const auto envelope = wire::open_envelope(received->frames.front()).value();
+        const auto reply = [&](const auto& message) {
+          EXPECT_TRUE(router_.send({wire::seal(message, envelope.request)}, received->peer).ok());
+        };
+        if (envelope.type == jobs::WorkerHello::kType) reply(jobs::WorkerWelcome{1, 200, 10000});
+        if (envelope.type == jobs::WorkerHeartbeat::kType) reply(jobs::HeartbeatReply{1, {}, false, false});
+        if (envelope.type == jobs::WorkerGoodbye::kType) reply(jobs::OkReply{});
+        if (envelope.type == T::kType) return wire::body_as<T>(envelope).value();
+      }
+      net::wait_readable(sockets, {}, std::chrono::milliseconds(50));
+    }
+    ADD_FAILURE() << "no " << T::kType << "\n" << worker_->err();
+    return {};
+  }
+  void wait_until_ready() {
+    while (!HasFailure() && receive<jobs::WorkerHeartbeat>().state != jobs::WorkerState::kReady) {
+    }
+  }
+
+  std::string folder_;
+  net::Socket router_;
+  std::unique_ptr<e2e::Process> worker_;
+};
+
+TEST_F(WorkerProgram, SaysHelloBeforeItHasAnythingAndBecomesReady) {
+  start(kModels, {"--name", "tester"});
+  const auto first = receive<jobs::WorkerHello>();
+  EXPECT_EQ(first.name, "tester");
+  EXPECT_TRUE(first.model_sets.empty());
+  EXPECT_EQ(receive<jobs::WorkerHeartbeat>().state, jobs::WorkerState::kLoading);
+  jobs::WorkerHello last = first;
+  while (!HasFailure() && last.model_sets.empty()) last = receive<jobs::WorkerHello>();
+  EXPECT_EQ(last.worker, first.worker);
+  EXPECT_THAT(last.data_endpoint, HasSubstr("tcp://127.0.0.1:"));
+  EXPECT_EQ(last.numerics.precision, "fp32");
+  EXPECT_EQ(last.numerics.threads, 1);
+  EXPECT_EQ(last.device, "cpu");
+  wait_until_ready();
+}
+
+TEST_F(WorkerProgram, ASignalEndsItInGoodOrder) {
+  start(kModels);
+  wait_until_ready();
+  worker_->signal(SIGTERM);
+  receive<jobs::WorkerGoodbye>();
+  EXPECT_EQ(worker_->wait(e2e::Seconds(20)).exit_code, 0);
+}
+
+TEST_F(WorkerProgram, AMissingModelFileEndsItWithOneLineThatNamesIt) {
+  fs::create_directory(folder_ + "/models");
+  fs::create_directory_symlink(kModels + "/svd", folder_ + "/models/svd");
+  fs::create_directory_symlink(kModels + "/DWPose", folder_ + "/models/DWPose");
+  start(folder_ + "/models");
+  receive<jobs::WorkerGoodbye>();
+  const auto outcome = worker_->wait(e2e::Seconds(20));
+  EXPECT_EQ(outcome.exit_code, 1);
+  EXPECT_THAT(outcome.err, HasSubstr(folder_ + "/models/MimicMotion_1-1.pth"));
+  EXPECT_THAT(outcome.err, HasSubstr("https://"));
+}
+
+TEST_F(WorkerProgram, ItsMetricsAreWhatPromtoolAccepts) {
+  start(kModels);
+  wait_until_ready();
+  const std::string err = worker_->err();
+  const auto url = err.find("http://");
+  ASSERT_NE(url, std::string::npos) << err;
+  const std::string address = err.substr(url, err.find('\n', url) - url);
+  const std::string check = "python3 -c \"import urllib.request as u; print(u.urlopen('" + address +
+                            "').read().decode(), end='')\" > " + folder_ +
+                            "/metrics && promtool check metrics < " + folder_ +
+                            "/metrics && grep -q '^mimicfleet_model_loads_total 1' " + folder_ + "/metrics";
+  EXPECT_EQ(std::system((check + " 1>&2").c_str()), 0);
+}
+
+TEST_F(WorkerProgram, WithoutACoordinatorOrWithAWrongFlagItSaysSo) {
+  const std::vector<std::string> environment = {"HOME=" + folder_};
+  const auto nobody = e2e::Process({kProgram, "--models", kModels}, folder_, environment).wait();
+  EXPECT_EQ(nobody.exit_code, 3);
+  EXPECT_THAT(nobody.err, HasSubstr("coordinator serve"));
+  const auto mistyped = e2e::Process({kProgram, "--modles", kModels}, folder_, environment).wait();
+  EXPECT_EQ(mistyped.exit_code, 2);
+  EXPECT_THAT(mistyped.err, HasSubstr("--models"));
+  EXPECT_THAT(mistyped.err, Not(HasSubstr("\n\n")));
+}
+
+}  // namespace
+}  // namespace mimicfleet::worker

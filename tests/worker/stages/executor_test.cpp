@@ -1,0 +1,250 @@
+#include "worker/stages/executor.h"
+
+#include <fstream>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "common/av/video.h"
+#include "common/files/read_text.h"
+#include "common/json/json.h"
+#include "jobs/keys.h"
+#include "jobs/record.h"
+#include "tests/worker/stages/temporary_folder.h"
+#include "worker/stages/latents_bytes.h"
+
+namespace mimicfleet::stages {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
+namespace fs = std::filesystem;
+
+const std::string kPack = MIMICFLEET_SOURCE_DIR "/tests/goldens/pack_a/";
+
+// The golden pack's models, loaded once for all tests, with cache and artefacts of their own.
+struct Worker {
+  TemporaryFolder folder;
+  monitoring::Metrics registry;
+  worker::WorkerMetrics metrics{registry};
+  StageExecutor executor;
+  agent::Ready ready;
+
+  Worker()
+      : executor(
+            options(), [](const agent::Event&) {}, metrics) {
+    auto loaded = executor.load();
+    EXPECT_TRUE(loaded.ok()) << loaded.status();
+    ready = loaded.value();
+  }
+  [[nodiscard]] ExecutorOptions options() const {
+    ExecutorOptions options;
+    options.models = {kPack + "models"};
+    options.feature_cache_dir = folder.path("features");
+    options.data_dir = folder.path("data");
+    options.device = "cpu";
+    options.threads = 1;
+    options.worker_name = "tester";
+    return options;
+  }
+};
+
+jobs::FileRef file_ref(const std::string& path) {
+  return {path, sha256_file(path).value(), fs::file_size(path)};
+}
+
+class StageExecutorTest : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() { worker_ = std::make_unique<Worker>(); }
+  static void TearDownTestSuite() { worker_.reset(); }
+
+  StageExecutorTest() {
+    fs::create_directory(folder_.path("_run"));
+    std::ofstream(folder_.path("_run/nonce")) << "0123";
+  }
+
+  jobs::LeaseGrant encode(const std::string& video = kPack + "videos/a.mp4") const {
+    jobs::LeaseGrant lease;
+    lease.attempt = 1;
+    lease.models = worker_->ready.model_sets.at(0);
+    auto& spec = lease.spec;
+    spec.id = new_id<jobs::TaskId>();
+    spec.model_set = lease.models.id;
+    spec.video = file_ref(video);
+    spec.reference = file_ref(kPack + "ref.png");
+    spec.parameters.resolution = 128;
+    spec.parameters.steps = 1;
+    spec.parameters.tile_frames = 8;
+    spec.parameters.tile_overlap = 3;
+    spec.output = {folder_.path(), "words/a", "0123"};
+    spec.key = jobs::latents_key(spec.video.digest, spec.reference.digest, lease.models, spec.parameters);
+    return lease;
+  }
+  static jobs::LeaseGrant decode(const jobs::LeaseGrant& encode, const jobs::TaskResult& made) {
+    jobs::LeaseGrant lease = encode;
+    lease.attempt = 2;
+    lease.spec.kind = jobs::TaskKind::kDecodeVideo;
+    lease.spec.key = jobs::video_key({encode.spec.key}, lease.models, lease.spec.parameters);
+    jobs::TaskInput input;
+    input.artefact = made.latents.value();
+    input.made_by = made;
+    input.made_by_worker = "encoder";
+    input.made_by_attempt = 1;
+    input.driving = encode.spec.video;
+    input.reference = encode.spec.reference;
+    lease.inputs = {input};
+    return lease;
+  }
+
+  Result<jobs::TaskResult> run(const jobs::LeaseGrant& lease) {
+    context_ =
+        std::make_unique<runner::TaskContext>(jobs::TaskAttempt{lease.spec.id, lease.attempt},
+                                              [this](const auto& progress) { on_progress_(progress); });
+    ASSIGN_OR_RETURN(auto prepared, worker_->executor.prepare(lease, *context_));
+    auto result = worker_->executor.run(lease, *prepared, *context_);
+    if (result.ok()) result->stages = context_->timings();
+    return result;
+  }
+  [[nodiscard]] bool warm(const std::string& stage) const {
+    for (const auto& timing : context_->timings()) {
+      if (timing.stage == stage) return timing.warm;
+    }
+    ADD_FAILURE() << "no stage " << stage;
+    return false;
+  }
+
+  static std::unique_ptr<Worker> worker_;
+  TemporaryFolder folder_;
+  std::function<void(const jobs::TaskProgress&)> on_progress_ = [](const auto&) {};
+  std::unique_ptr<runner::TaskContext> context_;
+};
+
+std::unique_ptr<Worker> StageExecutorTest::worker_;
+
+TEST_F(StageExecutorTest, AClipBecomesAVideoWithItsRecordFramesAndLatents) {
+  auto lease = encode();
+  lease.spec.output.save_latents = lease.spec.output.save_frames = true;
+  const auto encoded = run(lease);
+  ASSERT_TRUE(encoded.ok()) << encoded.status();
+  EXPECT_EQ(encoded->frames, 14);
+  EXPECT_EQ(encoded->width, 128);
+  EXPECT_EQ(encoded->height, 192);
+  EXPECT_NEAR(encoded->source_fps, 30000.0 / 1001 / 2, 1e-9);
+  EXPECT_THAT(encoded->stages, SizeIs(6));
+
+  const auto decoded = run(decode(lease, *encoded));
+  ASSERT_TRUE(decoded.ok()) << decoded.status();
+  EXPECT_EQ(decoded->frames, 13);
+  EXPECT_EQ(decoded->video->path, "words/a.mp4");
+  EXPECT_EQ(av::count_frames(folder_.path("words/a.mp4")).value_or(0), 13);
+  EXPECT_TRUE(fs::exists(folder_.path("_frames/words/a/000012.png")));
+  EXPECT_FALSE(fs::exists(folder_.path("_frames/words/a/000013.png")));
+
+  const auto record = json::read<jobs::OutputRecord>(*read_text(folder_.path("words/a.json"), 1 << 20));
+  ASSERT_TRUE(record.ok()) << record.status();
+  EXPECT_EQ(record->video.digest, sha256_file(folder_.path("words/a.mp4")).value());
+  EXPECT_EQ(record->frames, 13);
+  EXPECT_EQ(record->encode_worker, "encoder");
+  EXPECT_EQ(record->decode_worker, "tester");
+  EXPECT_EQ(record->decode_attempt, 2);
+  EXPECT_EQ(record->numerics, worker_->ready.numerics);
+
+  const std::string saved = *read_text(folder_.path("_latents/words/a.safetensors"), 1 << 20);
+  const auto latents = latents_from_bytes(saved, "saved");
+  ASSERT_TRUE(latents.ok()) << latents.status();
+  EXPECT_EQ(latents->frames(), 14);
+  EXPECT_EQ(latents->metadata.at("video_name"), "a.mp4");
+}
+
+TEST_F(StageExecutorTest, TheSecondTimeFeaturesComeOutOfTheCacheAndTheLatentsAreTheSame) {
+  auto lease = encode(kPack + "videos/b.mp4");
+  const auto first = run(lease);
+  ASSERT_TRUE(first.ok()) << first.status();
+  EXPECT_FALSE(warm("preprocess"));
+  fs::copy(kPack + "videos/b.mp4", folder_.path("copied.mp4"));
+  lease.spec.video.path = folder_.path("copied.mp4");
+  const auto second = run(lease);
+  ASSERT_TRUE(second.ok()) << second.status();
+  for (const char* stage : {"load", "preprocess", "clip", "vae_encode"}) EXPECT_TRUE(warm(stage)) << stage;
+  EXPECT_EQ(second->latents->content, first->latents->content);
+}
+
+TEST_F(StageExecutorTest, TheSequenceIsCutToTheLengthThatWasAskedFor) {
+  auto lease = encode();
+  lease.spec.parameters.max_pose_frames = 5;
+  const auto result = run(lease);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->frames, 5);
+}
+
+TEST_F(StageExecutorTest, InputsThatCannotBeUsedAreNamedAndNotRetryable) {
+  std::ofstream(folder_.path("text.mp4")) << "this is a text, not a video\n";
+  std::ofstream(folder_.path("empty.mp4"));
+  for (const char* name : {"text.mp4", "empty.mp4"}) {
+    const auto result = run(encode(folder_.path(name)));
+    ASSERT_FALSE(result.ok());
+    EXPECT_EQ(result.status().code(), StatusCode::kBadInput) << result.status();
+    EXPECT_THAT(result.status().message(), HasSubstr(name));
+  }
+  fs::copy(kPack + "videos/a.mp4", folder_.path("changing.mp4"));
+  const auto lease = encode(folder_.path("changing.mp4"));
+  std::ofstream(folder_.path("changing.mp4"), std::ios::app) << "more";
+  EXPECT_EQ(run(lease).status().code(), StatusCode::kInputChanged);
+  auto image = encode();
+  image.spec.reference = file_ref(kPack + "config.yaml");
+  EXPECT_THAT(run(image).status().message(), HasSubstr("config.yaml"));
+}
+
+TEST_F(StageExecutorTest, ModelsThatTheWorkerDoesNotHaveAreRefused) {
+  auto lease = encode();
+  lease.spec.model_set = sha256("other models");
+  EXPECT_EQ(run(lease).status().code(), StatusCode::kNotFound);
+}
+
+TEST_F(StageExecutorTest, SamplingStopsAtTheNextStepWhenItIsCancelled) {
+  auto lease = encode();
+  lease.spec.parameters.steps = 50;
+  int last_step = 0;
+  on_progress_ = [&](const jobs::TaskProgress& progress) {
+    if (progress.stage != "denoise") return;
+    last_step = progress.step;
+    if (progress.step == 1) context_->cancel();
+  };
+  EXPECT_EQ(run(lease).status().code(), StatusCode::kCancelled);
+  EXPECT_EQ(last_step, 1);
+}
+
+TEST_F(StageExecutorTest, ADecodeThatIsCancelledLeavesNoFile) {
+  auto lease = encode();
+  lease.spec.output.save_frames = true;
+  const auto encoded = run(lease);
+  ASSERT_TRUE(encoded.ok()) << encoded.status();
+  on_progress_ = [&](const jobs::TaskProgress& progress) {
+    if (progress.stage == "vae_decode" && progress.step == 0) context_->cancel();
+  };
+  EXPECT_EQ(run(decode(lease, *encoded)).status().code(), StatusCode::kCancelled);
+  for (const auto& entry : fs::recursive_directory_iterator(folder_.path())) {
+    EXPECT_TRUE(entry.is_directory() || entry.path().filename() == "nonce") << entry.path();
+  }
+}
+
+TEST_F(StageExecutorTest, AnOutputFolderThatIsNotSharedIsRefusedBeforeAnythingIsComputed) {
+  auto lease = encode();
+  const auto encoded = run(lease);
+  ASSERT_TRUE(encoded.ok()) << encoded.status();
+  auto elsewhere = decode(lease, *encoded);
+  elsewhere.spec.output.nonce = "another";
+  EXPECT_EQ(run(elsewhere).status().code(), StatusCode::kFailedPrecondition);
+}
+
+TEST_F(StageExecutorTest, LatentsThatNobodyHasAreReportedAsLost) {
+  auto lease = encode();
+  jobs::TaskResult made;
+  made.latents = jobs::ArtefactRef{lease.spec.key, sha256("gone"), 100, {}};
+  EXPECT_EQ(run(decode(lease, made)).status().code(), StatusCode::kUnavailable);
+  EXPECT_THAT(context_->lost_inputs(), ElementsAre(sha256("gone")));
+}
+
+}  // namespace
+}  // namespace mimicfleet::stages
