@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdint>
 
+#include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/upsample_bilinear2d.h>
 #include <c10/util/Exception.h>
@@ -42,7 +43,21 @@ at::Tensor truncating_round_trip(const at::Tensor& image) {
   return result;
 }
 
+// How the work is split among threads decides which pixels a vector holds, and so the last bit of some; one
+// thread gives the same picture everywhere.
+class OneThread {
+ public:
+  OneThread() : before_(at::get_num_threads()) { at::set_num_threads(1); }
+  ~OneThread() { at::set_num_threads(before_); }
+  OneThread(const OneThread&) = delete;
+  OneThread& operator=(const OneThread&) = delete;
+
+ private:
+  int before_;
+};
+
 at::Tensor cover_and_crop(const at::Tensor& image, Size size) {
+  const OneThread one_thread;
   const Size full = covering({static_cast<int>(image.size(1)), static_cast<int>(image.size(2))}, size);
   const at::Tensor scaled =
       at::upsample_bilinear2d(image.unsqueeze(0).to(at::kFloat), {full.height, full.width},
