@@ -119,11 +119,13 @@ def psnr(made, true):
 
 @torch.no_grad()
 def fold_whitening(vae, white):
-    """The pack's encoder gives latents whose scaled values (times scaling_factor) have unit variance."""
+    """The pack's encoder gives latents whose scaled values (times scaling_factor) have unit variance, and its decoder takes them
+    unscaled, as users divide by the factor first."""
     factor = config.VAE["scaling_factor"]
     gain = (1 / (white.std * factor)).to(vae.quant_conv.weight.device)
     vae.quant_conv.weight[:4] *= gain[:, None, None, None]
     vae.quant_conv.bias[:4] = (vae.quant_conv.bias[:4] - white.mean.to(gain.device)) * gain
+    vae.decoder.conv_in.weight *= factor
 
 
 def train_vae(run, clips):
