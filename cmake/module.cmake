@@ -14,8 +14,8 @@ function(mimicfleet_binary name)
 endfunction()
 
 # mimicfleet_test(NAME SOURCES a_test.cpp… DEPENDS target… [LABEL fast|slow|gpu|quality] [TIMEOUT seconds])
-#   one GoogleTest binary; every TEST in it becomes a CTest test. Tests find data through MIMICFLEET_SOURCE_DIR
-#   and the built programs through MIMICFLEET_BINARY_DIR.
+#   one GoogleTest binary; every TEST in it becomes a CTest test. Tests find data and the built
+#   programs through tests/paths.h.
 function(mimicfleet_test name)
   cmake_parse_arguments(ARG "" "LABEL;TIMEOUT" "SOURCES;DEPENDS" ${ARGN})
   if(NOT ARG_LABEL)
@@ -26,9 +26,7 @@ function(mimicfleet_test name)
   endif()
   add_executable(${name} ${ARG_SOURCES})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
-  target_link_libraries(${name} PRIVATE mimicfleet_options ${ARG_DEPENDS} GTest::gmock GTest::gtest_main)
-  target_compile_definitions(${name} PRIVATE MIMICFLEET_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
-                                             MIMICFLEET_BINARY_DIR="${PROJECT_BINARY_DIR}")
+  target_link_libraries(${name} PRIVATE mimicfleet_options mimicfleet_test_paths ${ARG_DEPENDS} GTest::gmock GTest::gtest_main)
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST TEST_PREFIX "${name}."
                        PROPERTIES LABELS "${ARG_LABEL}" TIMEOUT ${ARG_TIMEOUT})
 endfunction()

@@ -69,9 +69,10 @@ Result<ChosenModels> choose_offered(const std::string& name, const std::vector<j
     return name.empty() || set.name == name || (name.size() >= 8 && set.id.hex().starts_with(name));
   });
   if (fitting.size() == 1) return ChosenModels{fitting.front(), std::nullopt};
-  return Status(
-      StatusCode::kInvalidArgument,
-      fmt::format("--models {}: the server's workers have {}; name one of them", name, names_of(offered)));
+  return Status(StatusCode::kInvalidArgument,
+                fmt::format("{}the server's workers have {}; name one of them",
+                            name.empty() ? "give --models NAME: " : fmt::format("--models {}: ", name),
+                            names_of(offered)));
 }
 
 // Links that give the files the places which find_below expects.
@@ -97,9 +98,9 @@ Status link_all(const model_root::ModelFiles& files, const fs::path& root) {
 }  // namespace
 
 Result<ChosenModels> choose_models(const ModelRequest& request, const std::vector<jobs::ModelSet>* offered) {
-  if (offered != nullptr && !request.root.empty() && !is_folder(request.root)) {
-    return choose_offered(request.root, *offered);
-  }
+  const bool names_files = is_folder(request.root) ||
+                           (request.root.empty() && !(request.base_model_path + request.ckpt_path).empty());
+  if (offered != nullptr && !names_files) return choose_offered(request.root, *offered);
   auto files = find_files(request);
   // What a config names may be only where the workers are.
   if (!files.ok() && offered != nullptr && request.root.empty()) return choose_offered("", *offered);

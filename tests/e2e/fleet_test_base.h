@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/e2e/process.h"
+#include "tests/paths.h"
 
 namespace mimicfleet::e2e {
 
@@ -21,12 +22,8 @@ class FleetTest : public testing::Test {
   FleetTest();
   ~FleetTest() override;
 
-  [[nodiscard]] static std::filesystem::path pack() {
-    return std::filesystem::path(MIMICFLEET_SOURCE_DIR) / "tests/goldens/pack_a";
-  }
-  [[nodiscard]] static std::string program(const std::string& name) {
-    return (std::filesystem::path(MIMICFLEET_BINARY_DIR) / "bin" / name).string();
-  }
+  [[nodiscard]] static std::filesystem::path pack() { return source_path("tests/goldens/pack_a"); }
+  [[nodiscard]] static std::string program(const std::string& name) { return binary_path("bin/" + name); }
 
   // `coordinator WORDS…` to its end.
   Outcome coordinator(Words words, Seconds limit = Seconds(300));

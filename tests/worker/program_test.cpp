@@ -12,6 +12,7 @@
 #include "common/wire/envelope.h"
 #include "jobs/messages.h"
 #include "tests/e2e/process.h"
+#include "tests/paths.h"
 
 namespace mimicfleet::worker {
 namespace {
@@ -20,8 +21,8 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 namespace fs = std::filesystem;
 
-const std::string kProgram = MIMICFLEET_BINARY_DIR "/bin/worker";
-const std::string kModels = MIMICFLEET_SOURCE_DIR "/tests/goldens/pack_a/models";
+const std::string kProgram = binary_path("bin/worker");
+const std::string kModels = source_path("tests/goldens/pack_a/models");
 
 // The built program, and a coordinator's socket in the test's hands.
 class WorkerProgram : public ::testing::Test {

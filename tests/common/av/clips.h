@@ -8,11 +8,12 @@
 
 #include "common/av/video.h"
 #include "common/digest.h"
+#include "tests/paths.h"
 
 namespace mimicfleet::av {
 
-inline const std::string kGoldenPack = MIMICFLEET_SOURCE_DIR "/tests/goldens/pack_a/";
-inline const std::string kClips = MIMICFLEET_SOURCE_DIR "/tests/common/av/data/";
+inline const std::string kGoldenPack = source_path("tests/goldens/pack_a/");
+inline const std::string kClips = source_path("tests/common/av/data/");
 inline const std::string kImages = kClips + "images/";
 
 // One line of data/frames.txt or data/images/pixels.txt.

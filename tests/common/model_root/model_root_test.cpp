@@ -7,6 +7,7 @@
 
 #include "jobs/model_set.h"
 #include "tests/common/model_root/fake_models.h"
+#include "tests/paths.h"
 
 namespace mimicfleet::model_root {
 namespace {
@@ -152,7 +153,7 @@ TEST_F(ModelRoot, ACopyElsewhereIsTheSameSet) {
 }
 
 TEST(ModelRootOfTheGoldenPack, IsComplete) {
-  const auto files = find_below(MIMICFLEET_SOURCE_DIR "/tests/goldens/pack_a/models");
+  const auto files = find_below(source_path("tests/goldens/pack_a/models"));
   ASSERT_TRUE(files.ok()) << files.status();
   EXPECT_THAT(files->image_encoder.weights.at(0), EndsWith("model.fp16.safetensors"));
 }

@@ -2,6 +2,7 @@
 
 #include "common/files/read_text.h"
 #include "common/json/json.h"
+#include "tests/paths.h"
 
 namespace mimicfleet::coordinator {
 
@@ -11,11 +12,11 @@ CommandLine::CommandLine() {
   put(folder_, "videos/b.mp4", "video b");
   put(folder_, "ref.png", "image");
   environment_ = {"HOME=" + (folder_ / "home"), "XDG_STATE_HOME=", "XDG_CACHE_HOME=", "MIMICFLEET_SERVER=",
-                  "MIMICFLEET_WORKER=" MIMICFLEET_BINARY_DIR "/tests/fake_worker"};
+                  "MIMICFLEET_WORKER=" + binary_path("tests/fake_worker")};
 }
 
 std::unique_ptr<e2e::Process> CommandLine::start(Words words) {
-  words.insert(words.begin(), MIMICFLEET_BINARY_DIR "/bin/coordinator");
+  words.insert(words.begin(), binary_path("bin/coordinator"));
   return std::make_unique<e2e::Process>(words, folder_.path(), environment_);
 }
 

@@ -4,6 +4,7 @@
 
 #include "common/json/json.h"
 #include "tests/coordinator/cli/cli_test_base.h"
+#include "tests/paths.h"
 
 namespace mimicfleet::coordinator {
 namespace {
@@ -22,8 +23,8 @@ class OnAServer : public CommandLine {
     const auto document = json::parse(read(file));
     endpoint_ = *document->find("endpoint")->get_if<std::string>();
     worker_ = std::make_unique<e2e::Process>(
-        Words{MIMICFLEET_BINARY_DIR "/tests/fake_worker", "--coordinator", endpoint_, "--models",
-              folder_ / "models", "--name", "w1", "--device", "cpu", "--precision", "auto"},
+        Words{binary_path("tests/fake_worker"), "--coordinator", endpoint_, "--models", folder_ / "models",
+              "--name", "w1", "--device", "cpu", "--precision", "auto"},
         folder_.path());
     ASSERT_TRUE(e2e::eventually([&] { return run({"worker", "list"}).out.find("w1") != std::string::npos; }));
   }

@@ -7,6 +7,7 @@
 
 #include "common/files/read_text.h"
 #include "tests/coordinator/client/clip.h"
+#include "tests/paths.h"
 
 namespace mimicfleet::coordinator {
 namespace {
@@ -16,7 +17,7 @@ using ::testing::HasSubstr;
 
 class Verify : public ::testing::Test {
  protected:
-  Verify() : video_(*read_text(MIMICFLEET_SOURCE_DIR "/tests/goldens/pack_a/videos/a.mp4", 1 << 20)) {}
+  Verify() : video_(*read_text(source_path("tests/goldens/pack_a/videos/a.mp4"), 1 << 20)) {}
 
   // "name: problem" of all outputs.
   std::vector<std::string> check(bool quick = false) {

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/paths.h"
+
 namespace mimicfleet::coordinator {
 namespace {
 
@@ -15,7 +17,7 @@ std::string error_of(std::string_view text) {
 }
 
 TEST(RunConfig, ReadsTheSchemaOfTheOriginal) {
-  const auto run = read_run_config(MIMICFLEET_SOURCE_DIR "/tests/goldens/pack_a/config.yaml");
+  const auto run = read_run_config(source_path("tests/goldens/pack_a/config.yaml"));
   ASSERT_TRUE(run.ok()) << run.status();
   EXPECT_EQ(run->base_model_path, "models/svd");
   EXPECT_EQ(run->ckpt_path, "models/MimicMotion_1-1.pth");

@@ -9,14 +9,13 @@
 #include <gtest/gtest.h>
 #include <png.h>
 
+#include "tests/paths.h"
 #include "worker/models/nn/load.h"
 #include "worker/models/weights/safetensors.h"
 
 namespace mimicfleet {
 
-std::string golden_path(const std::string& name) {
-  return std::string(MIMICFLEET_SOURCE_DIR) + "/tests/goldens/pack_a/" + name;
-}
+std::string golden_path(const std::string& name) { return source_path("tests/goldens/pack_a/") + name; }
 
 Golden::Golden(const std::string& name) {
   auto set = weights::open_safetensors(golden_path("goldens/" + name + ".safetensors"));

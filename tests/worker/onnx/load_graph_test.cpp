@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <onnx/onnx_pb.h>
 
+#include "tests/paths.h"
 #include "tests/worker/onnx/model_builder.h"
 #include "tests/worker/onnx/read_file.h"
 
@@ -39,7 +40,7 @@ TEST(LoadGraph, ReadsInputsConstantsAndNodes) {
 }
 
 TEST(LoadGraph, ReadsADetectorFromItsFile) {
-  const auto graph = load_graph(MIMICFLEET_SOURCE_DIR "/tests/goldens/pack_a/models/DWPose/yolox_l.onnx");
+  const auto graph = load_graph(source_path("tests/goldens/pack_a/models/DWPose/yolox_l.onnx"));
   ASSERT_TRUE(graph.ok()) << graph.status();
   EXPECT_EQ(graph->value_names[graph->inputs.at(0).value], "images");
   EXPECT_THAT(graph->inputs[0].dims, ElementsAre(1, 3, 640, 640));

@@ -8,6 +8,7 @@
 #include <ATen/ops/from_blob.h>
 #include <gtest/gtest.h>
 
+#include "tests/paths.h"
 #include "tests/worker/models/golden.h"
 #include "tests/worker/onnx/formula_weights.h"
 #include "tests/worker/onnx/read_file.h"
@@ -43,7 +44,7 @@ void expect_outputs(const Net& net) {
   ASSERT_TRUE(outputs.ok()) << outputs.status();
   EXPECT_EQ(session->batch_obstacle(), "");
   const auto expected =
-      weights::open_safetensors(MIMICFLEET_SOURCE_DIR "/tests/goldens/pose_nets/expected.safetensors");
+      weights::open_safetensors(source_path("tests/goldens/pose_nets/expected.safetensors"));
   ASSERT_TRUE(expected.ok()) << expected.status();
   for (std::size_t i = 0; i < net.outputs.size(); ++i) {
     const auto& [name, step] = net.outputs[i];

@@ -6,11 +6,13 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/paths.h"
+
 namespace mimicfleet {
 
 // The bytes of a file below the repository's root.
 inline std::string read_file(const std::string& path) {
-  std::ifstream file(std::string(MIMICFLEET_SOURCE_DIR) + "/" + path, std::ios::binary);
+  std::ifstream file(source_path(path), std::ios::binary);
   EXPECT_TRUE(file) << path;
   return {std::istreambuf_iterator<char>(file), {}};
 }

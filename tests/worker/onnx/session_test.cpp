@@ -17,6 +17,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/paths.h"
 #include "tests/worker/onnx/model_builder.h"
 #include "worker/onnx/load_graph.h"
 #include "worker/onnx/operators.h"
@@ -350,8 +351,8 @@ TEST(Batches, TheGoldenNetsStack) {
        {std::pair<std::string, std::vector<std::int64_t>>{"yolox_l", {2, 3, 640, 640}},
         {"dw-ll_ucoco_384", {3, 3, 384, 288}}}) {
     SCOPED_TRACE(name);
-    auto session = Session::load(
-        MIMICFLEET_SOURCE_DIR "/tests/goldens/pack_a/models/DWPose/" + name + ".onnx", at::kCPU);
+    auto session =
+        Session::load(source_path("tests/goldens/pack_a/models/DWPose/") + name + ".onnx", at::kCPU);
     ASSERT_TRUE(session.ok()) << session.status();
     const at::Tensor x = at::rand(shape, at::make_generator<at::CPUGeneratorImpl>(1)) * 100;
     const auto together = session->run_batch({x});

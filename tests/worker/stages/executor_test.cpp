@@ -10,6 +10,7 @@
 #include "common/json/json.h"
 #include "jobs/keys.h"
 #include "jobs/record.h"
+#include "tests/paths.h"
 #include "tests/worker/stages/temporary_folder.h"
 #include "worker/stages/latents_bytes.h"
 
@@ -21,7 +22,7 @@ using ::testing::HasSubstr;
 using ::testing::SizeIs;
 namespace fs = std::filesystem;
 
-const std::string kPack = MIMICFLEET_SOURCE_DIR "/tests/goldens/pack_a/";
+const std::string kPack = source_path("tests/goldens/pack_a/");
 
 // The golden pack's models, loaded once for all tests, with cache and artefacts of their own.
 struct Worker {

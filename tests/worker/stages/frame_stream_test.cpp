@@ -5,12 +5,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/paths.h"
 #include "tests/worker/stages/temporary_folder.h"
 
 namespace mimicfleet::stages {
 namespace {
 
-const std::string kVideo = MIMICFLEET_SOURCE_DIR "/tests/goldens/pack_a/videos/a.mp4";
+const std::string kVideo = source_path("tests/goldens/pack_a/videos/a.mp4");
 const auto kNeverCancelled = [] { return false; };
 
 Result<std::unique_ptr<FrameStream>> open(const std::string& path, std::size_t budget_bytes) {

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "common/json/json.h"
+#include "tests/paths.h"
 #include "worker/models/clip/vision_model.h"
 #include "worker/models/svd/autoencoder.h"
 #include "worker/models/svd/pose_net.h"
@@ -17,7 +18,7 @@ namespace {
 using Shapes = std::map<std::string, std::vector<std::int64_t>>;
 
 Shapes expected_shapes(const std::string& model) {
-  std::ifstream file(std::string(MIMICFLEET_SOURCE_DIR) + "/tests/goldens/full_size_parameters.json");
+  std::ifstream file(source_path("tests/goldens/full_size_parameters.json"));
   const std::string text((std::istreambuf_iterator<char>(file)), {});
   wire::Limits limits;
   limits.map_size = 1 << 14;

@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "tests/paths.h"
+
 namespace mimicfleet::weights {
 
 // A folder of this test alone, removed at its end.
@@ -37,7 +39,7 @@ class TemporaryFolder {
 };
 
 inline std::string golden_pack(const std::string& path) {
-  return std::string(MIMICFLEET_SOURCE_DIR) + "/tests/goldens/pack_a/" + path;
+  return source_path("tests/goldens/pack_a/") + path;
 }
 
 }  // namespace mimicfleet::weights
