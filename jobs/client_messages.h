@@ -290,6 +290,26 @@ struct WorkerList {
   }
 };
 
+// Which of these features workers hold. At most kTagsPerRequest a request.
+struct FeatureQuery {
+  static constexpr std::string_view kType = "feature_query";
+  static constexpr std::size_t kTagsPerRequest = 50'000;
+  std::vector<std::uint64_t> tags;
+  template <typename Self, typename Fields>
+  static void fields(Self& self, Fields& field) {
+    field("tags", self.tags);
+  }
+};
+
+struct FeatureHolders {
+  static constexpr std::string_view kType = "feature_query_reply";
+  std::vector<HeldFeature> held;  // by any worker; others have to be made
+  template <typename Self, typename Fields>
+  static void fields(Self& self, Fields& field) {
+    field("held", self.held);
+  }
+};
+
 // `worker`: name or id, or `all`. `drain`: finish what runs first.
 struct WorkerStop {
   static constexpr std::string_view kType = "worker_stop";

@@ -55,6 +55,7 @@ struct WorkerHello {
   std::vector<ModelSet> model_sets;
   std::vector<ArtefactRef> artefacts;  // latents it holds
   std::vector<TaskProgress> running;   // leases it still works on
+  std::vector<HeldFeature> features;   // in its cache, those used last first; not all if they are many
   template <typename Self, typename Fields>
   static void fields(Self& self, Fields& field) {
     field("worker", self.worker);
@@ -69,6 +70,7 @@ struct WorkerHello {
     field("model_sets", self.model_sets);
     field("artefacts", self.artefacts);
     field("running", self.running);
+    field("features", self.features);
   }
 };
 

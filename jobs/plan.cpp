@@ -31,6 +31,7 @@ TaskSpec encode_task(const JobPlan& plan, const ClipPlan& clip, JobId job) {
   task.output = clip.output;
   task.provenance = clip.provenance;
   task.priority = plan.priority;
+  task.features = plan.features;
   return task;
 }
 

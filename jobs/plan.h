@@ -34,6 +34,7 @@ struct JobPlan {
   ModelSet models;
   std::vector<ClipPlan> clips;
   std::int32_t priority = 0;
+  FeaturePolicy features;
 
   template <typename Self, typename Fields>
   static void fields(Self& self, Fields& field) {
@@ -41,6 +42,7 @@ struct JobPlan {
     field("models", self.models);
     field("clips", self.clips);
     field("priority", self.priority);
+    field("features", self.features);
   }
 };
 

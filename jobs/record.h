@@ -23,7 +23,8 @@ struct OutputRecord {
   std::int32_t width = 0;
   std::int32_t height = 0;
   NumericsClass numerics;
-  std::vector<StageTiming> stages;  // of both tasks
+  std::vector<StageTiming> stages;   // of both tasks
+  std::vector<FeatureUse> features;  // how the encode came by each
   std::string encode_worker;
   std::string decode_worker;
   std::uint32_t encode_attempt = 0;
@@ -46,6 +47,7 @@ struct OutputRecord {
     field("height", self.height);
     field("numerics", self.numerics);
     field("stages", self.stages);
+    field("features", self.features);
     field("encode_worker", self.encode_worker);
     field("decode_worker", self.decode_worker);
     field("encode_attempt", self.encode_attempt);

@@ -10,6 +10,7 @@
 #include "common/digest.h"
 #include "common/id.h"
 #include "common/status.h"
+#include "jobs/features.h"
 #include "jobs/model_set.h"
 #include "jobs/parameters.h"
 
@@ -91,6 +92,7 @@ struct TaskSpec {
   OutputTarget output;
   std::map<std::string, std::string> provenance;  // parameter -> flag | config | defaults | built-in
   std::int32_t priority = 0;
+  FeaturePolicy features;
 
   template <typename Self, typename Fields>
   static void fields(Self& self, Fields& field) {
@@ -107,6 +109,7 @@ struct TaskSpec {
     field("output", self.output);
     field("provenance", self.provenance);
     field("priority", self.priority);
+    field("features", self.features);
   }
 };
 
@@ -127,17 +130,19 @@ struct ArtefactRef {
 };
 
 // Seconds of one stage, and whether its result came out of a cache or resident models (warm) or was made
-// (cold).
+// (cold). A stage of several parts is cold if one of them was made.
 struct StageTiming {
-  std::string stage;  // load preprocess clip vae_encode pose_net denoise vae_decode mux transfer
+  std::string stage;  // load preprocess draw clip vae_encode pose_net denoise vae_decode mux transfer
   double seconds = 0;
   bool warm = false;
+  double saved_seconds = 0;  // by what came out of the cache: what making it cost, less what reading it took
 
   template <typename Self, typename Fields>
   static void fields(Self& self, Fields& field) {
     field("stage", self.stage);
     field("seconds", self.seconds);
     field("warm", self.warm);
+    field("saved_seconds", self.saved_seconds);
   }
 };
 
@@ -153,6 +158,8 @@ struct TaskResult {
   std::vector<StageTiming> stages;
   std::uint64_t transferred_bytes = 0;  // latents fetched from other workers
   std::vector<std::string> warnings;
+  std::vector<FeatureUse> features;            // kEncodeLatents
+  std::map<std::string, std::uint32_t> calls;  // what was computed, by name (video_decode, detector, clip, …)
 
   template <typename Self, typename Fields>
   static void fields(Self& self, Fields& field) {
@@ -166,6 +173,8 @@ struct TaskResult {
     field("stages", self.stages);
     field("transferred_bytes", self.transferred_bytes);
     field("warnings", self.warnings);
+    field("features", self.features);
+    field("calls", self.calls);
   }
 };
 

@@ -68,6 +68,7 @@ stages::ExecutorOptions executor_options(const WorkerOptions& options, const std
   stages::ExecutorOptions out;
   out.models = options.models;
   out.feature_cache_dir = options.feature_cache_dir;
+  out.feature_cache_limit = options.feature_cache_limit;
   out.data_dir = options.data_dir;
   if (const std::string caches = user_cache_folder(); !caches.empty()) out.digest_store = caches + "/digests";
   out.device = options.device;
@@ -111,12 +112,11 @@ int work(const WorkerOptions& options, const std::string& endpoint) {
 
   const auto post = [&agent](agent::Event event) { agent.post(std::move(event)); };
   stages::StageExecutor executor(executor_options(options, hello.name), post, metrics);
-  runner::Runner runner(executor, post,
-                        [&metrics](const jobs::LeaseGrant& lease, const agent::TaskEnd& end,
-                                   const std::vector<jobs::StageTiming>& timings) {
-                          metrics.task_ended(lease.spec.kind, end.status);
-                          for (const auto& timing : timings) metrics.stage(timing);
-                        });
+  runner::Runner runner(executor, post, [&metrics](const jobs::LeaseGrant& lease, const agent::TaskEnd& end) {
+    metrics.task_ended(lease.spec.kind, end.status);
+    for (const auto& timing : end.result.stages) metrics.stage(timing);
+    metrics.calls(end.result.calls);
+  });
   const Status refusal = agent.run(runner, stop_request());
   const Status loaded = runner.load_status();
   const Status outcome = loaded.ok() ? refusal : loaded;
@@ -129,6 +129,7 @@ int run(int argc, char** argv) {
   WorkerOptions options;
   if (const auto code = parse_options(argc, argv, options)) return *code;
   log::initialize("worker", "info");
+  if (options.cache.action != CacheCommand::Action::kNone) return run_cache_command(options.cache);
   const auto endpoint = discovery::find_server(options.coordinator);
   if (!endpoint.ok()) {
     log::error("{}", log::printable(endpoint.status().message()));

@@ -3,11 +3,12 @@
 namespace mimicfleet::worker {
 namespace {
 
-constexpr const char* kStages[] = {"load",    "preprocess", "clip", "vae_encode", "pose_net",
-                                   "denoise", "vae_decode", "mux",  "transfer"};
+constexpr const char* kStages[] = {"load",     "preprocess", "draw",       "clip", "vae_encode",
+                                   "pose_net", "denoise",    "vae_decode", "mux",  "transfer"};
 constexpr jobs::TaskKind kKinds[] = {jobs::TaskKind::kEncodeLatents, jobs::TaskKind::kDecodeVideo};
 constexpr cache::Outcome kOutcomes[] = {cache::Outcome::kHit, cache::Outcome::kMiss,
                                         cache::Outcome::kDamaged};
+constexpr const char* kCalls[] = {"video_decode", "image_decode", "detector", "clip", "vae_encode"};
 
 }  // namespace
 
@@ -26,6 +27,10 @@ WorkerMetrics::WorkerMetrics(monitoring::Metrics& metrics)
                              metrics.histogram("mimicfleet_stage_seconds", "Seconds of each stage of a task",
                                                monitoring::stage_seconds_buckets(), labels));
     }
+    saved_seconds_.emplace(
+        stage, metrics.counter("mimicfleet_cache_saved_seconds_total",
+                               "Seconds that making what came out of the cache would have taken longer",
+                               {{"stage", stage}}));
   }
   for (const auto kind : kKinds) {
     for (const char* state : {"done", "failed", "cancelled"}) {
@@ -34,7 +39,11 @@ WorkerMetrics::WorkerMetrics(monitoring::Metrics& metrics)
                      metrics.counter("mimicfleet_tasks_total", "Attempts by how they ended here", labels));
     }
   }
-  for (const auto entry : cache::kEntryKinds) {
+  for (const char* call : kCalls) {
+    calls_.emplace(call, metrics.counter("mimicfleet_feature_computations_total",
+                                         "Inputs decoded and features computed", {{"what", call}}));
+  }
+  for (const auto entry : jobs::kFeatureKinds) {
     for (const auto outcome : kOutcomes) {
       const monitoring::Labels labels = {{"entry", std::string(to_string(entry))},
                                          {"result", std::string(to_string(outcome))}};
@@ -47,12 +56,21 @@ WorkerMetrics::WorkerMetrics(monitoring::Metrics& metrics)
 
 void WorkerMetrics::stage(const jobs::StageTiming& timing) const {
   const auto found = stage_seconds_.find({timing.stage, timing.warm});
-  if (found != stage_seconds_.end()) found->second.observe(timing.seconds);
+  if (found == stage_seconds_.end()) return;
+  found->second.observe(timing.seconds);
+  saved_seconds_.at(timing.stage).add(timing.saved_seconds);
 }
 
 void WorkerMetrics::task_ended(jobs::TaskKind kind, const Status& status) const {
   const char* state = status.ok() ? "done" : status.code() == StatusCode::kCancelled ? "cancelled" : "failed";
   tasks_.at({kind, state}).add();
+}
+
+void WorkerMetrics::calls(const std::map<std::string, std::uint32_t>& calls) const {
+  for (const auto& [what, times] : calls) {
+    const auto found = calls_.find(what);
+    if (found != calls_.end()) found->second.add(times);
+  }
 }
 
 void WorkerMetrics::cache_request(cache::EntryKind entry, cache::Outcome outcome) const {

@@ -17,6 +17,7 @@ class WorkerMetrics {
   explicit WorkerMetrics(monitoring::Metrics& metrics);
 
   void stage(const jobs::StageTiming& timing) const;
+  void calls(const std::map<std::string, std::uint32_t>& calls) const;  // TaskContext::calls()
   void task_ended(jobs::TaskKind kind, const Status& status) const;
   void cache_request(cache::EntryKind entry, cache::Outcome outcome) const;
   void models_loaded() const { model_loads_.add(); }
@@ -26,6 +27,8 @@ class WorkerMetrics {
 
  private:
   std::map<std::pair<std::string, bool>, monitoring::Histogram> stage_seconds_;
+  std::map<std::string, monitoring::Counter> saved_seconds_;  // by stage
+  std::map<std::string, monitoring::Counter> calls_;
   std::map<std::pair<jobs::TaskKind, std::string>, monitoring::Counter> tasks_;
   std::map<std::pair<cache::EntryKind, cache::Outcome>, monitoring::Counter> cache_requests_;
   monitoring::Counter model_loads_;

@@ -9,11 +9,13 @@
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace mimicfleet;
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
-  const Digest key = sha256("fuzz");
-  const auto payload = cache::decode_entry(cache::EntryKind::kKeypoints, key, bytes);
-  if (payload.ok() && cache::encode_entry(cache::EntryKind::kKeypoints, key, *payload) != bytes) std::abort();
-  const std::string encoded = cache::encode_entry(cache::EntryKind::kKeypoints, key, bytes);
-  const auto decoded = cache::decode_entry(cache::EntryKind::kKeypoints, key, encoded);
-  if (!decoded.ok() || *decoded != bytes) std::abort();
+  const cache::EntryName name{cache::EntryKind::kKeypoints, sha256("fuzz"), "numerics"};
+  const auto entry = cache::decode_entry(name, bytes);
+  if (entry.ok() && cache::encode_entry(name, *entry) != bytes) std::abort();
+  const std::string encoded = cache::encode_entry(name, {bytes, 1.5});
+  const auto decoded = cache::decode_entry(name, encoded);
+  if (!decoded.ok() || decoded->payload != bytes || decoded->made_seconds != 1.5) std::abort();
+  const auto parsed = cache::EntryName::from_bytes(bytes);
+  if (parsed && parsed->bytes() != bytes) std::abort();
   return 0;
 }

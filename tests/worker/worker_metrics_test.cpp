@@ -29,11 +29,12 @@ TEST(WorkerMetrics, AllLabelValuesAreThereFromTheStartAndPromtoolAcceptsThem) {
 TEST(WorkerMetrics, WhatHappensIsCounted) {
   monitoring::Metrics metrics;
   const WorkerMetrics worker(metrics);
-  worker.stage({"clip", 0.3, true});
+  worker.stage({"clip", 0.3, true, 2.5});
+  worker.calls({{"detector", 3}, {"a computation of a later version", 1}});
   worker.stage({"a stage of a later version", 0.3, true});
   worker.task_ended(jobs::TaskKind::kEncodeLatents, Status());
   worker.task_ended(jobs::TaskKind::kEncodeLatents, Status(StatusCode::kCancelled, "x"));
-  worker.cache_request(cache::EntryKind::kVaeLatent, cache::Outcome::kHit);
+  worker.cache_request(jobs::FeatureKind::kVaeLatent, cache::Outcome::kHit);
   worker.models_loaded();
   worker.received(7);
   const std::string text = metrics.text();
@@ -41,6 +42,8 @@ TEST(WorkerMetrics, WhatHappensIsCounted) {
   EXPECT_THAT(text, HasSubstr("mimicfleet_tasks_total{kind=\"encode_latents\",state=\"done\"} 1"));
   EXPECT_THAT(text, HasSubstr("mimicfleet_tasks_total{kind=\"encode_latents\",state=\"cancelled\"} 1"));
   EXPECT_THAT(text, HasSubstr("mimicfleet_cache_requests_total{entry=\"vae_latent\",result=\"hit\"} 1"));
+  EXPECT_THAT(text, HasSubstr("mimicfleet_cache_saved_seconds_total{stage=\"clip\"} 2.5"));
+  EXPECT_THAT(text, HasSubstr("mimicfleet_feature_computations_total{what=\"detector\"} 3"));
   EXPECT_THAT(text, HasSubstr("mimicfleet_model_loads_total 1"));
   EXPECT_THAT(text, HasSubstr("mimicfleet_transfer_bytes_total{direction=\"received\"} 7"));
 }

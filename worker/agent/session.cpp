@@ -123,6 +123,7 @@ void Session::on_ready(Ready ready, Instant now) {
   hello_.device = std::move(ready.device);
   hello_.numerics = std::move(ready.numerics);
   hello_.model_sets = std::move(ready.model_sets);
+  hello_.features = std::move(ready.features);
   if (phase_ == Phase::kLoading) phase_ = Phase::kReady;
   idle_since_ = now;
   send_hello(now);
@@ -145,7 +146,7 @@ void Session::on_end(TaskEnd end, Instant now) {
   if (revoked) {
     leave_if_drained(now);
   } else if (end.status.ok()) {
-    remember_artefact(end.result);
+    remember_holdings(end.result);
     report(end.attempt, jobs::TaskCompleted{hello_.worker, epoch_, end.attempt, std::move(end.result)}, now);
   } else {
     report(
@@ -243,12 +244,19 @@ void Session::revoke(jobs::TaskAttempt attempt) {
   actions_.cancel.push_back(attempt);
 }
 
-// So that a coordinator that restarts learns of it.
-void Session::remember_artefact(const jobs::TaskResult& result) {
-  if (!result.latents) return;
-  auto& artefacts = hello_.artefacts;
-  artefacts.insert(artefacts.begin(), *result.latents);
-  if (artefacts.size() > options_.max_artefacts) artefacts.pop_back();
+// So that a coordinator that restarts learns of them.
+void Session::remember_holdings(const jobs::TaskResult& result) {
+  if (result.latents) {
+    auto& artefacts = hello_.artefacts;
+    artefacts.insert(artefacts.begin(), *result.latents);
+    if (artefacts.size() > options_.max_artefacts) artefacts.pop_back();
+  }
+  for (const auto& use : result.features) {
+    if (!use.kept || use.outcome == jobs::FeatureOutcome::kHit) continue;
+    auto& features = hello_.features;
+    features.insert(features.begin(), {use.tag, use.made_seconds});
+    if (features.size() > options_.max_features) features.pop_back();
+  }
 }
 
 void Session::leave_if_drained(Instant now) {

@@ -33,6 +33,7 @@ struct Ready {
   std::string device;
   jobs::NumericsClass numerics;
   std::vector<jobs::ModelSet> model_sets;
+  std::vector<jobs::HeldFeature> features;  // in the cache, those used last first
 };
 
 struct SessionOptions {
@@ -43,6 +44,7 @@ struct SessionOptions {
   Duration repeat_at_most = std::chrono::seconds(10);  // … each time later, up to this
   Duration goodbye_wait = std::chrono::seconds(2);     // for the answer when leaving
   std::size_t max_artefacts = 4096;                    // in a hello
+  std::size_t max_features = 16384;                    // in a hello
   std::optional<Duration> leave_when_idle;             // without a lease for so long
 };
 
@@ -115,7 +117,7 @@ class Session {
               Instant now);
   void send_report(Report& report, Instant now);
   void revoke(jobs::TaskAttempt attempt);
-  void remember_artefact(const jobs::TaskResult& result);
+  void remember_holdings(const jobs::TaskResult& result);
   void leave_if_drained(Instant now);
   [[nodiscard]] Duration heartbeat_gap() const;
   [[nodiscard]] bool holds_nothing() const { return leases_.empty() && reports_.empty(); }

@@ -1,11 +1,14 @@
 #include "worker/cache/entry.h"
 
+#include <algorithm>
+#include <bit>
+
 namespace mimicfleet::cache {
 namespace {
 
-constexpr std::string_view kMagic = "MFC1";
-constexpr std::size_t kChecksumOffset = 4;
-constexpr std::size_t kHeaderBytes = 12;
+constexpr std::string_view kMagic = "MFC2";
+constexpr std::size_t kHeaderBytes = 20;  // magic, checksum, seconds
+constexpr std::size_t kNameBytes = 34;    // kind and key, before the numerics class
 
 void append_little_endian(std::string& out, std::uint64_t value, int bytes) {
   for (int i = 0; i < bytes; ++i) out.push_back(static_cast<char>(value >> (8 * i) & 0xff));
@@ -17,53 +20,50 @@ std::uint64_t little_endian(std::string_view bytes) {
   return value;
 }
 
-std::uint64_t checksum(EntryKind kind, const Digest& key, std::string_view payload) {
-  std::string covered = entry_key(kind, key);
-  append_little_endian(covered, payload.size(), 8);
-  append_little_endian(covered, checksum64(payload), 8);
+std::uint64_t checksum(const EntryName& name, const Entry& entry) {
+  std::string covered = name.bytes();
+  append_little_endian(covered, std::bit_cast<std::uint64_t>(entry.made_seconds), 8);
+  append_little_endian(covered, entry.payload.size(), 8);
+  append_little_endian(covered, checksum64(entry.payload), 8);
   return checksum64(covered);
 }
 
 }  // namespace
 
-std::string_view to_string(EntryKind kind) {
-  switch (kind) {
-    case EntryKind::kKeypoints:
-      return "keypoints";
-    case EntryKind::kReferenceKeypoints:
-      return "reference_keypoints";
-    case EntryKind::kReferenceImage:
-      return "reference_image";
-    case EntryKind::kClipEmbedding:
-      return "clip_embedding";
-    case EntryKind::kVaeLatent:
-      return "vae_latent";
-  }
-  return "unknown";
-}
-
-std::string entry_key(EntryKind kind, const Digest& key) {
+std::string EntryName::bytes() const {
   std::string bytes;
   append_little_endian(bytes, static_cast<std::uint64_t>(kind), 2);
   bytes.append(reinterpret_cast<const char*>(key.bytes.data()), key.bytes.size());
-  return bytes;
+  return bytes + numerics;
 }
 
-std::string encode_entry(EntryKind kind, const Digest& key, std::string_view payload) {
+std::optional<EntryName> EntryName::from_bytes(std::string_view bytes) {
+  if (bytes.size() < kNameBytes) return std::nullopt;
+  EntryName name;
+  name.kind = static_cast<EntryKind>(little_endian(bytes.substr(0, 2)));
+  const auto& kinds = jobs::kFeatureKinds;
+  if (std::find(kinds.begin(), kinds.end(), name.kind) == kinds.end()) return std::nullopt;
+  std::copy_n(bytes.begin() + 2, name.key.bytes.size(), name.key.bytes.begin());
+  name.numerics = bytes.substr(kNameBytes);
+  return name;
+}
+
+std::string encode_entry(const EntryName& name, const Entry& entry) {
   std::string bytes;
-  bytes.reserve(kHeaderBytes + payload.size());
+  bytes.reserve(kHeaderBytes + entry.payload.size());
   bytes += kMagic;
-  append_little_endian(bytes, checksum(kind, key, payload), 8);
-  bytes += payload;
+  append_little_endian(bytes, checksum(name, entry), 8);
+  append_little_endian(bytes, std::bit_cast<std::uint64_t>(entry.made_seconds), 8);
+  bytes += entry.payload;
   return bytes;
 }
 
-Result<std::string_view> decode_entry(EntryKind kind, const Digest& key, std::string_view bytes) {
+Result<Entry> decode_entry(const EntryName& name, std::string_view bytes) {
   const Status damaged(StatusCode::kCorruption, "a cache entry is damaged");
   if (bytes.size() < kHeaderBytes || !bytes.starts_with(kMagic)) return damaged;
-  const std::string_view payload = bytes.substr(kHeaderBytes);
-  if (little_endian(bytes.substr(kChecksumOffset, 8)) != checksum(kind, key, payload)) return damaged;
-  return payload;
+  const Entry entry{bytes.substr(kHeaderBytes), std::bit_cast<double>(little_endian(bytes.substr(12, 8)))};
+  if (little_endian(bytes.substr(4, 8)) != checksum(name, entry)) return damaged;
+  return entry;
 }
 
 }  // namespace mimicfleet::cache

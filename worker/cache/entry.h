@@ -1,37 +1,40 @@
 #pragma once
 
-#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "common/digest.h"
 #include "common/status.h"
+#include "jobs/features.h"
 
 // The bytes of one entry of the feature cache (docs/cache_format.md): a header that carries a checksum over
 // key and payload, then the payload. What was stored under another key, cut, or changed in any bit is found
 // out.
 namespace mimicfleet::cache {
 
-// What an entry holds. The number is part of the format; a payload of another layout gets another number.
-enum class EntryKind : std::uint16_t {
-  kKeypoints = 1,           // raw key points of a driving video
-  kReferenceKeypoints = 2,  // raw key points of the prepared reference image
-  kReferenceImage = 3,      // the prepared reference image
-  kClipEmbedding = 4,
-  kVaeLatent = 5,
+using EntryKind = jobs::FeatureKind;
+
+// What an entry is filed under. Entries of other numerics classes have the same kind and key.
+struct EntryName {
+  EntryKind kind = EntryKind::kKeypoints;
+  Digest key;            // jobs::FeatureKeys
+  std::string numerics;  // NumericsClass::name() of what made it
+
+  [[nodiscard]] std::string bytes() const;  // the database's key
+  [[nodiscard]] static std::optional<EntryName> from_bytes(std::string_view bytes);
+  friend bool operator==(const EntryName&, const EntryName&) = default;
 };
-inline constexpr EntryKind kEntryKinds[] = {EntryKind::kKeypoints, EntryKind::kReferenceKeypoints,
-                                            EntryKind::kReferenceImage, EntryKind::kClipEmbedding,
-                                            EntryKind::kVaeLatent};
-[[nodiscard]] std::string_view to_string(EntryKind kind);
 
-// kind and key, as the database orders them: 34 bytes.
-[[nodiscard]] std::string entry_key(EntryKind kind, const Digest& key);
+struct Entry {
+  std::string_view payload;
+  double made_seconds = 0;  // what making it cost
+};
 
-[[nodiscard]] std::string encode_entry(EntryKind kind, const Digest& key, std::string_view payload);
+[[nodiscard]] std::string encode_entry(const EntryName& name, const Entry& entry);
 
-// The payload inside `bytes`. kCorruption when it is not what encode_entry made for this kind and key.
-[[nodiscard]] Result<std::string_view> decode_entry(EntryKind kind, const Digest& key,
-                                                    std::string_view bytes);
+// What is inside `bytes`, which must outlive it. kCorruption when it is not what encode_entry made under this
+// name.
+[[nodiscard]] Result<Entry> decode_entry(const EntryName& name, std::string_view bytes);
 
 }  // namespace mimicfleet::cache

@@ -1,122 +1,232 @@
 #include "worker/cache/feature_cache.h"
 
-#include <atomic>
+#include <algorithm>
+#include <array>
+#include <condition_variable>
 #include <filesystem>
+#include <mutex>
+#include <thread>
 
 #include <fmt/format.h>
-#include <rocksdb/cache.h>
-#include <rocksdb/db.h>
-#include <rocksdb/options.h>
-#include <rocksdb/table.h>
 
+#include "common/files/atomic_file.h"
 #include "common/log.h"
+#include "worker/cache/database.h"
 #include "worker/cache/private_folder.h"
 
 namespace mimicfleet::cache {
 namespace {
 
-rocksdb::Options database_options() {
-  rocksdb::Options options;
-  options.create_if_missing = true;
-  // After a crash the newest entries may be gone; none of the others is.
-  options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
-  options.write_buffer_size = 16 << 20;
-  options.max_write_buffer_number = 2;
-  options.max_open_files = 128;
-  options.max_background_jobs = 1;
-  options.compression = rocksdb::kNoCompression;  // float64 key points do not shrink
-  options.keep_log_file_num = 2;
-  options.max_log_file_size = 1 << 20;
-  options.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
-  rocksdb::BlockBasedTableOptions table;
-  table.block_cache = rocksdb::NewLRUCache(8 << 20);
-  table.block_size = 16 << 10;
-  options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
-  return options;
+constexpr double kKeptWhenFull = 0.9;  // so that evictions come in batches
+constexpr double kSlack = 1.1;  // garbage that files may hold beyond the limit before they are rewritten
+constexpr std::array<double, 3> kReclaimShares = {0, 0.5, 1};
+constexpr std::size_t kMaxHeld = 100'000;
+constexpr std::uint64_t kDefaultLimit = 50'000'000'000;
+
+// For `coordinator plan`, which starts no worker.
+void write_held(const std::string& folder, const std::vector<jobs::HeldFeature>& held) {
+  std::string text;
+  for (const auto& feature : held) text += fmt::format("{:016x} {:.3f}\n", feature.tag, feature.made_seconds);
+  static_cast<void>(write_file_atomically(folder + "/held", text));
 }
 
-Result<std::unique_ptr<rocksdb::DB>> open_database(const std::string& path) {
-  rocksdb::DB* database = nullptr;
-  rocksdb::Status opened = rocksdb::DB::Open(database_options(), path, &database);
-  if (opened.IsCorruption() || opened.IsInvalidArgument()) {
-    log::warn("feature cache {} is damaged and starts anew: {}", path, opened.ToString());
-    std::error_code error;
-    std::filesystem::remove_all(path, error);
-    opened = rocksdb::DB::Open(database_options(), path, &database);
-  }
-  if (opened.ok()) return std::unique_ptr<rocksdb::DB>(database);
-  return Status(StatusCode::kFailedPrecondition,
-                fmt::format("{}: the feature cache cannot be opened: {}", path, opened.ToString()));
+// What earlier versions left: nobody reads it any more.
+void remove_old_formats(const std::string& folder) {
+  std::error_code error;
+  std::filesystem::remove_all(folder + "/features", error);
 }
 
 }  // namespace
 
-std::string_view to_string(Outcome outcome) {
-  switch (outcome) {
-    case Outcome::kHit:
-      return "hit";
-    case Outcome::kMiss:
-      return "miss";
-    case Outcome::kDamaged:
-      return "damaged";
-  }
-  return "unknown";
+std::uint64_t default_limit(const std::string& directory) {
+  std::error_code error;
+  const auto space = std::filesystem::space(directory, error);
+  return error ? kDefaultLimit : std::min<std::uint64_t>(kDefaultLimit, space.capacity / 10);
 }
 
 struct FeatureCache::Impl {
+  FeatureCacheOptions options;
   PrivateFolder folder;
-  std::unique_ptr<rocksdb::DB> database;
+  std::unique_ptr<Database> database;
   Observer observer;
-  std::atomic<bool> write_failed = false;
 
-  void note_write(const rocksdb::Status& status) {
-    if (status.ok() == !write_failed.exchange(!status.ok())) return;
-    if (status.ok()) {
-      log::info("feature cache {}: written again", folder.path());
-    } else {
-      log::warn("feature cache {}: not written, going on without: {}", folder.path(), status.ToString());
+  std::mutex mutex;
+  Recency recency;
+  bool first_is_damaged = false;
+  bool write_failed = false;
+  bool reclaim_wanted = false;
+  bool reclaiming = false;
+  bool stopping = false;
+  std::condition_variable changed;
+  std::thread reclaimer;
+
+  Impl(FeatureCacheOptions wanted, PrivateFolder claimed, std::unique_ptr<Database> opened, Observer observe)
+      : options(std::move(wanted)),
+        folder(std::move(claimed)),
+        database(std::move(opened)),
+        observer(std::move(observe)),
+        first_is_damaged(database->was_damaged()) {}
+
+  [[nodiscard]] EntryName name_of(EntryKind kind, const Digest& key) const {
+    return {kind, key, options.numerics};
+  }
+
+  // True if it was written. Called with the mutex held.
+  bool note_write(const Status& status) {
+    if (status.ok() == write_failed) {
+      write_failed = !status.ok();
+      if (status.ok()) {
+        log::info("feature cache {}: written again", folder.path());
+      } else {
+        log::warn("feature cache {}: not written, going on without: {}", folder.path(), status.message());
+      }
+    }
+    return status.ok();
+  }
+
+  Found answer(EntryKind kind, Found found) {
+    {
+      const std::lock_guard lock(mutex);
+      if (found.outcome == Outcome::kMiss && std::exchange(first_is_damaged, false)) {
+        found.outcome = Outcome::kDamaged;
+      }
+    }
+    observer(kind, found.outcome);
+    return found;
+  }
+
+  void used(const std::string& name, std::uint64_t bytes, double made_seconds) {
+    const std::lock_guard lock(mutex);
+    const Use use{recency.next_sequence(), bytes, made_seconds};
+    recency.note(name, use);
+    if (database->writable()) note_write(database->note(name, use));
+  }
+
+  void drop(const std::string& name) {
+    const std::lock_guard lock(mutex);
+    recency.forget(name);
+    if (database->writable()) note_write(database->remove({name}));
+  }
+
+  // Called with the mutex held.
+  void evict() {
+    if (recency.bytes() <= options.limit_bytes) return;
+    const auto names =
+        recency.beyond(static_cast<std::uint64_t>(kKeptWhenFull * static_cast<double>(options.limit_bytes)));
+    if (!note_write(database->remove(names))) return;
+    for (const auto& name : names) recency.forget(name);
+    log::info("feature cache {}: full, {} entries unused for longest removed", folder.path(), names.size());
+    reclaim_wanted = true;
+    changed.notify_all();
+  }
+
+  // Rewrites as little as brings the files down to the limit.
+  void reclaim() {
+    for (const double share : kReclaimShares) {
+      const Status done = database->reclaim(share);
+      if (!done.ok()) return log::warn("feature cache {}: {}", folder.path(), done.message());
+      if (static_cast<double>(database->disk_bytes()) < kSlack * static_cast<double>(options.limit_bytes))
+        return;
+    }
+  }
+
+  void reclaim_loop() {
+    std::unique_lock lock(mutex);
+    for (;;) {
+      changed.wait(lock, [this] { return stopping || reclaim_wanted; });
+      if (stopping) return;
+      reclaim_wanted = false;
+      reclaiming = true;
+      lock.unlock();
+      reclaim();
+      lock.lock();
+      reclaiming = false;
+      changed.notify_all();
     }
   }
 };
 
 FeatureCache::FeatureCache() = default;
-FeatureCache::~FeatureCache() = default;
 
-Result<std::unique_ptr<FeatureCache>> FeatureCache::open(const std::string& directory,
-                                                         const std::string& slot, Observer observer) {
-  ASSIGN_OR_RETURN(auto folder, PrivateFolder::claim(directory, "worker-" + slot));
-  ASSIGN_OR_RETURN(auto database, open_database(folder.path() + "/features"));
+FeatureCache::~FeatureCache() {
+  if (!impl_) return;
+  {
+    const std::lock_guard lock(impl_->mutex);
+    impl_->stopping = true;
+    impl_->changed.notify_all();
+  }
+  if (impl_->reclaimer.joinable()) impl_->reclaimer.join();
+  if (impl_->database->writable()) write_held(folder(), held(kMaxHeld));
+}
+
+Result<std::unique_ptr<FeatureCache>> FeatureCache::open(FeatureCacheOptions options, Observer observer) {
+  ASSIGN_OR_RETURN(auto folder, PrivateFolder::claim(options.directory, "worker-" + options.slot));
+  if (options.limit_bytes == 0) options.limit_bytes = default_limit(folder.path());
+  remove_old_formats(folder.path());
+  ASSIGN_OR_RETURN(auto database, Database::open(folder.path() + std::string(kDatabaseFolder),
+                                                 options.limit_bytes, Database::Access::kWrite));
   std::unique_ptr<FeatureCache> cache(new FeatureCache());
-  cache->impl_.reset(new Impl{std::move(folder), std::move(database), std::move(observer)});
+  cache->impl_ =
+      std::make_unique<Impl>(std::move(options), std::move(folder), std::move(database), std::move(observer));
+  Impl& impl = *cache->impl_;
+  const Status read =
+      impl.database->each_use([&](const std::string& name, const Use& use) { impl.recency.note(name, use); });
+  if (!read.ok()) log::warn("feature cache {}: {}", impl.folder.path(), read.message());
+  if (impl.database->writable()) {
+    const std::lock_guard lock(impl.mutex);
+    impl.evict();
+    impl.reclaimer = std::thread([&impl] { impl.reclaim_loop(); });
+  }
   return cache;
 }
 
-std::optional<std::string> FeatureCache::get(EntryKind kind, const Digest& key) {
-  const std::string name = entry_key(kind, key);
-  std::string bytes;
-  const rocksdb::Status found = impl_->database->Get({}, name, &bytes);
-  if (found.IsNotFound()) {
-    impl_->observer(kind, Outcome::kMiss);
-    return std::nullopt;
+FeatureCache::Found FeatureCache::get(EntryKind kind, const Digest& key) {
+  const EntryName name = impl_->name_of(kind, key);
+  const auto bytes = impl_->database->get(name.bytes());
+  if (!bytes.ok() && bytes.status().code() == StatusCode::kNotFound) return impl_->answer(kind, {});
+  const auto entry = bytes.ok() ? decode_entry(name, *bytes) : Result<Entry>(bytes.status());
+  if (!entry.ok()) {
+    log::warn("feature cache {}: a {} entry is not usable: {}", impl_->folder.path(), to_string(kind),
+              entry.status().message());
+    impl_->drop(name.bytes());
+    return impl_->answer(kind, {Outcome::kDamaged, {}, 0});
   }
-  const auto payload = found.ok()
-                           ? decode_entry(kind, key, bytes)
-                           : Result<std::string_view>(Status(StatusCode::kCorruption, found.ToString()));
-  if (payload.ok()) {
-    impl_->observer(kind, Outcome::kHit);
-    return std::string(*payload);
-  }
-  log::warn("feature cache {}: a {} entry is not usable: {}", impl_->folder.path(), to_string(kind),
-            payload.status().message());
-  impl_->note_write(impl_->database->Delete({}, name));
-  impl_->observer(kind, Outcome::kDamaged);
-  return std::nullopt;
+  impl_->used(name.bytes(), bytes->size(), entry->made_seconds);
+  return impl_->answer(kind, {Outcome::kHit, std::string(entry->payload), entry->made_seconds});
 }
 
-void FeatureCache::put(EntryKind kind, const Digest& key, std::string_view payload) {
-  impl_->note_write(impl_->database->Put({}, entry_key(kind, key), encode_entry(kind, key, payload)));
+bool FeatureCache::put(EntryKind kind, const Digest& key, const Entry& entry) {
+  if (!impl_->database->writable()) return false;
+  const EntryName name = impl_->name_of(kind, key);
+  const std::string value = encode_entry(name, entry);
+  if (value.size() > impl_->options.limit_bytes / 2) return false;
+  const std::lock_guard lock(impl_->mutex);
+  const Use use{impl_->recency.next_sequence(), value.size(), entry.made_seconds};
+  if (!impl_->note_write(impl_->database->put(name.bytes(), value, use))) return false;
+  impl_->recency.note(name.bytes(), use);
+  impl_->evict();
+  return true;
+}
+
+std::vector<jobs::HeldFeature> FeatureCache::held(std::size_t at_most) const {
+  std::vector<jobs::HeldFeature> held;
+  const std::lock_guard lock(impl_->mutex);
+  impl_->recency.newest_first([&](const std::string& bytes, const Use& use) {
+    const auto name = EntryName::from_bytes(bytes);
+    if (name && name->numerics == impl_->options.numerics) {
+      held.push_back({jobs::feature_tag(name->key), use.made_seconds});
+    }
+    return held.size() < at_most;
+  });
+  return held;
 }
 
 const std::string& FeatureCache::folder() const { return impl_->folder.path(); }
+std::uint64_t FeatureCache::disk_bytes() const { return impl_->database->disk_bytes(); }
+
+void FeatureCache::settle() {
+  std::unique_lock lock(impl_->mutex);
+  impl_->changed.wait(lock, [this] { return !impl_->reclaim_wanted && !impl_->reclaiming; });
+}
 
 }  // namespace mimicfleet::cache

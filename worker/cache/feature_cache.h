@@ -1,10 +1,12 @@
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/digest.h"
 #include "common/status.h"
@@ -12,27 +14,52 @@
 
 namespace mimicfleet::cache {
 
-enum class Outcome { kHit, kMiss, kDamaged };
-[[nodiscard]] std::string_view to_string(Outcome outcome);
+using Outcome = jobs::FeatureOutcome;
+
+struct FeatureCacheOptions {
+  std::string directory;
+  std::string slot;               // tells workers of one host apart
+  std::string numerics;           // NumericsClass::name(): only entries of this class are seen
+  std::uint64_t limit_bytes = 0;  // of all entries; 0: default_limit()
+};
+
+// 50 GB, or a tenth of the disk that `directory` is on if that is less.
+[[nodiscard]] std::uint64_t default_limit(const std::string& directory);
+
+// The database's folder inside a worker's folder.
+inline constexpr std::string_view kDatabaseFolder = "/features-2";
 
 // Features of inputs that were computed before, on this worker's disk (RocksDB). Keys are digests of all that
-// determines the value (see docs/cache_format.md), so an entry is never stale and copies of a file hit. The
-// cache never fails a task: what cannot be read is a miss, what cannot be written is not kept. Thread-safe.
+// determines the value (docs/cache_format.md), so an entry is never stale and copies of a file hit. Beyond
+// the limit the entries unused for longest go. The cache never fails a task: what cannot be read is a miss,
+// what cannot be written is not kept, a folder that cannot be written is only read. Thread-safe.
 class FeatureCache {
  public:
   using Observer = std::function<void(EntryKind, Outcome)>;
 
-  // In a folder of its own below `directory` (see PrivateFolder); `slot` tells workers of one host apart. A
-  // database that does not open because it is damaged is thrown away.
-  [[nodiscard]] static Result<std::unique_ptr<FeatureCache>> open(const std::string& directory,
-                                                                  const std::string& slot, Observer observer);
+  // In a folder of its own below the directory (see PrivateFolder). A database that does not open because it
+  // is damaged is thrown away; the first request then counts as damaged.
+  [[nodiscard]] static Result<std::unique_ptr<FeatureCache>> open(FeatureCacheOptions options,
+                                                                  Observer observer);
   ~FeatureCache();
 
-  // The payload that was put there. A damaged entry is deleted.
-  [[nodiscard]] std::optional<std::string> get(EntryKind kind, const Digest& key);
-  void put(EntryKind kind, const Digest& key, std::string_view payload);
+  struct Found {
+    Outcome outcome = Outcome::kMiss;  // the rest counts with kHit
+    std::string payload;
+    double made_seconds = 0;  // what making it had cost
+  };
+  // What was put there. A damaged entry is deleted.
+  [[nodiscard]] Found get(EntryKind kind, const Digest& key);
+  // True if it is kept.
+  bool put(EntryKind kind, const Digest& key, const Entry& entry);
+
+  // Those used last, in this cache's numerics class.
+  [[nodiscard]] std::vector<jobs::HeldFeature> held(std::size_t at_most) const;
 
   [[nodiscard]] const std::string& folder() const;
+  [[nodiscard]] std::uint64_t disk_bytes() const;
+  // Waits until the space of what was evicted has come back.
+  void settle();
 
  private:
   FeatureCache();

@@ -32,6 +32,26 @@ Result<std::string> real_folder(const std::string& path) {
   return real.string();
 }
 
+// On a disk that cannot be written an existing lock file serves as well.
+UniqueFd open_lock(const std::string& path) {
+  UniqueFd lock(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  const int error = errno;
+  if (!lock.valid() && (error == EROFS || error == EACCES)) {
+    lock.reset(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  }
+  return lock;
+}
+
+// True if the lock is ours now, false if another process has it.
+Result<bool> lock_folder(const std::string& folder, UniqueFd& lock) {
+  const std::string path = folder + kLockName;
+  lock = open_lock(path);
+  if (!lock.valid()) return file_error(path, "cannot be written", errno, StatusCode::kFailedPrecondition);
+  if (::flock(lock.get(), LOCK_EX | LOCK_NB) == 0) return true;
+  if (errno == EWOULDBLOCK) return false;
+  return file_error(path, "cannot be locked", errno, StatusCode::kFailedPrecondition);
+}
+
 }  // namespace
 
 Result<PrivateFolder> PrivateFolder::claim(const std::string& parent, const std::string& name) {
@@ -41,18 +61,20 @@ Result<PrivateFolder> PrivateFolder::claim(const std::string& parent, const std:
     folder.path_ = number == 1 ? fmt::format("{}/{}", real_parent, name)
                                : fmt::format("{}/{}-{}", real_parent, name, number);
     RETURN_IF_ERROR(make_folder(folder.path_));
-    const std::string lock = folder.path_ + kLockName;
-    folder.lock_.reset(::open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-    if (!folder.lock_.valid()) {
-      return file_error(lock, "cannot be written", errno, StatusCode::kFailedPrecondition);
-    }
-    if (::flock(folder.lock_.get(), LOCK_EX | LOCK_NB) == 0) return folder;
-    if (errno != EWOULDBLOCK) {
-      return file_error(lock, "cannot be locked", errno, StatusCode::kFailedPrecondition);
-    }
+    ASSIGN_OR_RETURN(const bool ours, lock_folder(folder.path_, folder.lock_));
+    if (ours) return folder;
   }
   return Status(StatusCode::kResourceExhausted,
                 fmt::format("{}: {} folders are in use by other processes", real_parent, kMaxFolders));
+}
+
+Result<PrivateFolder> PrivateFolder::claim_existing(const std::string& path) {
+  PrivateFolder folder;
+  folder.path_ = path;
+  ASSIGN_OR_RETURN(const bool ours, lock_folder(path, folder.lock_));
+  if (ours) return folder;
+  return Status(StatusCode::kFailedPrecondition,
+                fmt::format("{}: a worker uses it now; stop that worker first", path));
 }
 
 }  // namespace mimicfleet::cache

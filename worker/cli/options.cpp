@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "common/cli/command_line.h"
+#include "common/config/byte_size.h"
 #include "common/user_folders.h"
 
 namespace mimicfleet::worker {
@@ -18,6 +19,7 @@ constexpr const char* kExamples = R"(examples:
   worker --coordinator tcp://node1:5555 --models /data/models --device cuda:1
   worker --models models/ --device cpu --threads 4 --roots /data/clips /data/out
   worker --models models/ --kinds decode_video      only turns latents into videos
+  worker cache stats                                what the feature caches of this host's workers hold
 
 The coordinator is found by --coordinator, MIMICFLEET_SERVER, or the file that `coordinator serve` writes.
 It ends with 0 when it was asked to leave, 1 when it cannot work (models, device, refused), 2 for a mistake on
@@ -28,6 +30,8 @@ struct RawOptions {
   std::string precision = "auto";
   std::vector<std::string> kinds;
   std::string idle;
+  std::string cache_limit;
+  std::string output_mode = "human";
 };
 
 void add_flags(CLI::App& app, WorkerOptions& options, RawOptions& raw) {
@@ -42,6 +46,8 @@ void add_flags(CLI::App& app, WorkerOptions& options, RawOptions& raw) {
   app.add_option("--models", options.models, "model folders")->type_name("DIR")->expected(1, -1);
   text("--feature-cache-dir", options.feature_cache_dir, "default: ~/.cache/mimicfleet/features; '' for none",
        "DIR");
+  text("--feature-cache-limit", raw.cache_limit,
+       "bytes that it may hold, such as 20G; default: 50G, or a tenth of the disk if that is less", "SIZE");
   text("--data-dir", options.data_dir, "latents for other workers; default: ~/.cache/mimicfleet/worker",
        "DIR");
   text("--device", options.device, "auto, cpu or cuda:N", "DEVICE");
@@ -63,6 +69,36 @@ void add_flags(CLI::App& app, WorkerOptions& options, RawOptions& raw) {
   app.add_option("--exit-when-idle", raw.idle, "end after so long without a task; default: 60")
       ->type_name("[SECONDS]")
       ->expected(0, 1);
+}
+
+// worker cache stats|verify|clear
+void add_cache_commands(CLI::App& app, WorkerOptions& options, RawOptions& raw) {
+  CLI::App* cache = app.add_subcommand("cache", "look at the feature caches of workers that are stopped");
+  cache->require_subcommand(1);
+  const auto add = [&](const char* name, const char* help, CacheCommand::Action action) {
+    CLI::App* command = cache->add_subcommand(name, help);
+    command
+        ->add_option("--feature-cache-dir", options.feature_cache_dir,
+                     "default: ~/.cache/mimicfleet/features")
+        ->type_name("DIR");
+    command->add_option("--output-mode", raw.output_mode, "human (default) or json")
+        ->check(CLI::IsMember({"human", "json"}))
+        ->type_name("MODE");
+    command->callback([&options, action] { options.cache.action = action; });
+  };
+  add("stats", "entries, bytes and what they are worth", CacheCommand::Action::kStats);
+  add("verify", "read every entry and remove damaged ones", CacheCommand::Action::kVerify);
+  add("clear", "remove all entries", CacheCommand::Action::kClear);
+}
+
+Status read_cache(const RawOptions& raw, WorkerOptions& options) {
+  options.cache.directory = options.feature_cache_dir;
+  options.cache.json = raw.output_mode == "json";
+  if (raw.cache_limit.empty()) return {};
+  const auto limit = config::parse_byte_size(raw.cache_limit);
+  if (!limit.ok()) return limit.status().prefixed("--feature-cache-limit");
+  options.feature_cache_limit = *limit;
+  return {};
 }
 
 Status read_device(const std::string& device) {
@@ -115,6 +151,7 @@ Status read_further(const CLI::App& app, const RawOptions& raw, WorkerOptions& o
   RETURN_IF_ERROR(read_precision(raw.precision, options.precision));
   RETURN_IF_ERROR(read_kinds(raw.kinds, options.kinds));
   RETURN_IF_ERROR(read_idle(app, raw.idle, options.exit_when_idle));
+  RETURN_IF_ERROR(read_cache(raw, options));
   if (options.data_dir.empty()) {
     return {StatusCode::kInvalidArgument, "HOME is not set: give --data-dir and --feature-cache-dir"};
   }
@@ -133,6 +170,7 @@ std::optional<int> parse_options(int argc, char** argv, WorkerOptions& options) 
   }
   RawOptions raw;
   add_flags(app, options, raw);
+  add_cache_commands(app, options, raw);
   if (const auto code = cli::parse(app, argc, argv)) return code;
   if (const Status wrong = read_further(app, raw, options); !wrong.ok()) {
     fmt::print(stderr, "error: {}\n", wrong.message());

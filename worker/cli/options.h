@@ -8,13 +8,15 @@
 #include "common/status.h"
 #include "jobs/parameters.h"
 #include "jobs/task.h"
+#include "worker/cli/cache_command.h"
 
 namespace mimicfleet::worker {
 
 struct WorkerOptions {
-  std::string coordinator;          // endpoint; empty: see discovery::find_server
-  std::vector<std::string> models;  // model roots
-  std::string feature_cache_dir;    // empty: no feature cache
+  std::string coordinator;                // endpoint; empty: see discovery::find_server
+  std::vector<std::string> models;        // model roots
+  std::string feature_cache_dir;          // empty: no feature cache
+  std::uint64_t feature_cache_limit = 0;  // bytes; 0: cache::default_limit
   std::string data_dir;
   std::string device = "auto";
   jobs::Precision precision = jobs::Precision::kAuto;
@@ -27,6 +29,7 @@ struct WorkerOptions {
   std::string name;
   bool exit_with_parent = false;
   std::optional<std::chrono::seconds> exit_when_idle;
+  CacheCommand cache;  // instead of working
 };
 
 // Fills `options` from the command line. The code to exit with if the program should end now.

@@ -139,16 +139,17 @@ void Runner::end(const TaskPtr& task, Result<jobs::TaskResult> result) {
   end.attempt = context.attempt();
   end.status = result.status();
   end.lost_inputs = context.lost_inputs();
-  if (result.ok()) {
-    end.result = std::move(*result);
-    end.result.stages = context.timings();
-    end.result.warnings = context.warnings();
-    end.result.transferred_bytes = context.transferred_bytes();
-  } else if (end.status.code() != StatusCode::kCancelled) {
+  if (result.ok()) end.result = std::move(*result);
+  end.result.stages = context.timings();
+  end.result.features = context.features();
+  end.result.calls = context.calls();
+  end.result.warnings = context.warnings();
+  end.result.transferred_bytes = context.transferred_bytes();
+  if (!end.status.ok() && end.status.code() != StatusCode::kCancelled) {
     log::warn("{} {}: {}", to_string(task->lease.spec.kind), log::printable(task->lease.spec.name),
               log::printable(end.status.message()));
   }
-  observe_(task->lease, end, context.timings());
+  observe_(task->lease, end);
   post_(std::move(end));
 }
 

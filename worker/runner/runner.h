@@ -43,9 +43,8 @@ class Executor {
 class Runner final : public agent::TaskRunner {
  public:
   using Post = std::function<void(agent::Event)>;
-  // Sees every end before it is posted, with the timings of the stages that were finished.
-  using Observer = std::function<void(const jobs::LeaseGrant&, const agent::TaskEnd&,
-                                      const std::vector<jobs::StageTiming>&)>;
+  // Sees every end before it is posted. Also that of a failed attempt has the stages that were finished.
+  using Observer = std::function<void(const jobs::LeaseGrant&, const agent::TaskEnd&)>;
 
   // `post` and `observe` are called from both threads. When loading fails, Stop is posted. All must outlive
   // the runner.

@@ -14,16 +14,48 @@ void TaskContext::progress(const std::string& stage, int step, int steps) const 
   on_progress_({attempt_.task, attempt_.attempt, stage, step, steps});
 }
 
-void TaskContext::add_time(const std::string& stage, double seconds, bool warm) {
+void TaskContext::add_time(const std::string& stage, double seconds, bool warm, double saved_seconds) {
   const std::lock_guard lock(mutex_);
   const auto found = std::find_if(timings_.begin(), timings_.end(),
                                   [&](const jobs::StageTiming& timing) { return timing.stage == stage; });
   if (found == timings_.end()) {
-    timings_.push_back({stage, seconds, warm});
+    timings_.push_back({stage, seconds, warm, saved_seconds});
   } else {
     found->seconds += seconds;
     found->warm = found->warm && warm;
+    found->saved_seconds += saved_seconds;
   }
+}
+
+void TaskContext::count_call(const std::string& what) {
+  const std::lock_guard lock(mutex_);
+  ++calls_[what];
+}
+
+jobs::FeatureUse& TaskContext::feature(jobs::FeatureKind kind) {
+  const auto found = std::find_if(features_.begin(), features_.end(),
+                                  [&](const jobs::FeatureUse& use) { return use.kind == kind; });
+  if (found != features_.end()) return *found;
+  return features_.emplace_back(jobs::FeatureUse{kind});
+}
+
+void TaskContext::add_feature(jobs::FeatureUse use) {
+  const std::lock_guard lock(mutex_);
+  feature(use.kind) = use;
+}
+
+void TaskContext::feature_made(jobs::FeatureKind kind, double seconds, bool kept) {
+  const std::lock_guard lock(mutex_);
+  jobs::FeatureUse& use = feature(kind);
+  use.made_seconds = seconds;
+  use.kept = kept;
+}
+
+void TaskContext::feature_damaged(jobs::FeatureKind kind) {
+  const std::lock_guard lock(mutex_);
+  jobs::FeatureUse& use = feature(kind);
+  use.outcome = jobs::FeatureOutcome::kDamaged;
+  use.kept = false;
 }
 
 void TaskContext::warn(std::string warning) {
@@ -46,6 +78,16 @@ std::vector<jobs::StageTiming> TaskContext::timings() const {
   return timings_;
 }
 
+std::vector<jobs::FeatureUse> TaskContext::features() const {
+  const std::lock_guard lock(mutex_);
+  return features_;
+}
+
+std::map<std::string, std::uint32_t> TaskContext::calls() const {
+  const std::lock_guard lock(mutex_);
+  return calls_;
+}
+
 std::vector<std::string> TaskContext::warnings() const {
   const std::lock_guard lock(mutex_);
   return warnings_;
@@ -66,8 +108,8 @@ StageTimer::StageTimer(TaskContext& context, std::string stage)
   context_.progress(stage_);
 }
 
-void StageTimer::finish(bool warm) {
-  context_.add_time(stage_, to_seconds(SteadyClock().now() - begin_), warm);
+void StageTimer::finish(bool warm, double saved_seconds) {
+  context_.add_time(stage_, to_seconds(SteadyClock().now() - begin_), warm, saved_seconds);
 }
 
 }  // namespace mimicfleet::runner

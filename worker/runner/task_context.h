@@ -3,6 +3,7 @@
 #include <atomic>
 #include <chrono>
 #include <functional>
+#include <map>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -29,23 +30,35 @@ class TaskContext {
   void progress(const std::string& stage, int step = 0, int steps = 0) const;
 
   // Adds to the stage's seconds. A stage of which any part was made anew is cold.
-  void add_time(const std::string& stage, double seconds, bool warm);
+  void add_time(const std::string& stage, double seconds, bool warm, double saved_seconds = 0);
+  // `what` was computed once more: video_decode, image_decode, detector, clip, vae_encode, …
+  void count_call(const std::string& what);
+  // How the attempt came by a feature; then, unless it was a hit, what making it cost and whether it is kept.
+  void add_feature(jobs::FeatureUse use);
+  void feature_made(jobs::FeatureKind kind, double seconds, bool kept);
+  void feature_damaged(jobs::FeatureKind kind);  // what looked like a hit was none
   void warn(std::string warning);
   void add_transferred(std::uint64_t bytes);
   void add_lost_input(const Digest& content);
 
   // For the report, once the attempt is over.
   [[nodiscard]] std::vector<jobs::StageTiming> timings() const;
+  [[nodiscard]] std::vector<jobs::FeatureUse> features() const;
+  [[nodiscard]] std::map<std::string, std::uint32_t> calls() const;
   [[nodiscard]] std::vector<std::string> warnings() const;
   [[nodiscard]] std::uint64_t transferred_bytes() const;
   [[nodiscard]] std::vector<Digest> lost_inputs() const;
 
  private:
+  jobs::FeatureUse& feature(jobs::FeatureKind kind);  // with the mutex held
+
   const jobs::TaskAttempt attempt_;
   const OnProgress on_progress_;
   std::atomic<bool> cancelled_ = false;
   mutable std::mutex mutex_;
   std::vector<jobs::StageTiming> timings_;  // in the order in which the stages began
+  std::vector<jobs::FeatureUse> features_;
+  std::map<std::string, std::uint32_t> calls_;
   std::vector<std::string> warnings_;
   std::uint64_t transferred_bytes_ = 0;
   std::vector<Digest> lost_inputs_;
@@ -55,7 +68,7 @@ class TaskContext {
 class StageTimer {
  public:
   StageTimer(TaskContext& context, std::string stage);
-  void finish(bool warm = false);
+  void finish(bool warm = false, double saved_seconds = 0);
 
  private:
   TaskContext& context_;

@@ -147,6 +147,7 @@ jobs::OutputRecord Decoding::record(const jobs::TaskResult& result) const {
   record.models = models_.set;
   record.parameters = lease_.spec.parameters;
   record.provenance = lease_.spec.provenance;
+  record.features = input.made_by.features;
   record.frames = result.frames;
   record.width = result.width;
   record.height = result.height;

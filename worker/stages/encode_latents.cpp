@@ -6,7 +6,7 @@
 #include <ATen/ops/isfinite.h>
 #include <fmt/format.h>
 
-#include "worker/cache/feature_keys.h"
+#include "common/clock.h"
 #include "worker/models/image/reference_image.h"
 #include "worker/models/pose/draw.h"
 #include "worker/models/pose/retarget.h"
@@ -15,26 +15,15 @@
 namespace mimicfleet::stages {
 namespace {
 
-using cache::EntryKind;
+using jobs::FeatureKind;
 
 constexpr std::size_t kFrameBudgetBytes = 256 << 20;
 constexpr std::size_t kFramesAtOnce = 4 * pose::PoseEstimator::kFramesPerBatch;
 
-// The names of all that one encode may find in the cache.
-struct Keys {
-  Digest keypoints;
-  Digest reference_image;
-  Digest reference_keypoints;
-  Digest clip_embedding;
-  Digest vae_latent;
-
-  Keys(const jobs::NumericsClass& numerics, const jobs::TaskSpec& spec, const jobs::ModelSet& models)
-      : keypoints(cache::keypoints_key(numerics, spec.video.digest, models.detector, spec.parameters)),
-        reference_image(cache::reference_image_key(numerics, spec.reference.digest, spec.parameters)),
-        reference_keypoints(cache::reference_keypoints_key(reference_image, models.detector)),
-        clip_embedding(cache::clip_embedding_key(reference_image, models.clip)),
-        vae_latent(cache::vae_latent_key(reference_image, models.vae, spec.parameters)) {}
-};
+jobs::FeatureKeys keys_of(const jobs::LeaseGrant& lease) {
+  return jobs::feature_keys(lease.spec.video.digest, lease.spec.reference.digest, lease.models,
+                            lease.spec.parameters);
+}
 
 // One encode on its way through the stages.
 class Encoding {
@@ -44,7 +33,8 @@ class Encoding {
       : services_(services),
         models_(models),
         spec_(lease.spec),
-        keys_(services.device.numerics, lease.spec, lease.models),
+        keys_(keys_of(lease)),
+        features_(services.features, lease.spec.features, context),
         inputs_(inputs),
         context_(context) {}
 
@@ -54,13 +44,20 @@ class Encoding {
   struct Reference {
     at::Tensor resized;   // uint8 [3, H, W]
     at::Tensor prepared;  // uint8 [3, H, W]
-    bool warm = false;
   };
-  [[nodiscard]] Result<Reference> prepare_reference();
-  [[nodiscard]] Result<pose::FramePose> reference_pose(const Reference& reference, bool& warm);
-  [[nodiscard]] Result<VideoKeypoints> driving_poses(bool& warm);
-  [[nodiscard]] Result<at::Tensor> pose_pictures(const Reference& reference);
-  [[nodiscard]] Result<at::Tensor> feature(const char* stage, EntryKind kind, const Digest& key,
+  // What was come by, and whether all of it out of the cache.
+  struct Warmth {
+    bool warm = true;
+    double saved_seconds = 0;
+  };
+  [[nodiscard]] Result<Reference> prepare_reference(Warmth& warmth);
+  [[nodiscard]] Result<pose::FramePose> reference_pose(const Reference& reference, Warmth& warmth);
+  [[nodiscard]] Result<VideoKeypoints> driving_poses(Warmth& warmth);
+  [[nodiscard]] Result<std::vector<pose::FramePose>> estimate(const at::Tensor& frames,
+                                                              const std::string& path);
+  [[nodiscard]] Result<at::Tensor> pose_pictures(const pose::FramePose& own, const VideoKeypoints& driving,
+                                                 const Reference& reference);
+  [[nodiscard]] Result<at::Tensor> feature(const char* stage, FeatureKind kind, const Digest& key,
                                            const std::function<Result<at::Tensor>()>& make);
   [[nodiscard]] Result<at::Tensor> sample(const svd::ImageConditioning& conditioning,
                                           const at::Tensor& poses);
@@ -69,18 +66,22 @@ class Encoding {
   Services& services_;
   LoadedModels& models_;
   const jobs::TaskSpec& spec_;
-  const Keys keys_;
+  const jobs::FeatureKeys keys_;
+  const Features features_;
   EncodeInputs& inputs_;
   runner::TaskContext& context_;
   double source_fps_ = 0;
 };
 
-Result<Encoding::Reference> Encoding::prepare_reference() {
+Result<Encoding::Reference> Encoding::prepare_reference(Warmth& warmth) {
   if (!inputs_.reference) {
-    auto tensors = tensors_from_bytes(std::move(inputs_.reference_bytes), {"resized", "prepared"});
+    auto tensors = tensors_from_bytes(std::move(inputs_.kept_reference->payload), {"resized", "prepared"});
     if (!tensors.ok()) return tensors.status().prefixed("feature cache");
-    return Reference{tensors->at("resized"), tensors->at("prepared"), true};
+    warmth.saved_seconds += inputs_.kept_reference->saved_seconds;
+    return Reference{tensors->at("resized"), tensors->at("prepared")};
   }
+  warmth.warm = false;
+  const Instant begin = SteadyClock().now();
   const auto& image = *inputs_.reference;
   const auto& parameters = spec_.parameters;
   const image::Size size = parameters.width != 0
@@ -89,50 +90,65 @@ Result<Encoding::Reference> Encoding::prepare_reference() {
   const at::Tensor pixels = to_tensor(std::vector{image})[0].permute({2, 0, 1}).contiguous();
   auto made = image::prepare_reference_image(pixels, size);
   if (!made.ok()) return made.status().prefixed(spec_.reference.path);
-  services_.features.put(EntryKind::kReferenceImage, keys_.reference_image,
-                         tensors_to_bytes({{"resized", made->resized}, {"prepared", made->prepared}}));
-  return Reference{made->resized, made->prepared, false};
+  features_.keep(FeatureKind::kReferenceImage, keys_.reference_image,
+                 tensors_to_bytes({{"resized", made->resized}, {"prepared", made->prepared}}),
+                 inputs_.image_seconds + to_seconds(SteadyClock().now() - begin));
+  return Reference{made->resized, made->prepared};
 }
 
-Result<pose::FramePose> Encoding::reference_pose(const Reference& reference, bool& warm) {
-  if (auto bytes = services_.features.get(EntryKind::kReferenceKeypoints, keys_.reference_keypoints)) {
-    auto kept = keypoints_from_bytes(std::move(*bytes));
-    if (kept.ok() && kept->frames.size() == 1) return kept->frames[0];
+Result<std::vector<pose::FramePose>> Encoding::estimate(const at::Tensor& frames, const std::string& path) {
+  context_.count_call("detector");
+  auto poses = models_.pose->estimate(frames);
+  if (!poses.ok()) return poses.status().prefixed(path);
+  return poses;
+}
+
+Result<pose::FramePose> Encoding::reference_pose(const Reference& reference, Warmth& warmth) {
+  if (auto found = features_.find(FeatureKind::kReferenceKeypoints, keys_.reference_keypoints)) {
+    auto kept = keypoints_from_bytes(std::move(found->payload));
+    if (kept.ok() && kept->frames.size() == 1) {
+      warmth.saved_seconds += found->saved_seconds;
+      return kept->frames[0];
+    }
+    context_.feature_damaged(FeatureKind::kReferenceKeypoints);
   }
-  warm = false;
-  auto poses = models_.pose->estimate(reference.resized.permute({1, 2, 0}).contiguous().unsqueeze(0));
-  if (!poses.ok()) return poses.status().prefixed(spec_.reference.path);
-  services_.features.put(EntryKind::kReferenceKeypoints, keys_.reference_keypoints,
-                         keypoints_to_bytes({*poses, {}, 1}));
-  return poses->at(0);
+  warmth.warm = false;
+  const Instant begin = SteadyClock().now();
+  ASSIGN_OR_RETURN(const auto poses, estimate(reference.resized.permute({1, 2, 0}).contiguous().unsqueeze(0),
+                                              spec_.reference.path));
+  features_.keep(FeatureKind::kReferenceKeypoints, keys_.reference_keypoints,
+                 keypoints_to_bytes({poses, {}, 1}), to_seconds(SteadyClock().now() - begin));
+  return poses.at(0);
 }
 
-Result<VideoKeypoints> Encoding::driving_poses(bool& warm) {
-  if (inputs_.keypoints) return *std::move(inputs_.keypoints);
-  warm = false;
+Result<VideoKeypoints> Encoding::driving_poses(Warmth& warmth) {
+  if (inputs_.keypoints) {
+    warmth.saved_seconds += inputs_.keypoints_saved_seconds;
+    return *std::move(inputs_.keypoints);
+  }
+  warmth.warm = false;
+  const Instant begin = SteadyClock().now();
   VideoKeypoints found{{}, inputs_.frames->info().average_fps, inputs_.frames->stride()};
   for (;;) {
     ASSIGN_OR_RETURN(const auto frames,
                      inputs_.frames->next(kFramesAtOnce, [this] { return context_.cancelled(); }));
     if (frames.empty()) break;
-    auto poses = models_.pose->estimate(to_tensor(frames));
-    if (!poses.ok()) return poses.status().prefixed(spec_.video.path);
-    std::move(poses->begin(), poses->end(), std::back_inserter(found.frames));
+    ASSIGN_OR_RETURN(auto poses, estimate(to_tensor(frames), spec_.video.path));
+    std::move(poses.begin(), poses.end(), std::back_inserter(found.frames));
     context_.progress("preprocess", static_cast<int>(found.frames.size()));
     RETURN_IF_ERROR(context_.check_cancelled());
   }
   inputs_.frames.reset();
-  services_.features.put(EntryKind::kKeypoints, keys_.keypoints, keypoints_to_bytes(found));
+  features_.keep(FeatureKind::kKeypoints, keys_.keypoints, keypoints_to_bytes(found),
+                 inputs_.open_seconds + to_seconds(SteadyClock().now() - begin));
   return found;
 }
 
 // uint8 [F, 3, H, W], the reference's own pose first.
-Result<at::Tensor> Encoding::pose_pictures(const Reference& reference) {
-  runner::StageTimer timer(context_, "preprocess");
-  bool warm = reference.warm;
-  ASSIGN_OR_RETURN(const auto own, reference_pose(reference, warm));
-  ASSIGN_OR_RETURN(const auto driving, driving_poses(warm));
-  source_fps_ = driving.average_fps.value() / static_cast<double>(driving.stride);
+Result<at::Tensor> Encoding::pose_pictures(const pose::FramePose& own, const VideoKeypoints& driving,
+                                           const Reference& reference) {
+  RETURN_IF_ERROR(context_.check_cancelled());
+  runner::StageTimer timer(context_, "draw");
   const auto mode = spec_.parameters.retarget == jobs::Retarget::kGraft ? pose::RetargetMode::kGraft
                                                                         : pose::RetargetMode::kRescale;
   auto poses = pose::retarget(own, driving.frames, mode);
@@ -145,20 +161,20 @@ Result<at::Tensor> Encoding::pose_pictures(const Reference& reference) {
   ASSIGN_OR_RETURN(at::Tensor pictures, pose::draw_poses(*poses, static_cast<int>(reference.resized.size(1)),
                                                          static_cast<int>(reference.resized.size(2)),
                                                          spec_.parameters.pose_canvas));
-  timer.finish(warm);
+  timer.finish();
   return pictures;
 }
 
-Result<at::Tensor> Encoding::feature(const char* stage, EntryKind kind, const Digest& key,
+Result<at::Tensor> Encoding::feature(const char* stage, FeatureKind kind, const Digest& key,
                                      const std::function<Result<at::Tensor>()>& make) {
   RETURN_IF_ERROR(context_.check_cancelled());
   runner::StageTimer timer(context_, stage);
-  ASSIGN_OR_RETURN(auto made,
-                   services_.features.get_or_make(kind, key, {"value"}, [&]() -> Result<NamedTensors> {
-                     ASSIGN_OR_RETURN(at::Tensor value, make());
-                     return NamedTensors{{"value", std::move(value)}};
-                   }));
-  timer.finish(made.warm);
+  ASSIGN_OR_RETURN(auto made, features_.get_or_make(kind, key, {"value"}, [&]() -> Result<NamedTensors> {
+    context_.count_call(stage);
+    ASSIGN_OR_RETURN(at::Tensor value, make());
+    return NamedTensors{{"value", std::move(value)}};
+  }));
+  timer.finish(made.warm, made.saved_seconds);
   return made.tensors.at("value");
 }
 
@@ -208,14 +224,20 @@ Result<jobs::ArtefactRef> Encoding::keep(const at::Tensor& latents) {
 }
 
 Result<jobs::TaskResult> Encoding::run() {
-  ASSIGN_OR_RETURN(const Reference reference, prepare_reference());
-  ASSIGN_OR_RETURN(const at::Tensor poses, pose_pictures(reference));
+  runner::StageTimer preprocess(context_, "preprocess");
+  Warmth warmth;
+  ASSIGN_OR_RETURN(const Reference reference, prepare_reference(warmth));
+  ASSIGN_OR_RETURN(const auto own_pose, reference_pose(reference, warmth));
+  ASSIGN_OR_RETURN(const auto driving, driving_poses(warmth));
+  source_fps_ = driving.average_fps.value() / static_cast<double>(driving.stride);
+  preprocess.finish(warmth.warm, warmth.saved_seconds);
+  ASSIGN_OR_RETURN(const at::Tensor poses, pose_pictures(own_pose, driving, reference));
   svd::ImageConditioning conditioning;
   ASSIGN_OR_RETURN(conditioning.clip_embedding,
-                   feature("clip", EntryKind::kClipEmbedding, keys_.clip_embedding,
+                   feature("clip", FeatureKind::kClipEmbedding, keys_.clip_embedding,
                            [&] { return svd::encode_clip(models_.diffusion, reference.prepared); }));
   ASSIGN_OR_RETURN(
-      conditioning.vae_latent, feature("vae_encode", EntryKind::kVaeLatent, keys_.vae_latent, [&] {
+      conditioning.vae_latent, feature("vae_encode", FeatureKind::kVaeLatent, keys_.vae_latent, [&] {
         return svd::encode_image_latent(models_.diffusion, reference.prepared, spec_.parameters.seed,
                                         spec_.parameters.noise_aug_strength);
       }));
@@ -230,32 +252,51 @@ Result<jobs::TaskResult> Encoding::run() {
   return result;
 }
 
+// Key points out of the cache, or the stream of frames to find them in.
+Status find_or_open(const Features& features, const Digest& key, StableFile video, const jobs::TaskSpec& spec,
+                    runner::TaskContext& context, EncodeInputs& inputs) {
+  if (auto found = features.find(FeatureKind::kKeypoints, key)) {
+    auto keypoints = keypoints_from_bytes(std::move(found->payload));
+    if (keypoints.ok()) {
+      inputs.keypoints = std::move(*keypoints);
+      inputs.keypoints_saved_seconds = found->saved_seconds;
+      return {};
+    }
+    context.feature_damaged(FeatureKind::kKeypoints);
+  }
+  const Instant begin = SteadyClock().now();
+  context.count_call("video_decode");
+  ASSIGN_OR_RETURN(inputs.frames,
+                   FrameStream::open(std::move(video), spec.parameters.sample_stride, kFrameBudgetBytes));
+  inputs.open_seconds = to_seconds(SteadyClock().now() - begin);
+  return {};
+}
+
+// The prepared image out of the cache, or the image.
+Status find_or_read(const Features& features, const Digest& key, const StableFile& reference,
+                    runner::TaskContext& context, EncodeInputs& inputs) {
+  inputs.kept_reference = features.find(FeatureKind::kReferenceImage, key);
+  if (inputs.kept_reference) return {};
+  const Instant begin = SteadyClock().now();
+  context.count_call("image_decode");
+  ASSIGN_OR_RETURN(inputs.reference, av::read_image(reference));
+  inputs.image_seconds = to_seconds(SteadyClock().now() - begin);
+  return {};
+}
+
 }  // namespace
 
 Result<std::unique_ptr<EncodeInputs>> prepare_encode(const Services& services, const jobs::LeaseGrant& lease,
                                                      runner::TaskContext& context) {
   runner::StageTimer timer(context, "preprocess");
-  const Keys keys(services.device.numerics, lease.spec, lease.models);
+  const jobs::FeatureKeys keys = keys_of(lease);
+  const Features features(services.features, lease.spec.features, context);
   ASSIGN_OR_RETURN(StableFile video, services.inputs.open_input(lease.spec.video));
   ASSIGN_OR_RETURN(const StableFile reference, services.inputs.open_input(lease.spec.reference));
   auto inputs = std::make_unique<EncodeInputs>();
-  if (auto bytes = services.features.get(EntryKind::kKeypoints, keys.keypoints)) {
-    auto keypoints = keypoints_from_bytes(std::move(*bytes));
-    if (keypoints.ok()) inputs->keypoints = std::move(*keypoints);
-  }
-  bool warm = true;
-  if (!inputs->keypoints) {
-    warm = false;
-    ASSIGN_OR_RETURN(inputs->frames, FrameStream::open(std::move(video), lease.spec.parameters.sample_stride,
-                                                       kFrameBudgetBytes));
-  }
-  if (auto bytes = services.features.get(EntryKind::kReferenceImage, keys.reference_image)) {
-    inputs->reference_bytes = std::move(*bytes);
-  } else {
-    warm = false;
-    ASSIGN_OR_RETURN(inputs->reference, av::read_image(reference));
-  }
-  timer.finish(warm);
+  RETURN_IF_ERROR(find_or_open(features, keys.keypoints, std::move(video), lease.spec, context, *inputs));
+  RETURN_IF_ERROR(find_or_read(features, keys.reference_image, reference, context, *inputs));
+  timer.finish(!inputs->frames && !inputs->reference);
   return inputs;
 }
 

@@ -15,10 +15,13 @@ namespace mimicfleet::stages {
 struct EncodeInputs final : runner::Prepared {
   // One of the two: key points out of the cache, or frames to find them in.
   std::optional<VideoKeypoints> keypoints;
+  double keypoints_saved_seconds = 0;
   std::unique_ptr<FrameStream> frames;
+  double open_seconds = 0;
   // One of the two: the prepared image out of the cache, or the image itself.
-  std::string reference_bytes;
+  std::optional<Features::Found> kept_reference;
   std::optional<av::Image> reference;
+  double image_seconds = 0;
 };
 
 // On the preparing thread. Codes of InputFiles::open_input(), FrameStream::open() and av::read_image().

@@ -10,6 +10,7 @@ namespace mimicfleet::stages {
 namespace {
 
 constexpr std::size_t kMaxAnnouncedArtefacts = 4096;
+constexpr std::size_t kMaxAnnouncedFeatures = 16384;
 
 // The device as a part of a folder's name.
 std::string slot_of(std::string device) {
@@ -44,10 +45,10 @@ Status StageExecutor::open_artefacts() {
   return {};
 }
 
-void StageExecutor::open_feature_cache() {
+void StageExecutor::open_feature_cache(const jobs::NumericsClass& numerics) {
   if (options_.feature_cache_dir.empty()) return;
   auto opened = cache::FeatureCache::open(
-      options_.feature_cache_dir, slot_of(options_.device),
+      {options_.feature_cache_dir, slot_of(options_.device), numerics.name(), options_.feature_cache_limit},
       [this](cache::EntryKind entry, cache::Outcome outcome) { metrics_.cache_request(entry, outcome); });
   if (opened.ok()) {
     feature_cache_ = std::move(*opened);
@@ -59,16 +60,17 @@ void StageExecutor::open_feature_cache() {
 Result<agent::Ready> StageExecutor::load() {
   ASSIGN_OR_RETURN(InputFiles inputs, InputFiles::open(options_.roots, digests_));
   RETURN_IF_ERROR(open_artefacts());
-  open_feature_cache();
   ASSIGN_OR_RETURN(Device device, open_device(options_.device, options_.precision, options_.threads));
+  open_feature_cache(device.numerics);
   ASSIGN_OR_RETURN(ModelLibrary models, ModelLibrary::find(options_.models, digests_));
-  services_.reset(new Services{std::move(inputs), Features(feature_cache_.get()), *artefacts_,
-                               std::move(device), std::move(models), options_.decoder_only,
-                               options_.worker_name, metrics_});
+  services_.reset(new Services{std::move(inputs), feature_cache_.get(), *artefacts_, std::move(device),
+                               std::move(models), options_.decoder_only, options_.worker_name, metrics_});
   const auto sets = services_->models.sets();
   ASSIGN_OR_RETURN(const auto first, services_->use_models(sets.at(0).id));
   load_seconds_ = first.load_seconds;
-  return agent::Ready{services_->device.name, services_->device.numerics, sets};
+  agent::Ready ready{services_->device.name, services_->device.numerics, sets, {}};
+  if (feature_cache_) ready.features = feature_cache_->held(kMaxAnnouncedFeatures);
+  return ready;
 }
 
 Result<std::unique_ptr<runner::Prepared>> StageExecutor::prepare(const jobs::LeaseGrant& lease,

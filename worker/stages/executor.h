@@ -15,7 +15,8 @@ namespace mimicfleet::stages {
 
 struct ExecutorOptions {
   std::vector<std::string> models;
-  std::string feature_cache_dir;  // empty: none
+  std::string feature_cache_dir;          // empty: none
+  std::uint64_t feature_cache_limit = 0;  // bytes; 0: see cache::default_limit
   std::string data_dir;
   std::string digest_store;  // where digests of files are remembered; empty: nowhere
   std::string device = "auto";
@@ -47,7 +48,7 @@ class StageExecutor final : public runner::Executor {
 
  private:
   [[nodiscard]] Status open_artefacts();
-  void open_feature_cache();
+  void open_feature_cache(const jobs::NumericsClass& numerics);
 
   const ExecutorOptions options_;
   const Post post_;

@@ -1,29 +1,50 @@
 #include "worker/stages/features.h"
 
+#include <algorithm>
+
+#include "common/clock.h"
 #include "common/log.h"
 #include "worker/stages/tensor_bytes.h"
 
 namespace mimicfleet::stages {
 
-std::optional<std::string> Features::get(cache::EntryKind kind, const Digest& key) const {
-  return cache_ == nullptr ? std::nullopt : cache_->get(kind, key);
+using jobs::FeatureOutcome;
+
+std::optional<Features::Found> Features::find(jobs::FeatureKind kind, const Digest& key) const {
+  if (cache_ == nullptr || !policy_.takes(kind)) {
+    context_.add_feature({kind, FeatureOutcome::kUnasked, jobs::feature_tag(key)});
+    return std::nullopt;
+  }
+  const SteadyClock clock;
+  const Instant begin = clock.now();
+  auto found = cache_->get(kind, key);
+  const bool hit = found.outcome == FeatureOutcome::kHit;
+  context_.add_feature({kind, found.outcome, jobs::feature_tag(key), found.made_seconds, hit});
+  if (!hit) return std::nullopt;
+  return Found{std::move(found.payload), std::max(0.0, found.made_seconds - to_seconds(clock.now() - begin))};
 }
 
-void Features::put(cache::EntryKind kind, const Digest& key, const std::string& payload) const {
-  if (cache_ != nullptr) cache_->put(kind, key, payload);
+void Features::keep(jobs::FeatureKind kind, const Digest& key, const std::string& payload,
+                    double made_seconds) const {
+  const bool kept =
+      cache_ != nullptr && policy_.leaves(kind) && cache_->put(kind, key, {payload, made_seconds});
+  context_.feature_made(kind, made_seconds, kept);
 }
 
-Result<Features::Made> Features::get_or_make(cache::EntryKind kind, const Digest& key,
+Result<Features::Made> Features::get_or_make(jobs::FeatureKind kind, const Digest& key,
                                              const std::vector<std::string>& names,
                                              const std::function<Result<NamedTensors>()>& make) const {
-  if (auto payload = get(kind, key)) {
-    auto tensors = tensors_from_bytes(std::move(*payload), names);
-    if (tensors.ok()) return Made{std::move(*tensors), true};
+  if (auto found = find(kind, key)) {
+    auto tensors = tensors_from_bytes(std::move(found->payload), names);
+    if (tensors.ok()) return Made{std::move(*tensors), true, found->saved_seconds};
     log::warn("feature cache: a {} entry is not understood: {}", to_string(kind), tensors.status().message());
+    context_.feature_damaged(kind);
   }
+  const SteadyClock clock;
+  const Instant begin = clock.now();
   ASSIGN_OR_RETURN(NamedTensors tensors, make());
-  put(kind, key, tensors_to_bytes(tensors));
-  return Made{std::move(tensors), false};
+  keep(kind, key, tensors_to_bytes(tensors), to_seconds(clock.now() - begin));
+  return Made{std::move(tensors), false, 0};
 }
 
 }  // namespace mimicfleet::stages

@@ -14,7 +14,7 @@ namespace mimicfleet::stages {
 // What the stages of all tasks share; made once, when the worker loads.
 struct Services {
   InputFiles inputs;
-  Features features;
+  cache::FeatureCache* features;  // null: none
   artefacts::ArtefactStore& artefacts;
   Device device;
   ModelLibrary models;

@@ -51,7 +51,7 @@ class SessionTest : public ::testing::Test {
     coordinator_says(message);
   }
   void ready() {
-    session_.on_ready({"cpu", {"libtorch-2.11.0", "cpu", "fp32", 1}, {}}, clock_.now());
+    session_.on_ready({"cpu", {"libtorch-2.11.0", "cpu", "fp32", 1}, {}, {}}, clock_.now());
     take();
     welcome();
     sent_.clear();
@@ -120,7 +120,7 @@ TEST_F(SessionTest, WhatBecameKnownIsInTheNextHello) {
   session_.on_holding({"tcp://127.0.0.1:7000", {{sha256("key"), sha256("content"), 5, {}}}}, clock_.now());
   jobs::ModelSet set;
   set.id = sha256("set");
-  session_.on_ready({"cpu", {"libtorch-2.11.0", "cpu", "fp32", 1}, {set}}, clock_.now());
+  session_.on_ready({"cpu", {"libtorch-2.11.0", "cpu", "fp32", 1}, {set}, {{7, 2.5}}}, clock_.now());
   take();
   const auto hellos = taken<jobs::WorkerHello>();
   ASSERT_THAT(hellos, SizeIs(2));
@@ -128,6 +128,24 @@ TEST_F(SessionTest, WhatBecameKnownIsInTheNextHello) {
   EXPECT_EQ(hellos[1].data_endpoint, "tcp://127.0.0.1:7000");
   EXPECT_THAT(hellos[1].artefacts, SizeIs(1));
   EXPECT_EQ(hellos[1].model_sets.at(0).id, sha256("set"));
+  ASSERT_THAT(hellos[1].features, SizeIs(1));
+  EXPECT_EQ(hellos[1].features[0].tag, 7U);
+}
+
+TEST_F(SessionTest, FeaturesThatWereMadeAndKeptAreInTheNextHelloSoThatARestartedCoordinatorKnowsThem) {
+  ready();
+  using enum jobs::FeatureOutcome;
+  jobs::TaskResult result;
+  result.features = {{jobs::FeatureKind::kKeypoints, kMiss, 1, 4.5, true},
+                     {jobs::FeatureKind::kClipEmbedding, kMiss, 2, 1, false},
+                     {jobs::FeatureKind::kVaeLatent, kHit, 3, 1, true}};
+  end(grant(), {}, result);
+  coordinator_says(jobs::ErrorReply{Status(StatusCode::kNotFound, "unknown worker")});
+  const auto hellos = taken<jobs::WorkerHello>();
+  ASSERT_THAT(hellos, SizeIs(1));
+  ASSERT_THAT(hellos[0].features, SizeIs(1));
+  EXPECT_EQ(hellos[0].features[0].tag, 1U);
+  EXPECT_EQ(hellos[0].features[0].made_seconds, 4.5);
 }
 
 TEST_F(SessionTest, AReadyWorkerTakesTwoLeasesAndHandsAThirdBack) {

@@ -1,101 +1,148 @@
 #include "worker/cache/feature_cache.h"
 
-#include <cstdlib>
-#include <filesystem>
+#include <sys/mount.h>
+
 #include <fstream>
-#include <vector>
 
 #include <gmock/gmock.h>
-#include <gtest/gtest.h>
+
+#include "tests/worker/cache/cache_test_base.h"
 
 namespace mimicfleet::cache {
 namespace {
 
 using ::testing::ElementsAre;
 using ::testing::EndsWith;
+using ::testing::SizeIs;
 
-const Digest kKey = sha256("a key");
-const Digest kOther = sha256("another key");
+constexpr std::size_t kEntryBytes = 100'000;
+constexpr std::uint64_t kLimit = 4'000'000;
 
-class FeatureCacheTest : public ::testing::Test {
- protected:
-  void SetUp() override {
-    std::string folder = ::testing::TempDir() + "features.XXXXXX";
-    ASSERT_NE(::mkdtemp(folder.data()), nullptr);
-    folder_ = folder;
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
+using FeatureCacheTest = CacheTest;
 
-  std::unique_ptr<FeatureCache> open() {
-    auto cache = FeatureCache::open(folder_, "cpu",
-                                    [this](EntryKind, Outcome outcome) { outcomes_.push_back(outcome); });
-    EXPECT_TRUE(cache.ok()) << cache.status();
-    return std::move(cache).value();
-  }
-
-  // Changes bytes in the middle of every file of the database that is longer than `bytes`.
-  void damage_files_longer_than(std::uintmax_t bytes) const {
-    for (const auto& entry : std::filesystem::recursive_directory_iterator(folder_)) {
-      if (!entry.is_regular_file() || entry.file_size() <= bytes) continue;
-      std::fstream file(entry.path(), std::ios::in | std::ios::out | std::ios::binary);
-      file.seekp(static_cast<std::streamoff>(entry.file_size() / 2));
-      file << "damaged";
-    }
-  }
-
-  std::string folder_;
-  std::vector<Outcome> outcomes_;
-};
-
-TEST_F(FeatureCacheTest, WhatWasPutIsThereForTheNextProcess) {
-  open()->put(EntryKind::kKeypoints, kKey, "payload");
+TEST_F(FeatureCacheTest, WhatWasPutIsThereForTheNextProcessWithWhatItCost) {
+  EXPECT_TRUE(open()->put(EntryKind::kKeypoints, key(1), {"payload", 2.5}));
   const auto cache = open();
-  EXPECT_EQ(cache->get(EntryKind::kKeypoints, kKey), "payload");
-  EXPECT_EQ(cache->get(EntryKind::kVaeLatent, kKey), std::nullopt);
-  EXPECT_EQ(cache->get(EntryKind::kKeypoints, kOther), std::nullopt);
+  const auto found = cache->get(EntryKind::kKeypoints, key(1));
+  EXPECT_EQ(found.payload, "payload");
+  EXPECT_EQ(found.made_seconds, 2.5);
+  EXPECT_EQ(cache->get(EntryKind::kVaeLatent, key(1)).outcome, Outcome::kMiss);
+  EXPECT_EQ(cache->get(EntryKind::kKeypoints, key(2)).outcome, Outcome::kMiss);
   EXPECT_THAT(outcomes_, ElementsAre(Outcome::kHit, Outcome::kMiss, Outcome::kMiss));
+}
+
+TEST_F(FeatureCacheTest, EntriesOfAnotherNumericsClassAreNeitherSeenNorLost) {
+  put(*open(0, "one"), 1, 10);
+  {
+    const auto other = open(0, "other");
+    EXPECT_FALSE(has(*other, 1, 10));
+    EXPECT_THAT(other->held(10), SizeIs(0));
+    put(*other, 1, 10);
+  }
+  EXPECT_TRUE(has(*open(0, "one"), 1, 10));
 }
 
 TEST_F(FeatureCacheTest, WorkersThatAreGivenTheSameFolderDoNotShareADatabase) {
   const auto first = open();
   const auto second = open();
-  first->put(EntryKind::kKeypoints, kKey, "payload");
-  EXPECT_EQ(second->get(EntryKind::kKeypoints, kKey), std::nullopt);
+  put(*first, 1, 10);
+  EXPECT_FALSE(has(*second, 1, 10));
   EXPECT_THAT(second->folder(), EndsWith("/worker-cpu-2"));
 }
 
-TEST_F(FeatureCacheTest, ADamagedLogLosesEntriesButNothingElse) {
-  open()->put(EntryKind::kKeypoints, kKey, std::string(100'000, 'x'));
-  damage_files_longer_than(50'000);
+TEST_F(FeatureCacheTest, TellsWhatItHoldsTheLastUsedFirst) {
   const auto cache = open();
-  EXPECT_EQ(cache->get(EntryKind::kKeypoints, kKey), std::nullopt);
-  cache->put(EntryKind::kKeypoints, kKey, "payload");
-  EXPECT_EQ(cache->get(EntryKind::kKeypoints, kKey), "payload");
+  for (const int number : {1, 2, 3}) put(*cache, number, 10);
+  EXPECT_TRUE(has(*cache, 1, 10));
+  const auto held = cache->held(2);
+  ASSERT_THAT(held, SizeIs(2));
+  EXPECT_EQ(held[0].tag, jobs::feature_tag(key(1)));
+  EXPECT_EQ(held[0].made_seconds, 1);
+  EXPECT_EQ(held[1].tag, jobs::feature_tag(key(3)));
 }
 
-TEST_F(FeatureCacheTest, ADamagedEntryIsCountedAndGoneAndTheOthersStay) {
-  {
-    const auto cache = open();
-    cache->put(EntryKind::kKeypoints, kOther, std::string(50'000, 'y'));
-    cache->put(EntryKind::kKeypoints, kKey, std::string(200'000, 'x'));
+TEST_F(FeatureCacheTest, BeyondTheLimitTheEntriesUnusedForLongestGoAndTheirSpaceComesBack) {
+  const auto cache = open(kLimit);
+  for (int number = 0; number < 200; ++number) {  // 20 MB
+    put(*cache, number, kEntryBytes);
+    EXPECT_TRUE(has(*cache, 0, kEntryBytes)) << "used all the time";
   }
-  open();  // turns the log into a table
-  damage_files_longer_than(100'000);
-  const auto cache = open();
-  EXPECT_EQ(cache->get(EntryKind::kKeypoints, kKey), std::nullopt);
-  EXPECT_EQ(cache->get(EntryKind::kKeypoints, kOther), std::string(50'000, 'y'));
-  EXPECT_EQ(cache->get(EntryKind::kKeypoints, kKey), std::nullopt);
-  EXPECT_THAT(outcomes_, ElementsAre(Outcome::kDamaged, Outcome::kHit, Outcome::kMiss));
-  cache->put(EntryKind::kKeypoints, kKey, "payload");
-  EXPECT_EQ(cache->get(EntryKind::kKeypoints, kKey), "payload");
+  cache->settle();
+  EXPECT_TRUE(has(*cache, 199, kEntryBytes));
+  EXPECT_FALSE(has(*cache, 100, kEntryBytes));
+  EXPECT_THAT(cache->held(1000).size() * kEntryBytes,
+              ::testing::AllOf(::testing::Le(kLimit), ::testing::Ge(kLimit * 8 / 10)));
+  EXPECT_LT(cache->disk_bytes(), kLimit * 3 / 2);
 }
 
-TEST_F(FeatureCacheTest, ADatabaseThatDoesNotOpenStartsAnew) {
-  const std::string features = open()->folder() + "/features";
-  std::ofstream(features + "/CURRENT", std::ios::trunc) << "nonsense";
+TEST_F(FeatureCacheTest, AnotherLimitHoldsFromTheNextStartOn) {
+  {
+    const auto cache = open(kLimit);
+    for (int number = 0; number < 30; ++number) put(*cache, number, kEntryBytes);
+  }
+  const auto cache = open(kLimit / 4);
+  cache->settle();
+  EXPECT_LE(cache->held(1000).size(), 10U);
+  EXPECT_LT(cache->disk_bytes(), kLimit * 3 / 4);
+}
+
+TEST_F(FeatureCacheTest, TheDefaultLimitIsATenthOfTheDiskOrFiftyGigabytes) {
+  const auto space = std::filesystem::space(folder_).capacity;
+  EXPECT_EQ(default_limit(folder_), std::min<std::uint64_t>(50'000'000'000, space / 10));
+}
+
+TEST_F(FeatureCacheTest, WhatEarlierVersionsLeftGoes) {
+  std::filesystem::create_directories(folder_ + "/worker-cpu/features");
+  std::ofstream(folder_ + "/worker-cpu/features/000004.sst") << "of version 1";
+  open();
+  EXPECT_FALSE(std::filesystem::exists(folder_ + "/worker-cpu/features"));
+}
+
+// Mounting needs root; without it there is no way to make such a disk, and the test says so.
+class MountedCacheTest : public CacheTest {
+ protected:
+  void SetUp() override {
+    CacheTest::SetUp();
+    mounted_ = ::mount("none", folder_.c_str(), "tmpfs", 0, "size=3m") == 0;
+    if (!mounted_) GTEST_SKIP() << "needs the right to mount a file system";
+  }
+  void TearDown() override {
+    if (mounted_) ::umount2(folder_.c_str(), MNT_DETACH);
+    CacheTest::TearDown();
+  }
+  bool mounted_ = false;
+};
+
+TEST_F(MountedCacheTest, AFullDiskCostsNewEntriesOnlyUntilThereIsRoomAgain) {
+  const auto cache = open(64'000'000);
+  put(*cache, 1, kEntryBytes);
+  const std::string ballast = folder_ + "/ballast";
+  std::ofstream(ballast) << std::string(8'000'000, 'x');
+  bool refused = false;
+  for (int number = 2; number < 40; ++number) {
+    refused = !cache->put(EntryKind::kKeypoints, key(number), {payload(number, kEntryBytes), 1}) || refused;
+  }
+  EXPECT_TRUE(refused);
+  EXPECT_TRUE(has(*cache, 1, kEntryBytes));
+  std::filesystem::remove(ballast);
+  cache->put(EntryKind::kKeypoints, key(50), {"small", 1});
+  EXPECT_TRUE(has(*cache, 1, kEntryBytes));
+}
+
+TEST_F(MountedCacheTest, AReadOnlyDiskIsReadAndNotWritten) {
+  put(*open(), 1, kEntryBytes);
+  ASSERT_EQ(::mount("none", folder_.c_str(), "tmpfs", MS_REMOUNT | MS_RDONLY, "size=3m"), 0);
   const auto cache = open();
-  cache->put(EntryKind::kKeypoints, kKey, "payload");
-  EXPECT_EQ(cache->get(EntryKind::kKeypoints, kKey), "payload");
+  EXPECT_TRUE(has(*cache, 1, kEntryBytes));
+  EXPECT_FALSE(cache->put(EntryKind::kKeypoints, key(2), {"payload", 1}));
+  EXPECT_FALSE(has(*cache, 2, 7));
+}
+
+TEST_F(MountedCacheTest, AnEmptyReadOnlyDiskIsRefusedInOneLineThatNamesTheFolder) {
+  ASSERT_EQ(::mount("none", folder_.c_str(), "tmpfs", MS_REMOUNT | MS_RDONLY, "size=3m"), 0);
+  const auto cache = FeatureCache::open({folder_, "cpu", "class", 0}, [](EntryKind, Outcome) {});
+  ASSERT_FALSE(cache.ok());
+  EXPECT_THAT(cache.status().message(), ::testing::HasSubstr(folder_));
 }
 
 }  // namespace

@@ -41,6 +41,25 @@ TEST(WorkerOptions, FlagsMayBeWrittenWithUnderscores) {
   EXPECT_EQ(parsed.options.precision, jobs::Precision::kBf16);
 }
 
+TEST(WorkerOptions, TheFeatureCacheHasALimitThatPeopleCanWrite) {
+  EXPECT_EQ(parse({}).options.feature_cache_limit, 0U);
+  EXPECT_EQ(parse({"--feature_cache_limit", "20G"}).options.feature_cache_limit, 20'000'000'000U);
+  const auto wrong = parse({"--feature-cache-limit", "much"});
+  EXPECT_EQ(wrong.code, 2);
+  EXPECT_THAT(wrong.errors, HasSubstr("--feature-cache-limit: 'much' is no size"));
+}
+
+TEST(WorkerOptions, TheCacheCommandsTakeADirectory) {
+  const auto parsed = parse({"cache", "verify", "--feature_cache_dir", "/x", "--output-mode", "json"});
+  ASSERT_FALSE(parsed.code) << parsed.errors;
+  EXPECT_EQ(parsed.options.cache.action, CacheCommand::Action::kVerify);
+  EXPECT_EQ(parsed.options.cache.directory, "/x");
+  EXPECT_TRUE(parsed.options.cache.json);
+  const auto wrong = parse({"cache", "verfy"});
+  EXPECT_EQ(wrong.code, 2);
+  EXPECT_THAT(wrong.errors, HasSubstr("verify"));
+}
+
 TEST(WorkerOptions, AFeatureCacheCanBeRefused) {
   const auto parsed = parse({"--feature-cache-dir", ""});
   ASSERT_FALSE(parsed.code) << parsed.errors;

@@ -26,7 +26,7 @@ class FakeExecutor final : public Executor {
 
   Result<agent::Ready> load() override {
     if (!load_failure.ok()) return load_failure;
-    return agent::Ready{"fake", {"none", "fake", "fp32", 1}, {}};
+    return agent::Ready{"fake", {"none", "fake", "fp32", 1}, {}, {}};
   }
   Result<std::unique_ptr<Prepared>> prepare(const jobs::LeaseGrant& lease, TaskContext&) override {
     if (lease.spec.name == "fail to prepare") return Status(StatusCode::kInputChanged, "changed");
@@ -79,7 +79,7 @@ class RunnerTest : public ::testing::Test {
           stopped_ = stopped_ || std::holds_alternative<agent::Stop>(event);
           changed_.notify_all();
         },
-        [this](const jobs::LeaseGrant& lease, const agent::TaskEnd& end, const auto&) {
+        [this](const jobs::LeaseGrant& lease, const agent::TaskEnd& end) {
           const std::lock_guard lock(mutex_);
           observed_[lease.spec.name] = end.status.code();
         });

@@ -132,7 +132,7 @@ TEST_F(StageExecutorTest, AClipBecomesAVideoWithItsRecordFramesAndLatents) {
   EXPECT_EQ(encoded->width, 128);
   EXPECT_EQ(encoded->height, 192);
   EXPECT_NEAR(encoded->source_fps, 30000.0 / 1001 / 2, 1e-9);
-  EXPECT_THAT(encoded->stages, SizeIs(6));
+  EXPECT_THAT(encoded->stages, SizeIs(7));
 
   const auto decoded = run(decode(lease, *encoded));
   ASSERT_TRUE(decoded.ok()) << decoded.status();

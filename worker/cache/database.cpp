@@ -1,0 +1,257 @@
+#include "worker/cache/database.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <optional>
+
+#include <fmt/format.h>
+#include <rocksdb/cache.h>
+#include <rocksdb/convenience.h>
+#include <rocksdb/db.h>
+#include <rocksdb/options.h>
+#include <rocksdb/sst_file_manager.h>
+#include <rocksdb/table.h>
+#include <rocksdb/write_batch.h>
+
+#include "common/log.h"
+
+namespace mimicfleet::cache {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::uint64_t kMiB = 1 << 20;
+constexpr std::size_t kUseBytes = 24;
+constexpr const char* kDamagedMark = "/damaged";  // in the folder: the next opening starts anew
+
+std::string use_bytes(const Use& use) {
+  std::string bytes(kUseBytes, '\0');
+  std::memcpy(bytes.data(), &use.sequence, 8);
+  std::memcpy(bytes.data() + 8, &use.bytes, 8);
+  std::memcpy(bytes.data() + 16, &use.made_seconds, 8);
+  return bytes;
+}
+static_assert(std::endian::native == std::endian::little, "notes of uses are little-endian");
+
+std::optional<Use> use_from(const rocksdb::Slice& bytes) {
+  if (bytes.size() != kUseBytes) return std::nullopt;
+  Use use;
+  std::memcpy(&use.sequence, bytes.data(), 8);
+  std::memcpy(&use.bytes, bytes.data() + 8, 8);
+  std::memcpy(&use.made_seconds, bytes.data() + 16, 8);
+  return use;
+}
+
+rocksdb::DBOptions database_options() {
+  rocksdb::DBOptions options;
+  options.create_if_missing = options.create_missing_column_families = true;
+  options.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
+  options.atomic_flush = true;  // an entry and its note stay together
+  options.max_open_files = 128;
+  options.max_background_jobs = 1;
+  options.keep_log_file_num = 2;
+  options.max_log_file_size = kMiB;
+  options.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
+  options.allow_fallocate = false;
+  options.manifest_preallocation_size = 64 << 10;
+  // Goes on by itself when a full disk has space again.
+  options.sst_file_manager.reset(rocksdb::NewSstFileManager(rocksdb::Env::Default()));
+  return options;
+}
+
+rocksdb::ColumnFamilyOptions family_options(std::uint64_t limit_bytes) {
+  rocksdb::ColumnFamilyOptions options;
+  options.write_buffer_size = std::clamp<std::uint64_t>(limit_bytes / 16, 64 << 10, 16 * kMiB);
+  options.max_write_buffer_number = 2;
+  options.compression = rocksdb::kNoCompression;
+  rocksdb::BlockBasedTableOptions table;
+  table.block_cache = rocksdb::NewLRUCache(8 * kMiB);
+  options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  return options;
+}
+
+std::vector<rocksdb::ColumnFamilyDescriptor> families(std::uint64_t limit_bytes) {
+  auto entries = family_options(limit_bytes);
+  entries.enable_blob_files = true;
+  entries.min_blob_size = 512;
+  entries.blob_file_size = std::clamp<std::uint64_t>(limit_bytes / 64, 256 << 10, 64 * kMiB);
+  entries.blob_compression_type = rocksdb::kNoCompression;  // float64 key points do not shrink
+  entries.enable_blob_garbage_collection = true;
+  entries.blob_garbage_collection_age_cutoff = 0.5;
+  entries.blob_garbage_collection_force_threshold = 0.5;
+  return {{rocksdb::kDefaultColumnFamilyName, entries}, {"uses", family_options(limit_bytes)}};
+}
+
+Status from(const rocksdb::Status& status) {
+  if (status.ok()) return {};
+  const auto code = status.IsNotFound()     ? StatusCode::kNotFound
+                    : status.IsCorruption() ? StatusCode::kCorruption
+                                            : StatusCode::kUnavailable;
+  return {code, status.ToString()};
+}
+
+}  // namespace
+
+struct Database::Impl {
+  std::string path;
+  std::unique_ptr<rocksdb::DB> database;
+  std::vector<rocksdb::ColumnFamilyHandle*> handles;  // entries, uses
+  bool writable = true;
+  bool was_damaged = false;
+
+  [[nodiscard]] rocksdb::ColumnFamilyHandle* entries() const { return handles[0]; }
+  [[nodiscard]] rocksdb::ColumnFamilyHandle* uses() const { return handles[1]; }
+
+  void close() {
+    if (!database) return;
+    for (auto* handle : handles) static_cast<void>(database->DestroyColumnFamilyHandle(handle));
+    handles.clear();
+    database.reset();
+  }
+
+  rocksdb::Status open(rocksdb::DBOptions options, std::uint64_t limit_bytes) {
+    close();
+    rocksdb::DB* opened = nullptr;
+    const auto status =
+        writable ? rocksdb::DB::Open(options, path, families(limit_bytes), &handles, &opened)
+                 : rocksdb::DB::OpenForReadOnly(options, path, families(limit_bytes), &handles, &opened);
+    database.reset(opened);
+    return status;
+  }
+
+  // Reads every note, so that damage to them shows at once.
+  [[nodiscard]] bool notes_are_whole() const {
+    const std::unique_ptr<rocksdb::Iterator> all(database->NewIterator({}, uses()));
+    for (all->SeekToFirst(); all->Valid(); all->Next()) {
+    }
+    return !all->status().IsCorruption();
+  }
+
+  void start_anew(const std::string& why) {
+    log::warn("feature cache {} is damaged and starts anew: {}", path, why);
+    close();
+    std::error_code error;
+    fs::remove_all(path, error);
+    was_damaged = true;
+  }
+
+  rocksdb::Status open_for_writing(std::uint64_t limit_bytes) {
+    std::error_code error;
+    if (fs::exists(path + kDamagedMark, error)) start_anew("writing to it had failed");
+    auto options = database_options();
+    auto opened = open(options, limit_bytes);
+    if (opened.IsCorruption()) {  // maybe only the log: then the newest entries are gone
+      options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
+      opened = open(options, limit_bytes);
+      was_damaged = true;
+    }
+    const bool lost = opened.IsCorruption() || opened.IsInvalidArgument();
+    if (!lost && (!opened.ok() || notes_are_whole())) return opened;
+    start_anew(lost ? opened.ToString() : "its notes cannot be read");
+    return open(options, limit_bytes);
+  }
+
+  // A compaction that met damage stops all writing: nothing but a new start helps.
+  [[nodiscard]] Status written(const rocksdb::Status& status) const {
+    if (status.IsCorruption()) std::ofstream(path + kDamagedMark).flush();
+    return from(status);
+  }
+};
+
+Database::Database() : impl_(std::make_unique<Impl>()) {}
+
+Database::~Database() {
+  if (impl_->database && impl_->writable) {
+    static_cast<void>(impl_->database->Flush({}, impl_->handles));
+    rocksdb::CancelAllBackgroundWork(impl_->database.get(), true);
+  }
+  impl_->close();
+}
+
+Result<std::unique_ptr<Database>> Database::open(const std::string& path, std::uint64_t limit_bytes,
+                                                 Access access) {
+  std::unique_ptr<Database> database(new Database());
+  Impl& impl = *database->impl_;
+  impl.path = path;
+  impl.writable = access == Access::kWrite;
+  rocksdb::Status opened;
+  if (impl.writable) opened = impl.open_for_writing(limit_bytes);
+  if (!impl.writable || !opened.ok()) {
+    impl.writable = false;
+    const auto read_only = impl.open(database_options(), limit_bytes);
+    if (!read_only.ok()) {
+      return Status(StatusCode::kFailedPrecondition,
+                    fmt::format("{}: the feature cache cannot be opened: {}", path, read_only.ToString()));
+    }
+    if (access == Access::kWrite) log::warn("feature cache {} is only read: {}", path, opened.ToString());
+  }
+  return database;
+}
+
+bool Database::writable() const { return impl_->writable; }
+bool Database::was_damaged() const { return impl_->was_damaged; }
+
+Result<std::string> Database::get(const std::string& name) const {
+  std::string value;
+  const auto found = impl_->database->Get({}, impl_->entries(), name, &value);
+  if (found.ok()) return value;
+  if (found.IsNotFound()) return from(found);
+  return Status(StatusCode::kCorruption, found.ToString());
+}
+
+Status Database::put(const std::string& name, const std::string& value, const Use& use) {
+  rocksdb::WriteBatch batch;
+  static_cast<void>(batch.Put(impl_->entries(), name, value));
+  static_cast<void>(batch.Put(impl_->uses(), name, use_bytes(use)));
+  return impl_->written(impl_->database->Write({}, &batch));
+}
+
+Status Database::note(const std::string& name, const Use& use) {
+  return impl_->written(impl_->database->Put({}, impl_->uses(), name, use_bytes(use)));
+}
+
+Status Database::remove(const std::vector<std::string>& names) {
+  rocksdb::WriteBatch batch;
+  for (const auto& name : names) {
+    static_cast<void>(batch.Delete(impl_->entries(), name));
+    static_cast<void>(batch.Delete(impl_->uses(), name));
+  }
+  return impl_->written(impl_->database->Write({}, &batch));
+}
+
+Status Database::each_use(const std::function<void(const std::string& name, const Use& use)>& visit) const {
+  const std::unique_ptr<rocksdb::Iterator> all(impl_->database->NewIterator({}, impl_->uses()));
+  for (all->SeekToFirst(); all->Valid(); all->Next()) {
+    if (const auto use = use_from(all->value())) visit(all->key().ToString(), *use);
+  }
+  return from(all->status());
+}
+
+Status Database::reclaim(double share) {
+  const auto flushed = impl_->database->Flush({}, impl_->handles);
+  if (!flushed.ok()) return impl_->written(flushed);
+  rocksdb::CompactRangeOptions options;
+  options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForceOptimized;
+  options.blob_garbage_collection_policy = rocksdb::BlobGarbageCollectionPolicy::kForce;
+  options.blob_garbage_collection_age_cutoff = share;
+  for (auto* family : impl_->handles) {
+    const auto compacted = impl_->database->CompactRange(options, family, nullptr, nullptr);
+    if (!compacted.ok()) return impl_->written(compacted);
+  }
+  return {};
+}
+
+std::uint64_t Database::disk_bytes() const {
+  std::uint64_t bytes = 0;
+  std::error_code error;
+  for (const auto& file : fs::directory_iterator(impl_->path, error)) {
+    const auto size = file.file_size(error);
+    if (!error) bytes += size;
+  }
+  return bytes;
+}
+
+}  // namespace mimicfleet::cache
