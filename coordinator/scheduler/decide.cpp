@@ -45,6 +45,7 @@ void Handler::operator()(const JobSubmitted& input) const {
     Task task;
     task.spec = input.tasks[i];
     task.position = i;
+    task.wants = wanted_features(task.spec, job.models);
     job.tasks.push_back(task.spec.id);
     ++job.counts.waiting;
     state.tasks.emplace(task.spec.id, std::move(task));
@@ -99,7 +100,11 @@ void Handler::operator()(const jobs::WorkerHello& hello) const {
   worker.hello = hello;
   worker.last_heard = now;
   if (is_new) change.log("worker_joined", worker, hello.device);
+  worker.hello.features.clear();  // known to `affinity`
   for (const auto& artefact : hello.artefacts) state.holders[artefact.content].insert(hello.worker);
+  for (const auto& feature : hello.features) {
+    state.affinity.note(feature.tag, hello.worker, feature.made_seconds);
+  }
   for (const auto& running : hello.running) {  // after a restart of ours: take the lease up again
     if (Task* task = leased(hello.worker, {running.task, running.attempt})) {
       worker.leases.insert(running.task);
@@ -229,6 +234,7 @@ void restore(State& state, std::vector<Job> jobs, std::vector<Task> tasks, Insta
     if (!state.jobs.contains(task.spec.job)) continue;
     Job& job = state.jobs.at(task.spec.job);
     job.tasks.push_back(task.spec.id);
+    if (task.state != TaskState::kDone) task.wants = wanted_features(task.spec, job.models);
     state.tasks.emplace(task.spec.id, std::move(task));
   }
   for (auto& [id, task] : state.tasks) {
@@ -239,7 +245,7 @@ void restore(State& state, std::vector<Job> jobs, std::vector<Task> tasks, Insta
     count(state.jobs.at(task.spec.job).counts, task.state) += 1;
     task.leased_at = task.progressed_at = now;
     task.lease_expires = now + 2 * state.config.lease;
-    if (task.state == TaskState::kReady) state.ready.insert(ready_order(state, task));
+    if (task.state == TaskState::kReady) enqueue(state, task, now);
     if (task.state == TaskState::kRunning) state.running.insert(id);
   }
 }

@@ -6,6 +6,25 @@
 namespace mimicfleet::coordinator {
 namespace {
 
+// Why a free worker does not take a task; empty if that is not so.
+std::string explain_affinity(const State& state, const Task& task, Instant now) {
+  const Place best = best_place(state, task);
+  if (best.worker.is_nil() || state.config.affinity == 0) return "";
+  const bool is_encode = task.spec.kind == TaskKind::kEncodeLatents;
+  Instant opens{};
+  for (const auto& [id, worker] : state.workers) {
+    if (id == best.worker || free_slots(worker) == 0 || !misfit(worker, task).empty()) continue;
+    const Instant open = open_to(state, worker, task);
+    if (open > now) opens = opens == Instant{} ? open : std::min(opens, open);
+  }
+  if (opens == Instant{}) return "";
+  return fmt::format(
+      "waits for {}, which has its {} (another worker would take {:.1f} s longer); in {:.1f} s others may "
+      "take it",
+      state.workers.at(best.worker).hello.name, is_encode ? "features in the cache" : "latents",
+      best.worth_seconds, to_seconds(opens - now));
+}
+
 std::string explain_ready(const State& state, const Task& task, Instant now) {
   if (task.not_before > now) {
     return fmt::format("starts again in {:.0f} s, after failure {} of {}: {}",
@@ -24,8 +43,21 @@ std::string explain_ready(const State& state, const Task& task, Instant now) {
     }
   }
   if (fitting == 0) return "no worker can take it" + misfits;
+  const std::string reserved = explain_affinity(state, task, now);
+  if (!reserved.empty()) return "in the queue; " + reserved + misfits;
   return fmt::format("in the queue; {} of {} workers can take it, all busy now{}", fitting,
                      state.workers.size(), misfits);
+}
+
+// How a finished encode came by its features.
+std::string explain_features(const Task& task) {
+  std::string text;
+  for (const auto& use : task.result.features) {
+    const bool unasked = use.outcome == jobs::FeatureOutcome::kUnasked;
+    text += fmt::format("{} {}: {}", text.empty() ? "; feature cache:" : ",", to_string(use.kind),
+                        unasked ? "not asked" : to_string(use.outcome));
+  }
+  return text;
 }
 
 std::string explain_waiting(const State& state, const Task& task) {
@@ -51,7 +83,7 @@ std::string explain(const State& state, const Task& task, Instant now) {
       return fmt::format("runs on {} (attempt {}){}", task.worker_name, task.attempt,
                          task.progress.stage.empty() ? "" : ", " + task.progress.stage);
     case TaskState::kDone:
-      return fmt::format("done by {} (attempt {})", task.worker_name, task.attempt);
+      return fmt::format("done by {} (attempt {}){}", task.worker_name, task.attempt, explain_features(task));
     case TaskState::kFailed:
       return fmt::format("failed: {}", task.error.message());
     case TaskState::kCancelled:

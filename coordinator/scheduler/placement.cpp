@@ -10,13 +10,50 @@ namespace {
 // How far beyond the first ready task one looks for a better match.
 constexpr int kLookAhead = 256;
 
-bool holds_inputs(const State& state, const Worker& worker, const Task& task) {
-  return std::all_of(task.spec.needs.begin(), task.spec.needs.end(), [&](const TaskId& need) {
-    const auto& latents = state.tasks.at(need).result.latents;
-    if (!latents) return false;
-    const auto holders = state.holders.find(latents->content);
-    return holders != state.holders.end() && holders->second.contains(worker.hello.worker);
-  });
+// What fetching latents from another worker costs.
+constexpr double kFetchSeconds = 0.05;
+constexpr double kFetchBytesPerSecond = 100e6;
+// Less than this is not worth waiting for.
+constexpr double kWorthWaiting = 0.1;
+// What more workers have is no reason to prefer one.
+constexpr std::size_t kRare = 16;
+// So many tasks that wait for other workers are passed over.
+constexpr int kPassedOver = 1024;
+
+const std::set<WorkerId>& holders_of(const State& state, const TaskId& need) {
+  static const std::set<WorkerId> kNobody;
+  const auto& latents = state.tasks.at(need).result.latents;
+  const auto holders = latents ? state.holders.find(latents->content) : state.holders.end();
+  return holders == state.holders.end() ? kNobody : holders->second;
+}
+
+double fetch_seconds(const jobs::ArtefactRef& latents) {
+  return kFetchSeconds + static_cast<double>(latents.size_bytes) / kFetchBytesPerSecond;
+}
+
+// Calls `visit(worker, seconds)` for each thing that the task needs and each worker that has it, with what it
+// costs others to make or fetch it.
+template <typename Visit>
+void each_held(const State& state, const Task& task, Visit visit) {
+  for (const std::uint64_t tag : task.wants) {
+    const auto& holders = state.affinity.holders(tag);
+    if (holders.size() > kRare) continue;
+    double seconds = 0;
+    for (const auto& [worker, made_seconds] : holders) seconds = std::max(seconds, made_seconds);
+    for (const auto& [worker, made_seconds] : holders) visit(worker, seconds);
+  }
+  for (const TaskId& need : task.spec.needs) {
+    for (const WorkerId& worker : holders_of(state, need)) {
+      visit(worker, fetch_seconds(*state.tasks.at(need).result.latents));
+    }
+  }
+}
+
+// Seconds that it saves if this worker takes the task, beside one that has nothing of it.
+double worth_to(const State& state, const Task& task, WorkerId worker) {
+  double worth = 0;
+  each_held(state, task, [&](WorkerId holder, double seconds) { worth += holder == worker ? seconds : 0; });
+  return worth;
 }
 
 bool inputs_held(const State& state, const Task& task) {
@@ -60,19 +97,86 @@ std::uint32_t free_slots(const Worker& worker) {
   return worker.slots > held ? worker.slots - held : 0;
 }
 
-std::optional<TaskId> next_task(const State& state, const Worker& worker, Instant now) {
-  std::optional<TaskId> first;
-  int looked = 0;
-  for (const auto& order : state.ready) {
-    if (++looked > kLookAhead && first) break;
-    const Task& task = state.tasks.at(order.task);
-    if (task.not_before > now || !misfit(worker, task).empty()) continue;
-    if (task.failed_on == worker.hello.worker && another_fits(state, worker, task)) continue;
-    if (now < state.holders_known_at && !inputs_held(state, task)) continue;
-    if (order.kind == TaskKind::kDecodeVideo && holds_inputs(state, worker, task)) return order.task;
-    if (!first) first = order.task;
+Place best_place(const State& state, const Task& task) {
+  std::map<WorkerId, double> worth;
+  each_held(state, task, [&](WorkerId holder, double seconds) { worth[holder] += seconds; });
+  Place best;
+  for (const auto& [id, seconds] : worth) {
+    const auto worker = state.workers.find(id);
+    if (worker == state.workers.end() || seconds <= best.worth_seconds) continue;
+    if (task.failed_on == id || !misfit(worker->second, task).empty()) continue;
+    best = {id, seconds};
   }
-  return first;
+  return best;
+}
+
+namespace {
+
+// When a task may go to a worker that loses so many seconds by it.
+Instant open_to(const State& state, const Task& task, double loss) {
+  if (loss < kWorthWaiting) return task.ready_since;
+  return task.ready_since +
+         std::min(from_seconds(state.config.affinity * loss), state.config.affinity_at_most);
+}
+
+bool may_start(const State& state, const Worker& worker, const Task& task, Instant now) {
+  if (task.not_before > now || !misfit(worker, task).empty()) return false;
+  if (task.failed_on == worker.hello.worker && another_fits(state, worker, task)) return false;
+  return now >= state.holders_known_at || inputs_held(state, task);
+}
+
+// Goes over candidates and keeps the one that it is best for the worker to start.
+struct Search {
+  const State& state;
+  const Worker& worker;
+  Instant now;
+  std::optional<ReadyOrder> best;
+  double best_gain = 0;
+  int passed_over = 0;
+
+  // False when no further candidate need be looked at.
+  bool look_at(const ReadyOrder& order) {
+    if (best && !best->same_group(order)) return order < *best;
+    const Task& task = state.tasks.at(order.task);
+    if (!may_start(state, worker, task, now)) return true;
+    if (state.config.affinity == 0) {
+      best = order;
+      return false;
+    }
+    const double most = best_place(state, task).worth_seconds;
+    const double own = worth_to(state, task, worker.hello.worker);
+    if (open_to(state, task, most - own) > now) return ++passed_over < kPassedOver;
+    const double gain = own - (most - own);  // what it saves, less what is lost that another would save
+    if (!best || gain > best_gain) {
+      best = order;
+      best_gain = gain;
+    }
+    return true;
+  }
+
+  void look_through(const std::set<ReadyOrder>& candidates) {
+    int looked = 0;
+    for (const auto& order : candidates) {
+      if (++looked > kLookAhead && best) return;
+      if (!look_at(order)) return;
+    }
+  }
+};
+
+}  // namespace
+
+Instant open_to(const State& state, const Worker& worker, const Task& task) {
+  return open_to(state, task,
+                 best_place(state, task).worth_seconds - worth_to(state, task, worker.hello.worker));
+}
+
+std::optional<TaskId> next_task(const State& state, const Worker& worker, Instant now) {
+  Search search{state, worker, now, std::nullopt};
+  search.look_through(state.ready);
+  // What it holds may lie far behind the others of the same group.
+  if (state.config.affinity != 0) search.look_through(state.affinity.near(worker.hello.worker));
+  if (!search.best) return std::nullopt;
+  return search.best->task;
 }
 
 }  // namespace mimicfleet::coordinator

@@ -16,8 +16,18 @@ namespace mimicfleet::coordinator {
 // True if a worker that is there holds the latents of a finished encode.
 [[nodiscard]] bool is_held(const State& state, const Task& encode);
 
-// The ready task that `worker` should start next: the first in order that fits; among a decode's candidates
-// one whose latents the worker itself holds goes first. A task that failed on this worker goes to another if
+// The worker that has most of what a task needs: features in its cache, or latents.
+struct Place {
+  WorkerId worker;           // nil: nobody has anything
+  double worth_seconds = 0;  // that it saves beside a worker that has nothing
+};
+[[nodiscard]] Place best_place(const State& state, const Task& task);
+
+// From when on this worker may take the task although another one has more of what it needs.
+[[nodiscard]] Instant open_to(const State& state, const Worker& worker, const Task& task);
+
+// The ready task that `worker` should start next: of the first priority, job and kind of which one fits, the
+// one of which the worker has most and others least. A task that failed on this worker goes to another if
 // there is one that fits.
 [[nodiscard]] std::optional<TaskId> next_task(const State& state, const Worker& worker, Instant now);
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/clock.h"
+#include "coordinator/scheduler/affinity.h"
 #include "jobs/client_messages.h"
 
 // The coordinator's picture of the world: plain data that `decide` (decide.h) changes and nothing else does.
@@ -25,6 +26,11 @@ struct SchedulerConfig {
   Duration retry_delay = std::chrono::seconds(1);    // times the number of failures
   Duration grant_arrival = std::chrono::seconds(5);  // a grant that no heartbeat lists by then got lost
   std::uint32_t max_attempts = 3;
+  // A task waits for a worker that has what others would have to make or fetch first: so many times the
+  // seconds that this would take, and at most so long; then any may have it. 0: it never waits, and nobody is
+  // preferred.
+  double affinity = 1;
+  Duration affinity_at_most = std::chrono::seconds(60);
 };
 
 // One unit of work. What is above the line is stored before anybody is told of it.
@@ -42,10 +48,13 @@ struct Task {
   double run_seconds = 0;
   // ---- not stored
   std::vector<TaskId> needed_by;
+  std::vector<std::uint64_t>
+      wants;  // tags of the features that an encode would take from a cache, key points first
   jobs::TaskProgress progress;
   Instant leased_at{};
   Instant lease_expires{};
   Instant progressed_at{};
+  Instant ready_since{};
   Instant not_before{};  // back-off after a failure
   WorkerId failed_on;    // another worker is tried first
 
@@ -104,24 +113,6 @@ struct Worker {
   std::uint32_t tasks_failed = 0;
 };
 
-// Ready tasks in the order in which they should start: priority, then finishing started clips before starting
-// new ones, then first come.
-struct ReadyOrder {
-  std::int32_t priority = 0;
-  TaskKind kind = TaskKind::kEncodeLatents;
-  std::uint64_t job_number = 0;
-  std::uint64_t position = 0;  // in the job
-  TaskId task;
-
-  friend bool operator<(const ReadyOrder& a, const ReadyOrder& b) {
-    if (a.priority != b.priority) return a.priority > b.priority;
-    if (a.job_number != b.job_number) return a.job_number < b.job_number;
-    if (a.kind != b.kind) return a.kind == TaskKind::kDecodeVideo;
-    if (a.position != b.position) return a.position < b.position;
-    return a.task < b.task;
-  }
-};
-
 struct State {
   SchedulerConfig config;
   std::uint64_t epoch = 0;
@@ -135,6 +126,7 @@ struct State {
   std::set<ReadyOrder> ready;
   std::set<TaskId> running;
   std::map<Digest, std::set<WorkerId>> holders;  // content of an artefact -> workers that have it
+  Affinity affinity;
 };
 
 }  // namespace mimicfleet::coordinator

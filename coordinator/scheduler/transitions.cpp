@@ -31,14 +31,37 @@ ReadyOrder ready_order(const State& state, const Task& task) {
   return {task.spec.priority, task.spec.kind, job.number, task.position, task.spec.id};
 }
 
+std::vector<std::uint64_t> wanted_features(const jobs::TaskSpec& spec, const jobs::ModelSet& models) {
+  std::vector<std::uint64_t> tags;
+  if (spec.kind != TaskKind::kEncodeLatents) return tags;
+  const auto keys = jobs::feature_keys(spec.video.digest, spec.reference.digest, models, spec.parameters);
+  for (const auto kind : jobs::kFeatureKinds) {
+    if (spec.features.takes(kind)) tags.push_back(jobs::feature_tag(keys.of(kind)));
+  }
+  return tags;
+}
+
+void enqueue(State& state, Task& task, Instant now) {
+  const ReadyOrder order = ready_order(state, task);
+  state.ready.insert(order);
+  task.ready_since = now;
+  if (!task.wants.empty()) state.affinity.task_ready(order, task.wants.front());
+}
+
+void dequeue(State& state, const Task& task) {
+  const ReadyOrder order = ready_order(state, task);
+  state.ready.erase(order);
+  if (!task.wants.empty()) state.affinity.task_left(order, task.wants.front());
+}
+
 void Transitions::move_to(Task& task, TaskState next) {
-  if (task.state == TaskState::kReady) state_.ready.erase(ready_order(state_, task));
+  if (task.state == TaskState::kReady) dequeue(state_, task);
   if (task.state == TaskState::kRunning) state_.running.erase(task.spec.id);
   Job& job = state_.jobs.at(task.spec.job);
   --count(job.counts, task.state);
   ++count(job.counts, next);
   task.state = next;
-  if (next == TaskState::kReady) state_.ready.insert(ready_order(state_, task));
+  if (next == TaskState::kReady) enqueue(state_, task, now_);
   if (next == TaskState::kRunning) state_.running.insert(task.spec.id);
   decision_.changed_tasks.push_back(task.spec.id);
 }
@@ -70,6 +93,9 @@ void Transitions::commit(Task& task, const jobs::TaskResult& result) {
   if (const auto worker = state_.workers.find(task.worker); worker != state_.workers.end()) {
     ++worker->second.tasks_done;
     if (result.latents) state_.holders[result.latents->content].insert(task.worker);
+    for (const auto& use : result.features) {
+      if (use.kept) state_.affinity.note(use.tag, task.worker, use.made_seconds);
+    }
   }
   drop_lease(task);
   move_to(task, TaskState::kDone);
@@ -149,6 +175,7 @@ void Transitions::forget_worker(const Worker& worker, bool lost) {
     holder->second.erase(id);
     holder = holder->second.empty() ? state_.holders.erase(holder) : std::next(holder);
   }
+  state_.affinity.forget(id);
   state_.workers.erase(id);
 }
 

@@ -10,6 +10,12 @@ namespace mimicfleet::coordinator {
 // The counter of a state.
 [[nodiscard]] std::uint32_t& count(jobs::TaskCounts& counts, TaskState state);
 [[nodiscard]] ReadyOrder ready_order(const State& state, const Task& task);
+// The features that a task could take from a cache.
+[[nodiscard]] std::vector<std::uint64_t> wanted_features(const jobs::TaskSpec& spec,
+                                                         const jobs::ModelSet& models);
+// Adds a task to the ready ones, or takes it out.
+void enqueue(State& state, Task& task, Instant now);
+void dequeue(State& state, const Task& task);
 
 // The steps that change a task, each keeping the state consistent (counts, ready queue, leases, events) and
 // noting what has to be stored.

@@ -258,6 +258,17 @@ void Server::on_worker_list(const wire::Envelope& request, const std::string& pe
   reply(peer, request, list);
 }
 
+void Server::on_feature_query(const wire::Envelope& request, const std::string& peer) {
+  const auto query = wire::body_as<jobs::FeatureQuery>(request);
+  if (!query.ok()) return refuse(peer, request, query.status());
+  jobs::FeatureHolders answer;
+  for (const std::uint64_t tag : query->tags) {
+    const auto& holders = state_.affinity.holders(tag);
+    if (!holders.empty()) answer.held.push_back({tag, holders.begin()->second});
+  }
+  reply(peer, request, answer);
+}
+
 void Server::on_worker_stop(const wire::Envelope& request, const std::string& peer) {
   const auto stop = wire::body_as<jobs::WorkerStop>(request);
   if (!stop.ok()) return refuse(peer, request, stop.status());

@@ -57,6 +57,7 @@ const std::map<std::string_view, Server::Handler>& Server::handlers() {
       {jobs::EventsRequest::kType, &Server::on_events},
       {jobs::WorkerListRequest::kType, &Server::on_worker_list},
       {jobs::WorkerStop::kType, &Server::on_worker_stop},
+      {jobs::FeatureQuery::kType, &Server::on_feature_query},
   };
   return table;
 }

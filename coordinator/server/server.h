@@ -70,6 +70,7 @@ class Server {
   void on_task_list(const wire::Envelope& request, const std::string& peer);
   void on_events(const wire::Envelope& request, const std::string& peer);
   void on_worker_list(const wire::Envelope& request, const std::string& peer);
+  void on_feature_query(const wire::Envelope& request, const std::string& peer);
   void on_worker_stop(const wire::Envelope& request, const std::string& peer);
 
   [[nodiscard]] Result<Job> store_new_job(const jobs::JobPlan& plan, JobId id, RequestId request,

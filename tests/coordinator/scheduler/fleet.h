@@ -29,16 +29,21 @@ class Fleet {
   }
 
   // A job of clips named a, b, c, …
-  JobId submit(std::size_t clips, std::int32_t priority = 0) {
+  JobId submit(std::size_t clips, std::int32_t priority = 0, jobs::FeaturePolicy features = {}) {
     jobs::JobPlan plan;
     plan.models = models_;
     plan.priority = priority;
+    plan.features = features;
     for (std::size_t i = 0; i < clips; ++i) {
       jobs::ClipPlan clip;
       clip.output.relative = std::string(1, static_cast<char>('a' + i % 26)) + std::to_string(i);
       clip.video.path = clip.output.relative + ".mp4";
+      clip.video.digest = sha256(clip.video.path);
       plan.clips.push_back(clip);
     }
+    return submit(plan);
+  }
+  JobId submit(const jobs::JobPlan& plan) {
     Job job;
     job.id = new_id<JobId>();
     job.number = state.next_job_number++;
@@ -81,12 +86,13 @@ class Fleet {
     return input(beat);
   }
 
-  Decision complete(WorkerId worker, const TaskAttempt& attempt) {
+  Decision complete(WorkerId worker, const TaskAttempt& attempt, jobs::TaskResult result = {}) {
     jobs::TaskCompleted done;
+    done.result = std::move(result);
     done.worker = worker;
     done.attempt = attempt;
     if (state.tasks.at(attempt.task).spec.kind == TaskKind::kEncodeLatents) {
-      done.result.latents.emplace();
+      if (!done.result.latents) done.result.latents.emplace();
       done.result.latents->key = state.tasks.at(attempt.task).spec.key;
       done.result.latents->content = sha256(to_string(attempt.task));
     }
@@ -121,6 +127,9 @@ class Fleet {
     state.last_tick = clock.now() - state.config.tick;  // as if ticks had come all the while
     input(Tick{});
   }
+
+  // The tag of the key points of a task's clip.
+  std::uint64_t keypoints_of(const TaskId& task) const { return state.tasks.at(task).wants.front(); }
 
   std::size_t count_events(const std::string& kind) const {
     return std::count_if(events.begin(), events.end(), [&](const auto& event) { return event.kind == kind; });
