@@ -12,6 +12,7 @@
 #include "coordinator/cli/target.h"
 #include "coordinator/client/job_follower.h"
 #include "coordinator/client/progress.h"
+#include "coordinator/client/summary.h"
 
 namespace mimicfleet::coordinator {
 namespace {
@@ -57,6 +58,23 @@ int list_by(const Flags& flags, const Request& request) {
   return kAllDone;
 }
 
+// A job with what its tasks cost, for --output-mode json.
+struct JobDetails : jobs::JobSummary {
+  jobs::Ledger ledger;
+  template <typename Self, typename Fields>
+  static void fields(Self& self, Fields& field) {
+    jobs::JobSummary::fields(self, field);
+    field("ledger", self.ledger);
+  }
+};
+struct JobDetailsList {
+  std::vector<JobDetails> jobs;
+  template <typename Self, typename Fields>
+  static void fields(Self& self, Fields& field) {
+    field("jobs", self.jobs);
+  }
+};
+
 Status print_info(Connection& connection, const jobs::JobSummary& job) {
   fmt::print(
       "job         {} ({})\nname        {}\nstate       {}\nvideos      {}\ntasks       {} done, {} running, "
@@ -66,14 +84,32 @@ Status print_info(Connection& connection, const jobs::JobSummary& job) {
       job.tasks.done, job.tasks.running, job.tasks.ready, job.tasks.waiting, job.tasks.failed,
       job.tasks.cancelled, clock_text(job.age_seconds));
   std::size_t listed = 0;
-  return each_task(connection, job.job, [&](const jobs::TaskInfo& task) {
+  jobs::Ledger ledger;
+  RETURN_IF_ERROR(each_task(connection, job.job, [&](const jobs::TaskInfo& task) {
+    ledger.add(task.result);
     const bool failed =
         task.state == jobs::TaskState::kFailed && task.spec.kind == jobs::TaskKind::kDecodeVideo;
     if (failed && listed++ < kListedProblems) {
       fmt::print("failed      {}: {}\n", log::printable(task.spec.name),
                  log::printable(task.error.message()));
     }
-  });
+  }));
+  const jobs::StageSeconds total = ledger.total();
+  fmt::print("computed    {:.2f} s cold, {:.2f} s warm, {:.2f} s saved by the feature cache\n{}",
+             total.cold_seconds, total.warm_seconds, total.saved_seconds, ledger_table(ledger));
+  return {};
+}
+
+Status print_details(Connection& connection, const jobs::JobList& list) {
+  JobDetailsList details;
+  for (const auto& job : list.jobs) {
+    details.jobs.push_back({job, {}});
+    RETURN_IF_ERROR(each_task(connection, job.job, [&](const jobs::TaskInfo& task) {
+      details.jobs.back().ledger.add(task.result);
+    }));
+  }
+  fmt::print("{}", json::write(details));
+  return {};
 }
 
 int info(const Flags& flags) {
@@ -82,10 +118,7 @@ int info(const Flags& flags) {
   if (!connection.ok()) return report(connection.status());
   const auto list = connection->call<jobs::JobList>(jobs::JobListRequest{flags.selector});
   if (!list.ok()) return report(list.status());
-  if (flags.common.json()) {
-    fmt::print("{}", json::write(*list));
-    return kAllDone;
-  }
+  if (flags.common.json()) return report(print_details(*connection, *list));
   for (const auto& job : list->jobs) {
     if (const Status read = print_info(*connection, job); !read.ok()) return report(read);
   }
@@ -180,7 +213,8 @@ void add_job(CLI::App& app, Chosen& chosen) {
   job->require_subcommand(1);
   add(*job, chosen, "list", "jobs and how far they are", "all",
       [](const Flags& flags) { return list_by(flags, jobs::JobListRequest{flags.selector}); });
-  add(*job, chosen, "info", "a job in detail, with the errors of its failed clips", "last", info);
+  add(*job, chosen, "info",
+      "a job in detail: what its stages cost and the cache saved, the errors of failed clips", "last", info);
   add(*job, chosen, "wait", "return when jobs are over: 0 if all is done", "last",
       [](const Flags& flags) { return wait(flags, false); });
   add(*job, chosen, "progress", "as wait, with a progress bar", "last",

@@ -4,7 +4,9 @@
 
 #include <fmt/format.h>
 
+#include "common/config/byte_size.h"
 #include "common/json/json.h"
+#include "common/log.h"
 #include "coordinator/cli/command.h"
 #include "coordinator/cli/exit_code.h"
 #include "coordinator/cli/submit_run.h"
@@ -120,10 +122,36 @@ void add_place(CLI::App& command, Flags& flags) {
       .add_option("--threads", embedded.threads, "embedded: of each worker; default its share of the cores")
       ->type_name("N")
       ->group(group);
+}
+
+void add_feature_cache(CLI::App& command, Flags& flags) {
+  auto& embedded = flags.options.embedded;
+  const char* group = "Feature cache";
   command
       .add_option("--feature-cache-dir", embedded.feature_cache_dir,
                   "embedded: default ~/.cache/mimicfleet/features")
       ->type_name("DIR")
+      ->group(group);
+  command
+      .add_option(
+          "--feature-cache-limit", embedded.feature_cache_limit,
+          "embedded: of each worker, such as 20G; default 50G, or a tenth of the disk if that is less")
+      ->type_name("SIZE")
+      ->group(group);
+  auto& features = flags.options.request.features;
+  command.add_flag("!--disable-feature-cache", features.use, "neither take from the cache nor add to it")
+      ->group(group);
+  command
+      .add_flag("--feature-cache-force-refresh", features.refresh,
+                "take nothing from the cache; make all anew and keep it")
+      ->group(group);
+  command
+      .add_flag("!--disable-pipeline-feature-cache", features.pipeline,
+                "keep poses and reference image only, not CLIP embedding and VAE latent")
+      ->group(group);
+  command
+      .add_flag("--benchmark-cache", flags.options.benchmark_cache,
+                "make every clip twice, below OUT/_benchmark: cold, then warm; and compare")
       ->group(group);
 }
 
@@ -140,7 +168,8 @@ Status read_shard(const std::string& text, InputSelection& selection) {
 
 // What only an embedded run can honour must not be dropped in silence.
 Status check_embedded_flags(const CLI::App& command, const std::string& endpoint) {
-  for (const char* flag : {"--device", "--workers", "--threads", "--feature-cache-dir"}) {
+  for (const char* flag :
+       {"--device", "--workers", "--threads", "--feature-cache-dir", "--feature-cache-limit"}) {
     if (command.count(flag) > 0) {
       return {
           StatusCode::kInvalidArgument,
@@ -151,6 +180,21 @@ Status check_embedded_flags(const CLI::App& command, const std::string& endpoint
   return {};
 }
 
+Status complete_feature_cache(SubmitOptions& options) {
+  if (!options.embedded.feature_cache_limit.empty()) {
+    const auto limit = config::parse_byte_size(options.embedded.feature_cache_limit);
+    if (!limit.ok()) return limit.status().prefixed("--feature-cache-limit");
+  }
+  if (!options.benchmark_cache) return {};
+  if (!options.wait) return {StatusCode::kInvalidArgument, "--benchmark-cache waits: leave out --no-wait"};
+  if (!options.request.features.use) {
+    log::warn("--benchmark-cache measures the cache: --disable-feature-cache is ignored");
+  }
+  // One worker, so that the second pass finds what the first one left.
+  if (options.embedded.workers == 0) options.embedded.workers = 1;
+  return {};
+}
+
 Status complete(const CLI::App& command, Flags& flags) {
   auto& options = flags.options;
   RETURN_IF_ERROR(read_shard(flags.shard, options.request.selection));
@@ -158,6 +202,7 @@ Status complete(const CLI::App& command, Flags& flags) {
     const std::string name = fmt::format("--{}", setting->flag);
     if (command.count(name) > 0) options.request.flags.values.push_back({setting, *text, name});
   }
+  RETURN_IF_ERROR(complete_feature_cache(options));
   RETURN_IF_ERROR(worker_devices(options.embedded.device, options.embedded.workers, 0).status());
   options.server = flags.common.server;
   options.json = flags.common.json();
@@ -173,6 +218,7 @@ void add_command(CLI::App& app, Chosen& chosen, const char* name, const char* de
   add_generation(*command, *flags);
   add_outputs(*command, *flags);
   add_place(*command, *flags);
+  add_feature_cache(*command, *flags);
   command->footer(kExamples);
   command->callback([=, &chosen] {
     chosen = [=] {

@@ -12,6 +12,7 @@
 #include "common/log.h"
 #include "common/user_folders.h"
 #include "coordinator/cli/exit_code.h"
+#include "coordinator/client/cached_features.h"
 
 namespace mimicfleet::coordinator {
 namespace {
@@ -43,6 +44,7 @@ int SubmitRun::run() {
   if (const Status failed = plan(); !failed.ok()) return report(failed);
   if (options_.dry_run) return finish({});
   const Status outcome = plan_.to_run() == 0 ? Status() : execute();
+  if (options_.benchmark_cache) return finish_benchmark(outcome);
   if (!options_.wait && outcome.ok() && !job_.job.is_nil()) {
     fmt::print("{}", options_.json
                          ? json::write(job_, -1)
@@ -79,13 +81,27 @@ Status SubmitRun::plan() {
     display_.note(fmt::format("reading inputs: {} of {}", done, planner.clips()));
   }));
   display_.clear();
+  if (options_.dry_run) RETURN_IF_ERROR(look_at_caches());
+  if (options_.benchmark_cache) {
+    for (auto& clip : plan_.clips) clip.reason = "benchmark of the feature cache";
+  }
   summary_ = std::make_unique<SummaryBuilder>(plan_, target.directory);
+  return {};
+}
+
+// What a dry run can tell of the feature caches.
+Status SubmitRun::look_at_caches() {
+  const auto& policy = options_.request.features;
+  if (connection_) return note_cached_features(*connection_, policy, plan_);
+  const std::string& chosen = options_.embedded.feature_cache_dir;
+  note_cached_features(chosen.empty() ? cache_folder_ + "/features" : chosen, policy, plan_);
   return {};
 }
 
 Status SubmitRun::execute() {
   interrupts_.arm();
   if (!connection_) RETURN_IF_ERROR(connect_to_cluster());
+  if (options_.benchmark_cache) return run_benchmark();
   RETURN_IF_ERROR(submit());
   return options_.wait ? follow() : Status();
 }
@@ -101,15 +117,20 @@ Status SubmitRun::connect_to_cluster() {
   return left.ok() ? Status() : left.status();
 }
 
-Status SubmitRun::submit() {
+jobs::JobPlan SubmitRun::job_plan() const {
   jobs::JobPlan job;
   job.name = plan_.name;
   job.models = plan_.models.set;
   job.priority = options_.request.priority;
+  job.features = options_.request.features;
   for (const auto& clip : plan_.clips) {
     if (!clip.reason.empty()) job.clips.push_back(clip.plan);
   }
-  ASSIGN_OR_RETURN(job_, submit_job(*connection_, job));
+  return job;
+}
+
+Status SubmitRun::submit() {
+  ASSIGN_OR_RETURN(job_, submit_job(*connection_, job_plan()));
   summary_->summary.job = job_.number;
   if (!cluster_) summary_->summary.server = connection_->endpoint();
   return {};
@@ -200,18 +221,21 @@ void SubmitRun::remove_state() {
   }
 }
 
+void SubmitRun::stop_cluster(bool all_done) {
+  if (!cluster_) return;
+  cluster_->stop(interrupts_.requested() ? kInterruptedGrace : kStopGrace);
+  clean_up();
+  if (all_done) remove_state();
+}
+
 int SubmitRun::finish(const Status& outcome) {
   if (!options_.dry_run && connection_) collect();
-  if (cluster_) {
-    cluster_->stop(interrupts_.requested() ? kInterruptedGrace : kStopGrace);
-    clean_up();
-  }
-  display_.clear();
   const RunSummary summary = summary_->finish(to_seconds(clock_.now() - started_));
+  stop_cluster(outcome.ok() && summary.all_done());
+  display_.clear();
   if (folder_) {
     const Status saved = write_file_atomically(folder_->run_folder() + "/summary.json", json::write(summary));
     if (!saved.ok()) log::warn("{}", log::printable(saved.message()));
-    if (cluster_ && outcome.ok() && summary.all_done()) remove_state();
   }
   const bool as_plan = options_.dry_run && !options_.json;
   fmt::print("{}", options_.json ? json::write(summary)

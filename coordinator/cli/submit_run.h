@@ -6,6 +6,7 @@
 
 #include "common/clock.h"
 #include "coordinator/cli/target.h"
+#include "coordinator/client/cache_benchmark.h"
 #include "coordinator/client/interrupts.h"
 #include "coordinator/client/job_follower.h"
 #include "coordinator/client/progress.h"
@@ -20,6 +21,7 @@ struct SubmitOptions {
   bool wait = true;
   bool dry_run = false;
   bool json = false;
+  bool benchmark_cache = false;  // every clip twice: features made anew, then taken from the cache
 };
 
 // `coordinator submit` from the plan to the last table: plans, starts a cluster of its own unless there is a
@@ -33,8 +35,10 @@ class SubmitRun {
 
  private:
   [[nodiscard]] Status plan();
+  [[nodiscard]] Status look_at_caches();
   [[nodiscard]] Status execute();
   [[nodiscard]] Status connect_to_cluster();
+  [[nodiscard]] jobs::JobPlan job_plan() const;
   [[nodiscard]] Status submit();
   [[nodiscard]] Status follow();
   [[nodiscard]] Result<bool> look();  // true once the job is over
@@ -43,7 +47,13 @@ class SubmitRun {
   void save_events();
   void clean_up();
   void remove_state();
+  void stop_cluster(bool all_done);
   int finish(const Status& outcome);
+  // ---- --benchmark-cache
+  [[nodiscard]] Status run_pass(const std::string& name, const jobs::FeaturePolicy& features,
+                                BenchmarkPass& pass);
+  [[nodiscard]] Status run_benchmark();
+  int finish_benchmark(const Status& outcome);
 
   SubmitOptions options_;
   Interrupts interrupts_;
@@ -59,6 +69,7 @@ class SubmitRun {
   ProgressDisplay display_;
   std::size_t ended_tasks_ = 0;
   std::uint64_t last_event_ = 0;
+  CacheBenchmark benchmark_;
 };
 
 }  // namespace mimicfleet::coordinator

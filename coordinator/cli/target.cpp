@@ -110,6 +110,7 @@ Result<ClusterOptions> cluster_options(const RunPlan& plan, const OutputFolder& 
   CHECK(plan.models.files.has_value());
   ASSIGN_OR_RETURN(cluster.models, worker_root(*plan.models.files, cluster.run_folder + "/models"));
   cluster.feature_cache_dir = options.feature_cache_dir;
+  cluster.feature_cache_limit = options.feature_cache_limit;
   if (cluster.feature_cache_dir.empty()) {
     const std::string cache = user_cache_folder();
     cluster.feature_cache_dir = cache.empty() ? cluster.run_folder + "/features" : cache + "/features";

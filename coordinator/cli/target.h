@@ -25,6 +25,7 @@ struct EmbeddedOptions {
   std::size_t workers = 0;  // 0: one for each GPU, else one
   std::size_t threads = 0;  // of each worker; 0: the physical cores shared out
   std::string feature_cache_dir;
+  std::string feature_cache_limit;  // of each worker, as `worker --feature-cache-limit`
 };
 
 // What a cluster for this plan is started with. kInvalidArgument: clips want different precisions.

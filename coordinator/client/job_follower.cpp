@@ -23,6 +23,7 @@ Result<jobs::JobAccepted> submit_job(Connection& connection, const jobs::JobPlan
     part.plan.name = plan.name;
     part.plan.models = plan.models;
     part.plan.priority = plan.priority;
+    part.plan.features = plan.features;
     part.plan.clips.assign(plan.clips.begin() + static_cast<std::ptrdiff_t>(first),
                            plan.clips.begin() + static_cast<std::ptrdiff_t>(end));
     part.last = end == clips;

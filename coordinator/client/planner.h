@@ -28,6 +28,7 @@ struct SubmitRequest {
   bool save_latents = false;
   bool save_frames = false;
   std::int32_t priority = 0;
+  jobs::FeaturePolicy features;
 };
 
 // A clip that cannot be tried: its input is unreadable or no file. The others still run.
@@ -39,8 +40,16 @@ struct RefusedClip {
 
 struct PlannedClip {
   jobs::ClipPlan plan;
-  std::string reason;  // why it has to run; empty: its outputs are there
-  double seconds = 0;  // that a finished clip took
+  std::string reason;                 // why it has to run; empty: its outputs are there
+  double seconds = 0;                 // that a finished clip took
+  std::vector<std::string> cached{};  // kinds of its features that workers hold, if that is known
+};
+
+// What of the features that the clips need is in workers' caches.
+struct CachedFeatures {
+  std::size_t wanted = 0;
+  std::size_t held = 0;
+  double worth_seconds = 0;  // that making them for each clip would cost
 };
 
 struct RunPlan {
@@ -49,6 +58,7 @@ struct RunPlan {
   std::string notice;  // of the models' defaults.yaml: to be shown with the results
   std::vector<PlannedClip> clips;
   std::vector<RefusedClip> refused;
+  std::optional<CachedFeatures> cached;  // if it is known
 
   [[nodiscard]] std::size_t to_run() const;
   [[nodiscard]] std::optional<double> seconds_per_clip() const;  // of the finished ones

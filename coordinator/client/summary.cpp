@@ -13,8 +13,9 @@ namespace mimicfleet::coordinator {
 namespace {
 
 // In the order in which a clip goes through them.
-constexpr std::array<std::string_view, 9> kStages = {
-    "load", "preprocess", "clip", "vae_encode", "pose_net", "denoise", "transfer", "vae_decode", "mux"};
+constexpr std::array<std::string_view, 10> kStages = {"load",       "preprocess", "draw",    "clip",
+                                                      "vae_encode", "pose_net",   "denoise", "transfer",
+                                                      "vae_decode", "mux"};
 constexpr std::array<std::string_view, 5> kStates = {"done", "skipped", "pending", "failed", "cancelled"};
 constexpr std::size_t kListedClips = 50;
 
@@ -31,24 +32,39 @@ std::string videos_line(const RunSummary& summary) {
   return line.empty() ? "none" : line;
 }
 
-void add_stages(fmt::memory_buffer& out, const RunSummary& summary) {
-  if (summary.stages.empty()) return;
-  fmt::format_to(std::back_inserter(out), "\n{:<12}{:>10}{:>10}\n", "stage", "cold s", "warm s");
-  const auto line = [&](std::string_view name, const StageSeconds& stage) {
-    fmt::format_to(std::back_inserter(out), "{:<12}{:>10.2f}{:>10.2f}\n", name, stage.cold_seconds,
-                   stage.warm_seconds);
+void add_stages(fmt::memory_buffer& out, const jobs::Ledger& ledger) {
+  if (ledger.stages.empty()) return;
+  fmt::format_to(std::back_inserter(out), "\n{:<12}{:>10}{:>10}{:>10}\n", "stage", "cold s", "warm s",
+                 "saved s");
+  const auto line = [&](std::string_view name, const jobs::StageSeconds& stage) {
+    fmt::format_to(std::back_inserter(out), "{:<12}{:>10.2f}{:>10.2f}{:>10.2f}\n", name, stage.cold_seconds,
+                   stage.warm_seconds, stage.saved_seconds);
   };
-  StageSeconds all;
   for (const auto name : kStages) {
-    const auto stage = summary.stages.find(std::string(name));
-    if (stage != summary.stages.end()) line(name, stage->second);
+    const auto stage = ledger.stages.find(std::string(name));
+    if (stage != ledger.stages.end()) line(name, stage->second);
   }
-  for (const auto& [name, stage] : summary.stages) {
-    all.cold_seconds += stage.cold_seconds;
-    all.warm_seconds += stage.warm_seconds;
+  for (const auto& [name, stage] : ledger.stages) {
     if (std::find(kStages.begin(), kStages.end(), name) == kStages.end()) line(log::printable(name), stage);
   }
-  line("all", all);
+  line("all", ledger.total());
+}
+
+void add_features(fmt::memory_buffer& out, const jobs::Ledger& ledger) {
+  if (ledger.features.empty()) return;
+  fmt::format_to(std::back_inserter(out), "\n{:<22}{:>8}{:>8}{:>8}\n", "feature", "hits", "misses",
+                 "damaged");
+  for (const jobs::FeatureKind kind : jobs::kFeatureKinds) {
+    const auto counts = ledger.features.find(std::string(to_string(kind)));
+    if (counts == ledger.features.end()) continue;
+    const auto count = [&](jobs::FeatureOutcome outcome) {
+      const auto found = counts->second.find(std::string(to_string(outcome)));
+      return found == counts->second.end() ? 0U : found->second;
+    };
+    using enum jobs::FeatureOutcome;
+    fmt::format_to(std::back_inserter(out), "{:<22}{:>8}{:>8}{:>8}\n", to_string(kind), count(kHit),
+                   count(kMiss) + count(kUnasked), count(kDamaged));
+  }
 }
 
 void add_problems(fmt::memory_buffer& out, const RunSummary& summary) {
@@ -92,6 +108,7 @@ SummaryBuilder::SummaryBuilder(const RunPlan& plan, const std::string& output_di
     outcome.video = clip.plan.video.path;
     outcome.state = clip.reason.empty() ? "skipped" : "pending";
     outcome.reason = clip.reason;
+    outcome.cached = clip.cached;
     place_[outcome.name] = summary.clips.size();
     summary.clips.push_back(std::move(outcome));
   }
@@ -106,10 +123,7 @@ SummaryBuilder::SummaryBuilder(const RunPlan& plan, const std::string& output_di
 }
 
 void SummaryBuilder::add(const jobs::TaskInfo& task) {
-  for (const auto& stage : task.result.stages) {
-    auto& seconds = summary.stages[stage.stage];
-    (stage.warm ? seconds.warm_seconds : seconds.cold_seconds) += stage.seconds;
-  }
+  summary.ledger.add(task.result);
   const auto place = place_.find(task.spec.name);
   if (place == place_.end()) return;
   ClipOutcome& clip = summary.clips[place->second];
@@ -136,6 +150,13 @@ RunSummary SummaryBuilder::finish(double seconds) {
   return std::move(summary);
 }
 
+std::string ledger_table(const jobs::Ledger& ledger) {
+  fmt::memory_buffer out;
+  add_stages(out, ledger);
+  add_features(out, ledger);
+  return fmt::to_string(out);
+}
+
 std::string summary_table(const RunSummary& summary) {
   fmt::memory_buffer out;
   auto to = std::back_inserter(out);
@@ -145,7 +166,7 @@ std::string summary_table(const RunSummary& summary) {
   fmt::format_to(to, "models      {}\n", log::printable(summary.models));
   fmt::format_to(to, "outputs     {}\n", log::printable(summary.output_dir));
   if (!summary.notice.empty()) fmt::format_to(to, "note        {}\n", log::printable(summary.notice));
-  add_stages(out, summary);
+  fmt::format_to(to, "{}", ledger_table(summary.ledger));
   add_problems(out, summary);
   return fmt::to_string(out);
 }
@@ -156,7 +177,8 @@ std::string plan_table(const RunPlan& plan) {
   std::size_t listed = 0;
   for (const auto& clip : plan.clips) {
     if (clip.reason.empty() || ++listed > kListedClips) continue;
-    fmt::format_to(to, "make    {} ({})\n", log::printable(clip.plan.output.relative), clip.reason);
+    fmt::format_to(to, "make    {} ({}{})\n", log::printable(clip.plan.output.relative), clip.reason,
+                   clip.cached.empty() ? "" : fmt::format("; cached: {}", fmt::join(clip.cached, ", ")));
   }
   if (listed > kListedClips) fmt::format_to(to, "…       and {} more\n", listed - kListedClips);
   for (const auto& clip : plan.refused) {
@@ -166,6 +188,10 @@ std::string plan_table(const RunPlan& plan) {
   fmt::format_to(to, "{} to make, {} already there, {} cannot be made; models {}\n", plan.to_run(),
                  plan.clips.size() - plan.to_run(), plan.refused.size(),
                  log::printable(plan.models.set.name));
+  if (plan.cached && plan.cached->wanted > 0) {
+    fmt::format_to(to, "features   {} of {} are in workers' caches, which may save {:.1f} s\n",
+                   plan.cached->held, plan.cached->wanted, plan.cached->worth_seconds);
+  }
   if (const auto seconds = plan.seconds_per_clip(); seconds && plan.to_run() > 0) {
     fmt::format_to(to, "about {} of one worker's time, going by the clips that are there\n",
                    clock_text(*seconds * static_cast<double>(plan.to_run())));

@@ -8,20 +8,9 @@
 
 #include "coordinator/client/planner.h"
 #include "jobs/client_messages.h"
+#include "jobs/ledger.h"
 
 namespace mimicfleet::coordinator {
-
-// Seconds of a stage over all clips, by whether its result was made (cold) or came out of a cache or resident
-// models (warm).
-struct StageSeconds {
-  double cold_seconds = 0;
-  double warm_seconds = 0;
-  template <typename Self, typename Fields>
-  static void fields(Self& self, Fields& field) {
-    field("cold_seconds", self.cold_seconds);
-    field("warm_seconds", self.warm_seconds);
-  }
-};
 
 // What became of one video. `state`: done, skipped (its outputs were there), failed, cancelled, or pending
 // (of a dry run, or when the run was broken off).
@@ -29,7 +18,8 @@ struct ClipOutcome {
   std::string name;   // output below the output folder, without suffix
   std::string video;  // the input
   std::string state;
-  std::string reason;  // why it had to run
+  std::string reason;               // why it had to run
+  std::vector<std::string> cached;  // of a plan: kinds of its features that workers held
   std::string error;
   std::int32_t frames = 0;
   double seconds = 0;  // of both tasks
@@ -43,6 +33,7 @@ struct ClipOutcome {
     field("video", self.video);
     field("state", self.state);
     field("reason", self.reason);
+    field("cached", self.cached);
     field("error", self.error);
     field("frames", self.frames);
     field("seconds", self.seconds);
@@ -67,7 +58,7 @@ struct RunSummary {
   double seconds = 0;
   std::map<std::string, std::uint32_t> videos;  // state -> how many
   std::int64_t frames = 0;
-  std::map<std::string, StageSeconds> stages;
+  jobs::Ledger ledger;
   std::vector<ClipOutcome> clips;
   template <typename Self, typename Fields>
   static void fields(Self& self, Fields& field) {
@@ -82,7 +73,7 @@ struct RunSummary {
     field("seconds", self.seconds);
     field("videos", self.videos);
     field("frames", self.frames);
-    field("stages", self.stages);
+    jobs::Ledger::fields(self.ledger, field);
     field("clips", self.clips);
   }
 
@@ -102,6 +93,9 @@ class SummaryBuilder {
  private:
   std::unordered_map<std::string, std::size_t> place_;  // clip by name
 };
+
+// Seconds of each stage, cold, warm and saved, and how the features were come by; empty if there is nothing.
+[[nodiscard]] std::string ledger_table(const jobs::Ledger& ledger);
 
 // The table at the end: videos, frames, seconds of each stage; then every clip that failed with its error.
 [[nodiscard]] std::string summary_table(const RunSummary& summary);

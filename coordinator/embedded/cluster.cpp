@@ -114,6 +114,9 @@ Status Cluster::start_workers() {
                                         "--name",
                                         name,
                                         "--exit-with-parent"};
+    if (!options_.feature_cache_limit.empty()) {
+      command.insert(command.end(), {"--feature-cache-limit", options_.feature_cache_limit});
+    }
     for (const auto& root : options_.roots) {
       command.push_back("--roots");
       command.push_back(root);

@@ -16,6 +16,7 @@ struct ClusterOptions {
   std::string run_folder;  // gets state/, logs/ and worker-N/
   std::string models;      // `worker --models`
   std::string feature_cache_dir;
+  std::string feature_cache_limit;   // empty: the worker's default
   std::vector<std::string> roots;    // what workers may open
   std::vector<std::string> devices;  // one worker each
   std::string precision = "auto";

@@ -45,7 +45,7 @@ TEST_F(Submit, MakesEveryVideoAndThenFindsThemDone) {
   const auto first = run(submit());
   EXPECT_EQ(first.exit_code, 0) << first.err;
   EXPECT_THAT(first.out, AllOf(HasSubstr("videos      2 done\n"), HasSubstr("frames      18\n"),
-                               HasSubstr("denoise           2.00      0.00\n")));
+                               HasSubstr("denoise           2.00      0.00      0.00\n")));
   EXPECT_TRUE(exists("out/a.mp4") && exists("out/a.json") && exists("out/b.mp4"));
   EXPECT_FALSE(exists("out/_run/state"));
   const auto when = std::filesystem::last_write_time(folder_ / "out/a.mp4");

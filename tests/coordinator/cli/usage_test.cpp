@@ -97,6 +97,11 @@ TEST_F(Usage, WhatAnEmbeddedRunCannotDoOrAServerIgnoresIsToldNotDropped) {
   EXPECT_THAT(error(submit({"--no-wait"})), HasSubstr("--no-wait needs a server"));
   EXPECT_THAT(error(submit({"--server", "tcp://127.0.0.1:1", "--threads", "2"})),
               HasSubstr("--threads is for embedded runs"));
+  EXPECT_THAT(error(submit({"--server", "tcp://127.0.0.1:1", "--feature-cache-limit", "1G"})),
+              HasSubstr("--feature-cache-limit is for embedded runs"));
+  EXPECT_THAT(error(submit({"--feature_cache_limit", "much"})),
+              HasSubstr("--feature-cache-limit: 'much' is no size"));
+  EXPECT_THAT(error(submit({"--benchmark-cache", "--no-wait"})), HasSubstr("--benchmark-cache waits"));
   EXPECT_THAT(error(submit({"--device", "gpu"})), HasSubstr("--device: 'gpu' is not auto, cpu or cuda:N"));
   EXPECT_THAT(error(submit({"--shard", "5/4"})), HasSubstr("--shard 5/4: write I/N, such as 1/4"));
 }

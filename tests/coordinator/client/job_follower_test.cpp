@@ -21,6 +21,7 @@ TEST(SubmitJob, ALongJobIsSentInPartsOfWhichOnlyTheLastSaysSo) {
   server.on<jobs::JobSubmit>([&](const jobs::JobSubmit& part) {
     EXPECT_EQ(part.job.is_nil(), clips.empty());
     EXPECT_EQ(part.plan.name, "long");
+    EXPECT_EQ(part.plan.features, (jobs::FeaturePolicy{true, true, false}));
     clips.push_back(part.plan.clips.size());
     last.push_back(part.last);
     return jobs::JobAccepted{id, part.last ? 7U : 0U};
@@ -28,6 +29,7 @@ TEST(SubmitJob, ALongJobIsSentInPartsOfWhichOnlyTheLastSaysSo) {
   auto connection = Connection::open(server.start(), nullptr);
   jobs::JobPlan plan;
   plan.name = "long";
+  plan.features = {true, true, false};
   plan.clips.resize(2 * jobs::JobSubmit::kClipsPerPart + 1);
   const auto accepted = submit_job(*connection, plan);
   ASSERT_TRUE(accepted.ok()) << accepted.status();

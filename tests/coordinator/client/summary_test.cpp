@@ -64,9 +64,9 @@ TEST_F(Summary, TellsWhatBecameOfEveryVideo) {
 
 TEST_F(Summary, AddsUpColdAndWarmSecondsOfEachStage) {
   const RunSummary summary = after_run();
-  EXPECT_EQ(summary.stages.at("load").cold_seconds, 3);
-  EXPECT_EQ(summary.stages.at("load").warm_seconds, 0.25);
-  EXPECT_EQ(summary.stages.at("denoise").cold_seconds, 1.5);
+  EXPECT_EQ(summary.ledger.stages.at("load").cold_seconds, 3);
+  EXPECT_EQ(summary.ledger.stages.at("load").warm_seconds, 0.25);
+  EXPECT_EQ(summary.ledger.stages.at("denoise").cold_seconds, 1.5);
 }
 
 TEST_F(Summary, TheTableListsStagesInTheirOrderThenWhatFailed) {
@@ -75,7 +75,7 @@ TEST_F(Summary, TheTableListsStagesInTheirOrderThenWhatFailed) {
       table,
       AllOf(HasSubstr("videos      1 done, 1 already there, 2 failed\n"), HasSubstr("frames      24\n"),
             HasSubstr("time        1:01\n"), HasSubstr("note        pictures are noise\n"),
-            HasSubstr("load              3.00      0.25\n"),
+            HasSubstr("load              3.00      0.25      0.00\n"),
             HasSubstr("failed c: /in/c.mp4: has no video stream\n"),
             HasSubstr("failed d: /in/d.mp4: is empty (0 bytes)\n"), HasSubstr("warning b: two persons\n")));
   EXPECT_LT(table.find("load"), table.find("denoise"));
@@ -96,7 +96,7 @@ TEST_F(Summary, IsReadBackFromItsJson) {
   const auto read = json::read<RunSummary>(json::write(after_run()));
   ASSERT_TRUE(read.ok()) << read.status();
   EXPECT_EQ(read->clips.size(), 4U);
-  EXPECT_EQ(read->stages.at("denoise").cold_seconds, 1.5);
+  EXPECT_EQ(read->ledger.stages.at("denoise").cold_seconds, 1.5);
 }
 
 TEST_F(Summary, ADryRunListsWhatWouldBeMadeAndWhy) {
@@ -106,6 +106,27 @@ TEST_F(Summary, ADryRunListsWhatWouldBeMadeAndWhy) {
             "cannot  d: /in/d.mp4: is empty (0 bytes)\n"
             "2 to make, 1 already there, 1 cannot be made; models some\n"
             "about 0:08 of one worker's time, going by the clips that are there\n");
+}
+
+TEST_F(Summary, ADryRunOnAServerTellsWhatItsWorkersHaveInTheirCaches) {
+  plan_.cached = CachedFeatures{6, 2, 3.25};
+  plan_.clips[1].cached = {"keypoints", "vae_latent"};
+  EXPECT_THAT(plan_table(plan_),
+              AllOf(HasSubstr("make    b (not made yet; cached: keypoints, vae_latent)\n"),
+                    HasSubstr("features   2 of 6 are in workers' caches, which may save 3.2 s\n")));
+}
+
+TEST_F(Summary, TheTableSaysHowFeaturesWereComeBy) {
+  SummaryBuilder builder(plan_, "/out");
+  auto encode = task_of("b", jobs::TaskKind::kEncodeLatents, jobs::TaskState::kDone);
+  encode.result.stages = {{"preprocess", 0.5, true, 7.25}};
+  encode.result.features = {{jobs::FeatureKind::kKeypoints, jobs::FeatureOutcome::kHit},
+                            {jobs::FeatureKind::kVaeLatent, jobs::FeatureOutcome::kDamaged}};
+  builder.add(encode);
+  EXPECT_THAT(summary_table(builder.finish(1)),
+              AllOf(HasSubstr("preprocess        0.00      0.50      7.25\n"),
+                    HasSubstr("keypoints                    1       0       0\n"),
+                    HasSubstr("vae_latent                   0       0       1\n")));
 }
 
 }  // namespace
