@@ -8,6 +8,8 @@
 #include <ATen/ops/linear.h>
 #include <ATen/ops/silu.h>
 
+#include "worker/models/nn/group_norm.h"
+
 namespace mimicfleet::nn {
 
 Linear::Linear(const Scope& scope, std::int64_t in, std::int64_t out, bool has_bias)
@@ -44,6 +46,10 @@ GroupNorm::GroupNorm(const Scope& scope, std::int64_t channels, double epsilon)
       eps(epsilon) {}
 
 at::Tensor GroupNorm::operator()(const at::Tensor& x) const {
+  if (x.is_cpu() && x.scalar_type() == at::kFloat && x.dim() == 4 &&
+      x.is_contiguous(at::MemoryFormat::ChannelsLast)) {
+    return group_norm_channels_last(x, kGroups, weight, bias, eps);
+  }
   return at::group_norm(x, kGroups, weight, bias, eps);
 }
 

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <string>
 
 #include <ATen/core/Tensor.h>
 
@@ -66,6 +68,10 @@ struct LayerNorm {
   at::Tensor bias;
   double eps;
 };
+
+// Sees what the blocks of a model give, by their names in checkpoints, while they run; for comparisons with
+// the original. The memory may be overwritten after the call.
+using Observer = std::function<void(const std::string& block, const at::Tensor& output)>;
 
 // x * sigmoid(x), in the memory of x, which the caller gives up.
 [[nodiscard]] at::Tensor silu(at::Tensor&& x);

@@ -43,6 +43,15 @@ TEST(LoadParameters, FillsEveryParameterInItsOwnType) {
   EXPECT_TRUE(fixture.layer(at::ones({1, 2})).equal(at::full({1, 3}, 5.0)));
 }
 
+TEST(LoadParameters, TakesFilesOfEveryPrecision) {
+  for (const at::ScalarType type : {at::kHalf, at::kBFloat16, at::kFloat, at::kDouble}) {
+    Fixture fixture;
+    fixture.set.tensors["layer.weight"] = view_of(at::full({3, 2}, -1.5, type));
+    ASSERT_TRUE(fixture.load().ok()) << type;
+    EXPECT_TRUE(fixture.layer(at::ones({1, 2})).equal(at::full({1, 3}, -2.0))) << type;
+  }
+}
+
 TEST(LoadParameters, OneErrorNamesTheFirstOfEachKindOfMisfit) {
   Fixture fixture;
   fixture.set.tensors.erase("layer.bias");
