@@ -50,14 +50,15 @@ Encoder::Encoder(const nn::Scope& scope, const AutoencoderConfig& config)
   }
 }
 
-at::Tensor Encoder::operator()(const at::Tensor& images) const {
+at::Tensor Encoder::operator()(const at::Tensor& images, const nn::Observer& observe) const {
   at::Tensor h = conv_in_(images.contiguous(at::MemoryFormat::ChannelsLast));  // [N, C0, H, W]
   for (const auto& block : down_blocks_) {
     for (const auto& resnet : block.resnets) h = resnet(h, kNoTime);
     if (block.downsampler) h = (*block.downsampler)(h);
   }
   h = mid_resnet_1_(mid_attention_(mid_resnet_0_(h, kNoTime)), kNoTime);  // [N, C3, H/8, W/8]
-  return conv_out_(nn::silu(conv_norm_out_(h)));                          // [N, 2*L, H/8, W/8]
+  if (observe) observe("encoder.mid_block", h);
+  return conv_out_(nn::silu(conv_norm_out_(h)));  // [N, 2*L, H/8, W/8]
 }
 
 TemporalDecoder::TemporalDecoder(const nn::Scope& scope, const AutoencoderConfig& config)
@@ -84,16 +85,22 @@ TemporalDecoder::TemporalDecoder(const nn::Scope& scope, const AutoencoderConfig
   }
 }
 
-at::Tensor TemporalDecoder::operator()(const at::Tensor& latents) const {
+at::Tensor TemporalDecoder::operator()(const at::Tensor& latents, const nn::Observer& observe) const {
   const std::int64_t frames = latents.size(0);
+  const auto observed = [&](const std::string& block, const at::Tensor& output) {
+    if (observe) observe("decoder." + block, output);
+  };
   at::Tensor h = conv_in_(latents.contiguous(at::MemoryFormat::ChannelsLast));  // [T, C3, h, w]
+  observed("conv_in", h);
   h = mid_resnets_[0](h, kNoTime, frames);
   // The original pairs its one attention with the second block: with one block it runs neither attention nor
   // a second block, with three or more the others stay unused.
   if (mid_resnets_.size() > 1) h = mid_resnets_[1](mid_attention_(h), kNoTime, frames);
-  for (const auto& block : up_blocks_) {
-    for (const auto& resnet : block.resnets) h = resnet(h, kNoTime, frames);
-    if (block.upsampler) h = (*block.upsampler)(h);
+  observed("mid_block", h);
+  for (std::size_t i = 0; i < up_blocks_.size(); ++i) {
+    for (const auto& resnet : up_blocks_[i].resnets) h = resnet(h, kNoTime, frames);
+    if (up_blocks_[i].upsampler) h = (*up_blocks_[i].upsampler)(h);
+    observed("up_blocks." + std::to_string(i), h);
   }
   h = conv_out_(nn::silu(conv_norm_out_(h)));  // [T, 3, 8h, 8w]
   const std::int64_t height = h.size(2);
@@ -108,12 +115,16 @@ Autoencoder::Autoencoder(const nn::Scope& scope, const AutoencoderConfig& config
       decoder_(scope / "decoder", config),
       quant_conv_(scope / "quant_conv", 2 * config.latent_channels, 2 * config.latent_channels, {1, 1, 0}) {}
 
-at::Tensor Autoencoder::encode_mode(const at::Tensor& images) const {
-  return quant_conv_(encoder_(images)).narrow(1, 0, config_.latent_channels);
+at::Tensor Autoencoder::encode(const at::Tensor& images, const nn::Observer& observe) const {
+  return quant_conv_(encoder_(images, observe));
 }
 
-at::Tensor Autoencoder::decode(const at::Tensor& latents) const {
-  return decoder_(latents * (1 / config_.scaling_factor));
+at::Tensor Autoencoder::encode_mode(const at::Tensor& images) const {
+  return encode(images).narrow(1, 0, config_.latent_channels);
+}
+
+at::Tensor Autoencoder::decode(const at::Tensor& latents, const nn::Observer& observe) const {
+  return decoder_(latents * (1 / config_.scaling_factor), observe);
 }
 
 Result<AutoencoderConfig> read_autoencoder_config(const std::string& path) {

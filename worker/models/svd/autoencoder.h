@@ -41,7 +41,8 @@ class Encoder {
  public:
   Encoder(const nn::Scope& scope, const AutoencoderConfig& config);
 
-  [[nodiscard]] at::Tensor operator()(const at::Tensor& images) const;  // [N, 3, H, W] -> [N, 2*L, H/8, W/8]
+  // [N, 3, H, W] -> [N, 2*L, H/8, W/8]
+  [[nodiscard]] at::Tensor operator()(const at::Tensor& images, const nn::Observer& observe) const;
 
  private:
   struct DownBlock {
@@ -63,7 +64,7 @@ class TemporalDecoder {
   TemporalDecoder(const nn::Scope& scope, const AutoencoderConfig& config);
 
   // One clip: [T, L, h, w] -> [T, 3, 8h, 8w]
-  [[nodiscard]] at::Tensor operator()(const at::Tensor& latents) const;
+  [[nodiscard]] at::Tensor operator()(const at::Tensor& latents, const nn::Observer& observe) const;
 
  private:
   struct UpBlock {
@@ -84,12 +85,16 @@ class Autoencoder {
  public:
   Autoencoder(const nn::Scope& scope, const AutoencoderConfig& config);
 
-  // The mean of the latents' distribution, not scaled. images: [N, 3, H, W] in [-1, 1] -> [N, L, H/8, W/8].
+  // Mean and log variance of the latents' distribution, not scaled. images: [N, 3, H, W] in [-1, 1] ->
+  // [N, 2*L, H/8, W/8]. `observe` may be empty.
+  [[nodiscard]] at::Tensor encode(const at::Tensor& images, const nn::Observer& observe = {}) const;
+
+  // The mean alone: [N, L, H/8, W/8].
   [[nodiscard]] at::Tensor encode_mode(const at::Tensor& images) const;
 
   // Frames of one chunk of one clip. latents: [T, L, h, w] in the sampler's scale -> [T, 3, 8h, 8w] around
   // [-1, 1].
-  [[nodiscard]] at::Tensor decode(const at::Tensor& latents) const;
+  [[nodiscard]] at::Tensor decode(const at::Tensor& latents, const nn::Observer& observe = {}) const;
 
   [[nodiscard]] std::int64_t scale() const {
     return std::int64_t{1} << (config_.block_out_channels.size() - 1);

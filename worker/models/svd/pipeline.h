@@ -90,6 +90,10 @@ struct SamplingProgress {
 // Called after each tile of each step, on the caller's thread. False stops the sampling with kCancelled.
 using OnSamplingProgress = std::function<bool(const SamplingProgress&)>;
 
+// Sees the latents [1, F, 4, h, w]: first, as step 0, the initial noise; then those that each step made, with
+// what the models predicted for it, after guidance (undefined for step 0).
+using OnSamplingStep = std::function<void(int step, const at::Tensor& prediction, const at::Tensor& latents)>;
+
 struct SampledLatents {
   at::Tensor latents;  // [1, F, 4, h, w] float32 on the CPU, in the scale that decode_latents expects
   double pose_net_seconds = 0;
@@ -101,7 +105,8 @@ struct SampledLatents {
                                                     const ImageConditioning& conditioning,
                                                     const at::Tensor& pose_u8,
                                                     const SamplingParameters& parameters,
-                                                    const OnSamplingProgress& on_progress = {});
+                                                    const OnSamplingProgress& on_progress = {},
+                                                    const OnSamplingStep& on_step = {});
 
 // Takes frames in order: uint8 [n, 3, H, W] on the CPU. A failure ends the decoding with that Status.
 using FrameSink = std::function<Status(const at::Tensor& frames_u8)>;

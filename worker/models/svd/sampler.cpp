@@ -67,9 +67,9 @@ class Sampler {
     pose_features_ = at::cat(parts);
   }
 
-  // Latents [1, F, 4, h, w] after step `step`, or nothing if `on_progress` said stop.
-  std::optional<at::Tensor> step(const at::Tensor& latents, int step, at::Generator& generator,
-                                 const OnSamplingProgress& on_progress) const {
+  // What the models predict for [1, F, 4, h, w] at step `step`, or nothing if `on_progress` said stop.
+  std::optional<at::Tensor> predict(const at::Tensor& latents, int step,
+                                    const OnSamplingProgress& on_progress) const {
     const at::Tensor scaled =
         scheduler_.scale_model_input(latents, step).to(models_.dtype);  // [1, F, 4, h, w]
     std::vector<at::Tensor> sums;
@@ -77,7 +77,7 @@ class Sampler {
     int tile_number = 0;
     for (const auto& tile : tiling_.tiles) {
       for (std::size_t i = 0; i < passes_.size(); ++i) {
-        const at::Tensor predicted = predict(passes_[i], scaled, tile, step);  // [1, tile, 4, h, w]
+        const at::Tensor predicted = predict_tile(passes_[i], scaled, tile, step);  // [1, tile, 4, h, w]
         add_tile(sums[i], predicted.to(at::kFloat), weights_, tile);
       }
       ++tile_number;
@@ -87,8 +87,7 @@ class Sampler {
     }
     for (auto& sum : sums) sum.div_(weight_sums_);
     // unconditional + guidance * (conditional - unconditional)
-    const at::Tensor prediction = sums.size() == 1 ? sums[0] : sums[0] + guidance_ * (sums[1] - sums[0]);
-    return scheduler_.step(prediction, step, latents, generator);  // [1, F, 4, h, w]
+    return sums.size() == 1 ? sums[0] : sums[0] + guidance_ * (sums[1] - sums[0]);  // [1, F, 4, h, w]
   }
 
  private:
@@ -104,8 +103,8 @@ class Sampler {
     return on_device(ids);
   }
 
-  [[nodiscard]] at::Tensor predict(const Pass& pass, const at::Tensor& scaled, const Tile& tile,
-                                   int step) const {
+  [[nodiscard]] at::Tensor predict_tile(const Pass& pass, const at::Tensor& scaled, const Tile& tile,
+                                        int step) const {
     const at::Tensor image = pass.image_latent.expand({1, tiling_.size, -1, -1, -1});
     UnetInput input;
     input.sample = at::cat({take_tile(scaled, tile, 1), image}, 2);  // [1, tile, 8, h, w]
@@ -153,7 +152,7 @@ Status check_sizes(const DiffusionModels& models, const ImageConditioning& condi
 
 Result<SampledLatents> sample_latents(const DiffusionModels& models, const ImageConditioning& conditioning,
                                       const at::Tensor& pose_u8, const SamplingParameters& parameters,
-                                      const OnSamplingProgress& on_progress) {
+                                      const OnSamplingProgress& on_progress, const OnSamplingStep& on_step) {
   RETURN_IF_ERROR(check_sizes(models, conditioning, pose_u8));
   auto made = parameters.scheduler == SchedulerKind::kEuler ? make_euler(models.scheduler, parameters.steps)
                                                             : make_lcm({}, parameters.steps);
@@ -172,10 +171,12 @@ Result<SampledLatents> sample_latents(const DiffusionModels& models, const Image
     at::Tensor latents = draw_initial_latents(pose_u8.size(0), sampler.tiling().size, latent.size(2),
                                               latent.size(3), generator);
     latents = (latents * scheduler->init_noise_sigma()).to(models.device);  // [1, F, 4, h, w]
+    if (on_step) on_step(0, {}, latents);
     for (int step = 0; step < scheduler->steps(); ++step) {
-      auto next = sampler.step(latents, step, generator, on_progress);
-      if (!next) return Status(StatusCode::kCancelled, "sampling: stopped");
-      latents = std::move(*next);
+      const auto prediction = sampler.predict(latents, step, on_progress);
+      if (!prediction) return Status(StatusCode::kCancelled, "sampling: stopped");
+      latents = scheduler->step(*prediction, step, latents, generator);  // [1, F, 4, h, w]
+      if (on_step) on_step(step + 1, *prediction, latents);
     }
     sampled.latents = latents.to(at::kCPU).contiguous();
     sampled.denoise_seconds = seconds_since(denoise_start);

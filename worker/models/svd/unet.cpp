@@ -118,32 +118,49 @@ at::Tensor Unet::embed_time(const UnetInput& input) const {
   const at::Tensor sines = sinusoidal_embedding(timestep, base_channels()).to(dtype);  // [B, C0]
   const at::Tensor id_sines =
       sinusoidal_embedding(input.time_ids.flatten(), config_.addition_time_embed_dim).to(dtype);  // [B*3, A]
-  return time_embedding_(sines) + add_embedding_(id_sines.view({clips, -1}));                     // [B, 4*C0]
+  const at::Tensor time = time_embedding_(sines);                                                 // [B, 4*C0]
+  const at::Tensor added = add_embedding_(id_sines.view({clips, -1}));                            // [B, 4*C0]
+  if (input.observe) {
+    input.observe("time_embedding", time);
+    input.observe("add_embedding", added);
+  }
+  return time + added;
 }
 
 at::Tensor Unet::operator()(const UnetInput& input) const {
   const std::int64_t frames = input.sample.size(1);
   const Conditions conditions{nn::silu(embed_time(input)), input.context, frames, !input.image_only,
                               input.contexts_as_original};
+  const auto observe = [&](const std::string& block, const at::Tensor& output) {
+    if (input.observe) input.observe(block, output);
+  };
   const at::Tensor images = input.sample.flatten(0, 1).contiguous(at::MemoryFormat::ChannelsLast);
 
   at::Tensor h = conv_in_(images);  // [B*T, C0, h, w]
+  observe("conv_in", h);
   if (input.pose_features.defined()) h.add_(input.pose_features);
   std::vector<at::Tensor> put_aside = {h};
-  for (const auto& block : down_blocks_) {
+  for (std::size_t i = 0; i < down_blocks_.size(); ++i) {
+    const DownBlock& block = down_blocks_[i];
     for (const auto& layer : block.layers) put_aside.push_back(h = layer(h, conditions));
     if (block.downsampler) put_aside.push_back(h = (*block.downsampler)(h));
+    observe("down_blocks." + std::to_string(i), h);
   }
   for (const auto& layer : mid_) h = layer(h, conditions);  // [B*T, C3, h/8, w/8]
-  for (const auto& block : up_blocks_) {
+  observe("mid_block", h);
+  for (std::size_t i = 0; i < up_blocks_.size(); ++i) {
+    const UpBlock& block = up_blocks_[i];
     for (const auto& layer : block.layers) {
       h = layer(at::cat({h, put_aside.back()}, 1), conditions);
       put_aside.pop_back();
     }
     if (block.upsampler) h = (*block.upsampler)(h);
+    observe("up_blocks." + std::to_string(i), h);
   }
-  h = conv_out_(nn::silu(conv_norm_out_(h)));  // [B*T, 4, h, w]
-  return h.unflatten(0, {-1, frames});         // [B, T, 4, h, w]
+  h = conv_norm_out_(h);
+  observe("conv_norm_out", h);
+  h = conv_out_(nn::silu(std::move(h)));  // [B*T, 4, h, w]
+  return h.unflatten(0, {-1, frames});    // [B, T, 4, h, w]
 }
 
 Result<UnetConfig> read_unet_config(const std::string& path) {

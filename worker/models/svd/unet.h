@@ -47,6 +47,7 @@ struct UnetInput {
   // the temporal blocks. Its pipeline has one clip a call, where that is the clip's own; so it is here by
   // default.
   bool contexts_as_original = false;
+  nn::Observer observe;  // may be empty
 };
 
 class Unet {
