@@ -15,7 +15,8 @@ endfunction()
 
 # mimicfleet_test(NAME SOURCES a_test.cpp… DEPENDS target… [LABEL fast|slow|gpu|quality] [TIMEOUT seconds])
 #   one GoogleTest binary; every TEST in it becomes a CTest test. Tests find data and the built
-#   programs through tests/paths.h.
+#   programs through tests/paths.h. A test that depends on mimicfleet_golden or mimicfleet_parity
+#   gives figures to ./dev parity.
 function(mimicfleet_test name)
   cmake_parse_arguments(ARG "" "LABEL;TIMEOUT" "SOURCES;DEPENDS" ${ARGN})
   if(NOT ARG_LABEL)
@@ -29,6 +30,9 @@ function(mimicfleet_test name)
   target_link_libraries(${name} PRIVATE mimicfleet_options mimicfleet_test_paths ${ARG_DEPENDS} GTest::gmock GTest::gtest_main)
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST TEST_PREFIX "${name}."
                        PROPERTIES LABELS "${ARG_LABEL}" TIMEOUT ${ARG_TIMEOUT})
+  if(mimicfleet_golden IN_LIST ARG_DEPENDS OR mimicfleet_parity IN_LIST ARG_DEPENDS)
+    set_property(GLOBAL APPEND PROPERTY MIMICFLEET_PARITY_TESTS ${name})
+  endif()
 endfunction()
 
 # mimicfleet_fuzz(NAME SOURCES a_fuzz.cpp DEPENDS target…): with MIMICFLEET_FUZZ a libFuzzer binary; always a

@@ -1,14 +1,20 @@
 #include "tests/worker/models/golden.h"
 
+#include <algorithm>
+#include <fstream>
+#include <iterator>
 #include <limits>
 
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/stack.h>
-#include <gtest/gtest.h>
+#include <ATen/ops/zeros_like.h>
 #include <png.h>
 
+#include "common/json/json.h"
+#include "tests/parity/figures.h"
 #include "tests/paths.h"
 #include "worker/models/nn/load.h"
 #include "worker/models/weights/safetensors.h"
@@ -17,7 +23,7 @@ namespace mimicfleet {
 
 std::string golden_path(const std::string& name) { return source_path("tests/goldens/pack_a/") + name; }
 
-Golden::Golden(const std::string& name) {
+Golden::Golden(const std::string& name) : file_("pack_a/goldens/" + name + ".safetensors") {
   auto set = weights::open_safetensors(golden_path("goldens/" + name + ".safetensors"));
   if (!set.ok()) ADD_FAILURE() << set.status();
   for (const auto& [tensor, view] : set->tensors) tensors_.emplace(tensor, nn::as_tensor(view));
@@ -26,14 +32,68 @@ Golden::Golden(const std::string& name) {
 
 const at::Tensor& Golden::operator[](const std::string& tensor) const {
   const auto found = tensors_.find(tensor);
-  if (found == tensors_.end()) throw std::out_of_range("no golden tensor " + tensor);
+  if (found == tensors_.end()) throw std::out_of_range(file_ + " has no tensor " + tensor);
+  parity::note_use(file_, tensor);
   return found->second;
+}
+
+testing::AssertionResult Golden::is_within(const std::string& tensor, const std::string& measure,
+                                           double largest, double bound) const {
+  parity::note_use(file_, tensor);
+  return parity::within_bound({file_, tensor, measure, largest, bound});
+}
+
+testing::AssertionResult Golden::is_near(const std::string& tensor, const at::Tensor& actual,
+                                         double bound) const {
+  return is_within(tensor, "difference, of the largest number", relative_difference(actual, (*this)[tensor]),
+                   bound);
+}
+
+testing::AssertionResult Golden::is_equal(const std::string& tensor, const at::Tensor& actual) const {
+  return is_within(tensor, "numbers that differ",
+                   static_cast<double>(different_numbers(actual, (*this)[tensor])), 0);
+}
+
+wire::Value golden_json(const std::string& name) {
+  std::ifstream file(golden_path("goldens/" + name));
+  const std::string text((std::istreambuf_iterator<char>(file)), {});
+  auto document = json::parse(text);
+  EXPECT_TRUE(document.ok()) << name << ": " << document.status();
+  parity::note_use("pack_a/goldens/" + name);
+  return std::move(document).value_or({});
+}
+
+std::int64_t integer(const wire::Value& value) {
+  return static_cast<std::int64_t>(*value.get_if<std::uint64_t>());
+}
+
+double number(const wire::Value& value) {
+  if (const auto* real = value.get_if<double>()) return *real;
+  return static_cast<double>(integer(value));
 }
 
 double relative_difference(const at::Tensor& actual, const at::Tensor& expected) {
   if (actual.sizes() != expected.sizes()) return std::numeric_limits<double>::infinity();
   const double difference = (actual.to(at::kDouble) - expected.to(at::kDouble)).abs().max().item<double>();
   return difference / expected.to(at::kDouble).abs().max().item<double>();
+}
+
+std::int64_t different_numbers(const at::Tensor& actual, const at::Tensor& expected) {
+  if (actual.sizes() != expected.sizes()) return std::max(actual.numel(), expected.numel());
+  return (actual != expected).sum().item<std::int64_t>();
+}
+
+void expect_golden_frames(const Golden& golden, const std::string& tensor, const at::Tensor& frames,
+                          const std::string& from) {
+  ASSERT_EQ(frames.sizes(), golden[tensor].sizes());
+  const at::Tensor difference = (frames.to(at::kInt) - golden[tensor].to(at::kInt)).abs();
+  EXPECT_TRUE(golden.is_within(tensor, from + "part of the pixels that differ by more than 1/255",
+                               difference.gt(1).any(1).to(at::kDouble).mean().item<double>(), 0.005));
+  EXPECT_TRUE(golden.is_within(tensor, from + "difference, in 1/255", difference.max().item<double>(), 3));
+}
+
+at::Tensor after_zeros(const at::Tensor& conditional) {
+  return at::cat({at::zeros_like(conditional), conditional});
 }
 
 const model_root::ModelFiles& golden_model_files() {
@@ -55,16 +115,19 @@ const svd::DiffusionModels& golden_models() {
   return kModels;
 }
 
-at::Tensor read_pictures(const std::vector<std::string>& paths) {
+at::Tensor read_pictures(const std::vector<std::string>& names) {
   std::vector<at::Tensor> pictures;
-  for (const auto& path : paths) {
+  for (const auto& name : names) {
+    const bool is_absolute = name.starts_with('/');
     png_image image{};
     image.version = PNG_IMAGE_VERSION;
+    const std::string path = is_absolute ? name : golden_path(name);
     if (png_image_begin_read_from_file(&image, path.c_str()) == 0) throw std::runtime_error(path);
     image.format = PNG_FORMAT_RGB;
     at::Tensor picture = at::empty({image.height, image.width, 3}, at::kByte);
     png_image_finish_read(&image, nullptr, picture.mutable_data_ptr(), 0, nullptr);
     pictures.push_back(picture.permute({2, 0, 1}));
+    if (!is_absolute) parity::note_use("pack_a/" + name);
   }
   return at::stack(pictures);
 }

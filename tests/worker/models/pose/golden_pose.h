@@ -1,7 +1,14 @@
 #pragma once
 
+#include <limits>
 #include <string>
+#include <type_traits>
 #include <vector>
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/where.h>
 
 #include "tests/worker/models/golden.h"
 #include "worker/models/pose/pose.h"
@@ -60,22 +67,50 @@ inline FramePose golden_frame_pose(const Golden& golden, int index, int height, 
   return pose;
 }
 
-// The largest distance between points of the two in any coordinate; infinite if they differ in number.
-inline double largest_difference(const DrawablePose& a, const DrawablePose& b) {
-  double largest = 0;
-  const auto compare = [&](const auto& left, const auto& right) {
-    if (left.size() != right.size()) largest = std::numeric_limits<double>::infinity();
-    for (std::size_t i = 0; i < std::min(left.size(), right.size()); ++i) {
-      for (std::size_t j = 0; j < left[i].size(); ++j) {
-        largest = std::max(
-            {largest, std::abs(left[i][j].x - right[i][j].x), std::abs(left[i][j].y - right[i][j].y)});
+// The numbers of lists of points or scores in one row of float64, as the goldens have them.
+template <typename Shapes>
+at::Tensor values_of(const Shapes& shapes) {
+  constexpr bool kIsPoints = std::is_same_v<typename Shapes::value_type::value_type, Point>;
+  std::vector<double> values;
+  for (const auto& shape : shapes) {
+    for (const auto& item : shape) {
+      if constexpr (kIsPoints) {
+        values.insert(values.end(), {item.x, item.y});
+      } else {
+        values.push_back(item);
       }
     }
+  }
+  return at::tensor(values, at::kDouble);
+}
+
+// The original's `subset`: the joints' numbers, -1 for those that it holds for invisible.
+inline at::Tensor subset_of(const DrawablePose& pose) {
+  const at::Tensor scores = values_of(pose.body_scores);
+  return at::where(scores > 0.3, at::arange(scores.numel(), at::kDouble), -1.0);
+}
+
+// A pose against the golden tensors NAME.body, NAME.body_score, NAME.faces, …
+inline void expect_golden_pose(const Golden& golden, const std::string& name, const DrawablePose& pose) {
+  constexpr double kBound = 1e-6;  // the goldens are rounded to float
+  const auto compare_points = [&](const std::string& what, const at::Tensor& actual) {
+    const at::Tensor expected = golden[name + "." + what].to(at::kDouble).flatten();
+    const double largest = actual.sizes() == expected.sizes() ? (actual - expected).abs().max().item<double>()
+                                                              : std::numeric_limits<double>::infinity();
+    EXPECT_TRUE(golden.is_within(name + "." + what, "difference, of the frame's size", largest, kBound));
   };
-  compare(a.bodies, b.bodies);
-  compare(a.faces, b.faces);
-  compare(a.hands, b.hands);
-  return largest;
+  const auto compare_numbers = [&](const std::string& what, const at::Tensor& actual) {
+    const auto different = different_numbers(actual, golden[name + "." + what].to(at::kDouble).flatten());
+    EXPECT_TRUE(
+        golden.is_within(name + "." + what, "numbers that differ", static_cast<double>(different), 0));
+  };
+  compare_points("body", values_of(pose.bodies));
+  compare_points("faces", values_of(pose.faces));
+  compare_points("hands", values_of(pose.hands));
+  compare_numbers("body_score", values_of(pose.body_scores));
+  compare_numbers("faces_score", values_of(pose.face_scores));
+  compare_numbers("hands_score", values_of(pose.hand_scores));
+  compare_numbers("subset", subset_of(pose));
 }
 
 }  // namespace mimicfleet::pose

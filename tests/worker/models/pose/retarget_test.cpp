@@ -19,7 +19,7 @@ constexpr int kReferenceWidth = 128;
 class Retarget : public testing::Test {
  protected:
   void SetUp() override {
-    const at::Tensor frame = read_pictures({golden_path("goldens/pose/frames/frame_000.png")});
+    const at::Tensor frame = read_pictures({"goldens/pose/frames/frame_000.png"});
     reference_ = golden_frame_pose(golden_, 0, kReferenceHeight, kReferenceWidth);
     for (int i = 1; i < kGoldenItems; ++i) {
       driving_.push_back(
@@ -31,14 +31,8 @@ class Retarget : public testing::Test {
     const auto poses = retarget(reference_, driving_, mode);
     ASSERT_TRUE(poses.ok()) << poses.status();
     ASSERT_EQ(poses->size(), static_cast<std::size_t>(kGoldenItems));
-    for (int i = 0; i < kGoldenItems; ++i) {
-      SCOPED_TRACE(i);
-      const DrawablePose expected = golden_drawable(golden, prefix + std::to_string(i));
-      EXPECT_LT(largest_difference(poses->at(i), expected), 1e-6);  // the goldens are rounded to float
-      EXPECT_EQ(poses->at(i).body_scores, expected.body_scores);
-      EXPECT_EQ(poses->at(i).face_scores, expected.face_scores);
-      EXPECT_EQ(poses->at(i).hand_scores, expected.hand_scores);
-    }
+    for (int i = 0; i < kGoldenItems; ++i)
+      expect_golden_pose(golden, prefix + std::to_string(i), poses->at(i));
   }
 
   Golden golden_{"pose/pose"};
@@ -48,13 +42,8 @@ class Retarget : public testing::Test {
 
 TEST_F(Retarget, KeypointsBecomeJointsWithANeck) {
   for (int i = 0; i < kGoldenItems; ++i) {
-    SCOPED_TRACE(i);
-    const DrawablePose pose = to_drawable(i == 0 ? reference_ : driving_[i - 1]);
-    const DrawablePose expected = golden_drawable(golden_, "dw." + std::to_string(i));
-    EXPECT_LT(largest_difference(pose, expected), 1e-6);
-    EXPECT_EQ(pose.body_scores, expected.body_scores);
-    EXPECT_EQ(pose.hand_scores, expected.hand_scores);
-    EXPECT_EQ(pose.face_scores, expected.face_scores);
+    expect_golden_pose(golden_, "dw." + std::to_string(i),
+                       to_drawable(i == 0 ? reference_ : driving_[i - 1]));
   }
 }
 

@@ -1,14 +1,16 @@
 #include "worker/models/svd/tiles.h"
 
-#include <fstream>
-#include <iterator>
+#include <cmath>
+#include <limits>
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/zeros.h>
 #include <gtest/gtest.h>
 
-#include "common/json/json.h"
+#include "tests/parity/figures.h"
 #include "tests/worker/models/golden.h"
+#include "worker/models/svd/noise.h"
 
 namespace mimicfleet::svd {
 namespace {
@@ -19,44 +21,48 @@ std::vector<std::int64_t> frames_of(const Tile& tile) {
   return frames;
 }
 
-std::int64_t integer(const wire::Value& value) {
-  return static_cast<std::int64_t>(*value.get_if<std::uint64_t>());
+// How far the numbers are from those of a row of the golden table; infinitely if there are not as many.
+template <typename Numbers>
+double largest_difference(const Numbers& actual, const wire::Value& expected) {
+  const auto& numbers = *expected.get_if<wire::Array>();
+  if (actual.size() != numbers.size()) return std::numeric_limits<double>::infinity();
+  double largest = 0;
+  for (std::size_t i = 0; i < numbers.size(); ++i)
+    largest = std::max(largest, std::abs(static_cast<double>(actual[i]) - number(numbers[i])));
+  return largest;
 }
 
-double number(const wire::Value& value) {
-  if (const auto* real = value.get_if<double>()) return *real;
-  return static_cast<double>(*value.get_if<std::uint64_t>());
+std::vector<float> values_of(const at::Tensor& tensor) {
+  const at::Tensor flat = tensor.flatten().contiguous();
+  const auto* values = flat.const_data_ptr<float>();
+  return {values, values + flat.numel()};
 }
 
 TEST(Tiles, AreTheOriginalsInEveryCaseThatItCanDo) {
-  std::ifstream file(golden_path("goldens/tiles.json"));
-  const std::string text((std::istreambuf_iterator<char>(file)), {});
-  const auto document = json::parse(text);
-  ASSERT_TRUE(document.ok());
+  const wire::Value rows = golden_json("tiles.json");
+  const auto compare = [](const std::string& part, double largest, double bound) {
+    EXPECT_TRUE(parity::within_bound({"pack_a/goldens/tiles.json", part, "difference", largest, bound}));
+  };
   int compared = 0;
-  for (const auto& row : *document->get_if<wire::Array>()) {
+  for (const auto& row : *rows.get_if<wire::Array>()) {
     const std::int64_t frames = integer(*row.find("num_frames"));
-    const Tiling tiling =
-        make_tiling(frames, integer(*row.find("tile_size")), integer(*row.find("tile_overlap")));
+    const std::int64_t size = integer(*row.find("tile_size"));
+    const Tiling tiling = make_tiling(frames, size, integer(*row.find("tile_overlap")));
     if (row.find("indices") == nullptr) continue;
     ++compared;
-    const auto& expected = *row.find("indices")->get_if<wire::Array>();
-    ASSERT_EQ(tiling.tiles.size(), expected.size());
-    for (std::size_t i = 0; i < expected.size(); ++i) {
-      std::vector<std::int64_t> indices;
-      for (const auto& index : *expected[i].get_if<wire::Array>()) indices.push_back(integer(index));
-      EXPECT_EQ(frames_of(tiling.tiles[i]), indices);
-    }
-    const auto& weight = *row.find("weight")->get_if<wire::Array>();
-    const at::Tensor weights = tile_weights(tiling.size);
-    for (std::size_t i = 0; i < weight.size(); ++i) {
-      EXPECT_FLOAT_EQ(weights[static_cast<std::int64_t>(i)].item<float>(),
-                      static_cast<float>(number(weight[i])));
-    }
-    const auto& count = *row.find("count")->get_if<wire::Array>();
-    const at::Tensor sums = summed_weights(tiling, frames);
-    for (std::size_t i = 0; i < count.size(); ++i) {
-      EXPECT_NEAR(sums[static_cast<std::int64_t>(i)].item<float>(), number(count[i]), 1e-5);
+    const auto& tiles = *row.find("indices")->get_if<wire::Array>();
+    ASSERT_EQ(tiling.tiles.size(), tiles.size());
+    for (std::size_t i = 0; i < tiles.size(); ++i)
+      compare("indices", largest_difference(frames_of(tiling.tiles[i]), tiles[i]), 0);
+    compare("weight", largest_difference(values_of(tile_weights(tiling.size)), *row.find("weight")), 1e-7);
+    compare("count", largest_difference(values_of(summed_weights(tiling, frames)), *row.find("count")), 1e-5);
+    // Which frame of the tile that is drawn gives a frame its noise.
+    const at::Tensor noise = draw_initial_latents(frames, size, 1, 1, make_generator(1)).select(2, 0);
+    for (std::int64_t i = 0; i < frames; ++i) {
+      const auto& source =
+          row.find("noise_source_frame")->get_if<wire::Array>()->at(static_cast<std::size_t>(i));
+      const at::Tensor difference = noise.select(1, i) - noise.select(1, integer(source));
+      compare("noise_source_frame", difference.abs().item<double>(), 0);
     }
   }
   EXPECT_GE(compared, 10);
