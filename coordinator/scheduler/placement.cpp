@@ -18,7 +18,7 @@ constexpr double kWorthWaiting = 0.1;
 // What more workers have is no reason to prefer one.
 constexpr std::size_t kRare = 16;
 // So many tasks that wait for other workers are passed over.
-constexpr int kPassedOver = 1024;
+constexpr int kPassedOver = 256;
 
 const std::set<WorkerId>& holders_of(const State& state, const TaskId& need) {
   static const std::set<WorkerId> kNobody;
@@ -49,11 +49,36 @@ void each_held(const State& state, const Task& task, Visit visit) {
   }
 }
 
-// Seconds that it saves if this worker takes the task, beside one that has nothing of it.
-double worth_to(const State& state, const Task& task, WorkerId worker) {
-  double worth = 0;
-  each_held(state, task, [&](WorkerId holder, double seconds) { worth += holder == worker ? seconds : 0; });
-  return worth;
+// What each worker that has something would save, beside one that has nothing. Short.
+std::vector<Place> places_of(const State& state, const Task& task) {
+  std::vector<Place> places;
+  each_held(state, task, [&](WorkerId holder, double seconds) {
+    const auto known = std::find_if(places.begin(), places.end(),
+                                    [&](const Place& place) { return place.worker == holder; });
+    if (known != places.end()) {
+      known->worth_seconds += seconds;
+    } else {
+      places.push_back({holder, seconds});
+    }
+  });
+  return places;
+}
+
+double worth_to(const std::vector<Place>& places, WorkerId worker) {
+  for (const auto& place : places) {
+    if (place.worker == worker) return place.worth_seconds;
+  }
+  return 0;
+}
+
+Place best_of(const std::vector<Place>& places, const State& state, const Task& task) {
+  Place best;
+  for (const auto& place : places) {
+    if (place.worth_seconds <= best.worth_seconds || task.failed_on == place.worker) continue;
+    const auto worker = state.workers.find(place.worker);
+    if (worker != state.workers.end() && misfit(worker->second, task).empty()) best = place;
+  }
+  return best;
 }
 
 bool inputs_held(const State& state, const Task& task) {
@@ -98,16 +123,7 @@ std::uint32_t free_slots(const Worker& worker) {
 }
 
 Place best_place(const State& state, const Task& task) {
-  std::map<WorkerId, double> worth;
-  each_held(state, task, [&](WorkerId holder, double seconds) { worth[holder] += seconds; });
-  Place best;
-  for (const auto& [id, seconds] : worth) {
-    const auto worker = state.workers.find(id);
-    if (worker == state.workers.end() || seconds <= best.worth_seconds) continue;
-    if (task.failed_on == id || !misfit(worker->second, task).empty()) continue;
-    best = {id, seconds};
-  }
-  return best;
+  return best_of(places_of(state, task), state, task);
 }
 
 namespace {
@@ -143,8 +159,9 @@ struct Search {
       best = order;
       return false;
     }
-    const double most = best_place(state, task).worth_seconds;
-    const double own = worth_to(state, task, worker.hello.worker);
+    const auto places = places_of(state, task);
+    const double most = best_of(places, state, task).worth_seconds;
+    const double own = worth_to(places, worker.hello.worker);
     if (open_to(state, task, most - own) > now) return ++passed_over < kPassedOver;
     const double gain = own - (most - own);  // what it saves, less what is lost that another would save
     if (!best || gain > best_gain) {
@@ -166,8 +183,9 @@ struct Search {
 }  // namespace
 
 Instant open_to(const State& state, const Worker& worker, const Task& task) {
+  const auto places = places_of(state, task);
   return open_to(state, task,
-                 best_place(state, task).worth_seconds - worth_to(state, task, worker.hello.worker));
+                 best_of(places, state, task).worth_seconds - worth_to(places, worker.hello.worker));
 }
 
 std::optional<TaskId> next_task(const State& state, const Worker& worker, Instant now) {

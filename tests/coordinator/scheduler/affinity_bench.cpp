@@ -8,7 +8,7 @@ using mimicfleet::coordinator::SimulationSetup;
 
 namespace {
 
-constexpr std::uint32_t kSeeds = 5;
+constexpr std::uint32_t kSeeds = 3;
 
 SimulationResult mean_of(SimulationSetup setup) {
   SimulationResult sum;
@@ -52,7 +52,7 @@ int main() {
   setup.joining = 4;
   row(setup);
   setup = {};
-  setup.clips = 5000;
+  setup.clips = 1500;
   setup.workers = 8;
   row(setup);
   return 0;
