@@ -37,8 +37,10 @@ FleetTest::Words FleetTest::submit(const fs::path& input, const fs::path& output
   words.insert(words.end(), {"--precision", "fp32", "--output-dir", output});
   if (!has("--steps")) words.insert(words.end(), {"--steps", "1"});
   if (!has("--server")) {  // with a server that is the workers' business
-    words.insert(words.end(), {"--server", "embedded", "--device", "cpu", "--threads", "1",
-                               "--feature-cache-dir", scratch_ / "embedded_cache"});
+    words.insert(words.end(), {"--server", "embedded", "--device", "cpu", "--threads", "1"});
+    if (!has("--feature-cache-dir")) {
+      words.insert(words.end(), {"--feature-cache-dir", scratch_ / "embedded_cache"});
+    }
   }
   words.insert(words.end(), more.begin(), more.end());
   return words;

@@ -61,6 +61,17 @@ TEST_F(FeatureCacheTest, TellsWhatItHoldsTheLastUsedFirst) {
   EXPECT_EQ(held[1].tag, jobs::feature_tag(key(3)));
 }
 
+TEST_F(FeatureCacheTest, LeavesAListOfWhatItHeldWhenItEnds) {
+  put(*open(), 3, 10);
+  std::ifstream list(folder_ + "/worker-cpu/held");
+  std::string tag;
+  double seconds = 0;
+  list >> tag >> seconds;
+  EXPECT_EQ(tag.size(), 16U);
+  EXPECT_EQ(std::stoull(tag, nullptr, 16), jobs::feature_tag(key(3)));
+  EXPECT_EQ(seconds, 3);
+}
+
 TEST_F(FeatureCacheTest, BeyondTheLimitTheEntriesUnusedForLongestGoAndTheirSpaceComesBack) {
   const auto cache = open(kLimit);
   for (int number = 0; number < 200; ++number) {  // 20 MB
