@@ -148,10 +148,10 @@ TEST_F(FeatureCacheE2eTest, WithoutThePipelinesFeaturesPosesAndReferenceStillHit
 
 TEST_F(FeatureCacheE2eTest, TheCacheStaysInTheFolderAndWithinTheLimitThatWasGiven) {
   make_clips({"a.mp4"});
-  run(clips_, scratch_ / "out", {"--feature-cache-dir", scratch_ / "chosen", "--feature_cache_limit", "1K"});
+  run(clips_, scratch_ / "out", {"--feature-cache-dir", scratch_ / "chosen", "--feature_cache_limit", "100"});
   EXPECT_TRUE(fs::exists(scratch_ / "chosen/worker-cpu"));
   EXPECT_EQ(count(run(clips_, scratch_ / "next", {"--feature-cache-dir", scratch_ / "chosen"}), "hit"), 0)
-      << "1 kB holds nothing";
+      << "100 bytes hold nothing";
 }
 
 TEST_F(FeatureCacheE2eTest, TheBenchmarkComparesAColdWithAWarmPass) {
