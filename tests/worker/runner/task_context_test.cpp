@@ -37,5 +37,35 @@ TEST(TaskContext, AStageThatDoesNotFinishHasNoTime) {
   EXPECT_EQ(told[2].steps, 4);
 }
 
+TEST(TaskContext, RemembersHowEachFeatureWasComeByAndWhatWasComputed) {
+  using jobs::FeatureKind;
+  using jobs::FeatureOutcome;
+  TaskContext context({}, [](const jobs::TaskProgress&) {});
+  context.add_feature({FeatureKind::kKeypoints, FeatureOutcome::kMiss, 7});
+  context.add_feature({FeatureKind::kVaeLatent, FeatureOutcome::kHit, 8, 0.5, true});
+  context.feature_made(FeatureKind::kKeypoints, 2.5, true);
+  context.feature_damaged(FeatureKind::kVaeLatent);
+  context.count_call("detector");
+  context.count_call("detector");
+  const auto features = context.features();
+  ASSERT_THAT(features, SizeIs(2));
+  EXPECT_EQ(features[0].outcome, FeatureOutcome::kMiss);
+  EXPECT_EQ(features[0].tag, 7U);
+  EXPECT_EQ(features[0].made_seconds, 2.5);
+  EXPECT_TRUE(features[0].kept);
+  EXPECT_EQ(features[1].outcome, FeatureOutcome::kDamaged);
+  EXPECT_FALSE(features[1].kept);
+  EXPECT_EQ(context.calls(), (std::map<std::string, std::uint32_t>{{"detector", 2}}));
+}
+
+TEST(TaskContext, SavedSecondsOfAStageAddUp) {
+  TaskContext context({}, [](const jobs::TaskProgress&) {});
+  context.add_time("preprocess", 1, true, 0.5);
+  context.add_time("preprocess", 1, false, 0.25);
+  ASSERT_THAT(context.timings(), SizeIs(1));
+  EXPECT_EQ(context.timings()[0].saved_seconds, 0.75);
+  EXPECT_FALSE(context.timings()[0].warm);
+}
+
 }  // namespace
 }  // namespace mimicfleet::runner

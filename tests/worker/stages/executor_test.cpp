@@ -1,6 +1,7 @@
 #include "worker/stages/executor.h"
 
 #include <fstream>
+#include <set>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -169,6 +170,44 @@ TEST_F(StageExecutorTest, TheSecondTimeFeaturesComeOutOfTheCacheAndTheLatentsAre
   ASSERT_TRUE(second.ok()) << second.status();
   for (const char* stage : {"load", "preprocess", "clip", "vae_encode"}) EXPECT_TRUE(warm(stage)) << stage;
   EXPECT_EQ(second->latents->content, first->latents->content);
+}
+
+TEST_F(StageExecutorTest, ThePolicyOfTheTaskDecidesWhatIsTakenFromTheCacheAndBitsAreTheSame) {
+  using enum jobs::FeatureOutcome;
+  auto lease = encode(kPack + "videos/b.mp4");
+  ASSERT_TRUE(run(lease).ok());
+  std::vector<std::vector<jobs::FeatureOutcome>>
+      outcomes;  // keypoints, reference image and key points, CLIP, VAE
+  std::set<Digest> latents;
+  for (const auto& policy :
+       {jobs::FeaturePolicy{}, jobs::FeaturePolicy{true, false, false}, jobs::FeaturePolicy{true, true, true},
+        jobs::FeaturePolicy{false, false, true}}) {
+    lease.spec.features = policy;
+    const auto result = run(lease);
+    ASSERT_TRUE(result.ok()) << result.status();
+    latents.insert(result->latents->content);
+    outcomes.emplace_back();
+    for (const auto& use : context_->features()) outcomes.back().push_back(use.outcome);
+  }
+  EXPECT_THAT(outcomes, ElementsAre(ElementsAre(kHit, kHit, kHit, kHit, kHit),
+                                    ElementsAre(kHit, kHit, kHit, kUnasked, kUnasked),
+                                    ElementsAre(kUnasked, kUnasked, kUnasked, kUnasked, kUnasked),
+                                    ElementsAre(kUnasked, kUnasked, kUnasked, kUnasked, kUnasked)));
+  for (const auto& use : context_->features()) EXPECT_FALSE(use.kept) << to_string(use.kind);
+  EXPECT_THAT(latents, SizeIs(1)) << "warm or cold, the latents are the same to the bit";
+}
+
+TEST_F(StageExecutorTest, AWarmEncodeDecodesAndComputesNoFeatureAndTellsWhatItSaved) {
+  const auto lease = encode(kPack + "videos/b.mp4");
+  ASSERT_TRUE(run(lease).ok());
+  const auto result = run(lease);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_TRUE(context_->calls().empty());
+  for (const auto& timing : result->stages) {
+    const bool cached =
+        timing.stage == "preprocess" || timing.stage == "clip" || timing.stage == "vae_encode";
+    EXPECT_EQ(timing.saved_seconds > 0, cached) << timing.stage;
+  }
 }
 
 TEST_F(StageExecutorTest, TheSequenceIsCutToTheLengthThatWasAskedFor) {
