@@ -205,6 +205,27 @@ TEST_F(FeatureCacheE2eTest, OnAServerTheFlagsGoWithTheJobAndJobInfoAddsUpWhatWas
   EXPECT_THAT(why.out, HasSubstr("keypoints: hit"));
 }
 
+TEST_F(FeatureCacheE2eTest, ASecondRunGoesToTheWorkersThatMadeTheFeatures) {
+  make_two_clips();
+  const auto server = serve();
+  const auto one = worker("one");
+  const auto two = worker("two");
+  const auto encode_workers = [&](const char* output) {
+    const Outcome outcome = coordinator(submit(clips_, scratch_ / output, {"--server", endpoint_}));
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err << one->err() << two->err();
+    Words workers;
+    for (const char* record : {"a.json", "x/b.json"}) {
+      workers.push_back(Json::parse(bytes(scratch_ / output / record))["encode_worker"]);
+    }
+    return workers;
+  };
+  const Words first = encode_workers("first");
+  EXPECT_EQ(encode_workers("second"), first);
+  for (const char* record : {"second/a.json", "second/x/b.json"}) {
+    EXPECT_EQ(outcomes(scratch_ / record).at("keypoints"), "hit") << record;
+  }
+}
+
 TEST_F(FeatureCacheE2eTest, TheCacheCommandsLookAtStoppedWorkersCaches) {
   make_clips({"a.mp4"});
   run(clips_, scratch_ / "out");
