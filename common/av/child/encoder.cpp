@@ -43,7 +43,8 @@ Status Encoder::open_codec(const VideoFormat& format) {
   codec_->framerate = {format.fps.numerator, format.fps.denominator};
   codec_->sample_aspect_ratio = {1, 1};
   codec_->pix_fmt = AV_PIX_FMT_YUV420P;
-  codec_->profile = FF_PROFILE_H264_HIGH;
+  // High itself has no lossless mode.
+  codec_->profile = format.crf == 0 ? FF_PROFILE_H264_HIGH_444_PREDICTIVE : FF_PROFILE_H264_HIGH;
   codec_->color_range = AVCOL_RANGE_MPEG;
   codec_->colorspace = AVCOL_SPC_BT709;
   codec_->color_primaries = AVCOL_PRI_BT709;

@@ -89,6 +89,16 @@ TEST(VideoWriter, WritesTheSameBytesForTheSameFrames) {
   EXPECT_LT(std::filesystem::file_size(folder / "c.mp4"), std::filesystem::file_size(folder / "a.mp4"));
 }
 
+TEST(VideoWriter, TheWholeRangeOfQualitiesIsWritten) {
+  const TemporaryFolder folder;
+  for (const int crf : {0, 1, 51}) {
+    const std::string path = folder / (std::to_string(crf) + ".mp4");
+    const Status written = write_video(path, 3, {.width = kWidth, .height = kHeight, .crf = crf});
+    ASSERT_TRUE(written.ok()) << crf << ": " << written;
+    EXPECT_EQ(count_frames(path).value_or(0), 3) << crf;
+  }
+}
+
 TEST(VideoWriter, WritesASingleFrame) {
   const TemporaryFolder folder;
   ASSERT_TRUE(write_video(folder / "a.mp4", 1).ok());
