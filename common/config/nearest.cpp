@@ -10,7 +10,7 @@
 namespace mimicfleet::config {
 namespace {
 
-constexpr std::size_t kLongestName = 64;
+constexpr std::size_t kLongestName = 192;
 constexpr std::size_t kShortestStart = 4;
 constexpr std::size_t kShortList = 8;
 
@@ -46,7 +46,7 @@ struct Candidate {
 };
 
 // A name that another one starts with is one step away from it.
-std::optional<Candidate> closest(std::string_view name, std::span<const std::string> candidates) {
+std::optional<Candidate> find_closest(std::string_view name, std::span<const std::string> candidates) {
   const std::string wanted = folded(name.substr(0, kLongestName));
   std::optional<Candidate> best;
   for (const auto& candidate : candidates) {
@@ -61,17 +61,21 @@ std::optional<Candidate> closest(std::string_view name, std::span<const std::str
 }  // namespace
 
 std::optional<std::string> nearest(std::string_view name, std::span<const std::string> candidates) {
-  const auto best = closest(name, candidates);
+  const auto best = find_closest(name, candidates);
   if (!best || best->distance > std::max<std::size_t>(1, name.size() / 3) || name.size() > kLongestName) {
     return std::nullopt;
   }
   return best->name;
 }
 
+std::string closest(std::string_view name, std::span<const std::string> candidates) {
+  return find_closest(name, candidates).value().name;
+}
+
 std::string suggestion(std::string_view name, std::span<const std::string> candidates) {
   if (const auto near = nearest(name, candidates)) return fmt::format("; did you mean '{}'?", *near);
   if (candidates.size() <= kShortList) return fmt::format("; known are {}", fmt::join(candidates, ", "));
-  return fmt::format("; the nearest known one is '{}'", closest(name, candidates)->name);
+  return fmt::format("; the nearest known one is '{}'", closest(name, candidates));
 }
 
 }  // namespace mimicfleet::config

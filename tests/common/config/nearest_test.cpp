@@ -23,6 +23,13 @@ TEST(Nearest, OffersNothingForAnEmptyOrEndlessName) {
   EXPECT_EQ(nearest(std::string(10'000, 's'), kNames), std::nullopt);
 }
 
+TEST(Nearest, TheClosestOneMayBeFarAway) {
+  EXPECT_EQ(closest("overlap", kNames), "steps");
+  const std::string prefix = "down_blocks.0.attentions.0.temporal_transformer_blocks.0.attn1.";
+  EXPECT_EQ(closest(prefix + "to_kk", std::vector<std::string>{prefix + "to_q", prefix + "to_k"}),
+            prefix + "to_k");
+}
+
 TEST(Nearest, ListsWhatIsKnownWhenNothingIsNear) {
   EXPECT_EQ(suggestion("step", kNames), "; did you mean 'steps'?");
   EXPECT_EQ(suggestion("elephant", kNames), "; known are steps, num-frames, frames-overlap, seed");

@@ -4,6 +4,8 @@
 
 #include <ATen/ops/empty.h>
 
+#include "common/check.h"
+
 namespace mimicfleet::nn {
 
 Scope Scope::operator/(std::string_view name) const {
@@ -21,7 +23,7 @@ at::Tensor Scope::parameter(std::string_view name, std::vector<std::int64_t> sha
 }
 
 at::Tensor Scope::host_parameter(std::string_view name, std::vector<std::int64_t> shape) const {
-  at::Tensor tensor = at::empty(shape, at::TensorOptions().dtype(at::kFloat));
+  at::Tensor tensor = block(shape, at::TensorOptions().dtype(at::kFloat), at::MemoryFormat::Contiguous);
   add(name, std::move(shape), tensor);
   return tensor;
 }
@@ -31,7 +33,16 @@ void Scope::bind(std::string_view name, const at::Tensor& memory) const {
 }
 
 at::Tensor Scope::empty(std::vector<std::int64_t> shape, at::MemoryFormat format) const {
-  return at::empty(shape, options_, format);
+  return block(shape, options_, format);
+}
+
+at::Tensor Scope::block(const std::vector<std::int64_t>& shape, at::TensorOptions options,
+                        at::MemoryFormat format) const {
+  if (memory_ == nullptr) return at::empty(shape, options, format);
+  if (memory_->next == memory_->blocks.size()) memory_->blocks.push_back(at::empty(shape, options, format));
+  const at::Tensor& block = memory_->blocks[memory_->next++];
+  CHECK(block.sizes() == at::IntArrayRef(shape));  // the same modules ask in the same order
+  return block;
 }
 
 void Scope::unread(std::string_view name, std::vector<std::int64_t> shape) const {

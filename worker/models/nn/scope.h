@@ -20,6 +20,13 @@ struct Parameter {
 
 using ParameterList = std::vector<Parameter>;
 
+// The memory of a model's parameters, block by block in the order in which its modules ask for it. A model
+// that is made again with the same blocks shares them.
+struct Memory {
+  std::vector<at::Tensor> blocks;
+  std::size_t next = 0;
+};
+
 // Where a module finds its parameters. Modules are plain values that take a Scope first and keep tensors from
 // it; names on the path to a parameter, joined by dots, are its key in the checkpoint:
 //   Conv2d conv1{scope / "conv1", 320, 640, 3}   has   conv1.weight, conv1.bias
@@ -27,7 +34,9 @@ using ParameterList = std::vector<Parameter>;
 // allocated, which is how names and shapes of the full-size models are tested.
 class Scope {
  public:
-  Scope(ParameterList& list, at::TensorOptions options) : list_(&list), options_(options) {}
+  // `memory` keeps what is allocated, or gives what it has; null: neither.
+  Scope(ParameterList& list, at::TensorOptions options, Memory* memory = nullptr)
+      : list_(&list), options_(options), memory_(memory) {}
 
   [[nodiscard]] Scope operator/(std::string_view name) const;
   [[nodiscard]] Scope operator/(int index) const { return *this / std::to_string(index); }
@@ -48,9 +57,12 @@ class Scope {
 
  private:
   void add(std::string_view name, std::vector<std::int64_t> shape, at::Tensor tensor) const;
+  [[nodiscard]] at::Tensor block(const std::vector<std::int64_t>& shape, at::TensorOptions options,
+                                 at::MemoryFormat format) const;
 
   ParameterList* list_;
   at::TensorOptions options_;
+  Memory* memory_;
   std::string prefix_;  // ends in a dot unless empty
 };
 

@@ -7,12 +7,12 @@
 #include "worker/models/svd/pipeline.h"
 #include "worker/models/svd/pose_net.h"
 #include "worker/models/svd/unet.h"
+#include "worker/models/svd/unet_weights.h"
 #include "worker/models/weights/open.h"
 
 namespace mimicfleet::svd {
 namespace {
 
-constexpr std::string_view kUnetPrefix = "unet.";
 constexpr std::string_view kPoseNetPrefix = "pose_net.";
 
 at::ScalarType scalar_type(Precision precision) {
@@ -54,21 +54,19 @@ Result<std::shared_ptr<const clip::VisionModel>> load_image_encoder(const model_
 // strict fit, it passes over keys that it does not know; unlike it, it misses none.
 Status load_denoiser(const std::string& unet_config, const std::string& checkpoint, at::TensorOptions options,
                      DiffusionModels& models) {
-  ASSIGN_OR_RETURN(const UnetConfig config, read_unet_config(unet_config));
   ASSIGN_OR_RETURN(const auto tensors, weights::open_weights({checkpoint}));
-  nn::ParameterList unet_parameters;
   nn::ParameterList pose_parameters;
-  models.unet = std::make_shared<const Unet>(nn::Scope(unet_parameters, options), config);
-  models.pose_net =
-      std::make_shared<const PoseNet>(nn::Scope(pose_parameters, options), models.unet->base_channels());
   const auto ignore_below = [&models](std::string_view prefix) {
     return [&models, prefix](std::string_view name) {
       models.ignored_keys.push_back(std::string(prefix) + std::string(name));
       return true;
     };
   };
-  RETURN_IF_ERROR(nn::load_parameters(unet_parameters, tensors.with_prefix(kUnetPrefix), "UNet", checkpoint,
-                                      ignore_below(kUnetPrefix)));
+  ASSIGN_OR_RETURN(models.unet_weights, load_unet(unet_config, tensors.with_prefix(kUnetPrefix), checkpoint,
+                                                  options, ignore_below(kUnetPrefix)));
+  models.unet = models.unet_weights->unet;
+  models.pose_net =
+      std::make_shared<const PoseNet>(nn::Scope(pose_parameters, options), models.unet->base_channels());
   RETURN_IF_ERROR(nn::load_parameters(pose_parameters, tensors.with_prefix(kPoseNetPrefix), "PoseNet",
                                       checkpoint, ignore_below(kPoseNetPrefix)));
   for (const auto& [name, tensor] : tensors.tensors) {
@@ -84,7 +82,7 @@ Status load_denoiser(const std::string& unet_config, const std::string& checkpoi
 Result<DiffusionModels> load_diffusion_models(const model_root::ModelFiles& files, at::Device device,
                                               Precision precision, ModelSet set) {
   return nn::guarded("loading the models", [&]() -> Result<DiffusionModels> {
-    DiffusionModels models{device, scalar_type(precision), {}, {}, {}, {}, {}, {}};
+    DiffusionModels models{device, scalar_type(precision), {}, {}, {}, {}, {}, {}, {}};
     const auto options = at::TensorOptions().device(device).dtype(models.dtype);
     ASSIGN_OR_RETURN(models.vae, load_autoencoder(files.vae, options));
     if (set == ModelSet::kDecoderOnly) return models;

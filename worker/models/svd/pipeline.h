@@ -29,6 +29,7 @@ namespace mimicfleet::svd {
 class Autoencoder;
 class PoseNet;
 class Unet;
+struct UnetWeights;
 
 enum class Precision { kFp32, kBf16, kFp16 };
 
@@ -41,7 +42,8 @@ struct DiffusionModels {
   at::ScalarType dtype;
   EulerConfig scheduler;
   std::shared_ptr<const clip::VisionModel> image_encoder;
-  std::shared_ptr<const Unet> unet;
+  std::shared_ptr<const UnetWeights> unet_weights;  // as they lie in a file
+  std::shared_ptr<const Unet> unet;                 // with these, or with LoRAs in them (unet_weights.h)
   std::shared_ptr<const PoseNet> pose_net;
   std::shared_ptr<const Autoencoder> vae;
   std::vector<std::string> ignored_keys;  // of the checkpoint, sorted; for the log
@@ -98,6 +100,8 @@ struct SampledLatents {
   at::Tensor latents;  // [1, F, 4, h, w] float32 on the CPU, in the scale that decode_latents expects
   double pose_net_seconds = 0;
   double denoise_seconds = 0;
+  std::int64_t unet_evaluations = 0;  // steps x passes x tiles
+  int tiles = 0;
 };
 
 // pose_u8: [F, 3, H, W] uint8, F >= 2, frame 0 being the reference image's pose. H and W are multiples of 64.

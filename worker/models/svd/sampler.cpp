@@ -56,6 +56,7 @@ class Sampler {
   }
 
   [[nodiscard]] const Tiling& tiling() const { return tiling_; }
+  [[nodiscard]] std::int64_t unet_evaluations() const { return unet_evaluations_; }
 
   // Features of all pictures, once a clip, a tile's worth at a time. pose_u8: [F, 3, H, W] -> [F, C0, h, w].
   void embed_pose(const at::Tensor& pose_u8) {
@@ -69,7 +70,7 @@ class Sampler {
 
   // What the models predict for [1, F, 4, h, w] at step `step`, or nothing if `on_progress` said stop.
   std::optional<at::Tensor> predict(const at::Tensor& latents, int step,
-                                    const OnSamplingProgress& on_progress) const {
+                                    const OnSamplingProgress& on_progress) {
     const at::Tensor scaled =
         scheduler_.scale_model_input(latents, step).to(models_.dtype);  // [1, F, 4, h, w]
     std::vector<at::Tensor> sums;
@@ -104,7 +105,8 @@ class Sampler {
   }
 
   [[nodiscard]] at::Tensor predict_tile(const Pass& pass, const at::Tensor& scaled, const Tile& tile,
-                                        int step) const {
+                                        int step) {
+    ++unet_evaluations_;
     const at::Tensor image = pass.image_latent.expand({1, tiling_.size, -1, -1, -1});
     UnetInput input;
     input.sample = at::cat({take_tile(scaled, tile, 1), image}, 2);  // [1, tile, 8, h, w]
@@ -125,6 +127,7 @@ class Sampler {
   at::Tensor time_ids_;     // [1, 3]
   std::vector<Pass> passes_;
   at::Tensor pose_features_;
+  std::int64_t unet_evaluations_ = 0;
 };
 
 Status check_sizes(const DiffusionModels& models, const ImageConditioning& conditioning,
@@ -180,6 +183,8 @@ Result<SampledLatents> sample_latents(const DiffusionModels& models, const Image
     }
     sampled.latents = latents.to(at::kCPU).contiguous();
     sampled.denoise_seconds = seconds_since(denoise_start);
+    sampled.unet_evaluations = sampler.unet_evaluations();
+    sampled.tiles = static_cast<int>(sampler.tiling().tiles.size());
     return sampled;
   });
 }

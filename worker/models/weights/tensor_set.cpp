@@ -96,14 +96,18 @@ std::vector<std::int64_t> contiguous_strides(std::span<const std::int64_t> shape
 
 Result<BufferPtr> map_file(const std::string& path) {
   ASSIGN_OR_RETURN(const UniqueFd fd, open_for_reading(path));
+  return map_file(fd.get(), path);
+}
+
+Result<BufferPtr> map_file(int fd, const std::string& origin) {
   struct stat info {};
-  if (::fstat(fd.get(), &info) != 0) return file_error(path, "cannot be examined", errno);
+  if (::fstat(fd, &info) != 0) return file_error(origin, "cannot be examined", errno);
   auto buffer = std::make_shared<Buffer>();
-  buffer->origin = path;
+  buffer->origin = origin;
   const auto size = static_cast<std::size_t>(info.st_size);
   if (size == 0) return BufferPtr(std::move(buffer));
-  void* address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd.get(), 0);
-  if (address == MAP_FAILED) return file_error(path, "cannot be mapped", errno);
+  void* address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0);
+  if (address == MAP_FAILED) return file_error(origin, "cannot be mapped", errno);
   buffer->bytes = {static_cast<const std::uint8_t*>(address), size};
   buffer->owner = std::shared_ptr<const void>(
       address, [size](const void* mapped) { ::munmap(const_cast<void*>(mapped), size); });

@@ -37,6 +37,7 @@ using BufferPtr = std::shared_ptr<const Buffer>;
 
 // Maps a regular file read-only. The file must not shrink while the map lives.
 [[nodiscard]] Result<BufferPtr> map_file(const std::string& path);
+[[nodiscard]] Result<BufferPtr> map_file(int fd, const std::string& origin);
 
 // A tensor inside a Buffer; the readers have checked that every element lies inside.
 struct TensorView {

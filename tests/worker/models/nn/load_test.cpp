@@ -66,6 +66,22 @@ TEST(LoadParameters, OneErrorNamesTheFirstOfEachKindOfMisfit) {
   EXPECT_THAT(status.message(), HasSubstr("2 unexpected, first other.a"));
 }
 
+TEST(Scope, AModelMadeAgainWithTheSameMemorySharesIt) {
+  const auto options = at::TensorOptions().dtype(at::kFloat);
+  ParameterList parameters;
+  Memory memory;
+  const Linear first(Scope(parameters, options, &memory), 2, 3);
+  ASSERT_EQ(memory.blocks.size(), 2U);
+  Memory changed{memory.blocks, 0};
+  changed.blocks[1] = at::ones({3});
+  ParameterList again;
+  const Linear second(Scope(again, options, &changed), 2, 3);
+  EXPECT_TRUE(second.weight.is_alias_of(first.weight));
+  EXPECT_TRUE(second.bias.equal(at::ones({3})));
+  EXPECT_FALSE(second.bias.is_alias_of(first.bias));
+  EXPECT_EQ(again.size(), parameters.size());
+}
+
 TEST(LoadParameters, WhatMayBeIgnoredIsNoMisfit) {
   Fixture fixture;
   fixture.set.tensors.emplace("other", view_of(at::ones({1})));

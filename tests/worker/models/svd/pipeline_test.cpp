@@ -11,6 +11,8 @@
 
 #include "tests/worker/models/golden.h"
 #include "worker/models/svd/noise.h"
+#include "worker/models/svd/unet_weights.h"
+#include "worker/models/weights/open.h"
 
 namespace mimicfleet::svd {
 namespace {
@@ -83,6 +85,27 @@ TEST_P(GoldenPipeline, EverythingOnTheWayFromThePosesToTheFramesIsTheOriginals) 
   expect_the_originals(Golden(GetParam()));
 }
 
+weights::TensorSet open_model(const std::string& name) {
+  return weights::open_weights({golden_path("models/" + name)}).value();
+}
+
+TEST(GoldenTurbo, WithALoraFusedEverythingIsTheOriginals) {
+  const auto tensors = open_model("lcm_lora/lora_kohya.safetensors");
+  const std::vector<LoraToFuse> loras = {{tensors, "lora", 0.8}};
+  DiffusionModels models = golden_models();
+  models.unet = fuse_loras(*models.unet_weights, loras).value()->unet;
+  expect_the_originals(Golden("pipeline_lora_euler"), models);
+}
+
+TEST(GoldenTurbo, WithAnOverlayEverythingIsTheOriginals) {
+  DiffusionModels models = golden_models();
+  models.unet = load_unet(golden_model_files().unet_config, open_model("AnimateLCM-SVD-xt-1.1.safetensors"),
+                          "overlay", models.unet_weights->options)
+                    .value()
+                    ->unet;
+  expect_the_originals(Golden("pipeline_overlay_lcm"), models);
+}
+
 INSTANTIATE_TEST_SUITE_P(Pipeline, GoldenPipeline,
                          ::testing::Values("pipeline_euler", "pipeline_lcm", "pipeline_noiseaug_euler"));
 
@@ -97,7 +120,8 @@ TEST(GoldenNoise, WithAugmentationIsDrawnInTheSameOrder) {
 }
 
 TEST(GoldenSchedule, SigmasAndTimeStepsAreThoseThatThePipelinesRanWith) {
-  for (const char* name : {"pipeline_euler", "pipeline_lcm", "pipeline_noiseaug_euler"}) {
+  for (const char* name : {"pipeline_euler", "pipeline_lcm", "pipeline_noiseaug_euler", "pipeline_lora_euler",
+                           "pipeline_overlay_lcm"}) {
     const Golden golden(name);
     const SamplingParameters parameters = parameters_of(golden);
     const auto scheduler = parameters.scheduler == SchedulerKind::kEuler
@@ -139,6 +163,19 @@ TEST(Sampling, WithoutGuidanceThereIsOnePassAndItIsTheLimitOfTheTwo) {
   const auto two_passes = sample_latents(golden_models(), some_conditioning(), pose, parameters);
   ASSERT_TRUE(one_pass.ok() && two_passes.ok());
   EXPECT_LE(relative_difference(one_pass->latents, two_passes->latents), kLatentsBound);
+}
+
+TEST(Sampling, TheUnetRunsOnceAStepTileAndPass) {
+  SamplingParameters parameters = quick();
+  parameters.steps = 3;
+  const at::Tensor pose = pose_pictures().narrow(0, 0, 6);
+  const auto guided = sample_latents(golden_models(), some_conditioning(), pose, parameters);
+  parameters.min_guidance = parameters.max_guidance = 1;
+  const auto single = sample_latents(golden_models(), some_conditioning(), pose, parameters);
+  ASSERT_TRUE(guided.ok() && single.ok());
+  EXPECT_EQ(guided->tiles, 2);
+  EXPECT_EQ(guided->unet_evaluations, 3 * 2 * 2);
+  EXPECT_EQ(single->unet_evaluations, 3 * 2);
 }
 
 TEST(Sampling, GuidanceRampsOverTheFrames) {

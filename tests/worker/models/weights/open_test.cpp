@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include "common/files/io.h"
 #include "tests/worker/models/weights/temporary_folder.h"
 
 namespace mimicfleet::weights {
@@ -34,6 +35,17 @@ TEST(OpenWeights, ReadsCheckpointsOfTorchToo) {
   const auto set = open_weights({golden_pack("models/MimicMotion_1-1.pth")});
   ASSERT_TRUE(set.ok()) << set.status();
   EXPECT_TRUE(set->tensors.contains("pose_net.scale"));
+}
+
+TEST(OpenWeights, AnOpenFileIsWhatItsContentSays) {
+  const TemporaryFolder folder;
+  const auto tensors = open_for_reading(folder.write("lora.bin", with_tensor("a")));
+  EXPECT_TRUE(open_weights(tensors->get(), "lora.bin")->tensors.contains("a"));
+  const auto checkpoint = open_for_reading(golden_pack("models/MimicMotion_1-1.pth"));
+  EXPECT_TRUE(open_weights(checkpoint->get(), "checkpoint")->tensors.contains("pose_net.scale"));
+  const auto text = open_for_reading(folder.write("text.safetensors", "PK, but no archive"));
+  EXPECT_THAT(open_weights(text->get(), "text.safetensors").status().message(),
+              HasSubstr("text.safetensors: "));
 }
 
 TEST(OpenWeights, AMissingFileIsNamed) {

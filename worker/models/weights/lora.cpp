@@ -1,0 +1,270 @@
+#include "worker/models/weights/lora.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "common/config/nearest.h"
+#include "common/log.h"
+
+namespace mimicfleet::weights {
+namespace {
+
+constexpr std::size_t kUnmatchedShown = 5;
+constexpr std::string_view kWeight = ".weight";
+constexpr std::string_view kKohyaPrefix = "lora_unet_";
+constexpr std::array<std::string_view, 2> kDottedPrefixes = {"base_model.model.", "unet."};
+
+enum class Role { kDown, kUp, kMid, kAlpha };
+
+constexpr std::array<std::pair<std::string_view, Role>, 11> kRoles = {{
+    {".lora_A", Role::kDown},
+    {".lora_B", Role::kUp},
+    {".lora_down", Role::kDown},
+    {".lora_up", Role::kUp},
+    {".lora_mid", Role::kMid},
+    {".lora.down", Role::kDown},
+    {".lora.up", Role::kUp},
+    {".lora_linear_layer.down", Role::kDown},
+    {".lora_linear_layer.up", Role::kUp},
+    {"_lora.down", Role::kDown},
+    {"_lora.up", Role::kUp},
+}};
+
+bool strip_suffix(std::string_view& text, std::string_view suffix) {
+  if (!text.ends_with(suffix)) return false;
+  text.remove_suffix(suffix.size());
+  return true;
+}
+
+bool strip_prefix(std::string_view& text, std::string_view prefix) {
+  if (!text.starts_with(prefix)) return false;
+  text.remove_prefix(prefix.size());
+  return true;
+}
+
+struct Key {
+  std::string_view module;
+  Role role;
+};
+
+std::optional<Key> strip_role(std::string_view text) {
+  for (const auto& [suffix, role] : kRoles) {
+    if (strip_suffix(text, suffix)) return Key{text, role};
+  }
+  return std::nullopt;
+}
+
+// "MODULE.lora_A.weight" -> MODULE, kDown. Also "MODULE.lora_A.default.weight" and
+// "MODULE.lora.down.weight.alpha".
+std::optional<Key> split(std::string_view name) {
+  if (strip_suffix(name, ".alpha")) {
+    strip_suffix(name, kWeight);
+    const auto inner = strip_role(name);
+    return Key{inner ? inner->module : name, Role::kAlpha};
+  }
+  if (!strip_suffix(name, kWeight)) return std::nullopt;
+  if (const auto key = strip_role(name)) return key;
+  const std::size_t adapter = name.rfind('.');
+  if (adapter == std::string_view::npos) return std::nullopt;
+  const auto key = strip_role(name.substr(0, adapter));
+  const bool of_peft =
+      key && (name.substr(0, adapter).ends_with(".lora_A") || name.substr(0, adapter).ends_with(".lora_B"));
+  return of_peft ? key : std::nullopt;
+}
+
+std::string underscored(std::string_view name) {
+  std::string text(name);
+  std::replace(text.begin(), text.end(), '.', '_');
+  return text;
+}
+
+// Attention processors have to_q_lora where the module is to_q, and to_out_lora where it is to_out.0.
+std::string module_of_processor(std::string_view name) {
+  constexpr std::string_view kProcessor = ".processor.";
+  std::string module(name);
+  if (const std::size_t at = module.find(kProcessor); at != std::string::npos) {
+    module.replace(at, kProcessor.size(), ".");
+  }
+  if (module.ends_with(".to_out")) module += ".0";
+  return module;
+}
+
+// The weights of a model by what LoRA files call their modules.
+class Modules {
+ public:
+  explicit Modules(const ParameterShapes& parameters) {
+    for (const auto& [name, shape] : parameters) {
+      std::string_view module = name;
+      if (shape.size() < 2 || !strip_suffix(module, kWeight)) continue;
+      dotted_.emplace(module, &name);
+      const bool first = by_underscores_.emplace(underscored(module), &name).second;
+      CHECK(first);  // no two modules of a UNet differ by dots alone
+      names_.emplace_back(module);
+    }
+  }
+
+  // The parameter's name, or null.
+  [[nodiscard]] const std::string* find(std::string_view module) const {
+    if (strip_prefix(module, kKohyaPrefix)) return look_up(by_underscores_, module);
+    for (const auto prefix : kDottedPrefixes) strip_prefix(module, prefix);
+    return look_up(dotted_, module_of_processor(module));
+  }
+
+  [[nodiscard]] std::string nearest(std::string_view module) const {
+    strip_prefix(module, kKohyaPrefix);
+    for (const auto prefix : kDottedPrefixes) strip_prefix(module, prefix);
+    return config::closest(module, names_);
+  }
+
+ private:
+  using Index = std::map<std::string, const std::string*, std::less<>>;
+  static const std::string* look_up(const Index& index, std::string_view name) {
+    const auto found = index.find(name);
+    return found == index.end() ? nullptr : found->second;
+  }
+
+  Index dotted_;
+  Index by_underscores_;
+  std::vector<std::string> names_;
+};
+
+Status bad(std::string_view origin, const std::string& cause) {
+  return {StatusCode::kBadInput, fmt::format("{}: {}", origin, cause)};
+}
+
+Status unmatched(std::string_view origin, const std::vector<std::string>& keys, const Modules& modules) {
+  std::string text = fmt::format("is no LoRA of this UNet: {} of its keys match nothing", keys.size());
+  for (std::size_t i = 0; i < std::min(keys.size(), kUnmatchedShown); ++i) {
+    const auto key = split(keys[i]);
+    text += fmt::format("{} {} (nearest: {})", i == 0 ? ":" : ",", log::printable(keys[i]),
+                        modules.nearest(key ? key->module : keys[i]));
+  }
+  return bad(origin, text);
+}
+
+// The parts of one update while they come in.
+struct Parts {
+  std::array<const TensorView*, 4> by_role = {};
+
+  [[nodiscard]] const TensorView*& of(Role role) { return by_role[static_cast<std::size_t>(role)]; }
+};
+
+// Dimensions without ones at the end: a 1x1 convolution is a linear layer.
+std::span<const std::int64_t> significant(std::span<const std::int64_t> shape) {
+  while (shape.size() > 1 && shape.back() == 1) shape = shape.first(shape.size() - 1);
+  return shape;
+}
+
+bool is_matrix(const TensorView& tensor, std::int64_t rows, std::int64_t columns) {
+  const auto shape = significant(tensor.shape);
+  if (shape.size() == 1) return shape[0] == rows && columns == 1 && tensor.shape.size() >= 2;
+  return shape.size() == 2 && shape[0] == rows && shape[1] == columns;
+}
+
+// [rows, rest of the weight's shape]
+bool has_rest_of(const TensorView& tensor, std::int64_t rows, std::span<const std::int64_t> weight) {
+  std::vector<std::int64_t> expected(weight.begin(), weight.end());
+  expected[0] = rows;
+  const auto actual = significant(tensor.shape);
+  const auto wanted = significant(expected);
+  return std::equal(actual.begin(), actual.end(), wanted.begin(), wanted.end());
+}
+
+bool fits(const LoraUpdate& update, std::span<const std::int64_t> weight) {
+  if (update.down.shape.size() < 2 || update.rank() < 1) return false;
+  if (!is_matrix(update.up, weight[0], update.rank())) return false;
+  if (!update.mid) return has_rest_of(update.down, update.rank(), weight);
+  std::vector<std::int64_t> kernel(weight.begin(), weight.end());
+  kernel[1] = update.rank();
+  return is_matrix(update.down, update.rank(), weight[1]) && has_rest_of(*update.mid, update.rank(), kernel);
+}
+
+bool is_float(const TensorView& tensor) {
+  return tensor.dtype == DType::kF64 || tensor.dtype == DType::kF32 || tensor.dtype == DType::kF16 ||
+         tensor.dtype == DType::kBF16;
+}
+
+Status check_values(const LoraUpdate& update, std::string_view origin) {
+  for (const TensorView* tensor : {&update.down, &update.up, update.mid ? &*update.mid : nullptr}) {
+    if (tensor == nullptr) continue;
+    if (!is_float(*tensor))
+      return bad(origin, update.parameter + " is changed by numbers that are not floating");
+    if (has_unusable_values(*tensor, false)) {
+      return bad(origin, update.parameter + " is changed by NaN or infinite numbers; fetch the file again");
+    }
+  }
+  return {};
+}
+
+Result<LoraUpdate> make_update(const std::string& parameter, Parts& parts,
+                               std::span<const std::int64_t> weight, std::string_view origin) {
+  if (parts.of(Role::kDown) == nullptr || parts.of(Role::kUp) == nullptr) {
+    return bad(origin, fmt::format("has only half of what changes {}: its {} part is missing", parameter,
+                                   parts.of(Role::kDown) == nullptr ? "down (A)" : "up (B)"));
+  }
+  LoraUpdate update{parameter, *parts.of(Role::kDown), *parts.of(Role::kUp), std::nullopt, std::nullopt};
+  if (parts.of(Role::kMid) != nullptr) update.mid = *parts.of(Role::kMid);
+  if (parts.of(Role::kAlpha) != nullptr) update.alpha = *parts.of(Role::kAlpha);
+  if (update.alpha && element_count(update.alpha->shape) != 1) {
+    return bad(origin, fmt::format("the alpha of {} is not one number", parameter));
+  }
+  if (!fits(update, weight)) {
+    return bad(origin,
+               fmt::format("{} is {}, but its parts are {} and {}: made for another model", parameter,
+                           shape_text(weight), shape_text(update.up.shape), shape_text(update.down.shape)));
+  }
+  RETURN_IF_ERROR(check_values(update, origin));
+  return update;
+}
+
+}  // namespace
+
+Result<std::vector<LoraUpdate>> read_lora(const TensorSet& tensors, const ParameterShapes& parameters,
+                                          std::string_view origin) {
+  const Modules modules(parameters);
+  std::map<std::string, Parts> found;
+  std::vector<std::string> strangers;
+  for (const auto& [name, view] : tensors.tensors) {
+    const auto key = split(name);
+    const std::string* parameter = key ? modules.find(key->module) : nullptr;
+    if (parameter == nullptr) {
+      strangers.push_back(name);
+      continue;
+    }
+    const TensorView*& part = found[*parameter].of(key->role);
+    if (part != nullptr)
+      return bad(origin, fmt::format("changes {} twice; {} is the second", *parameter, log::printable(name)));
+    part = &view;
+  }
+  if (!strangers.empty()) return unmatched(origin, strangers, modules);
+  if (found.empty()) return bad(origin, "holds no LoRA, but nothing at all");
+  std::vector<LoraUpdate> updates;
+  for (auto& [parameter, parts] : found) {
+    ASSIGN_OR_RETURN(LoraUpdate update,
+                     make_update(parameter, parts, parameters.find(parameter)->second, origin));
+    updates.push_back(std::move(update));
+  }
+  return updates;
+}
+
+std::optional<std::string_view> whole_unet_prefix(const TensorSet& tensors) {
+  constexpr std::array<std::string_view, 3> kEverywhere = {"conv_in.weight", "conv_out.weight",
+                                                           "time_embedding.linear_1.weight"};
+  for (const std::string_view prefix : {"", "unet."}) {
+    const bool whole = std::all_of(kEverywhere.begin(), kEverywhere.end(), [&](std::string_view name) {
+      return tensors.tensors.contains(std::string(prefix) + std::string(name));
+    });
+    if (whole) return prefix;
+  }
+  return std::nullopt;
+}
+
+bool looks_like_lora(const TensorSet& tensors) {
+  return std::any_of(tensors.tensors.begin(), tensors.tensors.end(),
+                     [](const auto& entry) { return split(entry.first).has_value(); });
+}
+
+}  // namespace mimicfleet::weights
