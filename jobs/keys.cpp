@@ -15,6 +15,14 @@ std::string little_endian(std::uint64_t value) {
   return bytes;
 }
 
+// Nothing of a UNet that is not adapted.
+void add_adaptation(KeyBuilder& key, const Parameters& parameters) {
+  if (parameters.unet_overlay) key.add("unet_overlay", parameters.unet_overlay->digest);
+  for (const auto& lora : parameters.loras) {
+    key.add("lora", lora.file.digest).add("lora_scale", lora.scale);
+  }
+}
+
 }  // namespace
 
 KeyBuilder::KeyBuilder(std::string_view domain) { add_bytes('d', "mimicfleet", domain); }
@@ -60,6 +68,13 @@ std::string NumericsClass::name() const {
   return fmt::format("{}/{}/{}/{}", library, device, precision, threads);
 }
 
+Digest unet_key(const Digest& diffusion, const Parameters& parameters) {
+  KeyBuilder key("unet.v1");
+  key.add("diffusion", diffusion);
+  add_adaptation(key, parameters);
+  return key.finish();
+}
+
 Digest keypoints_key(const Digest& video, const Digest& detector, const Parameters& parameters) {
   return KeyBuilder("keypoints.v1")
       .add("video", video)
@@ -71,8 +86,8 @@ Digest keypoints_key(const Digest& video, const Digest& detector, const Paramete
 
 Digest latents_key(const Digest& video, const Digest& reference, const ModelSet& models,
                    const Parameters& parameters) {
-  return KeyBuilder("latents.v1")
-      .add("numerics_version", static_cast<std::int64_t>(kNumericsVersion))
+  KeyBuilder key("latents.v1");
+  key.add("numerics_version", static_cast<std::int64_t>(kNumericsVersion))
       .add("keypoints", keypoints_key(video, models.detector, parameters))
       .add("reference", reference)
       .add("diffusion", models.diffusion)
@@ -90,8 +105,9 @@ Digest latents_key(const Digest& video, const Digest& reference, const ModelSet&
       .add("tile_overlap", std::int64_t{parameters.tile_overlap})
       .add("motion_fps", std::int64_t{parameters.motion_fps})
       .add("pose_canvas", std::int64_t{parameters.pose_canvas})
-      .add("retarget", to_string(parameters.retarget))
-      .finish();
+      .add("retarget", to_string(parameters.retarget));
+  add_adaptation(key, parameters);
+  return key.finish();
 }
 
 Digest video_key(const std::vector<Digest>& latents, const ModelSet& models, const Parameters& parameters) {

@@ -33,6 +33,9 @@ class KeyBuilder {
 // Raw key points of a driving video (before retargeting), for one detector and one sampling of frames.
 [[nodiscard]] Digest keypoints_key(const Digest& video, const Digest& detector, const Parameters& parameters);
 
+// The UNet's weights that an encode samples with: those of the model set, or an overlay, and LoRAs in order.
+[[nodiscard]] Digest unet_key(const Digest& diffusion, const Parameters& parameters);
+
 // The latents of one clip, apart from the numerics class.
 [[nodiscard]] Digest latents_key(const Digest& video, const Digest& reference, const ModelSet& models,
                                  const Parameters& parameters);

@@ -73,6 +73,31 @@ Status valid_size(const Parameters& parameters) {
   return size_fits("--resolution: height", parameters.height);
 }
 
+// The lcm scheduler jumps between the time steps that the model was distilled for.
+constexpr std::int32_t kMostLcmSteps = 40;
+constexpr std::size_t kMostLoras = 16;
+constexpr double kLargestLoraScale = 100;
+
+Status steps_fit(const Parameters& parameters) {
+  if (parameters.scheduler == SchedulerKind::kLcm && parameters.steps > kMostLcmSteps) {
+    return {StatusCode::kInvalidArgument,
+            fmt::format("--steps {} is not possible with the lcm scheduler: it must be 1 to {}",
+                        parameters.steps, kMostLcmSteps)};
+  }
+  return in_range("--steps", parameters.steps, 1, 1000);
+}
+
+Status loras_fit(const Parameters& parameters) {
+  if (parameters.loras.size() > kMostLoras) {
+    return {StatusCode::kInvalidArgument, fmt::format("--lcm-lora-path: {} LoRAs are too many: at most {}",
+                                                      parameters.loras.size(), kMostLoras)};
+  }
+  for (const auto& lora : parameters.loras) {
+    RETURN_IF_ERROR(in_range("--lcm-lora-scale", lora.scale, -kLargestLoraScale, kLargestLoraScale));
+  }
+  return {};
+}
+
 }  // namespace
 
 std::string_view to_string(SchedulerKind kind) { return name_of<SchedulerKind>(kSchedulers, kind); }
@@ -94,7 +119,8 @@ std::optional<DropReference> enum_from(std::string_view name, DropReference*) {
 
 Status validate(const Parameters& parameters) {
   RETURN_IF_ERROR(valid_size(parameters));
-  RETURN_IF_ERROR(in_range("--steps", parameters.steps, 1, 1000));
+  RETURN_IF_ERROR(steps_fit(parameters));
+  RETURN_IF_ERROR(loras_fit(parameters));
   RETURN_IF_ERROR(in_range("--guidance-scale", parameters.guidance_scale, 0, 100));
   RETURN_IF_ERROR(in_range("--noise-aug-strength", parameters.noise_aug_strength, 0, 10));
   RETURN_IF_ERROR(in_range("--num-frames", parameters.tile_frames, 2, 1024));

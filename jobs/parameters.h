@@ -4,8 +4,10 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/status.h"
+#include "jobs/file_ref.h"
 
 namespace mimicfleet::jobs {
 
@@ -25,6 +27,19 @@ enum class DropReference { kNone, kFirst, kEach };
 [[nodiscard]] std::optional<Retarget> enum_from(std::string_view name, Retarget*);
 [[nodiscard]] std::optional<Precision> enum_from(std::string_view name, Precision*);
 [[nodiscard]] std::optional<DropReference> enum_from(std::string_view name, DropReference*);
+
+// Low-rank changes of the UNet's weights, added to them at `scale`.
+struct Lora {
+  FileRef file;
+  double scale = 1.0;
+
+  friend bool operator==(const Lora&, const Lora&) = default;
+  template <typename Self, typename Fields>
+  static void fields(Self& self, Fields& field) {
+    field("file", self.file);
+    field("scale", self.scale);
+  }
+};
 
 // Everything that a user may set about a generated video. Defaults are the original's (configs/test.yaml).
 struct Parameters {
@@ -47,6 +62,8 @@ struct Parameters {
   std::int32_t pose_canvas = 2160;  // short side of the canvas that poses are drawn on
   Retarget retarget = Retarget::kGraft;
   Precision precision = Precision::kAuto;
+  std::vector<Lora> loras;              // fused in this order
+  std::optional<FileRef> unet_overlay;  // a whole UNet in place of the checkpoint's
 
   double fps = 15;  // of the output; 0: that of the driving video divided by its stride
   std::int32_t crf = 18;
@@ -71,6 +88,8 @@ struct Parameters {
     field("pose_canvas", self.pose_canvas);
     field("retarget", self.retarget);
     field("precision", self.precision);
+    field("loras", self.loras);
+    field("unet_overlay", self.unet_overlay);
     field("fps", self.fps);
     field("crf", self.crf);
     field("drop_reference", self.drop_reference);

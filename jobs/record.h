@@ -22,6 +22,8 @@ struct OutputRecord {
   std::int32_t frames = 0;
   std::int32_t width = 0;
   std::int32_t height = 0;
+  std::int64_t unet_evaluations = 0;  // steps x passes x tiles
+  std::int32_t tiles = 0;
   NumericsClass numerics;
   std::vector<StageTiming> stages;   // of both tasks
   std::vector<FeatureUse> features;  // how the encode came by each
@@ -45,6 +47,8 @@ struct OutputRecord {
     field("frames", self.frames);
     field("width", self.width);
     field("height", self.height);
+    field("unet_evaluations", self.unet_evaluations);
+    field("tiles", self.tiles);
     field("numerics", self.numerics);
     field("stages", self.stages);
     field("features", self.features);

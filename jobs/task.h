@@ -11,6 +11,7 @@
 #include "common/id.h"
 #include "common/status.h"
 #include "jobs/features.h"
+#include "jobs/file_ref.h"
 #include "jobs/model_set.h"
 #include "jobs/parameters.h"
 
@@ -38,21 +39,6 @@ enum class TaskState {
 [[nodiscard]] constexpr bool is_terminal(TaskState state) {
   return state == TaskState::kDone || state == TaskState::kFailed || state == TaskState::kCancelled;
 }
-
-// A file by content; `path` is only where the submitting client saw it.
-struct FileRef {
-  std::string path;
-  Digest digest;
-  std::uint64_t size_bytes = 0;
-
-  friend bool operator==(const FileRef&, const FileRef&) = default;
-  template <typename Self, typename Fields>
-  static void fields(Self& self, Fields& field) {
-    field("path", self.path);
-    field("digest", self.digest);
-    field("size_bytes", self.size_bytes);
-  }
-};
 
 // Where a result goes: `directory`/`relative`.mp4 and .json, and optionally _latents and _frames below it.
 // `nonce` is the content of `directory`/_run/nonce: a worker that reads the same there sees the same folder.
@@ -154,6 +140,8 @@ struct TaskResult {
   std::int32_t width = 0;
   std::int32_t height = 0;
   double source_fps = 0;  // kEncodeLatents: of the driving video, divided by its stride; 0: unknown
+  std::int64_t unet_evaluations = 0;  // kEncodeLatents: steps x passes x tiles
+  std::int32_t tiles = 0;             // kEncodeLatents: stretches of frames that the UNet saw one by one
   NumericsClass numerics;
   std::vector<StageTiming> stages;
   std::uint64_t transferred_bytes = 0;  // latents fetched from other workers
@@ -169,6 +157,8 @@ struct TaskResult {
     field("width", self.width);
     field("height", self.height);
     field("source_fps", self.source_fps);
+    field("unet_evaluations", self.unet_evaluations);
+    field("tiles", self.tiles);
     field("numerics", self.numerics);
     field("stages", self.stages);
     field("transferred_bytes", self.transferred_bytes);

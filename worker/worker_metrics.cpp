@@ -14,6 +14,10 @@ constexpr const char* kCalls[] = {"video_decode", "image_decode", "detector", "c
 
 WorkerMetrics::WorkerMetrics(monitoring::Metrics& metrics)
     : model_loads_(metrics.counter("mimicfleet_model_loads_total", "Times that a model set was loaded")),
+      unet_adaptations_(metrics.counter("mimicfleet_unet_adaptations_total",
+                                        "Times that LoRAs were fused or another UNet was loaded")),
+      unet_evaluations_(
+          metrics.counter("mimicfleet_unet_evaluations_total", "Runs of the UNet over one tile of frames")),
       sent_bytes_(metrics.counter("mimicfleet_transfer_bytes_total", "Bytes of latents between workers",
                                   {{"direction", "sent"}})),
       received_bytes_(metrics.counter("mimicfleet_transfer_bytes_total", "Bytes of latents between workers",

@@ -21,6 +21,8 @@ class WorkerMetrics {
   void task_ended(jobs::TaskKind kind, const Status& status) const;
   void cache_request(cache::EntryKind entry, cache::Outcome outcome) const;
   void models_loaded() const { model_loads_.add(); }
+  void unet_adapted() const { unet_adaptations_.add(); }
+  void unet_evaluations(std::int64_t count) const { unet_evaluations_.add(static_cast<double>(count)); }
   void sent(std::uint64_t bytes) const { sent_bytes_.add(static_cast<double>(bytes)); }
   void received(std::uint64_t bytes) const { received_bytes_.add(static_cast<double>(bytes)); }
   void holders_refused(std::uint32_t count) const { refused_holders_.add(count); }
@@ -32,6 +34,8 @@ class WorkerMetrics {
   std::map<std::pair<jobs::TaskKind, std::string>, monitoring::Counter> tasks_;
   std::map<std::pair<cache::EntryKind, cache::Outcome>, monitoring::Counter> cache_requests_;
   monitoring::Counter model_loads_;
+  monitoring::Counter unet_adaptations_;
+  monitoring::Counter unet_evaluations_;
   monitoring::Counter sent_bytes_;
   monitoring::Counter received_bytes_;
   monitoring::Counter refused_holders_;

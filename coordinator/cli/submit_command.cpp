@@ -9,7 +9,7 @@
 #include "common/log.h"
 #include "coordinator/cli/command.h"
 #include "coordinator/cli/exit_code.h"
-#include "coordinator/cli/submit_run.h"
+#include "coordinator/cli/submit_flags.h"
 #include "coordinator/config/settings.h"
 #include "coordinator/embedded/devices.h"
 
@@ -25,134 +25,22 @@ constexpr const char* kExamples = R"(examples:
 
 Run again, it makes only what is missing or changed. docs/cli.md tells more.)";
 
-struct Flags {
-  SubmitOptions options;
-  CommonFlags common;
-  std::string shard = "1/1";
-  std::vector<std::pair<const Setting*, std::unique_ptr<std::string>>> settings;
-};
-
-void add_inputs(CLI::App& command, Flags& flags) {
-  auto& request = flags.options.request;
-  command
-      .add_option("PATH", request.paths,
-                  "folders (walked), videos, manifests (.txt .csv .json .jsonl), or - for paths on stdin")
-      ->type_name("");
-  const char* group = "Inputs";
-  command.add_option("--ref-image", request.reference, "picture of the character")
-      ->type_name("FILE")
-      ->group(group);
-  command.add_option("--config", request.config, "YAML as configs/test.yaml; flags win over it")
-      ->type_name("FILE")
-      ->group(group);
-  command.add_option("--filter", request.selection.filter, "only videos whose path or name matches")
-      ->type_name("GLOB")
-      ->group(group);
-  command.add_option("--shard", flags.shard, "only every N-th video, from the I-th")
-      ->type_name("I/N")
-      ->group(group);
-  command.add_option("--limit", request.selection.limit, "at most so many videos")
-      ->type_name("N")
-      ->group(group);
-}
-
-void add_models(CLI::App& command, Flags& flags) {
-  auto& request = flags.options.request;
-  const char* group = "Models";
-  command
-      .add_option("--models", request.models, "folder with MimicMotion_1-1.pth, DWPose/ and the SVD folder")
-      ->type_name("DIR")
-      ->group(group);
-  command.add_option("--dwpose", request.dwpose, "DWPose folder, if not beside the config's ckpt_path")
-      ->type_name("DIR")
-      ->group(group);
-}
-
-void add_generation(CLI::App& command, Flags& flags) {
-  const wire::Value built_in = wire::to_value(jobs::Parameters());
-  for (const auto& setting : settings()) {
-    if (setting.flag.empty()) continue;
-    auto& [known, text] = flags.settings.emplace_back(&setting, std::make_unique<std::string>());
-    std::string names = fmt::format("--{}", setting.flag);
-    for (const auto other : setting.others) {
-      std::string dashed(other);
-      std::replace(dashed.begin(), dashed.end(), '_', '-');
-      names += fmt::format(",--{}", dashed);
-    }
-    const wire::Value* value = built_in.find(setting.name);
-    const auto* word = value->get_if<std::string>();
-    const std::string shown = word != nullptr ? *word : json::to_text(*value);
-    command.add_option(names, *text, fmt::format("{}; default {}", setting.help, shown))
-        ->type_name(std::string(setting.value))
-        ->group("Generation");
+std::string flag_names(const Setting& setting) {
+  std::string names = fmt::format("--{}", setting.flag);
+  for (const auto other : setting.others) {
+    std::string dashed(other);
+    std::replace(dashed.begin(), dashed.end(), '_', '-');
+    names += fmt::format(",--{}", dashed);
   }
+  return names;
 }
 
-void add_outputs(CLI::App& command, Flags& flags) {
-  auto& request = flags.options.request;
-  const char* group = "Outputs";
-  command.add_option("--output-dir", request.output_dir, "default: outputs")->type_name("DIR")->group(group);
-  command.add_flag("--save-latents", request.save_latents, "also _latents/NAME.safetensors")->group(group);
-  command.add_flag("--save-frames", request.save_frames, "also _frames/NAME/000000.png …")->group(group);
-  add_output_flag(command, flags.common, group);
-}
-
-void add_place(CLI::App& command, Flags& flags) {
-  auto& embedded = flags.options.embedded;
-  const char* group = "Where it runs";
-  command
-      .add_option(
-          "--server", flags.common.server,
-          "coordinator to submit to (also MIMICFLEET_SERVER); default: a running `coordinator serve` of "
-          "this user, else an embedded one for this run; `embedded` asks for that")
-      ->type_name("ENDPOINT")
-      ->group(group);
-  command.add_flag("!--no-wait", flags.options.wait, "return once the server has the job")->group(group);
-  command.add_option("--priority", flags.options.request.priority, "higher starts first")
-      ->type_name("N")
-      ->group(group);
-  command.add_flag("--dry-run", flags.options.dry_run, "only say what would be made and why")->group(group);
-  command.add_option("--device", embedded.device, "embedded: auto, cpu or cuda:N")
-      ->type_name("DEVICE")
-      ->group(group);
-  command.add_option("--workers", embedded.workers, "embedded: default one for each GPU, else one")
-      ->type_name("N")
-      ->group(group);
-  command
-      .add_option("--threads", embedded.threads, "embedded: of each worker; default its share of the cores")
-      ->type_name("N")
-      ->group(group);
-}
-
-void add_feature_cache(CLI::App& command, Flags& flags) {
-  auto& embedded = flags.options.embedded;
-  const char* group = "Feature cache";
-  command
-      .add_option("--feature-cache-dir", embedded.feature_cache_dir,
-                  "embedded: default ~/.cache/mimicfleet/features")
-      ->type_name("DIR")
-      ->group(group);
-  command
-      .add_option(
-          "--feature-cache-limit", embedded.feature_cache_limit,
-          "embedded: of each worker, such as 20G; default 50G, or a tenth of the disk if that is less")
-      ->type_name("SIZE")
-      ->group(group);
-  auto& features = flags.options.request.features;
-  command.add_flag("!--disable-feature-cache", features.use, "neither take from the cache nor add to it")
-      ->group(group);
-  command
-      .add_flag("--feature-cache-force-refresh", features.refresh,
-                "take nothing from the cache; make all anew and keep it")
-      ->group(group);
-  command
-      .add_flag("!--disable-pipeline-feature-cache", features.pipeline,
-                "keep poses and reference image only, not CLIP embedding and VAE latent")
-      ->group(group);
-  command
-      .add_flag("--benchmark-cache", flags.options.benchmark_cache,
-                "make every clip twice, below OUT/_benchmark: cold, then warm; and compare")
-      ->group(group);
+std::string help_of(const Setting& setting) {
+  static const wire::Value built_in = wire::to_value(jobs::Parameters());
+  const wire::Value* value = built_in.find(setting.name);
+  if (setting.keeps_text || value == nullptr) return std::string(setting.help);
+  const auto* word = value->get_if<std::string>();
+  return fmt::format("{}; default {}", setting.help, word != nullptr ? *word : json::to_text(*value));
 }
 
 Status read_shard(const std::string& text, InputSelection& selection) {
@@ -195,12 +83,132 @@ Status complete_feature_cache(SubmitOptions& options) {
   return {};
 }
 
-Status complete(const CLI::App& command, Flags& flags) {
+}  // namespace
+
+void add_inputs(CLI::App& command, SubmitFlags& flags) {
+  auto& request = flags.options.request;
+  command
+      .add_option("PATH", request.paths,
+                  "folders (walked), videos, manifests (.txt .csv .json .jsonl), or - for paths on stdin")
+      ->type_name("");
+  const char* group = "Inputs";
+  command.add_option("--ref-image", request.reference, "picture of the character")
+      ->type_name("FILE")
+      ->group(group);
+  command.add_option("--config", request.config, "YAML as configs/test.yaml; flags win over it")
+      ->type_name("FILE")
+      ->group(group);
+  command.add_option("--filter", request.selection.filter, "only videos whose path or name matches")
+      ->type_name("GLOB")
+      ->group(group);
+  command.add_option("--shard", flags.shard, "only every N-th video, from the I-th")
+      ->type_name("I/N")
+      ->group(group);
+  command.add_option("--limit", request.selection.limit, "at most so many videos")
+      ->type_name("N")
+      ->group(group);
+}
+
+void add_models(CLI::App& command, SubmitFlags& flags) {
+  auto& request = flags.options.request;
+  const char* group = "Models";
+  command
+      .add_option("--models", request.models, "folder with MimicMotion_1-1.pth, DWPose/ and the SVD folder")
+      ->type_name("DIR")
+      ->group(group);
+  command.add_option("--dwpose", request.dwpose, "DWPose folder, if not beside the config's ckpt_path")
+      ->type_name("DIR")
+      ->group(group);
+}
+
+void add_generation(CLI::App& command, SubmitFlags& flags, Repeats repeats) {
+  for (const auto& setting : settings()) {
+    if (setting.flag.empty()) continue;
+    auto& [known, texts] =
+        flags.settings.emplace_back(&setting, std::make_unique<std::vector<std::string>>());
+    const bool is_switch = setting.value.empty();
+    const bool may_repeat = setting.repeats || repeats == Repeats::kAll;
+    const auto policy = may_repeat ? CLI::MultiOptionPolicy::TakeAll : CLI::MultiOptionPolicy::Throw;
+    auto* option = is_switch ? command.add_flag(flag_names(setting), *texts, help_of(setting))
+                             : command.add_option(flag_names(setting), *texts, help_of(setting));
+    option->group("Generation");
+    if (!is_switch) {
+      option->type_name(std::string(setting.value))
+          ->expected(1)
+          ->allow_extra_args(false)
+          ->multi_option_policy(policy);
+    }
+  }
+}
+
+void add_outputs(CLI::App& command, SubmitFlags& flags) {
+  auto& request = flags.options.request;
+  const char* group = "Outputs";
+  command.add_option("--output-dir", request.output_dir, "default: outputs")->type_name("DIR")->group(group);
+  command.add_flag("--save-latents", request.save_latents, "also _latents/NAME.safetensors")->group(group);
+  command.add_flag("--save-frames", request.save_frames, "also _frames/NAME/000000.png …")->group(group);
+  add_output_flag(command, flags.common, group);
+}
+
+void add_place(CLI::App& command, SubmitFlags& flags) {
+  auto& embedded = flags.options.embedded;
+  const char* group = "Where it runs";
+  command
+      .add_option(
+          "--server", flags.common.server,
+          "coordinator to submit to (also MIMICFLEET_SERVER); default: a running `coordinator serve` of "
+          "this user, else an embedded one for this run; `embedded` asks for that")
+      ->type_name("ENDPOINT")
+      ->group(group);
+  command.add_option("--priority", flags.options.request.priority, "higher starts first")
+      ->type_name("N")
+      ->group(group);
+  command.add_flag("--dry-run", flags.options.dry_run, "only say what would be made and why")->group(group);
+  command.add_option("--device", embedded.device, "embedded: auto, cpu or cuda:N")
+      ->type_name("DEVICE")
+      ->group(group);
+  command.add_option("--workers", embedded.workers, "embedded: default one for each GPU, else one")
+      ->type_name("N")
+      ->group(group);
+  command
+      .add_option("--threads", embedded.threads, "embedded: of each worker; default its share of the cores")
+      ->type_name("N")
+      ->group(group);
+}
+
+void add_feature_cache(CLI::App& command, SubmitFlags& flags) {
+  auto& embedded = flags.options.embedded;
+  const char* group = "Feature cache";
+  command
+      .add_option("--feature-cache-dir", embedded.feature_cache_dir,
+                  "embedded: default ~/.cache/mimicfleet/features")
+      ->type_name("DIR")
+      ->group(group);
+  command
+      .add_option(
+          "--feature-cache-limit", embedded.feature_cache_limit,
+          "embedded: of each worker, such as 20G; default 50G, or a tenth of the disk if that is less")
+      ->type_name("SIZE")
+      ->group(group);
+  auto& features = flags.options.request.features;
+  command.add_flag("!--disable-feature-cache", features.use, "neither take from the cache nor add to it")
+      ->group(group);
+  command
+      .add_flag("--feature-cache-force-refresh", features.refresh,
+                "take nothing from the cache; make all anew and keep it")
+      ->group(group);
+  command
+      .add_flag("!--disable-pipeline-feature-cache", features.pipeline,
+                "keep poses and reference image only, not CLIP embedding and VAE latent")
+      ->group(group);
+}
+
+Status complete(const CLI::App& command, SubmitFlags& flags) {
   auto& options = flags.options;
   RETURN_IF_ERROR(read_shard(flags.shard, options.request.selection));
-  for (const auto& [setting, text] : flags.settings) {
+  for (const auto& [setting, texts] : flags.settings) {
     const std::string name = fmt::format("--{}", setting->flag);
-    if (command.count(name) > 0) options.request.flags.values.push_back({setting, *text, name});
+    for (const auto& text : *texts) options.request.flags.values.push_back({setting, text, name});
   }
   RETURN_IF_ERROR(complete_feature_cache(options));
   RETURN_IF_ERROR(worker_devices(options.embedded.device, options.embedded.workers, 0).status());
@@ -210,15 +218,23 @@ Status complete(const CLI::App& command, Flags& flags) {
   return endpoint ? check_embedded_flags(command, *endpoint) : Status();
 }
 
+namespace {
+
 void add_command(CLI::App& app, Chosen& chosen, const char* name, const char* description, bool dry_run) {
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<SubmitFlags>();
   CLI::App* command = app.add_subcommand(name, description);
   add_inputs(*command, *flags);
   add_models(*command, *flags);
-  add_generation(*command, *flags);
+  add_generation(*command, *flags, Repeats::kLists);
   add_outputs(*command, *flags);
   add_place(*command, *flags);
   add_feature_cache(*command, *flags);
+  command
+      ->add_flag("--benchmark-cache", flags->options.benchmark_cache,
+                 "make every clip twice, below OUT/_benchmark: cold, then warm; and compare")
+      ->group("Feature cache");
+  command->add_flag("!--no-wait", flags->options.wait, "return once the server has the job")
+      ->group("Where it runs");
   command->footer(kExamples);
   command->callback([=, &chosen] {
     chosen = [=] {

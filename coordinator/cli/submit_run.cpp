@@ -237,6 +237,9 @@ int SubmitRun::finish(const Status& outcome) {
     const Status saved = write_file_atomically(folder_->run_folder() + "/summary.json", json::write(summary));
     if (!saved.ok()) log::warn("{}", log::printable(saved.message()));
   }
+  if (options_.report && !options_.dry_run && outcome.ok() && summary.all_done()) {
+    return options_.report(plan_, summary);
+  }
   const bool as_plan = options_.dry_run && !options_.json;
   fmt::print("{}", options_.json ? json::write(summary)
                    : as_plan     ? plan_table(plan_)

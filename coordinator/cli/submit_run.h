@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -22,6 +23,8 @@ struct SubmitOptions {
   bool dry_run = false;
   bool json = false;
   bool benchmark_cache = false;  // every clip twice: features made anew, then taken from the cache
+  // Called in place of printing the results once every video is there; gives the exit code.
+  std::function<int(const RunPlan&, const RunSummary&)> report;
 };
 
 // `coordinator submit` from the plan to the last table: plans, starts a cluster of its own unless there is a

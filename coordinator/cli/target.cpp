@@ -93,6 +93,12 @@ std::vector<std::string> enclosing_folders(const RunPlan& plan, const std::strin
     if (clip.reason.empty()) continue;
     folders.insert(fs::path(clip.plan.video.path).parent_path().string());
     folders.insert(fs::path(clip.plan.reference.path).parent_path().string());
+    for (const auto& lora : clip.plan.parameters.loras) {
+      folders.insert(fs::path(lora.file.path).parent_path().string());
+    }
+    if (const auto& overlay = clip.plan.parameters.unet_overlay) {
+      folders.insert(fs::path(overlay->path).parent_path().string());
+    }
   }
   std::vector<std::string> outer = outermost(folders);
   while (outer.size() > kMaxRoots) {

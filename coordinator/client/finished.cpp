@@ -1,6 +1,8 @@
 #include "coordinator/client/finished.h"
 
+#include <algorithm>
 #include <filesystem>
+#include <optional>
 
 #include <fmt/format.h>
 
@@ -16,8 +18,12 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kMaxRecordBytes = 1 << 20;
 
-// The first setting that differs, with the value that it had.
-std::string changed_setting(const jobs::Parameters& before, const jobs::Parameters& now) {
+// The first setting that differs, with the value that it had. Files are compared elsewhere, by content.
+std::string changed_setting(jobs::Parameters before, jobs::Parameters now) {
+  for (auto* parameters : {&before, &now}) {
+    parameters->loras.clear();
+    parameters->unet_overlay.reset();
+  }
   const wire::Value was = wire::to_value(before);
   const wire::Value is = wire::to_value(now);
   for (const auto& [name, value] : *is.get_if<wire::Map>()) {
@@ -27,11 +33,24 @@ std::string changed_setting(const jobs::Parameters& before, const jobs::Paramete
   return "another version of the program made it";
 }
 
+bool same_loras(const std::vector<jobs::Lora>& before, const std::vector<jobs::Lora>& now) {
+  return std::equal(before.begin(), before.end(), now.begin(), now.end(),
+                    [](const jobs::Lora& was, const jobs::Lora& is) {
+                      return was.file.digest == is.file.digest && was.scale == is.scale;
+                    });
+}
+
+Digest digest_of(const std::optional<jobs::FileRef>& file) { return file ? file->digest : Digest(); }
+
 std::string difference(const jobs::OutputRecord& record, const jobs::ClipPlan& clip,
                        const jobs::ModelSet& models) {
   if (record.driving.digest != clip.video.digest) return "the video changed";
   if (record.reference.digest != clip.reference.digest) return "the reference image changed";
   if (record.models.id != models.id) return "the models changed";
+  if (!same_loras(record.parameters.loras, clip.parameters.loras)) return "the LoRAs changed";
+  if (digest_of(record.parameters.unet_overlay) != digest_of(clip.parameters.unet_overlay)) {
+    return "the UNet overlay changed";
+  }
   return changed_setting(record.parameters, clip.parameters);
 }
 

@@ -10,6 +10,7 @@
 #include <fmt/ranges.h>
 #include <fnmatch.h>
 
+#include "common/digest.h"
 #include "common/files/absolute_path.h"
 #include "common/files/read_text.h"
 #include "common/log.h"
@@ -110,6 +111,16 @@ std::string below(const fs::path& folder, const std::string& path) {
   return path.empty() ? "" : (folder / path).lexically_normal().string();
 }
 
+// The same of the entry's settings. What is not there may lie elsewhere, such as below the models' folder.
+std::vector<SettingValue> placed(const fs::path& folder, std::vector<SettingValue> values) {
+  for (auto& value : values) {
+    std::error_code error;
+    const std::string path = below(folder, value.text);
+    if (value.setting->is_path && fs::exists(path, error)) value.text = path;
+  }
+  return values;
+}
+
 // Where an entry's output goes: as it says, else the path as it is written, else the file's name.
 std::string output_of(const ManifestEntry& entry) {
   if (!entry.output.empty()) {
@@ -128,8 +139,8 @@ Status add_manifest(std::string_view text, const std::string& name, ManifestForm
   for (const auto& entry : entries) {
     if (!selection.filter.empty() && ::fnmatch(selection.filter.c_str(), entry.video.c_str(), 0) != 0)
       continue;
-    inputs.push_back(
-        {below(folder, entry.video), output_of(entry), below(folder, entry.reference), entry.values, 0});
+    inputs.push_back({below(folder, entry.video), output_of(entry), below(folder, entry.reference),
+                      placed(folder, entry.values), 0});
     if (!jobs::is_safe_relative(inputs.back().relative)) {
       return wrong(entry.where, fmt::format("output '{}' is not below the output folder",
                                             log::printable(inputs.back().relative)));
@@ -178,7 +189,7 @@ Status check_names(const std::vector<Input>& inputs) {
       return wrong(input.path, "its name is not UTF-8; rename it");
     }
     const std::string first = input.relative.substr(0, input.relative.find('/'));
-    if (first == "_run" || first == "_latents" || first == "_frames") {
+    if (first == "_run" || first == "_latents" || first == "_frames" || first == "_compare") {
       return wrong(input.path, fmt::format("output '{}' is inside {}, which mimicfleet keeps for itself; "
                                            "rename the folder",
                                            input.relative, first));
@@ -195,6 +206,24 @@ Status check_names(const std::vector<Input>& inputs) {
   return {};
 }
 
+// Those that come first in the order of a hash of seed and name, in their own order.
+std::vector<Input> sampled(std::vector<Input> inputs, const InputSelection& selection) {
+  if (selection.sample == 0 || selection.sample >= inputs.size()) return inputs;
+  std::vector<std::pair<Digest, std::size_t>> order;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    order.emplace_back(sha256(fmt::format("{} {}", selection.sample_seed, inputs[i].relative)), i);
+  }
+  std::sort(order.begin(), order.end());
+  order.resize(selection.sample);
+  std::vector<bool> chosen(inputs.size());
+  for (const auto& [digest, position] : order) chosen[position] = true;
+  std::vector<Input> sample;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    if (chosen[i]) sample.push_back(std::move(inputs[i]));
+  }
+  return sample;
+}
+
 }  // namespace
 
 std::string video_suffixes() { return fmt::format("{}", fmt::join(kSuffixes, " ")); }
@@ -209,7 +238,7 @@ Result<std::vector<Input>> find_inputs(const std::vector<std::string>& paths, co
     if (selection.limit != 0 && selected.size() == selection.limit) break;
     selected.push_back(std::move(inputs[position]));
   }
-  return selected;
+  return sampled(std::move(selected), selection);
 }
 
 }  // namespace mimicfleet::coordinator

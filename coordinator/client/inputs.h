@@ -16,6 +16,7 @@ struct Input {
   std::string reference;             // absolute, from a manifest; empty: the run's
   std::vector<SettingValue> values;  // from a manifest
   std::size_t config_case = 0;       // which test_case's settings it takes
+  std::size_t variant = 0;           // which of SubmitRequest::variants
 };
 
 struct InputSelection {
@@ -23,6 +24,8 @@ struct InputSelection {
   std::size_t limit = 0;  // 0: all
   std::size_t shard = 1;  // 1-based
   std::size_t shards = 1;
+  std::size_t sample = 0;  // so many of the shard, chosen by chance; 0: all
+  std::uint64_t sample_seed = 0;
   std::string ignore_folder;  // the output folder, when it lies among the inputs
   int standard_input = 0;     // what `-` reads
 };
@@ -30,7 +33,8 @@ struct InputSelection {
 // The videos that `given` and paths stand for: folders (walked, links followed), single videos, manifests,
 // `-` (one path a line). Sorted within each folder; each output name is used once. kInvalidArgument or
 // kNotFound naming the path: nothing there, neither a video nor a folder nor a manifest, no videos found, two
-// inputs with one output name (both named), an output name outside the output folder.
+// inputs with one output name (both named), an output name outside the output folder. A sample of one seed
+// stays the same when the folder is copied or named otherwise.
 [[nodiscard]] Result<std::vector<Input>> find_inputs(const std::vector<std::string>& paths,
                                                      const InputSelection& selection,
                                                      std::vector<Input> given = {});

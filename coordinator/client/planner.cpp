@@ -9,6 +9,7 @@
 #include "common/files/absolute_path.h"
 #include "common/files/file_identity.h"
 #include "common/log.h"
+#include "coordinator/client/adaptation.h"
 #include "coordinator/client/finished.h"
 #include "coordinator/client/output_folder.h"
 
@@ -108,20 +109,36 @@ Status Planner::collect_inputs() {
   }
   request_.selection.ignore_folder = real_path(request_.output_dir);
   ASSIGN_OR_RETURN(inputs_, find_inputs(request_.paths, request_.selection, std::move(given)));
+  multiply_by_variants();
   return {};
 }
 
+// All clips of one variant before those of the next, so that workers change their weights seldom.
+void Planner::multiply_by_variants() {
+  if (request_.variants.empty()) return;
+  std::vector<Input> all;
+  for (std::size_t variant = 0; variant < request_.variants.size(); ++variant) {
+    for (Input input : inputs_) {
+      input.relative = request_.variants[variant].name + "/" + input.relative;
+      input.variant = variant;
+      all.push_back(std::move(input));
+    }
+  }
+  inputs_ = std::move(all);
+}
+
 Status Planner::resolve_all() {
-  std::map<std::size_t, std::size_t>
-      shared;  // config case -> settings of the inputs that set nothing themselves
+  // Config case and variant -> settings of the inputs that set nothing themselves.
+  std::map<std::pair<std::size_t, std::size_t>, std::size_t> shared;
   std::set<std::string> references;
   for (const auto& input : inputs_) {
-    const auto known = shared.find(input.config_case);
+    const std::pair sources(input.config_case, input.variant);
+    const auto known = shared.find(sources);
     if (input.values.empty() && known != shared.end()) {
       settings_index_.push_back(known->second);
     } else {
       ASSIGN_OR_RETURN(ResolvedSettings resolved, settings_of(input));
-      if (input.values.empty()) shared[input.config_case] = settings_.size();
+      if (input.values.empty()) shared[sources] = settings_.size();
       settings_index_.push_back(settings_.size());
       settings_.push_back(std::move(resolved));
     }
@@ -139,9 +156,20 @@ Status Planner::resolve_all() {
 
 Result<ResolvedSettings> Planner::settings_of(const Input& input) const {
   const SettingLayer config = config_ ? config_->layer(input.config_case) : SettingLayer{"config", {}};
-  const std::vector<SettingLayer> layers = {defaults_, config, SettingLayer{"manifest", input.values},
-                                            request_.flags};
-  return resolve_settings(layers);
+  std::vector<SettingLayer> layers = {defaults_, config, SettingLayer{"manifest", input.values},
+                                      request_.flags};
+  if (!request_.variants.empty()) layers.push_back(request_.variants[input.variant].layer);
+  ASSIGN_OR_RETURN(ResolvedSettings resolved, resolve_settings(layers));
+  RETURN_IF_ERROR(find_adaptation(resolved, adaptation_folders()));
+  return resolved;
+}
+
+// Where relative paths of LoRAs and overlays are tried.
+std::vector<std::string> Planner::adaptation_folders() const {
+  std::vector<std::string> folders = {absolute_path(".").string()};
+  if (config_) folders.push_back(folder_of(config_->path));
+  if (models_.files) folders.push_back(folder_of(models_.files->checkpoint));
+  return folders;
 }
 
 Result<std::string> Planner::reference_of(const Input& input) const {
@@ -157,10 +185,19 @@ Result<std::string> Planner::reference_of(const Input& input) const {
                             log::printable(input.path)));
 }
 
-Result<jobs::FileRef> Planner::name_reference(const std::string& path, FileDigestCache& cache) {
-  const auto known = images_.find(path);
-  if (known != images_.end()) return known->second;
-  return images_.emplace(path, name_file(path, cache)).first->second;
+Result<jobs::FileRef> Planner::name_shared(const std::string& path, FileDigestCache& cache) {
+  const auto known = shared_files_.find(path);
+  if (known != shared_files_.end()) return known->second;
+  return shared_files_.emplace(path, name_file(path, cache)).first->second;
+}
+
+Status Planner::name_adaptation(jobs::Parameters& parameters, FileDigestCache& cache) {
+  for (auto& lora : parameters.loras) {
+    ASSIGN_OR_RETURN(lora.file, name_shared(lora.file.path, cache));
+  }
+  if (!parameters.unet_overlay) return {};
+  ASSIGN_OR_RETURN(parameters.unet_overlay, name_shared(parameters.unet_overlay->path, cache));
+  return {};
 }
 
 Result<jobs::ClipPlan> Planner::plan_clip(std::size_t index, const jobs::OutputTarget& folder,
@@ -169,9 +206,10 @@ Result<jobs::ClipPlan> Planner::plan_clip(std::size_t index, const jobs::OutputT
   jobs::ClipPlan clip;
   ASSIGN_OR_RETURN(clip.video, name_file(input.path, cache));
   ASSIGN_OR_RETURN(const std::string reference, reference_of(input));
-  ASSIGN_OR_RETURN(clip.reference, name_reference(reference, cache));
+  ASSIGN_OR_RETURN(clip.reference, name_shared(reference, cache));
   const ResolvedSettings& settings = settings_[settings_index_[index]];
   clip.parameters = settings.parameters;
+  RETURN_IF_ERROR(name_adaptation(clip.parameters, cache));
   clip.provenance = settings.provenance;
   clip.output = folder;
   clip.output.relative = input.relative;

@@ -10,6 +10,7 @@
 #include "common/status.h"
 #include "coordinator/client/inputs.h"
 #include "coordinator/client/models.h"
+#include "coordinator/client/variants.h"
 #include "coordinator/config/run_config.h"
 #include "jobs/plan.h"
 
@@ -25,6 +26,7 @@ struct SubmitRequest {
   std::string output_dir = "outputs";
   InputSelection selection;
   SettingLayer flags{"flag", {}};
+  std::vector<Variant> variants;  // each clip is made with each of these, below a folder of its name
   bool save_latents = false;
   bool save_frames = false;
   std::int32_t priority = 0;
@@ -83,19 +85,22 @@ class Planner {
   Planner() = default;
   [[nodiscard]] Status read_config();
   [[nodiscard]] Status collect_inputs();
+  void multiply_by_variants();
   [[nodiscard]] Status resolve_all();
   [[nodiscard]] Result<ResolvedSettings> settings_of(const Input& input) const;
   [[nodiscard]] Result<std::string> reference_of(const Input& input) const;
   [[nodiscard]] Result<jobs::ClipPlan> plan_clip(std::size_t index, const jobs::OutputTarget& folder,
                                                  FileDigestCache& cache);
-  [[nodiscard]] Result<jobs::FileRef> name_reference(const std::string& path, FileDigestCache& cache);
+  [[nodiscard]] std::vector<std::string> adaptation_folders() const;
+  [[nodiscard]] Result<jobs::FileRef> name_shared(const std::string& path, FileDigestCache& cache);
+  [[nodiscard]] Status name_adaptation(jobs::Parameters& parameters, FileDigestCache& cache);
 
   SubmitRequest request_;
   std::optional<RunConfig> config_;
   std::vector<Input> inputs_;
   std::vector<ResolvedSettings> settings_;
-  std::vector<std::size_t> settings_index_;              // of each input, into settings_
-  std::map<std::string, Result<jobs::FileRef>> images_;  // references that were read
+  std::vector<std::size_t> settings_index_;                    // of each input, into settings_
+  std::map<std::string, Result<jobs::FileRef>> shared_files_;  // images, LoRAs and overlays that were read
   SettingLayer defaults_;
   ChosenModels models_;
 };

@@ -18,7 +18,9 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kMaxRecordBytes = 1 << 20;
 
-bool is_ours(const std::string& name) { return name == "_run" || name == "_latents" || name == "_frames"; }
+bool is_ours(const std::string& name) {
+  return name == "_run" || name == "_latents" || name == "_frames" || name == "_compare";
+}
 
 // The outputs below a folder: every MP4 and every JSON file, without suffix.
 std::set<std::string> outputs_below(const fs::path& folder) {

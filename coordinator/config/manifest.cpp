@@ -145,10 +145,27 @@ bool scalar_text(const wire::Value& value, std::string& text) {
     text = fmt::format("{}", *positive);
   } else if (const auto* real = value.get_if<double>()) {
     text = fmt::format("{}", *real);
+  } else if (const auto* truth = value.get_if<bool>()) {
+    text = *truth ? "true" : "false";
   } else {
     return value.is_nil();
   }
   return true;
+}
+
+Status assign_json(ManifestEntry& entry, const std::string& key, const wire::Value& value) {
+  std::string text;
+  if (!scalar_text(value, text)) return error(entry.where, fmt::format("{} must be one value", key));
+  return assign(entry, key, text);
+}
+
+// A list where a setting may be given several times.
+Status assign_list(ManifestEntry& entry, const std::string& key, const wire::Array& items) {
+  const Setting* setting = find_setting(key);
+  if (setting == nullptr || !setting->repeats)
+    return error(entry.where, fmt::format("{} must be one value", key));
+  for (const auto& item : items) RETURN_IF_ERROR(assign_json(entry, key, item));
+  return {};
 }
 
 Status add_json(const wire::Value& item, std::size_t number, Builder& builder) {
@@ -160,9 +177,8 @@ Status add_json(const wire::Value& item, std::size_t number, Builder& builder) {
   const auto* members = item.get_if<wire::Map>();
   if (members == nullptr) return error(entry.where, "must be a path or an object with `video`");
   for (const auto& [key, value] : *members) {
-    std::string text;
-    if (!scalar_text(value, text)) return error(entry.where, fmt::format("{} must be one value", key));
-    RETURN_IF_ERROR(assign(entry, key, text));
+    const auto* list = value.get_if<wire::Array>();
+    RETURN_IF_ERROR(list != nullptr ? assign_list(entry, key, *list) : assign_json(entry, key, value));
   }
   return builder.add(std::move(entry));
 }
@@ -172,7 +188,7 @@ Status read_json(std::string_view text, const std::string& name, Builder& builde
   limits.bytes = kMaxManifestBytes;
   limits.array_size = kMaxManifestEntries;
   limits.map_size = kMaxColumns;
-  limits.depth = 3;
+  limits.depth = 4;
   limits.values = kMaxManifestEntries * 8;
   const auto document = json::parse(text, limits);
   if (!document.ok()) return document.status().prefixed(name);
@@ -186,7 +202,7 @@ Status read_json_lines(std::string_view text, const std::string& name, Builder& 
   wire::Limits limits;
   limits.bytes = 64 << 10;
   limits.map_size = kMaxColumns;
-  limits.depth = 2;
+  limits.depth = 3;
   return each_line(text, [&](std::string_view line, std::size_t number) -> Status {
     const auto item = json::parse(line, limits);
     if (!item.ok()) return item.status().prefixed(fmt::format("{}: line {}", name, number));

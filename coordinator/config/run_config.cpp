@@ -1,5 +1,7 @@
 #include "coordinator/config/run_config.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "common/config/nearest.h"
@@ -60,8 +62,17 @@ class MapReader {
     const Setting* setting = values == nullptr ? nullptr : find_setting(key);
     if (setting == nullptr) return unknown(key, value, values != nullptr);
     if (value.kind == YamlNode::Kind::kNull) return {};
+    if (setting->repeats && value.kind == YamlNode::Kind::kSequence) {
+      for (const auto& item : value.items) RETURN_IF_ERROR(add(*setting, key, item, *values));
+      return {};
+    }
+    return add(*setting, key, value, *values);
+  }
+
+  [[nodiscard]] Status add(const Setting& setting, const std::string& key, const YamlNode& value,
+                           std::vector<SettingValue>& values) const {
     if (value.kind != YamlNode::Kind::kScalar) return error(value, fmt::format("{} must be one value", key));
-    values->push_back({setting, value.scalar, fmt::format("{}: line {}: {}", path_, value.line, key)});
+    values.push_back({&setting, value.scalar, fmt::format("{}: line {}: {}", path_, value.line, key)});
     return {};
   }
 
@@ -101,9 +112,14 @@ Status read_cases(const std::string& path, const YamlNode& list, std::vector<Run
 
 SettingLayer RunConfig::layer(std::size_t index) const {
   SettingLayer layer{"config", values};
-  if (index < cases.size()) {
-    layer.values.insert(layer.values.end(), cases[index].values.begin(), cases[index].values.end());
-  }
+  if (index >= cases.size()) return layer;
+  const auto& own = cases[index].values;
+  const auto is_set_again = [&](const SettingValue& value) {
+    return std::any_of(own.begin(), own.end(),
+                       [&](const SettingValue& other) { return other.setting == value.setting; });
+  };
+  std::erase_if(layer.values, is_set_again);
+  layer.values.insert(layer.values.end(), own.begin(), own.end());
   return layer;
 }
 

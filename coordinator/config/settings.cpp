@@ -1,6 +1,7 @@
 #include "coordinator/config/settings.h"
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <limits>
 #include <optional>
@@ -87,6 +88,32 @@ Status set_fps(Parameters& parameters, std::string_view text) {
   return {};
 }
 
+Status check_path(Parameters& /*parameters*/, std::string_view text) {
+  return text.empty() || text.find('\0') != std::string_view::npos ? refused(text, "a path") : Status();
+}
+
+Status check_file_name(Parameters& /*parameters*/, std::string_view text) {
+  const bool plain =
+      !text.empty() && text.find_first_of(std::string_view("/\0", 2)) == std::string_view::npos;
+  return plain ? Status() : refused(text, "the name of a file in the LoRA's folder");
+}
+
+Status check_real(Parameters& /*parameters*/, std::string_view text) {
+  return number<double>(text) ? Status() : refused(text, "a number");
+}
+
+std::string lower(std::string_view text) {
+  std::string low(text);
+  std::transform(low.begin(), low.end(), low.begin(), [](unsigned char c) { return std::tolower(c); });
+  return low;
+}
+
+bool is_true(std::string_view text) { return lower(text) == "true"; }
+
+Status check_switch(Parameters& /*parameters*/, std::string_view text) {
+  return is_true(text) || lower(text) == "false" ? Status() : refused(text, "true or false");
+}
+
 using Setter = Status (*)(Parameters&, std::string_view);
 
 // The flag is the name with dashes; `others` are spellings that mean the same.
@@ -106,6 +133,21 @@ Setting with_flag(std::string_view flag, Setting setting) {
 Setting only_in_files(Setting setting) {
   setting.flag.clear();
   return setting;
+}
+
+Setting kept(Setting setting) {
+  setting.keeps_text = true;
+  return setting;
+}
+
+Setting kept_list(Setting setting) {
+  setting.repeats = true;
+  return kept(std::move(setting));
+}
+
+Setting kept_path(Setting setting) {
+  setting.is_path = true;
+  return kept(std::move(setting));
 }
 
 std::vector<Setting> make_settings() {
@@ -135,6 +177,15 @@ std::vector<Setting> make_settings() {
            "how poses are fitted to the reference body"),
       make("precision", set_named<&P::precision>, "auto|fp32|bf16|fp16",
            "of the computation; auto: fp32 on a CPU"),
+      with_flag("lcm-lora-path",
+                kept_list(kept_path(make("loras", check_path, "FILE|DIR",
+                                         "LoRA to fuse into the UNet; repeat it for several", {"lora"})))),
+      kept_list(make("lcm_weight_name", check_file_name, "NAME", "the LoRA's file, if its path is a folder")),
+      kept_list(make("lcm_lora_scale", check_real, "X", "how much of the LoRA is added; default 1",
+                     {"lora_scale"})),
+      kept(make("skip_lcm_scheduler", check_switch, "", "keep the scheduler although there is a LoRA")),
+      kept_path(make("unet_overlay", check_path, "FILE",
+                     "a whole UNet, such as AnimateLCM-SVD-xt, in place of the checkpoint's")),
       only_in_files(make("pose_canvas", set_whole<&P::pose_canvas>, "N",
                          "short side of the canvas that poses are drawn on")),
   };
@@ -159,6 +210,43 @@ Status with_source(const Status& failure, const ResolvedSettings& resolved) {
     }
   }
   return failure;
+}
+
+// Keeps a text; a list of one layer is not mixed with those of the layers before.
+void keep(const SettingValue& value, const std::string& source, ResolvedSettings& resolved) {
+  const std::string name(value.setting->name);
+  auto& texts = resolved.texts[name];
+  if (!value.setting->repeats || resolved.provenance[name] != source) texts.clear();
+  texts.push_back(value.text);
+}
+
+Status apply(const SettingValue& value, const std::string& source, ResolvedSettings& resolved) {
+  if (Status bad = value.setting->set(resolved.parameters, value.text); !bad.ok()) {
+    return bad.prefixed(value.where);
+  }
+  if (value.setting->keeps_text) keep(value, source, resolved);
+  resolved.provenance[std::string(value.setting->name)] = source;
+  return {};
+}
+
+bool names_file(const ResolvedSettings& resolved, std::string_view setting) {
+  const auto found = resolved.texts.find(setting);
+  return found != resolved.texts.end() && found->second.back() != kNoFile;
+}
+
+// What distils steps away was trained for the lcm scheduler. A scheduler that only suits the models' own UNet
+// (defaults.yaml) gives way, too.
+void choose_scheduler(ResolvedSettings& resolved) {
+  const auto skip = resolved.texts.find("skip_lcm_scheduler");
+  if (skip != resolved.texts.end() && is_true(skip->second.back())) return;
+  std::string& source = resolved.provenance["scheduler"];
+  if (source != "built-in" && source != "defaults") return;
+  for (const char* reason : {"loras", "unet_overlay"}) {
+    if (!names_file(resolved, reason)) continue;
+    resolved.parameters.scheduler = jobs::SchedulerKind::kLcm;
+    source = reason;
+    return;
+  }
 }
 
 }  // namespace
@@ -192,13 +280,9 @@ Result<ResolvedSettings> resolve_settings(std::span<const SettingLayer> layers) 
   ResolvedSettings resolved;
   for (const auto& setting : settings()) resolved.provenance[std::string(setting.name)] = "built-in";
   for (const auto& layer : layers) {
-    for (const auto& value : layer.values) {
-      if (Status bad = value.setting->set(resolved.parameters, value.text); !bad.ok()) {
-        return bad.prefixed(value.where);
-      }
-      resolved.provenance[std::string(value.setting->name)] = layer.source;
-    }
+    for (const auto& value : layer.values) RETURN_IF_ERROR(apply(value, layer.source, resolved));
   }
+  choose_scheduler(resolved);
   if (const Status bad = validate(resolved.parameters); !bad.ok()) return with_source(bad, resolved);
   return resolved;
 }

@@ -21,6 +21,10 @@ struct Setting {
   std::string_view help;
   // kInvalidArgument: what is wrong with the text, without naming the setting.
   Status (*set)(jobs::Parameters&, std::string_view text);
+  // For what is no plain value: `set` only checks the text, ResolvedSettings::texts keeps it.
+  bool keeps_text = false;
+  bool repeats = false;  // may be given several times in one source: a list
+  bool is_path = false;
 };
 
 [[nodiscard]] std::span<const Setting> settings();
@@ -45,12 +49,17 @@ struct SettingLayer {
 };
 
 struct ResolvedSettings {
-  jobs::Parameters parameters;
+  jobs::Parameters parameters;  // without loras and unet_overlay, whose files have to be found first
+  std::map<std::string, std::vector<std::string>, std::less<>> texts;  // of settings that keep them, by name
   std::map<std::string, std::string> provenance;  // setting name -> source, "built-in" if nobody set it
 };
 
-// Applies the layers, lowest precedence first, and checks the result as a whole. kInvalidArgument naming the
-// place, the value and what is possible.
+// What a path is set to when there shall be none although another source names one.
+inline constexpr std::string_view kNoFile = "none";
+
+// Applies the layers, lowest precedence first, and checks the result as a whole. A list of one layer replaces
+// that of the layers before. With a LoRA or a UNet overlay the scheduler is lcm unless somebody says
+// otherwise. kInvalidArgument naming the place, the value and what is possible.
 [[nodiscard]] Result<ResolvedSettings> resolve_settings(std::span<const SettingLayer> layers);
 
 // Keys that defaults.yaml of a model root may have beside settings.

@@ -8,6 +8,8 @@
 namespace mimicfleet::jobs {
 namespace {
 
+FileRef file(const std::string& content) { return {"/" + content, sha256(content), content.size()}; }
+
 Digest key_with(const std::function<void(Parameters&, ModelSet&)>& change) {
   Parameters parameters;
   ModelSet models;
@@ -33,6 +35,22 @@ TEST(Keys, EveryParameterThatChangesPixelsChangesTheKey) {
       [](Parameters& p, ModelSet&) { p.max_pose_frames = 10; },
       [](Parameters& p, ModelSet&) { p.pose_canvas = 512; },
       [](Parameters& p, ModelSet&) { p.retarget = Retarget::kRescale; },
+      [](Parameters& p, ModelSet&) {
+        p.loras = {{file("a"), 1}};
+      },
+      [](Parameters& p, ModelSet&) {
+        p.loras = {{file("a"), 0.8}};
+      },
+      [](Parameters& p, ModelSet&) {
+        p.loras = {{file("b"), 1}};
+      },
+      [](Parameters& p, ModelSet&) {
+        p.loras = {{file("a"), 1}, {file("b"), 1}};
+      },
+      [](Parameters& p, ModelSet&) {
+        p.loras = {{file("b"), 1}, {file("a"), 1}};
+      },
+      [](Parameters& p, ModelSet&) { p.unet_overlay = file("a"); },
       [](Parameters&, ModelSet& m) { m.diffusion = sha256("x"); },
       [](Parameters&, ModelSet& m) { m.vae = sha256("x"); },
       [](Parameters&, ModelSet& m) { m.clip = sha256("x"); },
@@ -48,6 +66,25 @@ TEST(Keys, WhatOnlyTheOutputFileDependsOnIsNotInTheLatentsKey) {
   EXPECT_EQ(plain, key_with([](Parameters& p, ModelSet&) { p.fps = 30; }));
   EXPECT_EQ(plain, key_with([](Parameters& p, ModelSet&) { p.crf = 30; }));
   EXPECT_EQ(plain, key_with([](Parameters& p, ModelSet&) { p.decode_chunk_size = 2; }));
+}
+
+TEST(Keys, WhereALoraLiesIsNotInTheKey) {
+  const auto with_path = [](const std::string& path) {
+    return key_with([&](Parameters& p, ModelSet&) { p.loras = {{{path, sha256("a"), 1}, 1}}; });
+  };
+  EXPECT_EQ(with_path("/x/a.safetensors"), with_path("/y/b.safetensors"));
+}
+
+TEST(Keys, AUnetIsNamedByItsModelsItsOverlayAndItsLoras) {
+  Parameters plain;
+  Parameters adapted;
+  adapted.loras = {{file("a"), 1}};
+  EXPECT_NE(unet_key(sha256("x"), plain), unet_key(sha256("y"), plain));
+  EXPECT_NE(unet_key(sha256("x"), plain), unet_key(sha256("x"), adapted));
+  adapted.steps = 4;
+  Parameters other = adapted;
+  other.steps = 8;
+  EXPECT_EQ(unet_key(sha256("x"), adapted), unet_key(sha256("x"), other));
 }
 
 TEST(Keys, AreTheSameOnEveryMachineAndInEveryBuild) {

@@ -18,6 +18,25 @@ TEST(Parameters, ZeroStepsAreRefusedWithWhatIsPossible) {
   EXPECT_THAT(status.message(), HasSubstr("--steps 0 is not possible: it must be 1 to 1000"));
 }
 
+TEST(Parameters, TheLcmSchedulerHasNoMoreStepsThanItWasTrainedFor) {
+  Parameters parameters;
+  parameters.scheduler = SchedulerKind::kLcm;
+  parameters.steps = 40;
+  EXPECT_EQ(validate(parameters), Status());
+  parameters.steps = 41;
+  EXPECT_EQ(validate(parameters).message(),
+            "--steps 41 is not possible with the lcm scheduler: it must be 1 to 40");
+}
+
+TEST(Parameters, LorasHaveFiniteScalesAndAreNotTooMany) {
+  Parameters parameters;
+  parameters.loras.resize(2);
+  parameters.loras[1].scale = 1e9;
+  EXPECT_THAT(validate(parameters).message(), HasSubstr("--lcm-lora-scale 1000000000 is not possible"));
+  parameters.loras = std::vector<Lora>(17);
+  EXPECT_THAT(validate(parameters).message(), HasSubstr("17 LoRAs are too many"));
+}
+
 TEST(Parameters, AResolutionThatTheModelsDoNotAcceptNamesANearOne) {
   Parameters parameters;
   parameters.resolution = 500;

@@ -36,6 +36,7 @@ TEST(WorkerMetrics, WhatHappensIsCounted) {
   worker.task_ended(jobs::TaskKind::kEncodeLatents, Status(StatusCode::kCancelled, "x"));
   worker.cache_request(jobs::FeatureKind::kVaeLatent, cache::Outcome::kHit);
   worker.models_loaded();
+  worker.unet_evaluations(50);
   worker.received(7);
   const std::string text = metrics.text();
   EXPECT_THAT(text, HasSubstr("mimicfleet_stage_seconds_count{cache=\"warm\",stage=\"clip\"} 1"));
@@ -45,6 +46,7 @@ TEST(WorkerMetrics, WhatHappensIsCounted) {
   EXPECT_THAT(text, HasSubstr("mimicfleet_cache_saved_seconds_total{stage=\"clip\"} 2.5"));
   EXPECT_THAT(text, HasSubstr("mimicfleet_feature_computations_total{what=\"detector\"} 3"));
   EXPECT_THAT(text, HasSubstr("mimicfleet_model_loads_total 1"));
+  EXPECT_THAT(text, HasSubstr("mimicfleet_unet_evaluations_total 50"));
   EXPECT_THAT(text, HasSubstr("mimicfleet_transfer_bytes_total{direction=\"received\"} 7"));
 }
 

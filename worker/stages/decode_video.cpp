@@ -153,6 +153,8 @@ jobs::OutputRecord Decoding::record(const jobs::TaskResult& result) const {
   record.height = result.height;
   record.numerics = result.numerics;
   for (const auto& made : lease_.inputs) {
+    record.unet_evaluations += made.made_by.unet_evaluations;
+    record.tiles += made.made_by.tiles;
     record.stages.insert(record.stages.end(), made.made_by.stages.begin(), made.made_by.stages.end());
     record.warnings.insert(record.warnings.end(), made.made_by.warnings.begin(), made.made_by.warnings.end());
   }

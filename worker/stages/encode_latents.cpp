@@ -59,8 +59,8 @@ class Encoding {
                                                  const Reference& reference);
   [[nodiscard]] Result<at::Tensor> feature(const char* stage, FeatureKind kind, const Digest& key,
                                            const std::function<Result<at::Tensor>()>& make);
-  [[nodiscard]] Result<at::Tensor> sample(const svd::ImageConditioning& conditioning,
-                                          const at::Tensor& poses);
+  [[nodiscard]] Result<svd::SampledLatents> sample(const svd::ImageConditioning& conditioning,
+                                                   const at::Tensor& poses);
   [[nodiscard]] Result<jobs::ArtefactRef> keep(const at::Tensor& latents);
 
   Services& services_;
@@ -178,7 +178,8 @@ Result<at::Tensor> Encoding::feature(const char* stage, FeatureKind kind, const 
   return made.tensors.at("value");
 }
 
-Result<at::Tensor> Encoding::sample(const svd::ImageConditioning& conditioning, const at::Tensor& poses) {
+Result<svd::SampledLatents> Encoding::sample(const svd::ImageConditioning& conditioning,
+                                             const at::Tensor& poses) {
   RETURN_IF_ERROR(context_.check_cancelled());
   const auto& parameters = spec_.parameters;
   svd::SamplingParameters sampling;
@@ -203,6 +204,7 @@ Result<at::Tensor> Encoding::sample(const svd::ImageConditioning& conditioning, 
                                                      }));
   context_.add_time("pose_net", sampled.pose_net_seconds, false);
   context_.add_time("denoise", sampled.denoise_seconds, false);
+  services_.metrics.unet_evaluations(sampled.unet_evaluations);
   if (!at::isfinite(sampled.latents).all().item<bool>()) {
     return Status(
         StatusCode::kBadInput,
@@ -210,7 +212,7 @@ Result<at::Tensor> Encoding::sample(const svd::ImageConditioning& conditioning, 
                     "other models",
                     spec_.video.path, to_string(services_.device.precision)));
   }
-  return sampled.latents;
+  return sampled;
 }
 
 Result<jobs::ArtefactRef> Encoding::keep(const at::Tensor& latents) {
@@ -241,10 +243,12 @@ Result<jobs::TaskResult> Encoding::run() {
         return svd::encode_image_latent(models_.diffusion, reference.prepared, spec_.parameters.seed,
                                         spec_.parameters.noise_aug_strength);
       }));
-  ASSIGN_OR_RETURN(const at::Tensor latents, sample(conditioning, poses));
+  ASSIGN_OR_RETURN(const auto sampled, sample(conditioning, poses));
   jobs::TaskResult result;
-  ASSIGN_OR_RETURN(result.latents, keep(latents));
-  result.frames = static_cast<std::int32_t>(latents.size(1));
+  ASSIGN_OR_RETURN(result.latents, keep(sampled.latents));
+  result.frames = static_cast<std::int32_t>(sampled.latents.size(1));
+  result.unet_evaluations = sampled.unet_evaluations;
+  result.tiles = sampled.tiles;
   result.height = static_cast<std::int32_t>(reference.prepared.size(1));
   result.width = static_cast<std::int32_t>(reference.prepared.size(2));
   result.source_fps = source_fps_;
@@ -294,6 +298,8 @@ Result<std::unique_ptr<EncodeInputs>> prepare_encode(const Services& services, c
   ASSIGN_OR_RETURN(StableFile video, services.inputs.open_input(lease.spec.video));
   ASSIGN_OR_RETURN(const StableFile reference, services.inputs.open_input(lease.spec.reference));
   auto inputs = std::make_unique<EncodeInputs>();
+  ASSIGN_OR_RETURN(inputs->adaptation,
+                   open_adaptation(services.inputs, lease.models.diffusion, lease.spec.parameters));
   RETURN_IF_ERROR(find_or_open(features, keys.keypoints, std::move(video), lease.spec, context, *inputs));
   RETURN_IF_ERROR(find_or_read(features, keys.reference_image, reference, context, *inputs));
   timer.finish(!inputs->frames && !inputs->reference);

@@ -22,6 +22,7 @@ struct EncodeInputs final : runner::Prepared {
   std::optional<Features::Found> kept_reference;
   std::optional<av::Image> reference;
   double image_seconds = 0;
+  UnetAdaptation adaptation;
 };
 
 // On the preparing thread. Codes of InputFiles::open_input(), FrameStream::open() and av::read_image().

@@ -22,6 +22,17 @@ std::string advertised(const std::string& bound, const std::string& host) {
   return host.empty() ? bound : "tcp://" + host + bound.substr(bound.rfind(':'));
 }
 
+Status adapt_unet(const Services& services, LoadedModels& models, const UnetAdaptation& adaptation,
+                  runner::TaskContext& context) {
+  ASSIGN_OR_RETURN(const auto use, models.unets.use(adaptation, models.diffusion));
+  if (use.seconds > 0) {
+    services.metrics.unet_adapted();
+    context.add_time("load", use.seconds, false);
+  }
+  if (!use.note.empty()) context.warn(use.note);
+  return {};
+}
+
 }  // namespace
 
 StageExecutor::StageExecutor(ExecutorOptions options, Post post, const worker::WorkerMetrics& metrics)
@@ -93,7 +104,9 @@ Result<jobs::TaskResult> StageExecutor::run(const jobs::LeaseGrant& lease, runne
   const double load_seconds = use.load_seconds + std::exchange(load_seconds_, 0);
   context.add_time("load", load_seconds, load_seconds == 0);
   if (lease.spec.kind == jobs::TaskKind::kEncodeLatents) {
-    return run_encode(*services_, *use.models, lease, dynamic_cast<EncodeInputs&>(prepared), context);
+    auto& inputs = dynamic_cast<EncodeInputs&>(prepared);
+    RETURN_IF_ERROR(adapt_unet(*services_, *use.models, inputs.adaptation, context));
+    return run_encode(*services_, *use.models, lease, inputs, context);
   }
   return run_decode(*services_, *use.models, lease, dynamic_cast<DecodeInputs&>(prepared), context);
 }

@@ -75,7 +75,8 @@ Result<ModelLibrary::Use> ModelLibrary::use(const Digest& set, const Device& dev
     log::info("{}: {} keys are not used, such as {}", found->files.checkpoint, diffusion.ignored_keys.size(),
               diffusion.ignored_keys.front());
   }
-  loaded_.emplace(LoadedModels{found->set, std::move(diffusion), std::move(pose)});
+  loaded_.emplace(LoadedModels{found->set, std::move(diffusion), std::move(pose),
+                               UnetShelf(found->files, found->set.diffusion)});
   const double seconds = to_seconds(SteadyClock().now() - begin);
   log::info("models {} loaded on {} in {:.2f} s", found->set.name, device.name, seconds);
   return Use{&*loaded_, seconds};

@@ -11,6 +11,7 @@
 #include "worker/models/pose/estimator.h"
 #include "worker/models/svd/pipeline.h"
 #include "worker/stages/device.h"
+#include "worker/stages/unet_shelf.h"
 
 namespace mimicfleet::stages {
 
@@ -19,6 +20,7 @@ struct LoadedModels {
   jobs::ModelSet set;
   svd::DiffusionModels diffusion;
   std::optional<pose::PoseEstimator> pose;
+  UnetShelf unets;  // lends `diffusion` its UNet
 };
 
 // The model sets that this worker can serve. One is in memory at a time.

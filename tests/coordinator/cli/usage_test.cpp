@@ -52,6 +52,37 @@ TEST_F(Usage, NoStepsAndImpossibleSizesAreToldBeforeAnythingIsMade) {
   EXPECT_FALSE(std::filesystem::exists(folder_ / "out"));
 }
 
+TEST_F(Usage, LoraFlagsMayBeRepeatedAndOthersMayNot) {
+  put(folder_, "lora.safetensors", "x");
+  const std::string lora = folder_ / "lora.safetensors";
+  EXPECT_EQ(run(submit({"--lcm_lora_path", lora, "--lcm-lora-path", lora, "--lcm_lora_scale", "0.5",
+                        "--skip_lcm_scheduler", "--dry-run"}))
+                .exit_code,
+            0);
+  EXPECT_THAT(error(submit({"--steps", "4", "--steps", "8"})), HasSubstr("--steps"));
+  EXPECT_THAT(error(submit({"--lcm-lora-path", "gone"})),
+              HasSubstr("--lcm-lora-path gone: no such file or folder"));
+  EXPECT_EQ(error(submit({"--lcm-lora-path", lora, "--steps", "50"})),
+            "error: --steps 50 is not possible with the lcm scheduler: it must be 1 to 40\n");
+}
+
+TEST_F(Usage, AComparisonNeedsTwoVariants) {
+  const Words compare = {"compare",     folder_ / "videos",  "--models",     folder_ / "models",
+                         "--ref-image", folder_ / "ref.png", "--output-dir", folder_ / "out"};
+  const auto with = [&](const Words& more) {
+    Words words = compare;
+    words.insert(words.end(), more.begin(), more.end());
+    return words;
+  };
+  EXPECT_EQ(error(with({"--steps", "4"})),
+            "error: nothing to compare: give a flag such as --steps twice, or --variant twice\n");
+  EXPECT_THAT(error(with({"--variant", "stpes=4", "--variant", "steps=8"})),
+              HasSubstr("did you mean 'steps'?"));
+  const auto planned = run(with({"--steps", "25", "--steps", "4", "--dry-run"}));
+  EXPECT_EQ(planned.exit_code, 0) << planned.err;
+  EXPECT_THAT(planned.out, AllOf(HasSubstr("make    steps=25/a (not made yet)"), HasSubstr("4 to make")));
+}
+
 TEST_F(Usage, AnEmptyFolderIsNamed) {
   std::filesystem::create_directory(folder_ / "empty");
   EXPECT_THAT(

@@ -62,6 +62,12 @@ TEST_F(Finished, AChangedInputModelOrSettingMakesItAgainAndIsNamed) {
   clip_.parameters.crf = 30;
   EXPECT_EQ(reason(), "crf was 18");
   clip_ = same;
+  clip_.parameters.loras = {{{"/lora.safetensors", sha256("lora"), 4}, 0.5}};
+  EXPECT_EQ(reason(), "the LoRAs changed");
+  clip_ = same;
+  clip_.parameters.unet_overlay = jobs::FileRef{"/unet.safetensors", sha256("unet"), 4};
+  EXPECT_EQ(reason(), "the UNet overlay changed");
+  clip_ = same;
   models_.vae = sha256("other");
   models_.id = jobs::model_set_id(models_);
   EXPECT_EQ(reason(), "the models changed");
@@ -78,6 +84,10 @@ TEST_F(Finished, WhereTheFilesLieAndWhoAskedForWhatDoesNotMatter) {
   clip_.video.path = "/elsewhere/a.mp4";
   clip_.provenance["steps"] = "flag";
   clip_.output.nonce = "another";
+  EXPECT_EQ(reason(), "");
+  clip_.parameters.loras = {{{"/lora.safetensors", sha256("lora"), 4}, 1}};
+  finish_clip(folder_, clip_, "an mp4");
+  clip_.parameters.loras[0].file.path = "/elsewhere/lora.safetensors";
   EXPECT_EQ(reason(), "");
 }
 

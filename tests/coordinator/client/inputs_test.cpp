@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include <gmock/gmock.h>
@@ -61,6 +62,19 @@ TEST_F(Inputs, AnEmptyFolderIsAnErrorThatSaysWhatWasLookedFor) {
   EXPECT_THAT(
       error(folder_.path()),
       AllOf(HasSubstr(folder_.path()), HasSubstr("no videos found below this folder"), HasSubstr(".mp4")));
+}
+
+TEST_F(Inputs, ASampleIsChosenByItsSeedAndKeepsTheOrder) {
+  for (char name = 'a'; name <= 'z'; ++name) put(folder_, std::string(1, name) + ".mp4", "x");
+  selection_.sample = 5;
+  const auto first = find({folder_.path()});
+  EXPECT_EQ(first.size(), 5U);
+  EXPECT_TRUE(std::is_sorted(first.begin(), first.end()));
+  EXPECT_EQ(find({folder_.path()}), first);
+  selection_.sample_seed = 1;
+  EXPECT_NE(find({folder_.path()}), first);
+  selection_.sample = 100;
+  EXPECT_EQ(find({folder_.path()}).size(), 26U);
 }
 
 TEST_F(Inputs, AFilterKeepsWhatMatchesByPathOrName) {

@@ -82,6 +82,60 @@ TEST_F(Planning, AFlagBeatsManifestConfigDefaultsAndBuiltIn) {
   EXPECT_EQ(clip.provenance.at("tile_frames"), "built-in");
 }
 
+TEST_F(Planning, LorasAreNamedByContentWhoeverNamesThem) {
+  put(folder_, "models/loras/a.safetensors", "lora a");
+  put(folder_, "own/b.safetensors", "lora b");
+  put(folder_, "c.yaml", "lcm_lora_path: [loras/a.safetensors, own/b.safetensors]\nlcm_lora_scale: 0.5\n");
+  request_.config = folder_ / "c.yaml";
+  const auto run = plan();
+  ASSERT_TRUE(run.ok()) << run.status();
+  const auto& parameters = run->clips.at(0).plan.parameters;
+  ASSERT_THAT(parameters.loras, SizeIs(2));
+  EXPECT_EQ(parameters.loras[0].file.path,
+            std::filesystem::canonical(folder_ / "models/loras/a.safetensors"));
+  EXPECT_EQ(parameters.loras[0].file.digest, sha256("lora a"));
+  EXPECT_EQ(parameters.loras[1].file.digest, sha256("lora b"));
+  EXPECT_EQ(parameters.loras[1].scale, 0.5);
+  EXPECT_EQ(parameters.scheduler, jobs::SchedulerKind::kLcm);
+  EXPECT_EQ(run->clips[0].plan.provenance.at("loras"), "config");
+  EXPECT_EQ(run->clips[0].plan.provenance.at("scheduler"), "loras");
+
+  put(folder_, "own/list.csv", "video,lcm_lora_path\n../videos/a.mp4,b.safetensors\n");
+  request_.paths = {folder_ / "own/list.csv"};
+  const auto listed = plan();
+  ASSERT_TRUE(listed.ok()) << listed.status();
+  ASSERT_THAT(listed->clips.at(0).plan.parameters.loras, SizeIs(1));
+  EXPECT_EQ(listed->clips[0].plan.parameters.loras[0].file.digest, sha256("lora b"));
+
+  flag("lcm-lora-path", "none");
+  flag("unet_overlay", folder_ / "own/b.safetensors");
+  const auto overlaid = plan();
+  ASSERT_TRUE(overlaid.ok()) << overlaid.status();
+  EXPECT_THAT(overlaid->clips.at(0).plan.parameters.loras, SizeIs(0));
+  EXPECT_EQ(overlaid->clips[0].plan.parameters.unet_overlay.value().digest, sha256("lora b"));
+}
+
+TEST_F(Planning, ALoraThatIsNotThereStopsEverythingBeforeItRuns) {
+  flag("lcm-lora-path", "nowhere.safetensors");
+  EXPECT_THAT(error(), AllOf(HasSubstr("--lcm-lora-path nowhere.safetensors: no such file or folder"),
+                             HasSubstr(folder_ / "models")));
+}
+
+TEST_F(Planning, EveryVariantIsMadeOfEveryClipBelowAFolderOfItsName) {
+  request_.variants.resize(2);
+  request_.variants[0] = {"slow", {"variant", {{find_setting("steps"), "9", "steps"}}}};
+  request_.variants[1] = {"fast", {"variant", {{find_setting("steps"), "3", "steps"}}}};
+  flag("steps", "5");
+  const auto run = plan();
+  ASSERT_TRUE(run.ok()) << run.status();
+  ASSERT_THAT(run->clips, SizeIs(4));
+  EXPECT_EQ(run->clips[1].plan.output.relative, "slow/b");
+  EXPECT_EQ(run->clips[1].plan.parameters.steps, 9);
+  EXPECT_EQ(run->clips[2].plan.output.relative, "fast/a");
+  EXPECT_EQ(run->clips[2].plan.parameters.steps, 3);
+  EXPECT_EQ(run->clips[2].plan.provenance.at("steps"), "variant");
+}
+
 TEST_F(Planning, WithoutPathsTheConfigsFolderOrCasesAreTheInputs) {
   request_.paths.clear();
   request_.reference.clear();

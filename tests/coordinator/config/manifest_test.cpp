@@ -6,6 +6,7 @@
 namespace mimicfleet::coordinator {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
 
@@ -45,6 +46,27 @@ TEST(Manifest, CsvColumnsMayBeSettingsOfTheClip) {
   ASSERT_THAT(entry.values, SizeIs(1));  // an empty cell sets nothing
   EXPECT_EQ(entry.values[0].setting->name, "seed");
   EXPECT_EQ(entry.values[0].text, "7");
+}
+
+TEST(Manifest, SeveralLorasAreAListOrSeveralColumns) {
+  const auto loras_of = [](std::string_view text, ManifestFormat format) {
+    std::vector<std::string> loras;
+    const auto list = parse_manifest(text, "list", format);
+    EXPECT_TRUE(list.ok()) << list.status();
+    for (const auto& value : list->at(0).values) {
+      if (value.setting->name == "loras") loras.push_back(value.text);
+    }
+    return loras;
+  };
+  EXPECT_THAT(loras_of(R"([{"video": "a.mp4", "lcm_lora_path": ["x", "y"], "skip_lcm_scheduler": true}])",
+                       ManifestFormat::kJson),
+              ElementsAre("x", "y"));
+  EXPECT_THAT(loras_of(R"({"video": "a.mp4", "lcm_lora_path": ["x", "y"]})", ManifestFormat::kJsonLines),
+              ElementsAre("x", "y"));
+  EXPECT_THAT(loras_of("video,lcm_lora_path,lcm_lora_path\na.mp4,x,y\n", ManifestFormat::kCsv),
+              ElementsAre("x", "y"));
+  EXPECT_EQ(error_of(R"([{"video": "a.mp4", "seed": [1]}])", ManifestFormat::kJson),
+            "list: entry 1: seed must be one value");
 }
 
 TEST(Manifest, JsonHoldsPathsOrObjects) {

@@ -8,6 +8,7 @@
 namespace mimicfleet::coordinator {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
 
@@ -35,6 +36,18 @@ TEST(RunConfig, ReadsTheSchemaOfTheOriginal) {
   EXPECT_EQ(resolved->parameters.seed, 42U);
   EXPECT_EQ(resolved->provenance.at("tile_frames"), "config");
   EXPECT_EQ(resolved->provenance.at("crf"), "built-in");
+}
+
+TEST(RunConfig, SeveralLorasAreAListAndThoseOfACaseReplaceThoseAtTheTop) {
+  const auto run = parse_run_config(
+      "lcm_lora_path: [a, b]\nlcm_lora_scale: 0.5\ntest_case:\n- lcm_lora_path:\n  - c\n  - d\n- seed: 1\n",
+      "c.yaml");
+  ASSERT_TRUE(run.ok()) << run.status();
+  const auto own = resolve_settings(std::vector{run->layer(0)});
+  EXPECT_THAT(own->texts.at("loras"), ElementsAre("c", "d"));
+  EXPECT_THAT(own->texts.at("lcm_lora_scale"), ElementsAre("0.5"));
+  EXPECT_THAT(resolve_settings(std::vector{run->layer(1)})->texts.at("loras"), ElementsAre("a", "b"));
+  EXPECT_EQ(error_of("seed: [1, 2]"), "c.yaml: line 1: seed must be one value");
 }
 
 TEST(RunConfig, SettingsOfACaseWinOverThoseAtTheTop) {

@@ -8,6 +8,7 @@
 namespace mimicfleet::coordinator {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
@@ -89,6 +90,45 @@ TEST(Settings, AResolutionThatTheModelsDoNotAcceptIsAnErrorWithOneThatTheyDo) {
   EXPECT_EQ(resolve("resolution", "500").status().message(),
             "--resolution 500 is not accepted by the models: it must be a multiple of 64, such as 512");
   EXPECT_THAT(resolve("resolution", "576x1000").status().message(), StartsWith("--resolution: height 1000"));
+}
+
+TEST(Settings, ALoraOrAnOverlayBringsTheLcmSchedulerUnlessSomebodySaysOtherwise) {
+  using jobs::SchedulerKind;
+  const auto with = [](std::vector<std::pair<std::string, std::string>> flags) {
+    const auto resolved =
+        resolve_settings(std::vector{layer("defaults", {{"scheduler", "euler"}}), layer("flag", flags)});
+    EXPECT_TRUE(resolved.ok()) << resolved.status();
+    return resolved->parameters.scheduler;
+  };
+  EXPECT_EQ(with({}), SchedulerKind::kEuler);
+  EXPECT_EQ(with({{"lcm_lora_path", "a"}}), SchedulerKind::kLcm);
+  EXPECT_EQ(with({{"unet-overlay", "a"}}), SchedulerKind::kLcm);
+  EXPECT_EQ(with({{"lcm-lora-path", "a"}, {"skip-lcm-scheduler", "true"}}), SchedulerKind::kEuler);
+  EXPECT_EQ(with({{"lcm-lora-path", "a"}, {"skip_lcm_scheduler", "False"}}), SchedulerKind::kLcm);
+  EXPECT_EQ(with({{"lcm-lora-path", "a"}, {"scheduler", "euler"}}), SchedulerKind::kEuler);
+  EXPECT_EQ(with({{"lcm-lora-path", "none"}}), SchedulerKind::kEuler);
+  const auto resolved = resolve_settings(std::vector{layer("config", {{"unet_overlay", "a"}})});
+  EXPECT_EQ(resolved->provenance.at("scheduler"), "unet_overlay");
+}
+
+TEST(Settings, AListOfOneLayerIsNotMixedWithThatOfAnother) {
+  const auto resolved = resolve_settings(std::vector{
+      layer("config", {{"lcm_lora_path", "a"}, {"lcm_lora_path", "b"}, {"lcm_lora_scale", "0.5"}}),
+      layer("flag", {{"lcm-lora-path", "c"}, {"lcm-lora-path", "d"}})});
+  ASSERT_TRUE(resolved.ok()) << resolved.status();
+  EXPECT_THAT(resolved->texts.at("loras"), ElementsAre("c", "d"));
+  EXPECT_THAT(resolved->texts.at("lcm_lora_scale"), ElementsAre("0.5"));
+  EXPECT_EQ(resolved->provenance.at("loras"), "flag");
+  EXPECT_EQ(resolved->provenance.at("lcm_lora_scale"), "config");
+}
+
+TEST(Settings, WhatNoLoraCanBeIsToldAtItsPlace) {
+  EXPECT_EQ(resolve("lcm-lora-path", "").status().message(), "--lcm-lora-path: '' is not a path");
+  EXPECT_EQ(resolve("lcm_lora_scale", "much").status().message(), "--lcm_lora_scale: 'much' is not a number");
+  EXPECT_EQ(resolve("skip-lcm-scheduler", "perhaps").status().message(),
+            "--skip-lcm-scheduler: 'perhaps' is not true or false");
+  EXPECT_EQ(resolve("lcm-weight-name", "../a").status().message(),
+            "--lcm-weight-name: '../a' is not the name of a file in the LoRA's folder");
 }
 
 TEST(Settings, DefaultsOfAModelRootAreALayer) {

@@ -134,6 +134,8 @@ TEST_F(StageExecutorTest, AClipBecomesAVideoWithItsRecordFramesAndLatents) {
   EXPECT_EQ(encoded->height, 192);
   EXPECT_NEAR(encoded->source_fps, 30000.0 / 1001 / 2, 1e-9);
   EXPECT_THAT(encoded->stages, SizeIs(7));
+  EXPECT_EQ(encoded->tiles, 3);
+  EXPECT_EQ(encoded->unet_evaluations, 2 * 3);
 
   const auto decoded = run(decode(lease, *encoded));
   ASSERT_TRUE(decoded.ok()) << decoded.status();
@@ -147,6 +149,8 @@ TEST_F(StageExecutorTest, AClipBecomesAVideoWithItsRecordFramesAndLatents) {
   ASSERT_TRUE(record.ok()) << record.status();
   EXPECT_EQ(record->video.digest, sha256_file(folder_.path("words/a.mp4")).value());
   EXPECT_EQ(record->frames, 13);
+  EXPECT_EQ(record->tiles, 3);
+  EXPECT_EQ(record->unet_evaluations, 2 * 3);
   EXPECT_EQ(record->encode_worker, "encoder");
   EXPECT_EQ(record->decode_worker, "tester");
   EXPECT_EQ(record->decode_attempt, 2);
@@ -216,6 +220,35 @@ TEST_F(StageExecutorTest, TheSequenceIsCutToTheLengthThatWasAskedFor) {
   const auto result = run(lease);
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_EQ(result->frames, 5);
+}
+
+TEST_F(StageExecutorTest, ALoraChangesTheLatentsAndIsNotSeenByTheNextTask) {
+  auto lease = encode();
+  const auto plain = run(lease);
+  ASSERT_TRUE(plain.ok()) << plain.status();
+  auto adapted = lease;
+  adapted.spec.parameters.loras = {{file_ref(kPack + "models/lcm_lora/lora_peft.safetensors"), 1}};
+  adapted.spec.key = jobs::latents_key(lease.spec.video.digest, lease.spec.reference.digest, lease.models,
+                                       adapted.spec.parameters);
+  const auto fused = run(adapted);
+  ASSERT_TRUE(fused.ok()) << fused.status();
+  EXPECT_FALSE(warm("load"));
+  EXPECT_NE(fused->latents->content, plain->latents->content);
+  const auto again = run(lease);
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(again->latents->content, plain->latents->content);
+  EXPECT_TRUE(run(adapted).ok());
+  EXPECT_TRUE(warm("load"));
+}
+
+TEST_F(StageExecutorTest, WithoutGuidanceTheUnetRunsHalfAsOften) {
+  auto lease = encode();
+  const auto guided = run(lease);
+  lease.spec.parameters.guidance_scale = 1;
+  const auto single = run(lease);
+  ASSERT_TRUE(guided.ok() && single.ok());
+  EXPECT_EQ(single->unet_evaluations * 2, guided->unet_evaluations);
+  EXPECT_EQ(single->tiles, guided->tiles);
 }
 
 TEST_F(StageExecutorTest, InputsThatCannotBeUsedAreNamedAndNotRetryable) {
