@@ -13,6 +13,7 @@ namespace {
 constexpr const char* kExamples = R"(examples:
   coordinator submit videos/ --ref-image person.png --models models/
   coordinator submit videos/ --config test.yaml --output-dir out/ --steps 8
+  coordinator compare videos/ --ref-image person.png --steps 25 --steps 4
   coordinator serve                            a server that jobs outlive
   coordinator submit list.csv --no-wait        to that server
   coordinator job list
@@ -44,6 +45,7 @@ int run_program(int argc, char** argv) {
   app.footer(kExamples);
   Chosen chosen;
   add_submit(app, chosen);
+  add_compare(app, chosen);
   add_serve(app, chosen);
   add_job(app, chosen);
   add_task(app, chosen);

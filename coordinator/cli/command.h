@@ -23,6 +23,7 @@ void add_output_flag(CLI::App& command, CommonFlags& flags, const char* group = 
 
 // Each adds its commands to the program.
 void add_submit(CLI::App& app, Chosen& chosen);  // submit, plan
+void add_compare(CLI::App& app, Chosen& chosen);
 void add_serve(CLI::App& app, Chosen& chosen);
 void add_job(CLI::App& app, Chosen& chosen);
 void add_task(CLI::App& app, Chosen& chosen);
