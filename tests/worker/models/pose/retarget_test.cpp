@@ -56,6 +56,19 @@ TEST_F(Retarget, RescalesThePersonsAsUpstream) {
   expect_poses(RetargetMode::kRescale, upstream, "upstream.");
 }
 
+TEST_F(Retarget, TheFitIsTheOriginals) {
+  const auto poses = retarget(reference_, driving_, RetargetMode::kRescale);
+  ASSERT_TRUE(poses.ok()) << poses.status();
+  const Body before = to_drawable(driving_[0]).bodies.at(0);
+  const Body& after = poses->at(1).bodies.at(0);
+  constexpr std::size_t kNose = 0;
+  constexpr std::size_t kHip = 8;
+  const double scale = (after[kNose].y - after[kHip].y) / (before[kNose].y - before[kHip].y);
+  const double shift = after[kNose].y - scale * before[kNose].y;
+  EXPECT_TRUE(
+      Golden("pose/upstream").is_near("upstream.polyfit", at::tensor({scale, shift}).view({1, 2}), 1e-6));
+}
+
 TEST_F(Retarget, OneDrivingFrameIsEnough) {
   driving_.resize(1);
   const auto poses = retarget(reference_, driving_, RetargetMode::kGraft);
