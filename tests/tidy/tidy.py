@@ -1,4 +1,5 @@
-"""The few hard rules of the tree: who may include whom, how long things may be, that every test is registered.
+"""The few hard rules of the tree: who may include whom, how long things may be, that every test is registered, that
+documents name only what there is.
 
 Prints each violation as file:line: text and exits 1 if there is one."""
 import pathlib
@@ -127,6 +128,35 @@ def check_tests_can_fail(path: str, lines: list[str]) -> list[str]:
     return found
 
 
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+PATH_IN_CODE = re.compile(r"`([a-z_]+/[\w./-]*)`")
+
+
+def anchors(document: pathlib.Path) -> set[str]:
+    """What GitHub makes of the headings."""
+    headings = re.findall(r"^#+ (.*)$", document.read_text(), re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def check_document(path: str, lines: list[str], folders: set[str]) -> list[str]:
+    """Links lead to what is there, and paths that start with a folder of the repository exist."""
+    found = []
+    for number, line in enumerate(lines, 1):
+        for link in LINK.findall(line):
+            if re.match(r"[a-z]+:", link):
+                continue
+            target, _, anchor = link.partition("#")
+            document = (ROOT / path).parent / target if target else ROOT / path
+            if not document.exists():
+                found.append(f"{path}:{number}: the link {link} leads nowhere")
+            elif anchor and anchor not in anchors(document):
+                found.append(f"{path}:{number}: {target or path} has no heading #{anchor}")
+        for code in PATH_IN_CODE.findall(line):
+            if code.split("/")[0] in folders and not (ROOT / code).exists():
+                found.append(f"{path}:{number}: {code} does not exist")
+    return found
+
+
 def main() -> int:
     sources = tracked("*.h", "*.cpp")
     violations = []
@@ -140,6 +170,9 @@ def main() -> int:
         if path.startswith("tests/"):
             violations += check_tests_can_fail(path, lines)
     violations += check_registered(sources)
+    folders = {name.split("/")[0] for name in tracked() if "/" in name}
+    for path in tracked("*.md"):
+        violations += check_document(path, (ROOT / path).read_text().splitlines(), folders)
     print("\n".join(violations))
     return 1 if violations else 0
 
