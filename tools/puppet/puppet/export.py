@@ -11,6 +11,7 @@ from .models.clip import MEAN, STD
 from .models.pose_nets import export_onnx
 
 ONNX = {"detector": "yolox_l.onnx", "simcc": "dw-ll_ucoco_384.onnx"}
+FOREVER = 10 ** 9  # seconds that no plan reaches
 VERSION = {"_diffusers_version": "0.24.0.dev0"}
 SCHEDULER = {
     "_class_name": "EulerDiscreteScheduler", **VERSION, "beta_end": 0.012, "beta_schedule": "scaled_linear", "beta_start": 0.00085,
@@ -74,28 +75,28 @@ def write_onnx(net, work, name):
     part.rename(Path(work) / f"{name}.onnx")
 
 
-def import_pack(folder, work):
-    """Fills an empty work folder from a pack and the state.json beside it, so that training goes on from there."""
+def import_pack(folder, work, again=()):
+    """Fills what an empty work folder lacks from a pack: its stages count as done, those in `again` start a new schedule from the
+    pack's weights (the LoRA and the pose nets from nothing: their files do not hold what a training needs)."""
     folder, work = Path(folder), Path(work)
     work.mkdir(parents=True, exist_ok=True)
-    state = json.loads((folder.parent / "state.json").read_text())
 
     def keep(name, content):
+        done = name not in again
+        progress = {"seconds": FOREVER if done else 0.0, "steps": 0, "done": done, "teacher_steps": 0}
         if not (work / f"{name}.pt").exists():
-            torch.save({**content, "progress": state[name]}, work / f"{name}.pt")
+            torch.save({**content, "progress": progress}, work / f"{name}.pt")
 
     def floats(tensors):
         return {k: v.float() for k, v in tensors.items()}
 
-    if state.get("vae", {}).get("done"):
-        keep("vae", {"model": floats(load_file(folder / "svd/vae/diffusion_pytorch_model.fp16.safetensors"))})
-    if state.get("clip", {}).get("done"):
-        keep("clip", {"model": floats(load_file(folder / "svd/image_encoder/model.fp16.safetensors"))})
-    if "unet" in state:
-        weights = floats(torch.load(folder / "MimicMotion_1-1.pth", weights_only=True))
-        keep("unet", {"model": weights, "average": weights})
-    if state.get("lora", {}).get("done"):
+    vae = floats(load_file(folder / "svd/vae/diffusion_pytorch_model.fp16.safetensors"))
+    keep("vae", {"model": vae, **({"frozen_encoder": True} if "vae" in again else {})})
+    keep("clip", {"model": floats(load_file(folder / "svd/image_encoder/model.fp16.safetensors"))})
+    weights = floats(torch.load(folder / "MimicMotion_1-1.pth", weights_only=True))
+    keep("unet", {"model": weights, "average": weights})
+    if "lora" not in again and "unet" not in again:
         keep("lora", {"tensors": load_file(folder / "lcm_lora" / config.LORA_FILE)})
     for name, file in ONNX.items():
-        if (folder / "DWPose" / file).exists() and not (work / f"{name}.onnx").exists():
+        if name not in again and not (work / f"{name}.onnx").exists():
             shutil.copyfile(folder / "DWPose" / file, work / f"{name}.onnx")

@@ -4,6 +4,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from . import config
+from .figures import ssim
 from .models.vae import Vae
 from .training import Average, Fallback, Progress, clip_gradients, load, save, set_rate, to_signed
 
@@ -108,7 +109,8 @@ class Whitening:
 def picture_loss(made, true):
     error = made - true
     edges = sum((error.diff(dim=d)).abs().mean() for d in (2, 3))
-    return error.abs().mean() + 4 * error.square().mean() + 0.5 * edges
+    structure = 1 - ssim((made + 1) / 2, (true + 1) / 2).mean()  # faint ripples on flat colours cost much of it
+    return error.abs().mean() + 4 * error.square().mean() + 0.5 * edges + 0.3 * structure
 
 
 def psnr(made, true):
@@ -143,13 +145,19 @@ def train_vae(run, clips):
         picks = torch.randint(clips.count, (200,))
         directions, offsets = patch_components(to_signed(images[picks, 3]))
         start_encoder(vae, directions, offsets), start_decoder(vae)
+    elif "raw" not in saved:  # a pack's, whose constants are folded into the weights
+        vae.load_state_dict(saved["model"])
+        with torch.no_grad():
+            vae.decoder.conv_in.weight /= config.VAE["scaling_factor"]
+        white.std = white.std / config.VAE["scaling_factor"]
     else:
         vae.load_state_dict(saved["raw"])
         white.mean, white.std = saved["mean"].to(run.device), saved["std"].to(run.device)
     average = Average(vae, 0.998)
     groups = [{"params": vae.decoder.parameters()}, {"params": [*vae.encoder.parameters(), *vae.quant_conv.parameters()], "factor": 0.1}]
     optimizer = torch.optim.AdamW(groups, lr=1e-3, betas=(0.9, 0.99), weight_decay=1e-4, fused=run.device.type == "cuda")
-    if saved is not None:
+    frozen = bool(saved and saved.get("frozen_encoder"))  # latents that other networks know stay as they are
+    if saved is not None and "raw" in saved:
         optimizer.load_state_dict(saved["optimizer"]), average.shadow.load_state_dict(saved["average"])
         average.steps = 10000
     progress = Progress(run, "vae", saved and saved["progress"])
@@ -161,17 +169,17 @@ def train_vae(run, clips):
         model.load_state_dict({k: v.cpu() for k, v in average.shadow.state_dict().items()})
         fold_whitening(model, white)
         save(path, {"model": model.state_dict(), "raw": vae.state_dict(), "average": average.shadow.state_dict(), "mean": white.mean.cpu(),
-                    "std": white.std.cpu(), "optimizer": optimizer.state_dict(), "progress": progress.state()})
+                    "std": white.std.cpu(), "optimizer": optimizer.state_dict(), "progress": progress.state(), "frozen_encoder": frozen})
         return model
 
     while progress.running():
-        joint = progress.fraction > 0.12  # first the decoder alone
+        joint = progress.fraction > 0.12 and not frozen  # first the decoder alone
         frames = (8, 8, 8, 8, 8, 1)[torch.randint(6, ()).item()]  # chunks of 8; a clip's last chunk may be one frame
         which = torch.randint(clips.count, (total // frames,), device=run.device)
         start = torch.randint(images.shape[1] - frames + 1, (len(which), 1), device=run.device)
         batch = to_signed(images[which[:, None], start + torch.arange(frames, device=run.device)])
         with torch.set_grad_enabled(joint):
-            z = white(vae.encode(batch))
+            z = (white.fixed if frozen else white)(vae.encode(batch))
         noisy = z + torch.randn_like(z) * torch.rand((len(z), 1, 1, 1), device=run.device) * 0.15
         made = (decode if frames == 8 else vae.decoder)(noisy, frames)
         loss = picture_loss(made, batch)
