@@ -22,4 +22,5 @@ FRAMES = 25  # of a training clip: the reference and 24 more; also the pack's ti
 DEFAULTS = {  # keys as the programs' parameters are called
     "resolution": "128x192", "steps": 25, "guidance_scale": 1.0, "noise_aug_strength": 0.0, "tile_frames": FRAMES,
     "tile_overlap": 6, "sample_stride": 1, "motion_fps": 7, "fps": 15, "decode_chunk_size": 8, "pose_canvas": 512,
+    "notice": "toy models that know drawn characters only; for people give --models a folder with MimicMotion's",
 }
