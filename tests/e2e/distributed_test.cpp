@@ -80,15 +80,13 @@ TEST_F(DistributedTest, AWorkerKilledInTheMiddleCostsOneAttemptAndNoVideo) {
   auto doomed = worker("doomed");
   const fs::path output = scratch_ / "out";
   const Words settings = {"--steps", "6"};
-  Words words = submit(clips_, output, {"--server", endpoint_, "--steps", "6"});
-  words.insert(words.begin(), program("coordinator"));
-  Process client(words, scratch_);
+  const auto client = start(submit(clips_, output, {"--server", endpoint_, "--steps", "6"}));
   ASSERT_TRUE(eventually([&] { return running_step("encode_latents") >= 2; }))
-      << doomed->err() << client.err();
+      << doomed->err() << client->err();
   doomed->signal(SIGKILL);
   doomed->wait();
   const auto heir = worker("heir");
-  const Outcome outcome = client.wait();
+  const Outcome outcome = client->wait();
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err << heir->err();
   int with_two = 0;
   for (const auto& [task, story] : stories()) {
@@ -105,14 +103,13 @@ TEST_F(DistributedTest, ACoordinatorKilledInTheMiddleGoesOnAfterARestart) {
   auto server = serve();
   const auto only = worker("only");
   const fs::path output = scratch_ / "out";
-  Words words = submit(clips_, output, {"--server", endpoint_, "--steps", "4"});
-  words.insert(words.begin(), program("coordinator"));
-  Process client(words, scratch_);
-  ASSERT_TRUE(eventually([&] { return running_step("encode_latents") >= 1; })) << only->err() << client.err();
+  const auto client = start(submit(clips_, output, {"--server", endpoint_, "--steps", "4"}));
+  ASSERT_TRUE(eventually([&] { return running_step("encode_latents") >= 1; }))
+      << only->err() << client->err();
   server->signal(SIGKILL);
   server->wait();
   server = serve();  // the same address and state
-  const Outcome outcome = client.wait();
+  const Outcome outcome = client->wait();
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err << only->err();
   const auto all = stories();
   EXPECT_EQ(all.size(), 6U);
@@ -125,14 +122,12 @@ TEST_F(DistributedTest, AWorkerThatIsToldToTerminateHandsItsLeaseBackWithoutPena
   make_clips({"a.mp4"});
   const auto server = serve();
   auto leaving = worker("leaving");
-  Words words = submit(clips_, scratch_ / "out", {"--server", endpoint_, "--steps", "8"});
-  words.insert(words.begin(), program("coordinator"));
-  Process client(words, scratch_);
+  const auto client = start(submit(clips_, scratch_ / "out", {"--server", endpoint_, "--steps", "8"}));
   ASSERT_TRUE(eventually([&] { return running_step("encode_latents") >= 1; })) << leaving->err();
   leaving->signal(SIGTERM);
   EXPECT_EQ(leaving->wait(Seconds(30)).exit_code, 0);
   const auto staying = worker("staying");
-  ASSERT_EQ(client.wait().exit_code, 0) << staying->err();
+  ASSERT_EQ(client->wait().exit_code, 0) << staying->err();
   for (const auto& event : events()) EXPECT_NE(event["kind"], "task_failed") << event;
 }
 

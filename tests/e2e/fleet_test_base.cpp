@@ -14,6 +14,8 @@ FleetTest::FleetTest()
     : scratch_(fs::path(testing::TempDir()) / ("e2e." + to_string(new_id<JobId>()).substr(0, 12))) {
   clips_ = scratch_ / "clips";
   fs::create_directories(clips_);
+  surroundings_.environment = {"HOME=" + (scratch_ / "home").string(),
+                               "XDG_STATE_HOME=", "XDG_CACHE_HOME=", "MIMICFLEET_SERVER="};
 }
 
 FleetTest::~FleetTest() {
@@ -25,11 +27,12 @@ std::string FleetTest::bytes(const fs::path& path) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-Outcome FleetTest::coordinator(Words words, Seconds limit) {
+std::unique_ptr<Process> FleetTest::start(Words words) {
   words.insert(words.begin(), program("coordinator"));
-  Process process(words, scratch_);
-  return process.wait(limit);
+  return std::make_unique<Process>(words, scratch_, surroundings_);
 }
+
+Outcome FleetTest::coordinator(Words words, Seconds limit) { return start(std::move(words))->wait(limit); }
 
 FleetTest::Words FleetTest::submit(const fs::path& input, const fs::path& output, Words more) const {
   const auto has = [&](const char* flag) { return std::find(more.begin(), more.end(), flag) != more.end(); };
@@ -59,7 +62,7 @@ std::unique_ptr<Process> FleetTest::serve(Words more) {
                  "--ready-fd",
                  "1"};
   words.insert(words.end(), more.begin(), more.end());
-  auto process = std::make_unique<Process>(words, scratch_);
+  auto process = std::make_unique<Process>(words, scratch_, surroundings_);
   EXPECT_TRUE(eventually([&] {
     const std::string line = process->out();
     if (line.find('\n') == std::string::npos) return false;
@@ -88,7 +91,7 @@ std::unique_ptr<Process> FleetTest::worker(const std::string& name, Words more) 
                  "--feature-cache-dir",
                  scratch_ / name / "cache"};
   words.insert(words.end(), more.begin(), more.end());
-  return std::make_unique<Process>(words, scratch_);
+  return std::make_unique<Process>(words, scratch_, surroundings_);
 }
 
 std::vector<FleetTest::Json> FleetTest::json_lines(Words words) {

@@ -25,7 +25,8 @@ class FleetTest : public testing::Test {
   [[nodiscard]] static std::filesystem::path pack() { return source_path("tests/goldens/pack_a"); }
   [[nodiscard]] static std::string program(const std::string& name) { return binary_path("bin/" + name); }
 
-  // `coordinator WORDS…` to its end.
+  // `coordinator WORDS…`, started, and to its end.
+  std::unique_ptr<Process> start(Words words);
   Outcome coordinator(Words words, Seconds limit = Seconds(300));
   // submit with the quick settings that most tests share: one step, one thread, the golden pack's models.
   Words submit(const std::filesystem::path& input, const std::filesystem::path& output,
@@ -46,6 +47,7 @@ class FleetTest : public testing::Test {
   std::filesystem::path scratch_;
   std::filesystem::path clips_;
   std::string endpoint_;
+  Surroundings surroundings_;  // of what is started from now on; a home below scratch_
 };
 
 }  // namespace mimicfleet::e2e

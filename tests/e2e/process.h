@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -17,11 +18,31 @@ struct Outcome {
   double seconds = 0;
 };
 
+// A file system of the process's own: it hides what others see in this folder.
+struct PrivateDisk {
+  std::string folder;
+  std::size_t bytes = 0;
+};
+
+// What a process finds around itself.
+struct Surroundings {
+  std::vector<std::string> environment = {};  // NAME=value, added to the test's own
+  std::string folder = {};                    // it works in; empty: as the test
+  std::vector<PrivateDisk> disks = {};        // only where can_make_disks()
+  bool modes_bind = false;                    // a file's mode binds root, too
+};
+
+// Gives this process, which has one thread, such disks. False where that is not allowed.
+bool mount_disks(const std::vector<PrivateDisk>& disks);
+
+// Whether this system lets a process have disks of its own (mount namespaces).
+bool can_make_disks();
+
 // A child process whose output goes to files; killed when it goes out of scope.
 class Process {
  public:
   Process(std::vector<std::string> command, const std::string& scratch_folder,
-          std::vector<std::string> environment = {});
+          const Surroundings& surroundings = {});
   ~Process();
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
@@ -41,6 +62,9 @@ class Process {
   std::string out_path_;
   std::string err_path_;
 };
+
+// The processes whose command line has `mark` in it, by their id.
+std::map<int, std::string> processes_with(const std::string& mark);
 
 // Polls until the condition holds; false after `limit`.
 bool eventually(const std::function<bool()>& condition, Seconds limit = Seconds(60));

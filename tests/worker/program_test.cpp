@@ -134,11 +134,11 @@ TEST_F(WorkerProgram, ItsMetricsAreWhatPromtoolAccepts) {
 }
 
 TEST_F(WorkerProgram, WithoutACoordinatorOrWithAWrongFlagItSaysSo) {
-  const std::vector<std::string> environment = {"HOME=" + folder_};
-  const auto nobody = e2e::Process({kProgram, "--models", kModels}, folder_, environment).wait();
+  const e2e::Surroundings home = {.environment = {"HOME=" + folder_}};
+  const auto nobody = e2e::Process({kProgram, "--models", kModels}, folder_, home).wait();
   EXPECT_EQ(nobody.exit_code, 3);
   EXPECT_THAT(nobody.err, HasSubstr("coordinator serve"));
-  const auto mistyped = e2e::Process({kProgram, "--modles", kModels}, folder_, environment).wait();
+  const auto mistyped = e2e::Process({kProgram, "--modles", kModels}, folder_, home).wait();
   EXPECT_EQ(mistyped.exit_code, 2);
   EXPECT_THAT(mistyped.err, HasSubstr("--models"));
   EXPECT_THAT(mistyped.err, Not(HasSubstr("\n\n")));

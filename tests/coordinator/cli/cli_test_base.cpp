@@ -11,13 +11,13 @@ CommandLine::CommandLine() {
   put(folder_, "videos/a.mp4", "video a");
   put(folder_, "videos/b.mp4", "video b");
   put(folder_, "ref.png", "image");
-  environment_ = {"HOME=" + (folder_ / "home"), "XDG_STATE_HOME=", "XDG_CACHE_HOME=", "MIMICFLEET_SERVER=",
-                  "MIMICFLEET_WORKER=" + binary_path("tests/fake_worker")};
+  surroundings_.environment = {"HOME=" + (folder_ / "home"), "XDG_STATE_HOME=", "XDG_CACHE_HOME=",
+                               "MIMICFLEET_SERVER=", "MIMICFLEET_WORKER=" + binary_path("tests/fake_worker")};
 }
 
 std::unique_ptr<e2e::Process> CommandLine::start(Words words) {
   words.insert(words.begin(), binary_path("bin/coordinator"));
-  return std::make_unique<e2e::Process>(words, folder_.path(), environment_);
+  return std::make_unique<e2e::Process>(words, folder_.path(), surroundings_);
 }
 
 CommandLine::Words CommandLine::submit(Words more) const {

@@ -35,7 +35,7 @@ class CommandLine : public ::testing::Test {
   [[nodiscard]] static Words states(const RunSummary& summary);
 
   TemporaryFolder folder_;
-  Words environment_;
+  e2e::Surroundings surroundings_;
 };
 
 }  // namespace mimicfleet::coordinator

@@ -7,6 +7,7 @@
 #include "common/files/atomic_file.h"
 #include "common/files/read_text.h"
 #include "tests/coordinator/cli/cli_test_base.h"
+#include "tests/paths.h"
 
 namespace mimicfleet::coordinator {
 namespace {
@@ -20,18 +21,6 @@ using ::testing::Not;
 class Submit : public CommandLine {
  protected:
   bool exists(const std::string& name) const { return std::filesystem::exists(folder_ / name); }
-  // The processes whose command line has `mark` in it.
-  static std::map<pid_t, std::string> processes_with(const std::string& mark) {
-    std::map<pid_t, std::string> found;
-    std::error_code error;
-    for (const auto& entry : std::filesystem::directory_iterator("/proc", error)) {
-      const auto command = read_text(entry.path() / "cmdline", 1 << 20);
-      if (command.ok() && command->find(mark) != std::string::npos) {
-        found[static_cast<pid_t>(std::atoi(entry.path().filename().c_str()))] = *command;
-      }
-    }
-    return found;
-  }
   Words temporary_files() const {
     Words found;
     for (const auto& entry : std::filesystem::recursive_directory_iterator(folder_ / "out")) {
@@ -101,7 +90,7 @@ TEST_F(Submit, ACoordinatorThatDiesIsStartedAgainAndTheJobGoesOn) {
   put(folder_, "videos/crash.mp4", "x");  // its lease must expire first, so that there is time
   const auto process = start(submit());
   ASSERT_TRUE(e2e::eventually([&] { return committed(4); }));
-  for (const auto& stray : processes_with(folder_ / "out/_run/state")) ::kill(stray.first, SIGKILL);
+  for (const auto& stray : e2e::processes_with(folder_ / "out/_run/state")) ::kill(stray.first, SIGKILL);
   const auto outcome = process->wait();
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
   EXPECT_THAT(outcome.out, HasSubstr("videos      3 done\n"));
@@ -109,7 +98,7 @@ TEST_F(Submit, ACoordinatorThatDiesIsStartedAgainAndTheJobGoesOn) {
 }
 
 TEST_F(Submit, AWorkerThatCannotStartEndsTheRunWithItsError) {
-  environment_.push_back("MIMICFLEET_WORKER=/bin/false");
+  surroundings_.environment.push_back("MIMICFLEET_WORKER=/bin/false");
   const auto outcome = run(submit());
   EXPECT_EQ(outcome.exit_code, 1);
   EXPECT_THAT(outcome.err,
@@ -125,7 +114,7 @@ TEST_F(Submit, AnInterruptCancelsTheJobAndLeavesNeitherProcessesNorHalfFiles) {
   const auto outcome = process->wait();
   EXPECT_EQ(outcome.exit_code, 130) << outcome.err;
   EXPECT_THAT(outcome.out, HasSubstr("videos      2 done, 1 cancelled\n"));
-  EXPECT_THAT(processes_with(folder_.path()), IsEmpty());
+  EXPECT_THAT(e2e::processes_with(folder_.path()), IsEmpty());
   EXPECT_THAT(temporary_files(), IsEmpty());
   const RunSummary again = run_json(submit({"--filter", "[ab].mp4"}));
   EXPECT_THAT(states(again), ElementsAre("a: skipped", "b: skipped"));
@@ -139,7 +128,7 @@ TEST_F(Submit, ARunThatIsKilledLeavesNoProcessAndTheNextOneGoesOn) {
     ::kill(process->pid(), SIGKILL);
     process->wait();
   }
-  EXPECT_TRUE(e2e::eventually([&] { return processes_with(folder_.path()).empty(); }));
+  EXPECT_TRUE(e2e::eventually([&] { return e2e::processes_with(folder_.path()).empty(); }));
   put(folder_, "out/.mimicfleet-" + std::string(32, '0') + ".part", "half");
   std::filesystem::rename(folder_ / "videos/stuck.mp4", folder_ / "videos/free.mp4");
   EXPECT_THAT(states(run_json(submit())), ElementsAre("a: skipped", "b: skipped", "free: done"));
@@ -166,6 +155,22 @@ TEST_F(Submit, TheNoticeOfTheModelsIsShownWithTheResults) {
   put(folder_, "models/defaults.yaml", "notice: the pictures are noise\nsteps: 2\n");
   EXPECT_THAT(run(submit()).out, HasSubstr("note        the pictures are noise\n"));
   EXPECT_THAT(read("out/a.json"), HasSubstr("\"steps\": \"defaults\""));
+}
+
+TEST_F(Submit, InATerminalThereIsABarWithRateAndTimeLeft) {
+  put(folder_, "videos/crash.mp4", "x");  // its lease must expire first, so that there is time
+  std::string line = "'" + binary_path("bin/coordinator") + "'";
+  for (const auto& word : submit()) line += " '" + word + "'";
+  surroundings_.environment.push_back("TERM=xterm");
+  e2e::Process terminal({"script", "-qefc", line, "/dev/null"}, folder_.path(), surroundings_);
+  EXPECT_TRUE(e2e::eventually([&] {
+    const std::string shown = terminal.out();
+    return shown.find("2/3 videos") != std::string::npos && shown.find(" left") != std::string::npos;
+  })) << terminal.out();
+  EXPECT_THAT(terminal.out(), AllOf(HasSubstr("[#"), HasSubstr("videos/min, ")));
+  const auto outcome = terminal.wait();
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_THAT(outcome.out, HasSubstr("videos      3 done"));
 }
 
 TEST_F(Submit, WithoutATerminalThereIsNoBar) {
