@@ -28,6 +28,12 @@ struct Handler {
   void operator()(const StopWorker& input) const;
   void operator()(const Tick&) const;
 
+  // Until its next heartbeat tells how many more it would take.
+  void takes_no_more(WorkerId id) const {
+    const auto worker = state.workers.find(id);
+    if (worker != state.workers.end()) worker->second.slots = 0;
+  }
+
   // The task if `attempt` of `worker` is its running lease, else null.
   [[nodiscard]] Task* leased(WorkerId worker, const TaskAttempt& attempt) const {
     const auto found = state.tasks.find(attempt.task);
@@ -124,7 +130,6 @@ void Handler::operator()(const jobs::WorkerHeartbeat& beat) const {
   if (beat.state == jobs::WorkerState::kReady && worker.state != beat.state)
     change.log("worker_ready", worker, "");
   worker.state = beat.state;
-  worker.slots = static_cast<std::uint32_t>(beat.running.size()) + beat.free_slots;
   std::set<TaskId> listed;
   for (const auto& progress : beat.running) {
     Task* task = leased(beat.worker, {progress.task, progress.attempt});
@@ -136,6 +141,8 @@ void Handler::operator()(const jobs::WorkerHeartbeat& beat) const {
     worker.leases.insert(progress.task);
     change.renew(*task, progress);
   }
+  // What is not leased any more, such as a result that was reported, takes no slot.
+  worker.slots = static_cast<std::uint32_t>(listed.size()) + beat.free_slots;
   const std::set<TaskId> held = worker.leases;
   for (const TaskId& id : held) {
     Task& task = state.tasks.at(id);
@@ -171,6 +178,7 @@ void Handler::operator()(const jobs::TaskFailed& failed) const {
   if (failed.released) {
     change.log("lease_released", *task, failed.status.message());
     change.release(*task);
+    takes_no_more(failed.worker);
   } else if (!failed.lost_inputs.empty()) {
     change.log("inputs_lost", *task, failed.status.message());
     for (const Digest& content : failed.lost_inputs) state.holders.erase(content);

@@ -150,6 +150,38 @@ TEST(Leases, HandingALeaseBackCostsNoAttempt) {
   EXPECT_EQ(fleet.state.ready.size(), 1U);
 }
 
+TEST(Leases, ALeaseThatIsHandedBackIsNotGivenToThatWorkerBeforeItsNextHeartbeat) {
+  Fleet fleet;
+  fleet.submit(1);
+  const WorkerId worker = fleet.join("full");
+  jobs::TaskFailed released;
+  released.worker = worker;
+  released.attempt = fleet.lease(worker);
+  released.status = Status(StatusCode::kUnavailable, "takes no more");
+  released.released = true;
+  fleet.input(released);
+  EXPECT_TRUE(fleet.leases(worker).empty());
+  fleet.beat(worker);
+  EXPECT_EQ(fleet.lease(worker).attempt, 2U);
+}
+
+TEST(Leases, AResultThatAHeartbeatStillListsTakesNoSlot) {
+  Fleet fleet;
+  fleet.submit(3);
+  const WorkerId worker = fleet.join("w", 2);
+  const auto held = fleet.leases(worker);
+  ASSERT_EQ(held.size(), 2U);
+  jobs::WorkerHeartbeat beat;  // sent when the first result was reported and not answered
+  beat.worker = worker;
+  beat.state = jobs::WorkerState::kReady;
+  beat.running = {{held[0].task, held[0].attempt, "reported", 0, 0},
+                  {held[1].task, held[1].attempt, "x", 0, 0}};
+  beat.free_slots = 1;
+  fleet.complete(worker, held[0]);
+  fleet.input(beat);
+  EXPECT_EQ(fleet.leases(worker).size(), 2U);
+}
+
 TEST(Leases, AGrantThatGotLostIsGivenAgain) {
   Fleet fleet;
   fleet.submit(1);
