@@ -131,7 +131,7 @@ void Server::commit_and_send() {
   for (const TaskId& id : dirty_tasks_) tasks.push_back(&state_.tasks.at(id));
   const Status saved = store_->commit(jobs, tasks, unsaved_events_);
   if (!saved.ok()) {  // nothing that depends on it leaves; the next round tries again
-    if (!disk_trouble_) log::error("cannot store the state: {}", saved.message());
+    if (!disk_trouble_) log::error("cannot store the state: {}; it goes on by itself then", saved.message());
     disk_trouble_ = true;
     return;
   }

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <charconv>
 #include <chrono>
+#include <cstdarg>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -14,8 +15,8 @@
 
 #include <fmt/format.h>
 #include <rocksdb/db.h>
+#include <rocksdb/env.h>
 #include <rocksdb/options.h>
-#include <rocksdb/sst_file_manager.h>
 #include <rocksdb/write_batch.h>
 
 #include "common/digest.h"
@@ -25,7 +26,8 @@ namespace mimicfleet::coordinator {
 namespace {
 
 constexpr std::uint64_t kFormatVersion = 1;
-constexpr std::uint64_t kMarkEvery = 256;  // events between two updates of the mark file
+constexpr std::uint64_t kMarkEvery = 256;           // events between two updates of the mark file
+constexpr std::uint64_t kLeastFreeBytes = 4 << 20;  // to open a database
 
 // Keys sort by what they hold: j<job>, t<job><position>, e<sequence>, m<name>; numbers big-endian.
 std::string big_endian(std::uint64_t value) {
@@ -56,7 +58,7 @@ Status from(const rocksdb::Status& status, const std::string& directory) {
   if (status.ok()) return {};
   const std::string text = fmt::format("{}: {}", directory, status.ToString());
   if (status.IsNoSpace() || status.subcode() == rocksdb::Status::kSpaceLimit) {
-    return {StatusCode::kResourceExhausted, text + ": free some space; the coordinator goes on by itself"};
+    return {StatusCode::kResourceExhausted, text + "; free some space"};
   }
   if (status.IsCorruption()) {
     return {StatusCode::kCorruption,
@@ -96,6 +98,13 @@ Status write_mark(const std::string& path, const Mark& mark) {
   return {};
 }
 
+// Instead of RocksDB's own file LOG, whose second line aborts it on a full disk where it was built with
+// assertions (as in Debian). What matters comes as a status.
+struct NoLog : rocksdb::Logger {
+  using rocksdb::Logger::Logv;
+  void Logv(const char*, va_list) override {}
+};
+
 rocksdb::Options database_options() {
   rocksdb::Options options;
   options.create_if_missing = true;
@@ -103,11 +112,20 @@ rocksdb::Options database_options() {
   options.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
   options.paranoid_checks = true;
   options.max_open_files = 128;
-  options.keep_log_file_num = 2;
-  options.max_log_file_size = 1 << 20;
-  options.sst_file_manager.reset(
-      rocksdb::NewSstFileManager(rocksdb::Env::Default()));  // recovers from a full disk
+  options.info_log = std::make_shared<NoLog>();
+  options.max_bgerror_resume_count = 0;  // see Impl::recover
   return options;
+}
+
+Result<std::unique_ptr<rocksdb::DB>> open_database(const std::string& directory) {
+  rocksdb::DB* database = nullptr;
+  RETURN_IF_ERROR(from(rocksdb::DB::Open(database_options(), directory + "/jobs.db", &database), directory));
+  return std::unique_ptr<rocksdb::DB>(database);
+}
+
+void close_database(std::unique_ptr<rocksdb::DB>& database) {
+  if (database != nullptr) database->Close().PermitUncheckedError();
+  database.reset();
 }
 
 }  // namespace
@@ -119,8 +137,10 @@ struct JobStore::Impl {
   std::uint64_t epoch = 0;
   std::uint64_t sequence = 0;         // of the newest event
   std::uint64_t marked_sequence = 0;  // what the mark file says
+  bool write_failed = false;
 
   Status begin_epoch();
+  Status recover();
   template <typename Visit>
   Status each(const std::string& prefix, Visit visit) const;
 };
@@ -128,9 +148,9 @@ struct JobStore::Impl {
 JobStore::JobStore(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 JobStore::~JobStore() {
-  if (impl_->database == nullptr) return;
+  if (impl_->epoch == 0) return;
   static_cast<void>(write_mark(impl_->mark_path, {impl_->epoch, impl_->sequence}));
-  impl_->database->Close().PermitUncheckedError();
+  close_database(impl_->database);
 }
 
 Result<std::unique_ptr<JobStore>> JobStore::open(const std::string& directory) {
@@ -144,9 +164,7 @@ Result<std::unique_ptr<JobStore>> JobStore::open(const std::string& directory) {
   auto impl = std::make_unique<Impl>();
   impl->directory = real;
   impl->mark_path = real / "mark";
-  rocksdb::DB* database = nullptr;
-  RETURN_IF_ERROR(from(rocksdb::DB::Open(database_options(), (real / "jobs.db").string(), &database), real));
-  impl->database.reset(database);
+  ASSIGN_OR_RETURN(impl->database, open_database(real));
   RETURN_IF_ERROR(impl->begin_epoch());
   return std::unique_ptr<JobStore>(new JobStore(std::move(impl)));
 }
@@ -186,6 +204,21 @@ Status JobStore::Impl::begin_epoch() {
   return write_mark(mark_path, {epoch, sequence});
 }
 
+// RocksDB writes nothing more after a failed write, also when there is space again. What its log holds then
+// is in doubt until it is read anew, which needs some space itself.
+Status JobStore::Impl::recover() {
+  if (!write_failed) return {};
+  std::error_code error;
+  const auto space = std::filesystem::space(directory, error);
+  if (!error && space.available < kLeastFreeBytes) {
+    return {StatusCode::kResourceExhausted, directory + ": the disk is full; free some space"};
+  }
+  close_database(database);
+  ASSIGN_OR_RETURN(database, open_database(directory));
+  write_failed = false;
+  return {};
+}
+
 template <typename Visit>
 Status JobStore::Impl::each(const std::string& prefix, Visit visit) const {
   std::unique_ptr<rocksdb::Iterator> entry(database->NewIterator(rocksdb::ReadOptions()));
@@ -218,13 +251,16 @@ Result<JobStore::Contents> JobStore::load() const {
 Status JobStore::commit(const std::vector<const Job*>& jobs, const std::vector<const Task*>& tasks,
                         const std::vector<jobs::Event>& events) {
   if (jobs.empty() && tasks.empty() && events.empty()) return {};
+  RETURN_IF_ERROR(impl_->recover());
   rocksdb::WriteBatch batch;
   for (const Job* job : jobs) batch.Put(job_key(job->id), sealed(*job));
   for (const Task* task : tasks) batch.Put(task_key(*task), sealed(*task));
   for (const auto& event : events) batch.Put(event_key(event.sequence), sealed(event));
   rocksdb::WriteOptions write;
   write.sync = true;
-  RETURN_IF_ERROR(from(impl_->database->Write(write, &batch), impl_->directory));
+  const Status written = from(impl_->database->Write(write, &batch), impl_->directory);
+  impl_->write_failed = !written.ok();
+  RETURN_IF_ERROR(written);
   if (!events.empty()) impl_->sequence = events.back().sequence;
   if (impl_->sequence >= impl_->marked_sequence + kMarkEvery) {
     if (write_mark(impl_->mark_path, {impl_->epoch, impl_->sequence}).ok())
@@ -235,6 +271,8 @@ Status JobStore::commit(const std::vector<const Job*>& jobs, const std::vector<c
 
 Result<std::vector<jobs::Event>> JobStore::events(std::uint64_t after, std::size_t count) const {
   std::vector<jobs::Event> found;
+  if (impl_->database == nullptr)
+    return Status(StatusCode::kUnavailable, impl_->directory + ": is not open now");
   std::unique_ptr<rocksdb::Iterator> entry(impl_->database->NewIterator(rocksdb::ReadOptions()));
   for (entry->Seek(event_key(after + 1));
        entry->Valid() && entry->key().starts_with("e") && found.size() < count; entry->Next()) {

@@ -32,7 +32,8 @@ class JobStore {
   [[nodiscard]] std::uint64_t epoch() const;
   [[nodiscard]] Result<Contents> load() const;
 
-  // All or nothing, synced. kResourceExhausted when the disk is full (nothing was changed).
+  // All or nothing, synced. kResourceExhausted when the disk is full: the same again is right once there is
+  // space.
   [[nodiscard]] Status commit(const std::vector<const Job*>& jobs, const std::vector<const Task*>& tasks,
                               const std::vector<jobs::Event>& events);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstdarg>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -11,6 +12,7 @@
 #include <rocksdb/cache.h>
 #include <rocksdb/convenience.h>
 #include <rocksdb/db.h>
+#include <rocksdb/env.h>
 #include <rocksdb/options.h>
 #include <rocksdb/sst_file_manager.h>
 #include <rocksdb/table.h>
@@ -45,6 +47,13 @@ std::optional<Use> use_from(const rocksdb::Slice& bytes) {
   return use;
 }
 
+// Instead of RocksDB's own file LOG, whose second line aborts it on a full disk where it was built with
+// assertions (as in Debian). What matters comes as a status.
+struct NoLog : rocksdb::Logger {
+  using rocksdb::Logger::Logv;
+  void Logv(const char*, va_list) override {}
+};
+
 rocksdb::DBOptions database_options() {
   rocksdb::DBOptions options;
   options.create_if_missing = options.create_missing_column_families = true;
@@ -52,9 +61,7 @@ rocksdb::DBOptions database_options() {
   options.atomic_flush = true;  // an entry and its note stay together
   options.max_open_files = 128;
   options.max_background_jobs = 1;
-  options.keep_log_file_num = 2;
-  options.max_log_file_size = kMiB;
-  options.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
+  options.info_log = std::make_shared<NoLog>();
   options.allow_fallocate = false;
   options.manifest_preallocation_size = 64 << 10;
   // Goes on by itself when a full disk has space again.

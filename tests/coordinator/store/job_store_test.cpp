@@ -3,11 +3,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include "tests/e2e/process.h"
 
 namespace mimicfleet::coordinator {
 namespace {
@@ -136,6 +139,52 @@ TEST_F(JobStoreTest, AMissingLogFileIsNoticed) {
   ASSERT_FALSE(rolled_back.ok());
   EXPECT_EQ(rolled_back.status().code(), StatusCode::kFailedPrecondition);
   EXPECT_THAT(rolled_back.status().message(), HasSubstr("went back in time"));
+}
+
+// Runs in a child with a small disk of its own. 0 if all went well, else the line that did not.
+int fill_the_disk_and_free_it(const std::string& directory, const jobs::Event& first) {
+  const auto commit = [](JobStore& store, std::uint64_t sequence, jobs::Event event) {
+    event.sequence = sequence;
+    return store.commit({}, {}, {event});
+  };
+  auto store = JobStore::open(directory);
+  if (!store.ok() || !commit(**store, 1, first).ok()) return __LINE__;
+  const std::string filler = directory + "/filler";
+  {
+    std::ofstream out(filler);
+    const std::string block(64 << 10, 'x');
+    while (out.write(block.data(), static_cast<std::streamsize>(block.size())).flush()) {
+    }
+  }
+  std::uint64_t stored = 1;
+  jobs::Event large = first;
+  large.detail = std::string(100'000, 'x');
+  while (stored < 1000 && commit(**store, stored + 1, large).ok()) ++stored;
+  for (int i = 0; i < 20; ++i) {
+    if (commit(**store, stored + 1, large).code() != StatusCode::kResourceExhausted) return __LINE__;
+  }
+  if ((*store)->events(0, 1000)->size() < stored) return __LINE__;
+  fs::remove(filler);
+  const auto stored_again = [&] { return commit(**store, stored + 1, large).ok(); };
+  if (!e2e::eventually(stored_again, e2e::Seconds(30))) return __LINE__;
+  store->reset();
+  store = JobStore::open(directory);
+  if (!store.ok() || (*store)->epoch() != 2) return __LINE__;
+  return (*store)->events(0, 1000)->size() == stored + 1 ? 0 : __LINE__;
+}
+
+TEST_F(JobStoreTest, AFullDiskLosesNothingAndItGoesOnWhenThereIsSpaceWhereTestsMayMakeDisks) {
+  if (!e2e::can_make_disks()) GTEST_SKIP() << "no mount namespaces here";
+  fs::create_directories(directory_);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const bool mounted = e2e::mount_disks({{directory_, 16 << 20}});
+    ::_exit(mounted ? fill_the_disk_and_free_it(directory_, event(1)) & 0xff : 1);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  EXPECT_TRUE(WIFEXITED(status)) << "signal " << WTERMSIG(status);
+  EXPECT_EQ(WEXITSTATUS(status), 0) << "the low byte of the line that failed";
 }
 
 TEST_F(JobStoreTest, TheFolderIsPrivate) {
