@@ -1,10 +1,14 @@
 #include "common/cli/command_line.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cstdio>
+#include <limits>
+#include <string_view>
 #include <vector>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "common/config/nearest.h"
 #include "common/log.h"
@@ -56,6 +60,16 @@ std::optional<std::string> not_understood(const CLI::App& app, const std::string
   return fmt::format("unknown command '{}' of `{}`{}", first, called, config::suggestion(first, commands));
 }
 
+// The complaint about something that was not given: a command of `app`, or else an argument.
+std::string not_given(const CLI::App& app, const std::string& called, std::string_view what) {
+  for (const auto* command : app.get_subcommands()) {
+    return not_given(*command, called + " " + command->get_name(), what);
+  }
+  const auto commands = commands_of(app);
+  if (commands.empty()) return fmt::format("`{}`: {}", called, what);
+  return fmt::format("`{}` needs a command: {}", called, fmt::join(commands, ", "));
+}
+
 void accept_extras(CLI::App& app) {
   app.allow_extras();
   app.get_formatter()->column_width(38);
@@ -77,11 +91,27 @@ std::optional<int> parse(CLI::App& app, int argc, char** argv) {
     app.parse(arguments);
   } catch (const CLI::Success& help) {
     return app.exit(help);
+  } catch (const CLI::RequiredError& error) {
+    return usage_error(
+        not_understood(app, app.get_name()).value_or(not_given(app, app.get_name(), error.what())));
   } catch (const CLI::ParseError& error) {
     return usage_error(not_understood(app, app.get_name()).value_or(log::printable(error.what())));
   }
   if (const auto complaint = not_understood(app, app.get_name())) return usage_error(*complaint);
   return std::nullopt;
+}
+
+CLI::Validator whole_number(std::int32_t least, std::int32_t most) {
+  const auto check = [least, most](const std::string& text) -> std::string {
+    std::int32_t value = 0;
+    const char* const end = text.data() + text.size();
+    const auto [rest, error] = std::from_chars(text.data(), end, value);
+    if (error == std::errc() && rest == end && value >= least && value <= most) return {};
+    const std::string range =
+        most == std::numeric_limits<std::int32_t>::max() ? "or more" : fmt::format("to {}", most);
+    return fmt::format("'{}' is not a whole number of {} {}", log::printable(text), least, range);
+  };
+  return {check, "", ""};
 }
 
 }  // namespace mimicfleet::cli

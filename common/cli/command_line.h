@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 
@@ -13,5 +15,10 @@ inline constexpr int kExitUsage = 2;
 // scripts do, and a name that is not known is an error that names the nearest known one. The code to exit
 // with if the program should end now: 0 after --help or --version, kExitUsage after a mistake.
 [[nodiscard]] std::optional<int> parse(CLI::App& app, int argc, char** argv);
+
+// A check of an option's text, for its `check()`: a whole number from `least` to `most`.
+[[nodiscard]] CLI::Validator whole_number(std::int32_t least,
+                                          std::int32_t most = std::numeric_limits<std::int32_t>::max());
+inline constexpr std::int32_t kMostThreads = 1024;
 
 }  // namespace mimicfleet::cli

@@ -146,7 +146,8 @@ Result<YamlNode> parse_yaml(std::string_view text, std::string_view name, const 
   } catch (const Refused& refused) {
     return refusal(name, refused.line, refused.cause);
   } catch (const YAML::Exception& error) {
-    return refusal(name, error.mark.is_null() ? 1 : error.mark.line + 1, error.msg);
+    return refusal(name, error.mark.is_null() ? 1 : error.mark.line + 1,
+                   fmt::format("is no YAML: {}", error.msg));
   } catch (const std::exception& error) {
     return refusal(name, 1, error.what());
   }

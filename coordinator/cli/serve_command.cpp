@@ -1,5 +1,6 @@
 #include <memory>
 
+#include "common/cli/command_line.h"
 #include "common/user_folders.h"
 #include "coordinator/cli/command.h"
 #include "coordinator/cli/exit_code.h"
@@ -30,10 +31,14 @@ void add_serve(CLI::App& app, Chosen& chosen) {
   command->add_flag("!--no-discovery", options->write_discovery,
                     "leave no file by which clients of this user find it");
   command->add_option("--max-attempts", options->max_attempts, "times that a task is tried; default 3")
-      ->type_name("N");
+      ->type_name("N")
+      ->check(cli::whole_number(1));
   command->add_option("--lease-ms", options->lease_ms, "a worker that is silent so long has lost its tasks")
-      ->type_name("N");
-  command->add_option("--heartbeat-ms", options->heartbeat_ms, "how often workers report")->type_name("N");
+      ->type_name("N")
+      ->check(cli::whole_number(1));
+  command->add_option("--heartbeat-ms", options->heartbeat_ms, "how often workers report")
+      ->type_name("N")
+      ->check(cli::whole_number(1));
   command->add_option("--ready-fd", options->ready_fd, "gets one JSON line once it listens")->type_name("FD");
   command->add_flag("--exit-with-parent", options->exit_with_parent, "end when the starting process does");
   command->callback([=, &chosen] { chosen = [=] { return run(*options); }; });

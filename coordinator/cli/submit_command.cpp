@@ -1,9 +1,11 @@
 #include <algorithm>
 #include <cstdio>
+#include <limits>
 #include <memory>
 
 #include <fmt/format.h>
 
+#include "common/cli/command_line.h"
 #include "common/config/byte_size.h"
 #include "common/json/json.h"
 #include "common/log.h"
@@ -106,6 +108,7 @@ void add_inputs(CLI::App& command, SubmitFlags& flags) {
       ->group(group);
   command.add_option("--limit", request.selection.limit, "at most so many videos")
       ->type_name("N")
+      ->check(cli::whole_number(1))
       ->group(group);
 }
 
@@ -162,6 +165,7 @@ void add_place(CLI::App& command, SubmitFlags& flags) {
       ->group(group);
   command.add_option("--priority", flags.options.request.priority, "higher starts first")
       ->type_name("N")
+      ->check(cli::whole_number(std::numeric_limits<std::int32_t>::min()))
       ->group(group);
   command.add_flag("--dry-run", flags.options.dry_run, "only say what would be made and why")->group(group);
   command.add_option("--device", embedded.device, "embedded: auto, cpu or cuda:N")
@@ -169,10 +173,12 @@ void add_place(CLI::App& command, SubmitFlags& flags) {
       ->group(group);
   command.add_option("--workers", embedded.workers, "embedded: default one for each GPU, else one")
       ->type_name("N")
+      ->check(cli::whole_number(1, 1024))
       ->group(group);
   command
       .add_option("--threads", embedded.threads, "embedded: of each worker; default its share of the cores")
       ->type_name("N")
+      ->check(cli::whole_number(1, cli::kMostThreads))
       ->group(group);
 }
 

@@ -60,7 +60,9 @@ class FolderWalk {
                    fmt::format("--filter matches none of the {} videos below {}", seen_, root_.string()));
     }
     if (found_.empty()) {
-      return wrong(root_.string(), fmt::format("no videos found below this folder ({})", video_suffixes()));
+      return wrong(
+          root_.string(),
+          fmt::format("no videos found below this folder; give one with files named {}", video_suffixes()));
     }
     std::sort(found_.begin(), found_.end());
     for (const auto& relative : found_) {
@@ -163,7 +165,8 @@ Status add_path(const std::string& path, const InputSelection& selection, std::v
   const auto status = fs::status(absolute, error);
   if (!fs::exists(status)) {
     return {StatusCode::kNotFound,
-            fmt::format("{}: {}", log::printable(path), error ? error.message() : "no such file or folder")};
+            fmt::format("{}: {}; give a folder, videos or a manifest that is there", log::printable(path),
+                        error ? error.message() : "no such file or folder")};
   }
   if (fs::is_directory(status)) {
     return FolderWalk(absolute, selection).run(inputs);

@@ -32,6 +32,9 @@ Result<jobs::FileRef> name_file(const std::string& path, FileDigestCache& cache)
   std::error_code error;
   const fs::path real = fs::canonical(path, error);
   jobs::FileRef file;
+  if (error == std::errc::no_such_file_or_directory) {
+    return Status(StatusCode::kNotFound, fmt::format("{}: there is no such file; copy it there", path));
+  }
   file.path = error ? path : real.string();
   ASSIGN_OR_RETURN(const FileIdentity identity, identity_of(file.path));
   file.size_bytes = identity.size;
@@ -82,7 +85,11 @@ Result<Planner> Planner::prepare(SubmitRequest request, const std::vector<jobs::
 
 Status Planner::read_config() {
   if (request_.config.empty()) return {};
-  ASSIGN_OR_RETURN(config_, read_run_config(request_.config));
+  auto config = read_run_config(request_.config);
+  if (config.status().code() == StatusCode::kNotFound) {
+    return {StatusCode::kNotFound, config.status().message() + "; give a file that is there to --config"};
+  }
+  ASSIGN_OR_RETURN(config_, std::move(config));
   return {};
 }
 

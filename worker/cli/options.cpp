@@ -22,8 +22,8 @@ constexpr const char* kExamples = R"(examples:
   worker cache stats                                what the feature caches of this host's workers hold
 
 The coordinator is found by --coordinator, MIMICFLEET_SERVER, or the file that `coordinator serve` writes.
-It ends with 0 when it was asked to leave, 1 when it cannot work (models, device, refused), 2 for a mistake on
-the command line, 3 when no coordinator is known. docs/operations.md tells more.)";
+It ends with 0 when it was asked to leave, 1 when it failed, 2 for a mistake on the command line, 3 when no
+coordinator is known, 4 when starting it again cannot help (models or device that it cannot use, refused). docs/operations.md tells more.)";
 
 // What CLI11 reads as text and we read further.
 struct RawOptions {
@@ -54,7 +54,7 @@ void add_flags(CLI::App& app, WorkerOptions& options, RawOptions& raw) {
   text("--precision", raw.precision, "auto, fp32, bf16 or fp16; auto: fp32 on a CPU, else fp16", "PRECISION");
   app.add_option("--threads", options.threads, "of the computations on a CPU; default: all physical cores")
       ->type_name("N")
-      ->check(CLI::Range(1, 1024));
+      ->check(cli::whole_number(1, cli::kMostThreads));
   text("--advertise", options.advertise, "where other workers reach this one's latents; default: loopback",
        "HOST[:PORT]");
   app.add_flag("--insecure", options.insecure, "let --advertise be an address that strangers can reach");

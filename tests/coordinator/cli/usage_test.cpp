@@ -39,6 +39,16 @@ TEST_F(Usage, AnUnknownFlagOrCommandIsAnsweredWithTheNearestKnownOne) {
             "error: unknown command 'lst' of `coordinator job`; did you mean 'list'?\n");
 }
 
+TEST_F(Usage, ANumberThatIsNoneAndAMissingCommandAreTold) {
+  EXPECT_EQ(error(submit({"--limit", "-1"})), "error: --limit: '-1' is not a whole number of 1 or more\n");
+  EXPECT_EQ(error(submit({"--threads", "many"})),
+            "error: --threads: 'many' is not a whole number of 1 to 1024\n");
+  EXPECT_EQ(error({"serve", "--max-attempts", "0"}),
+            "error: --max-attempts: '0' is not a whole number of 1 or more\n");
+  EXPECT_EQ(error({"task"}), "error: `coordinator task` needs a command: list, explain\n");
+  EXPECT_THAT(error({"verify"}), StartsWith("error: `coordinator verify`: DIR is required"));
+}
+
 TEST_F(Usage, FlagsMayBeWrittenWithUnderscores) {
   const auto outcome = run(submit({"--num_inference_steps", "0", "--dry_run"}));
   EXPECT_EQ(outcome.err, "error: --steps 0 is not possible: it must be 1 to 1000\n");
@@ -117,6 +127,27 @@ TEST_F(Usage, AnOutputFolderThatCannotBeWrittenIsNamed) {
   put(folder_, "out", "a file");
   EXPECT_THAT(error(submit()),
               AllOf(HasSubstr(folder_ / "out"), HasSubstr("is not a folder; choose another --output-dir")));
+}
+
+TEST_F(Usage, AnOutputFolderWithoutTheRightToWriteIsNamed) {
+  std::filesystem::create_directory(folder_ / "out");
+  std::filesystem::permissions(folder_ / "out", std::filesystem::perms(0500));
+  surroundings_.modes_bind = true;
+  EXPECT_EQ(error(submit()), "error: " + (folder_ / "out") +
+                                 ": cannot be written: Permission denied; give this user the right or choose "
+                                 "another path (--output-dir)\n");
+}
+
+TEST_F(Usage, AFullDiskIsNoticedBeforeAnythingIsMadeWhereTestsMayMakeDisks) {
+  if (!e2e::can_make_disks()) GTEST_SKIP() << "no mount namespaces here";
+  std::filesystem::create_directory(folder_ / "disk");
+  surroundings_.disks = {{folder_ / "disk", 20 << 20}};
+  Words words = submit();
+  words.back() = folder_ / "disk/out";
+  EXPECT_EQ(error(words),
+            "error: " + (folder_ / "disk/out") +
+                ": only 20 MiB are free there and a run needs at least 64; free some space or choose another "
+                "--output-dir\n");
 }
 
 TEST_F(Usage, AServerThatIsNotThereEndsWith3) {
