@@ -22,6 +22,7 @@ namespace {
 
 constexpr int kExitFailed = 1;
 constexpr int kExitNoServer = 3;
+constexpr int kExitUnusable = 4;
 constexpr auto kStopPatience = std::chrono::seconds(8);
 
 net::WakeUp& stop_request() {
@@ -83,9 +84,10 @@ stages::ExecutorOptions executor_options(const WorkerOptions& options, const std
   return out;
 }
 
+// Starting it again can help only if trying again can.
 int failed(const Status& status) {
   log::error("{}", log::printable(status.message()));
-  return kExitFailed;
+  return status.retryable() ? kExitFailed : kExitUnusable;
 }
 
 // Works until asked to leave.

@@ -9,6 +9,7 @@
 #include <array>
 #include <cstdlib>
 #include <filesystem>
+#include <optional>
 
 #include <fmt/format.h>
 
@@ -23,7 +24,7 @@ namespace fs = std::filesystem;
 constexpr int kMaxCrashes = 4;  // in a row, without a task that ended in between
 constexpr std::chrono::milliseconds kReadyPatience{30'000};
 constexpr std::chrono::milliseconds kFirstPause{500};
-constexpr int kExitUsage = 2;  // trying again cannot help
+constexpr std::array kHopelessExits = {2, 4};  // usage; models or a device that cannot be used
 
 std::string own_folder() {
   std::error_code error;
@@ -34,6 +35,10 @@ std::string own_folder() {
 std::string worker_program(const std::string& programs) {
   const char* chosen = std::getenv("MIMICFLEET_WORKER");
   return chosen != nullptr ? chosen : programs + "/worker";
+}
+
+bool is_hopeless(std::optional<int> exit_code) {
+  return std::find(kHopelessExits.begin(), kHopelessExits.end(), exit_code) != kHopelessExits.end();
 }
 
 // One line from a pipe, or what came until it closed or the time ran out.
@@ -166,7 +171,7 @@ Status Cluster::care_for(Member& member, Instant now) {
   if (member.start_again == Instant{}) {
     member.last_end = member.process->end_text();
     ++member.crashes;
-    member.given_up = member.crashes >= kMaxCrashes || member.process->exit_code() == kExitUsage;
+    member.given_up = member.crashes >= kMaxCrashes || is_hopeless(member.process->exit_code());
     member.start_again = now + kFirstPause * (1 << member.crashes) / 2;
     log::warn("{} {}; {} (log: {})", member.name, member.last_end,
               member.given_up ? "it is not started again" : "starting it again", member.log);

@@ -114,9 +114,28 @@ TEST_F(WorkerProgram, AMissingModelFileEndsItWithOneLineThatNamesIt) {
   start(folder_ + "/models");
   receive<jobs::WorkerGoodbye>();
   const auto outcome = worker_->wait(e2e::Seconds(20));
-  EXPECT_EQ(outcome.exit_code, 1);
+  EXPECT_EQ(outcome.exit_code, 4);
   EXPECT_THAT(outcome.err, HasSubstr(folder_ + "/models/MimicMotion_1-1.pth"));
   EXPECT_THAT(outcome.err, HasSubstr("https://"));
+}
+
+TEST_F(WorkerProgram, WeightsOfAnotherShapeEndItWithOneLineThatNamesFileTensorAndRemedy) {
+  fs::copy(kModels, folder_ + "/models", fs::copy_options::recursive);
+  const std::string vae = folder_ + "/models/svd/vae/diffusion_pytorch_model.fp16.safetensors";
+  std::ifstream in(vae, std::ios::binary);
+  std::string weights{std::istreambuf_iterator<char>(in), {}};
+  const std::string shape = "[64,4,3,3]";
+  const auto place = weights.find(shape);
+  ASSERT_NE(place, std::string::npos);
+  fs::remove(vae);
+  std::ofstream(vae, std::ios::binary) << weights.replace(place, shape.size(), "[4,64,3,3]");
+  start(folder_ + "/models");
+  receive<jobs::WorkerGoodbye>();
+  const auto outcome = worker_->wait(e2e::Seconds(20));
+  EXPECT_EQ(outcome.exit_code, 4);
+  EXPECT_THAT(outcome.err, HasSubstr(vae + ": these are not the weights of the autoencoder"));
+  EXPECT_THAT(outcome.err,
+              HasSubstr("decoder.conv_in.weight [4, 64, 3, 3] instead of [64, 4, 3, 3]; take both"));
 }
 
 TEST_F(WorkerProgram, ItsMetricsAreWhatPromtoolAccepts) {

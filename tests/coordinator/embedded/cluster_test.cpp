@@ -131,13 +131,18 @@ TEST_F(EmbeddedCluster, AWorkerThatCrashesAgainAndAgainEndsTheRunWithItsLastErro
                                       HasSubstr("run/logs/worker-0.log")));
 }
 
-TEST_F(EmbeddedCluster, AWorkerThatRefusesItsFlagsIsNotTriedAgain) {
-  program("worker", "#!/bin/sh\necho \"$@\" >> \"$0.calls\"\necho 'unknown flag' >&2\nexit 2\n");
+class AWorkerThatCannotWork : public EmbeddedCluster, public ::testing::WithParamInterface<const char*> {};
+
+TEST_P(AWorkerThatCannotWork, IsNotTriedAgain) {
+  const std::string code = GetParam();  // flags that it does not know; models that it cannot use
+  program("worker", "#!/bin/sh\necho \"$@\" >> \"$0.calls\"\necho 'error: no use' >&2\nexit " + code + "\n");
   start();
-  EXPECT_THAT(supervise_through(10).message(), HasSubstr("worker-0 exited with 2: unknown flag"));
+  EXPECT_THAT(supervise_through(10).message(), HasSubstr("worker-0 exited with " + code + ": "));
   const std::string calls = calls_of("worker");
   EXPECT_EQ(std::count(calls.begin(), calls.end(), '\n'), 1);
 }
+
+INSTANTIATE_TEST_SUITE_P(EmbeddedCluster, AWorkerThatCannotWork, ::testing::Values("2", "4"));
 
 TEST_F(EmbeddedCluster, ProgressForgivesEarlierCrashes) {
   program("worker", "#!/bin/sh\nexit 1\n");
