@@ -155,6 +155,8 @@ Status SubmitRun::follow() {
               fmt::format("{}; job {} may go on there: see `coordinator job wait {}`",
                           over.status().message(), job_.number, job_.number)};
     }
+    // A coordinator of our own keeps its state there, too: it would wait for space and say nothing.
+    if (cluster_) RETURN_IF_ERROR(folder_->check_full());
     if (cluster_) RETURN_IF_ERROR(cluster_->supervise(ended_tasks_, clock_.now()));
     pause(interrupts_);
   }
@@ -244,7 +246,10 @@ int SubmitRun::finish(const Status& outcome) {
   fmt::print("{}", options_.json ? json::write(summary)
                    : as_plan     ? plan_table(plan_)
                                  : summary_table(summary));
-  if (!outcome.ok()) return report(outcome);
+  if (!outcome.ok()) {
+    const int code = report(outcome);
+    return code == kUsage && !job_.job.is_nil() ? kSomeFailed : code;  // something was tried
+  }
   return options_.dry_run || summary.all_done() ? kAllDone : kSomeFailed;
 }
 

@@ -21,6 +21,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::uint64_t kLeastFreeBytes = 64 << 20;
+constexpr std::uint64_t kFullBytes = 256 << 10;
 constexpr std::size_t kMaxNonceBytes = 256;
 
 using NonceId = Id<struct NonceTag>;
@@ -34,6 +35,12 @@ Status not_usable(const std::string& path, int cause) {
   if (status.code() == StatusCode::kFailedPrecondition)
     return {status.code(), status.message() + " (--output-dir)"};
   return status;
+}
+
+fs::path nearest_that_exists(fs::path path) {
+  std::error_code error;
+  while (!fs::exists(path, error) && path.has_relative_path()) path = path.parent_path();
+  return path;
 }
 
 // Shards of one run start at the same time and must agree: the first link wins.
@@ -75,13 +82,21 @@ Result<OutputFolder> OutputFolder::prepare(const std::string& path, std::size_t 
   folder.run_folder_ = folder.path_ + "/_run";
   if (shards > 1) folder.run_folder_ += fmt::format("/shard-{}-of-{}", shard, shards);
   std::error_code error;
+  const auto space = fs::space(nearest_that_exists(folder.path_), error);
+  if (!error) RETURN_IF_ERROR(check_space(folder.path_, space.available));
   fs::create_directories(folder.run_folder_, error);
   if (error) return not_usable(folder.path_, error.value());
   if (::access(folder.path_.c_str(), W_OK | X_OK) != 0) return not_usable(folder.path_, errno);
-  const auto space = fs::space(folder.path_, error);
-  if (!error) RETURN_IF_ERROR(check_space(folder.path_, space.available));
   ASSIGN_OR_RETURN(folder.nonce_, make_nonce(folder.path_ + "/_run/nonce"));
   return folder;
+}
+
+Status OutputFolder::check_full() const {
+  std::error_code error;
+  const auto space = fs::space(path_, error);
+  if (error || space.available >= kFullBytes) return {};
+  return {StatusCode::kResourceExhausted,
+          fmt::format("{}: its disk is full; free some space and run again: finished videos stay", path_)};
 }
 
 Status OutputFolder::lock() {

@@ -21,6 +21,9 @@ class OutputFolder {
   [[nodiscard]] const std::string& run_folder() const { return run_folder_; }
   [[nodiscard]] const std::string& nonce() const { return nonce_; }
 
+  // kResourceExhausted once its disk is full, so that nothing more can be written there.
+  [[nodiscard]] Status check_full() const;
+
   // Until the process ends no other run may use the run folder. kFailedPrecondition: one does.
   [[nodiscard]] Status lock();
 
