@@ -98,12 +98,14 @@ Status Decoding::decode() {
 
   const Instant begin = SteadyClock().now();
   context_.progress("vae_decode", 0, total);
-  RETURN_IF_ERROR(svd::decode_latents(models_.diffusion, latents, lease_.spec.parameters.decode_chunk_size,
-                                      [&](const at::Tensor& frames) {
-                                        const Status status = write(frames, writer);
-                                        context_.progress("vae_decode", static_cast<int>(decoded_), total);
-                                        return status;
-                                      }));
+  const Status decoded = svd::decode_latents(
+      models_.diffusion, latents, lease_.spec.parameters.decode_chunk_size, [&](const at::Tensor& frames) {
+        const Status status = write(frames, writer);
+        context_.progress("vae_decode", static_cast<int>(decoded_), total);
+        return status;
+      });
+  if (decoded.code() == StatusCode::kBadInput) return decoded.prefixed(lease_.inputs.at(0).driving.path);
+  RETURN_IF_ERROR(decoded);
   context_.add_time("vae_decode", to_seconds(SteadyClock().now() - begin) - mux_seconds_, false);
   runner::StageTimer timer(context_, "mux");
   RETURN_IF_ERROR(writer.finish());

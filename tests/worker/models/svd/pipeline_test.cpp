@@ -2,8 +2,11 @@
 // them.
 #include "worker/models/svd/pipeline.h"
 
+#include <limits>
+
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/full.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 #include <fmt/format.h>
@@ -241,6 +244,18 @@ TEST(Decoding, AFailureOfTheSinkEndsIt) {
       });
   EXPECT_EQ(status.message(), "disk full");
   EXPECT_EQ(calls, 1);
+}
+
+TEST(Decoding, NumbersThatAreNotFiniteAreAnErrorAndNoPicture) {
+  int calls = 0;
+  const at::Tensor latents = at::full({1, 2, 4, 8, 8}, std::numeric_limits<double>::infinity());
+  const Status status = decode_latents(golden_models(), latents, 8, [&](const at::Tensor&) {
+    ++calls;
+    return Status();
+  });
+  EXPECT_EQ(status.code(), StatusCode::kBadInput);
+  EXPECT_THAT(status.message(), HasSubstr("not finite in Float; use --precision fp32"));
+  EXPECT_EQ(calls, 0);
 }
 
 TEST(Decoding, WrongLatentsAreRefused) {
