@@ -82,8 +82,6 @@ std::unique_ptr<Process> FleetTest::worker(const std::string& name, Words more) 
                  "cpu",
                  "--threads",
                  "1",
-                 "--metrics",
-                 "off",
                  "--name",
                  name,
                  "--data-dir",

@@ -1,0 +1,118 @@
+// Runs as users see them, with real workers: every kind of video, metrics, an interrupt.
+#include <signal.h>
+
+#include <fstream>
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "common/files/atomic_file.h"
+#include "tests/e2e/fleet_test_base.h"
+
+namespace mimicfleet::e2e {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+class Run : public FleetTest {
+ protected:
+  // What an endpoint of metrics says, once promtool found no fault with it.
+  std::string metrics_of(const std::string& address) {
+    const Outcome read =
+        Process({"python3", "-c",
+                 "import sys, urllib.request as u; print(u.urlopen(sys.argv[1]).read().decode(), end='')",
+                 address},
+                scratch_)
+            .wait();
+    EXPECT_EQ(read.exit_code, 0) << read.err;
+    const fs::path file = scratch_ / "metrics.txt";
+    std::ofstream(file) << read.out;
+    const Outcome checked = Process({"sh", "-c", "promtool check metrics < \"$0\"", file}, scratch_).wait();
+    EXPECT_EQ(checked.exit_code, 0) << checked.out << checked.err;
+    EXPECT_EQ(checked.out + checked.err, "");
+    return read.out;
+  }
+  [[nodiscard]] Words files_below(const fs::path& folder) const {
+    Words found;
+    for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+      if (entry.is_regular_file()) found.push_back(entry.path().filename());
+    }
+    return found;
+  }
+};
+
+TEST_F(Run, EveryCodecRotationAndRateGoesThrough) {
+  // Frames, of which every second one is used (of 60 a second every fourth).
+  const std::map<std::string, int> kinds = {
+      {"h264.mp4", 6},   {"hevc.mp4", 6},       {"vp9.webm", 6},           {"av1.mp4", 6},
+      {"mjpeg.avi", 6},  {"rotated_90.mp4", 6}, {"variable_rate.mp4", 10}, {"with_sound.mp4", 6},
+      {"fps_60.mp4", 15}};
+  std::ofstream list(scratch_ / "list.csv");
+  list << "video,output\n";
+  for (const auto& [name, frames] : kinds)
+    list << source_path("tests/common/av/data/" + name) << "," << name << "\n";
+  list.close();
+  const Outcome outcome = coordinator(
+      submit(scratch_ / "list.csv", scratch_ / "out", {"--resolution", "64", "--output-mode", "json"}));
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.out << outcome.err;
+  const auto summary = Json::parse(outcome.out);
+  EXPECT_EQ(summary["clips"].size(), kinds.size());
+  for (const auto& clip : summary["clips"]) {
+    SCOPED_TRACE(clip["video"]);
+    const std::string name = fs::path(clip["video"].get<std::string>()).filename();
+    const int stride = name == "fps_60.mp4" ? 4 : 2;
+    EXPECT_EQ(clip["frames"], (kinds.at(name) + stride - 1) / stride);
+  }
+  const Outcome verified = coordinator({"verify", scratch_ / "out"});
+  EXPECT_EQ(verified.out, "9 outputs checked, 0 damaged\n") << verified.err;
+}
+
+TEST_F(Run, BothKindsOfMetricsAreWhatPromtoolAcceptsAndTellWhatHappened) {
+  make_clips({"a.mp4"});
+  const auto server = serve();
+  const auto only = worker("only");
+  const Outcome outcome =
+      coordinator(submit(clips_, scratch_ / "out", {"--server", endpoint_, "--resolution", "64"}));
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err << only->err();
+  const std::string own =
+      metrics_of("http://" + Json::parse(server->out())["metrics"].get<std::string>() + "/metrics");
+  for (const char* line : {"mimicfleet_tasks{state=\"done\"} 2", "mimicfleet_jobs{state=\"ended\"} 1",
+                           "mimicfleet_queue_depth 0", "mimicfleet_lease_expiries_total 0"}) {
+    EXPECT_THAT(own, HasSubstr(line));
+  }
+  const std::string log = only->err();
+  const auto url = log.find("http://");
+  ASSERT_NE(url, std::string::npos) << log;
+  const std::string workers = metrics_of(log.substr(url, log.find('\n', url) - url));
+  for (const char* stage :
+       {"load", "preprocess", "clip", "vae_encode", "pose_net", "denoise", "vae_decode", "mux"}) {
+    EXPECT_THAT(workers, HasSubstr(fmt::format(
+                             "mimicfleet_stage_seconds_count{{cache=\"cold\",stage=\"{}\"}} 1", stage)));
+  }
+  EXPECT_THAT(workers, HasSubstr("mimicfleet_stage_seconds_count{cache=\"warm\",stage=\"transfer\"} 1"));
+  EXPECT_THAT(workers, HasSubstr("mimicfleet_cache_requests_total{entry=\"keypoints\",result=\"miss\"} 1"));
+}
+
+TEST_F(Run, CtrlCInTheMiddleOfAClipLeavesNoProcessAndNoHalfFile) {
+  make_clips({"a.mp4"});
+  const fs::path output = scratch_ / "out";
+  const auto client = start(submit(clips_, output, {"--steps", "500", "--save-frames", "--save-latents"}));
+  ASSERT_TRUE(eventually([&] {
+    return bytes(output / "_run/events.jsonl").find("\"task_leased\"") != std::string::npos;
+  })) << client->err();
+  client->signal(SIGINT);
+  const Outcome outcome = client->wait(Seconds(30));
+  EXPECT_EQ(outcome.exit_code, 130) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("videos      1 cancelled\n"));
+  EXPECT_THAT(processes_with(scratch_), IsEmpty());
+  EXPECT_FALSE(fs::exists(output / "a.mp4") || fs::exists(output / "a.json") ||
+               fs::exists(output / "_latents/a.safetensors"));
+  for (const auto& name : files_below(output)) EXPECT_FALSE(is_temporary_name(name)) << name;
+}
+
+}  // namespace
+}  // namespace mimicfleet::e2e
