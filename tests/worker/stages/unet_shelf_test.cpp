@@ -88,8 +88,7 @@ TEST_F(Shelf, WhatIsFusedIsKeptWhileOthersUseTheBase) {
   EXPECT_EQ(unet(), fused);
   EXPECT_EQ(again->seconds, 0);
   EXPECT_EQ(read_bytes_, fs::file_size(lora("peft")));
-  ASSERT_TRUE(use({{lora("peft"), 0.5}}).ok());  // another scale is another UNet
-  EXPECT_NE(unet(), fused);
+  EXPECT_GT(use({{lora("peft"), 0.5}})->read_bytes, 0U);  // another scale is another UNet
 }
 
 TEST_F(Shelf, OnlyOneWholeUnetIsHeld) {
