@@ -1,12 +1,9 @@
 #include "worker/models/nn/attention.h"
 
-#include <algorithm>
-
-#include <ATen/ops/addmm.h>
-#include <ATen/ops/empty_like.h>
 #include <ATen/ops/gelu.h>
-#include <ATen/ops/linear.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
+
+#include "worker/models/nn/linear_kernels.h"
 
 namespace mimicfleet::nn {
 namespace {
@@ -30,7 +27,7 @@ SelfAttention::SelfAttention(const Scope& scope, std::int64_t channels, std::int
 }
 
 at::Tensor SelfAttention::over_tokens(const at::Tensor& x) const {
-  const at::Tensor qkv = at::linear(x, projections, projections_bias)             // [N, L, 3C]
+  const at::Tensor qkv = linear(x, projections, projections_bias)                 // [N, L, 3C]
                              .unflatten(-1, {3, heads, -1})                       // [N, L, 3, H, D]
                              .permute({2, 0, 3, 1, 4});                           // [3, N, H, L, D]
   const at::Tensor y = at::scaled_dot_product_attention(qkv[0], qkv[1], qkv[2]);  // [N, H, L, D]
@@ -39,7 +36,7 @@ at::Tensor SelfAttention::over_tokens(const at::Tensor& x) const {
 
 at::Tensor SelfAttention::over_frames(const at::Tensor& x) const {
   const std::int64_t batch = x.size(0);
-  const at::Tensor qkv = at::linear(x, projections, projections_bias)             // [B, T, S, 3C]
+  const at::Tensor qkv = linear(x, projections, projections_bias)                 // [B, T, S, 3C]
                              .unflatten(-1, {3, heads, -1})                       // [B, T, S, 3, H, D]
                              .permute({3, 0, 2, 4, 1, 5})                         // [3, B, S, H, T, D]
                              .flatten(1, 2);                                      // [3, B*S, H, T, D]
@@ -63,20 +60,15 @@ FeedForward::FeedForward(const Scope& scope, std::int64_t channels)
       out(scope / "net" / 2, kFeedForwardFactor * channels, channels) {}
 
 at::Tensor FeedForward::operator()(const at::Tensor& x) const {
-  const std::int64_t channels = x.size(-1);
-  const at::Tensor rows = x.reshape({-1, channels});  // [M, C]
-  at::Tensor y = at::empty_like(rows);
-  const std::int64_t step = rows.size(0);
-  for (std::int64_t at = 0; at < rows.size(0); at += step) {
-    const std::int64_t count = std::min(step, rows.size(0) - at);
-    const at::Tensor both = proj(rows.narrow(0, at, count));  // [m, 8C]
+  const std::int64_t inner = out.weight.size(1);
+  if (fuses_linear(x)) {
     const at::Tensor gate =
-        at::gelu(both.narrow(1, kFeedForwardFactor * channels, kFeedForwardFactor * channels));
-    gate.mul_(both.narrow(1, 0, kFeedForwardFactor * channels));  // [m, 4C]
-    at::Tensor part = y.narrow(0, at, count);
-    at::addmm_out(part, out.bias, gate, out.weight.t());  // [m, C]
+        linear_then_gelu(x, proj.weight.narrow(0, inner, inner), proj.bias.narrow(0, inner, inner));
+    return out(linear_times(x, proj.weight.narrow(0, 0, inner), proj.bias.narrow(0, 0, inner), gate));
   }
-  return y.view_as(x);
+  const at::Tensor both = proj(x);                                  // [..., 8C]
+  const at::Tensor gate = at::gelu(both.narrow(-1, inner, inner));  // [..., 4C]
+  return out(gate.mul_(both.narrow(-1, 0, inner)));
 }
 
 }  // namespace mimicfleet::nn

@@ -5,10 +5,10 @@
 #include <ATen/ops/conv2d.h>
 #include <ATen/ops/group_norm.h>
 #include <ATen/ops/layer_norm.h>
-#include <ATen/ops/linear.h>
 #include <ATen/ops/silu.h>
 
 #include "worker/models/nn/group_norm.h"
+#include "worker/models/nn/linear_kernels.h"
 
 namespace mimicfleet::nn {
 
@@ -17,7 +17,7 @@ Linear::Linear(const Scope& scope, std::int64_t in, std::int64_t out, bool has_b
   if (has_bias) bias = scope.parameter("bias", {out});
 }
 
-at::Tensor Linear::operator()(const at::Tensor& x) const { return at::linear(x, weight, bias); }
+at::Tensor Linear::operator()(const at::Tensor& x) const { return linear(x, weight, bias); }
 
 Conv2d::Conv2d(const Scope& scope, std::int64_t in, std::int64_t out, Geometry shape)
     : weight(
