@@ -35,6 +35,19 @@ function(mimicfleet_test name)
   endif()
 endfunction()
 
+# mimicfleet_benchmark(NAME SOURCES a_bench.cpp… DEPENDS target…): a Google Benchmark program build/bench/NAME_bench.
+# The target `benchmarks` builds them all.
+function(mimicfleet_benchmark name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
+  add_executable(${name}_bench ${ARG_SOURCES})
+  set_target_properties(${name}_bench PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bench")
+  target_link_libraries(${name}_bench PRIVATE mimicfleet_options mimicfleet_test_paths ${ARG_DEPENDS} benchmark::benchmark)
+  if(NOT TARGET benchmarks)
+    add_custom_target(benchmarks)
+  endif()
+  add_dependencies(benchmarks ${name}_bench)
+endfunction()
+
 # mimicfleet_fuzz(NAME SOURCES a_fuzz.cpp DEPENDS target…): with MIMICFLEET_FUZZ a libFuzzer binary; always a
 # test that runs the target over its corpus tests/fuzz/corpus/NAME.
 function(mimicfleet_fuzz name)

@@ -1,0 +1,116 @@
+// Seconds of one call of each model, for work on a model alone: ./dev bench models. Weights and sizes are
+// those of the folder MIMICFLEET_BENCH_MODELS (default: the shipped models), the picture is
+// MIMICFLEET_BENCH_WIDTH by MIMICFLEET_BENCH_HEIGHT pixels, the threads are OMP_NUM_THREADS.
+#include <cstdlib>
+#include <functional>
+#include <iostream>
+#include <string>
+
+#include <ATen/ops/full.h>
+#include <ATen/ops/randint.h>
+#include <ATen/ops/randn.h>
+#include <benchmark/benchmark.h>
+#include <c10/core/GradMode.h>
+
+#include "common/model_root/model_root.h"
+#include "tests/paths.h"
+#include "worker/models/clip/vision_model.h"
+#include "worker/models/pose/estimator.h"
+#include "worker/models/svd/autoencoder.h"
+#include "worker/models/svd/pipeline.h"
+#include "worker/models/svd/pose_net.h"
+#include "worker/models/svd/unet.h"
+
+namespace mimicfleet {
+namespace {
+
+constexpr std::int64_t kTile = 16;             // frames of a UNet call
+constexpr std::int64_t kChunk = 8;             // frames that the VAE decodes at once
+constexpr std::int64_t kVideo[] = {288, 352};  // height and width of the driving frames
+
+std::string setting(const char* name, const std::string& otherwise) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? otherwise : value;
+}
+
+std::int64_t pixels(const char* name, const char* otherwise) { return std::stoll(setting(name, otherwise)); }
+
+// The benchmarks' input: the models, loaded once, and noise in the shapes of one clip.
+struct Subject {
+  std::string root = setting("MIMICFLEET_BENCH_MODELS", source_path("models/puppet"));
+  std::int64_t width = pixels("MIMICFLEET_BENCH_WIDTH", "192");
+  std::int64_t height = pixels("MIMICFLEET_BENCH_HEIGHT", "320");
+  model_root::ModelFiles files = model_root::find_below(root).value();
+  svd::DiffusionModels models = svd::load_diffusion_models(files, at::kCPU, svd::Precision::kFp32).value();
+
+  [[nodiscard]] at::Tensor latents(std::int64_t frames, std::int64_t channels) const {
+    return at::randn({frames, channels, height / models.vae->scale(), width / models.vae->scale()});
+  }
+  [[nodiscard]] at::Tensor pictures(std::int64_t frames) const {
+    return at::randn({frames, 3, height, width});
+  }
+};
+
+const Subject& subject() {
+  static const Subject instance;
+  return instance;
+}
+
+void repeat(benchmark::State& state, const std::function<void()>& call) {
+  const c10::NoGradGuard no_grad;
+  call();  // what is done once, such as choosing kernels, does not count
+  for (auto _ : state) call();
+}
+
+void unet_tile(benchmark::State& state) {
+  svd::UnetInput input;
+  input.sample = subject().latents(kTile, 8).unsqueeze(0);
+  input.timestep = 1.5;
+  input.context = at::randn({1, 1, subject().models.unet->context_channels()});
+  input.time_ids = at::full({1, 3}, 6.0);
+  input.pose_features = subject().latents(kTile, subject().models.unet->base_channels());
+  repeat(state, [&] { benchmark::DoNotOptimize((*subject().models.unet)(input)); });
+}
+
+void vae_decode_chunk(benchmark::State& state) {
+  const at::Tensor latents = subject().latents(kChunk, 4);
+  repeat(state, [&] { benchmark::DoNotOptimize(subject().models.vae->decode(latents)); });
+}
+
+void vae_encode(benchmark::State& state) {
+  const at::Tensor image = subject().pictures(1);
+  repeat(state, [&] { benchmark::DoNotOptimize(subject().models.vae->encode_mode(image)); });
+}
+
+void clip_embedding(benchmark::State& state) {
+  const auto& encoder = *subject().models.image_encoder;
+  const at::Tensor image = at::randn({1, 3, encoder.image_size(), encoder.image_size()});
+  repeat(state, [&] { benchmark::DoNotOptimize(encoder(image)); });
+}
+
+void pose_net_tile(benchmark::State& state) {
+  const at::Tensor pictures = subject().pictures(kTile);
+  repeat(state, [&] { benchmark::DoNotOptimize((*subject().models.pose_net)(pictures)); });
+}
+
+// A batch of frames through both nets of DWPose; on noise, where nobody is found, the whole frame is a
+// person.
+void dwpose_batch(benchmark::State& state) {
+  auto estimator =
+      pose::PoseEstimator::load(subject().files.detector, subject().files.pose_estimator, at::kCPU).value();
+  const at::Tensor frames = at::randint(256, {pose::PoseEstimator::kFramesPerBatch, kVideo[0], kVideo[1], 3},
+                                        at::TensorOptions().dtype(at::kByte));
+  repeat(state, [&] { benchmark::DoNotOptimize(estimator.estimate(frames).value()); });
+}
+
+BENCHMARK(unet_tile)->Unit(benchmark::kMillisecond)->UseRealTime();
+BENCHMARK(vae_decode_chunk)->Unit(benchmark::kMillisecond)->UseRealTime();
+BENCHMARK(vae_encode)->Unit(benchmark::kMillisecond)->UseRealTime();
+BENCHMARK(clip_embedding)->Unit(benchmark::kMillisecond)->UseRealTime();
+BENCHMARK(pose_net_tile)->Unit(benchmark::kMillisecond)->UseRealTime();
+BENCHMARK(dwpose_batch)->Unit(benchmark::kMillisecond)->UseRealTime();
+
+}  // namespace
+}  // namespace mimicfleet
+
+BENCHMARK_MAIN();
