@@ -41,8 +41,8 @@ struct ServerInfo {
 };
 
 // Making the same request twice (same RequestId) makes one job. A long job comes in parts of at most
-// kClipsPerPart clips: the first has a nil `job`, the others the id that the first was answered with; nothing
-// runs before the part with `last`.
+// kClipsPerPart clips or segments of films (clips first): the first has a nil `job`, the others the id that
+// the first was answered with; nothing runs before the part with `last`.
 struct JobSubmit {
   static constexpr std::string_view kType = "job_submit";
   static constexpr std::size_t kClipsPerPart = 1000;
@@ -94,7 +94,7 @@ struct JobSummary {
   std::string name;
   TaskState state = TaskState::kReady;  // kReady until a task runs; terminal once all tasks are
   TaskCounts tasks;
-  TaskCounts videos;  // the decode tasks alone
+  TaskCounts videos;  // the decodes, and the encodes whose latents only are kept
   std::int32_t priority = 0;
   double age_seconds = 0;  // since it was submitted
   template <typename Self, typename Fields>
@@ -252,6 +252,25 @@ struct JobRetry {
   template <typename Self, typename Fields>
   static void fields(Self& self, Fields& field) {
     field("selector", self.selector);
+  }
+};
+
+// Who holds the latents of these encodes, by TaskSpec::key.
+struct HeldLatentsRequest {
+  static constexpr std::string_view kType = "held_latents";
+  std::vector<Digest> keys;
+  template <typename Self, typename Fields>
+  static void fields(Self& self, Fields& field) {
+    field("keys", self.keys);
+  }
+};
+
+struct HeldLatents {
+  static constexpr std::string_view kType = "held_latents_reply";
+  std::vector<std::string> workers;  // the name of one for each key; empty: nobody
+  template <typename Self, typename Fields>
+  static void fields(Self& self, Fields& field) {
+    field("workers", self.workers);
   }
 };
 

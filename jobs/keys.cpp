@@ -110,17 +110,37 @@ Digest latents_key(const Digest& video, const Digest& reference, const ModelSet&
   return key.finish();
 }
 
-Digest video_key(const std::vector<Digest>& latents, const ModelSet& models, const Parameters& parameters) {
-  KeyBuilder key("video.v1");
-  key.add("numerics_version", static_cast<std::int64_t>(kNumericsVersion));
-  key.add("count", static_cast<std::int64_t>(latents.size()));
-  for (const auto& digest : latents) key.add("latents", digest);
+namespace {
+
+KeyBuilder& add_decoding(KeyBuilder& key, const ModelSet& models, const Parameters& parameters) {
   return key.add("vae", models.vae)
       .add("decode_chunk_size", std::int64_t{parameters.decode_chunk_size})
       .add("drop_reference", to_string(parameters.drop_reference))
       .add("fps", parameters.fps)
-      .add("crf", std::int64_t{parameters.crf})
-      .finish();
+      .add("crf", std::int64_t{parameters.crf});
+}
+
+KeyBuilder& add_latents(KeyBuilder& key, const std::vector<Digest>& latents) {
+  key.add("numerics_version", static_cast<std::int64_t>(kNumericsVersion));
+  key.add("count", static_cast<std::int64_t>(latents.size()));
+  for (const auto& digest : latents) key.add("latents", digest);
+  return key;
+}
+
+}  // namespace
+
+Digest video_key(const Digest& latents, const ModelSet& models, const Parameters& parameters) {
+  KeyBuilder key("video.v1");
+  return add_decoding(add_latents(key, {latents}), models, parameters).finish();
+}
+
+Digest film_key(const std::vector<Digest>& latents, const ModelSet& models, const Parameters& parameters) {
+  KeyBuilder key("film.v1");
+  add_decoding(add_latents(key, latents), models, parameters)
+      .add("interp_frames", std::int64_t{parameters.interp_frames})
+      .add("crossfade_frames", std::int64_t{parameters.crossfade_frames});
+  const bool blends = parameters.interp_frames > 0 || parameters.crossfade_frames > 0;
+  return key.add("interp_mode", blends ? to_string(parameters.interp_mode) : "").finish();
 }
 
 }  // namespace mimicfleet::jobs

@@ -40,8 +40,12 @@ class KeyBuilder {
 [[nodiscard]] Digest latents_key(const Digest& video, const Digest& reference, const ModelSet& models,
                                  const Parameters& parameters);
 
-// A decoded video made of latents in order, apart from the numerics class.
-[[nodiscard]] Digest video_key(const std::vector<Digest>& latents, const ModelSet& models,
-                               const Parameters& parameters);
+// The video of one clip, apart from the numerics class.
+[[nodiscard]] Digest video_key(const Digest& latents, const ModelSet& models, const Parameters& parameters);
+
+// A film joined from latents (their keys, or the content of those without one) in order, apart from the
+// numerics class. It is never the video of its only clip: films are joined in half precision.
+[[nodiscard]] Digest film_key(const std::vector<Digest>& latents, const ModelSet& models,
+                              const Parameters& parameters);
 
 }  // namespace mimicfleet::jobs

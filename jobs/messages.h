@@ -180,10 +180,12 @@ struct WorkerGoodbye {
 // ---- coordinator to worker
 // ----------------------------------------------------------------------------------
 
-// An input of a task: which artefact, who holds it, and how it was made (for the output's record).
+// An input of a task: which artefact, who holds it, and how it was made (for the output's record). A file
+// that keeps the latents in half precision is good enough for a film, which is joined from those.
 struct TaskInput {
   ArtefactRef artefact;
   std::vector<std::string> holders;  // data endpoints
+  std::optional<FileRef> saved;
   TaskResult made_by;
   std::string made_by_worker;
   std::uint32_t made_by_attempt = 0;
@@ -193,6 +195,7 @@ struct TaskInput {
   static void fields(Self& self, Fields& field) {
     field("artefact", self.artefact);
     field("holders", self.holders);
+    field("saved", self.saved);
     field("made_by", self.made_by);
     field("made_by_worker", self.made_by_worker);
     field("made_by_attempt", self.made_by_attempt);
@@ -207,7 +210,9 @@ struct LeaseGrant {
   std::uint64_t epoch = 0;
   std::uint32_t attempt = 0;
   TaskSpec spec;
-  std::vector<TaskInput> inputs;  // in the order of spec.needs
+  // Of a decode in the order of spec.needs. Of an encode with reuse_latents: what it would make, if somebody
+  // holds it.
+  std::vector<TaskInput> inputs;
   ModelSet models;
   template <typename Self, typename Fields>
   static void fields(Self& self, Fields& field) {

@@ -30,6 +30,8 @@ constexpr std::array<std::pair<Precision, std::string_view>, 4> kPrecisions = {{
                                                                                 {Precision::kFp16, "fp16"}}};
 constexpr std::array<std::pair<DropReference, std::string_view>, 3> kDrops = {
     {{DropReference::kNone, "none"}, {DropReference::kFirst, "first"}, {DropReference::kEach, "each"}}};
+constexpr std::array<std::pair<InterpMode, std::string_view>, 2> kInterpModes = {
+    {{InterpMode::kLinear, "linear"}, {InterpMode::kSlerp, "slerp"}}};
 
 template <typename E>
 std::string_view name_of(Names<E> names, E value) {
@@ -104,6 +106,7 @@ std::string_view to_string(SchedulerKind kind) { return name_of<SchedulerKind>(k
 std::string_view to_string(Retarget retarget) { return name_of<Retarget>(kRetargets, retarget); }
 std::string_view to_string(Precision precision) { return name_of<Precision>(kPrecisions, precision); }
 std::string_view to_string(DropReference drop) { return name_of<DropReference>(kDrops, drop); }
+std::string_view to_string(InterpMode mode) { return name_of<InterpMode>(kInterpModes, mode); }
 std::optional<SchedulerKind> enum_from(std::string_view name, SchedulerKind*) {
   return named<SchedulerKind>(kSchedulers, name);
 }
@@ -115,6 +118,9 @@ std::optional<Precision> enum_from(std::string_view name, Precision*) {
 }
 std::optional<DropReference> enum_from(std::string_view name, DropReference*) {
   return named<DropReference>(kDrops, name);
+}
+std::optional<InterpMode> enum_from(std::string_view name, InterpMode*) {
+  return named<InterpMode>(kInterpModes, name);
 }
 
 Status validate(const Parameters& parameters) {
@@ -131,6 +137,15 @@ Status validate(const Parameters& parameters) {
   RETURN_IF_ERROR(in_range("--decode-chunk-size", parameters.decode_chunk_size, 1, 1024));
   RETURN_IF_ERROR(in_range("pose_canvas", parameters.pose_canvas, 64, 4320));
   RETURN_IF_ERROR(in_range("--fps", parameters.fps, 0, 240));
+  RETURN_IF_ERROR(in_range("--interp-frames", parameters.interp_frames, 0, 1000));
+  RETURN_IF_ERROR(in_range("--crossfade-frames", parameters.crossfade_frames, 0, 1000));
+  if (parameters.interp_frames > 0 && parameters.crossfade_frames > 0) {
+    return {
+        StatusCode::kInvalidArgument,
+        fmt::format("--crossfade-frames {} is not possible with --interp-frames {}: a join either has frames "
+                    "put in or is faded over; choose one",
+                    parameters.crossfade_frames, parameters.interp_frames)};
+  }
   return in_range("--crf", parameters.crf, 0, 51);
 }
 

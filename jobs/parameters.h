@@ -15,11 +15,13 @@ enum class SchedulerKind { kEuler, kLcm };
 enum class Retarget { kGraft, kRescale };
 enum class Precision { kAuto, kFp32, kBf16, kFp16 };
 enum class DropReference { kNone, kFirst, kEach };
+enum class InterpMode { kLinear, kSlerp };
 
 [[nodiscard]] std::string_view to_string(SchedulerKind kind);
 [[nodiscard]] std::string_view to_string(Retarget retarget);
 [[nodiscard]] std::string_view to_string(Precision precision);
 [[nodiscard]] std::string_view to_string(DropReference drop);
+[[nodiscard]] std::string_view to_string(InterpMode mode);
 
 // Names as users and the original's scripts spell them, in any case: `EulerDiscreteScheduler`,
 // `AnimateLCM_SVD`.
@@ -27,6 +29,7 @@ enum class DropReference { kNone, kFirst, kEach };
 [[nodiscard]] std::optional<Retarget> enum_from(std::string_view name, Retarget*);
 [[nodiscard]] std::optional<Precision> enum_from(std::string_view name, Precision*);
 [[nodiscard]] std::optional<DropReference> enum_from(std::string_view name, DropReference*);
+[[nodiscard]] std::optional<InterpMode> enum_from(std::string_view name, InterpMode*);
 
 // Low-rank changes of the UNet's weights, added to them at `scale`.
 struct Lora {
@@ -69,6 +72,11 @@ struct Parameters {
   std::int32_t crf = 18;
   DropReference drop_reference = DropReference::kFirst;
 
+  // Of videos joined from the latents of several clips.
+  std::int32_t interp_frames = 0;  // put in between two clips
+  InterpMode interp_mode = InterpMode::kLinear;
+  std::int32_t crossfade_frames = 0;  // in which the end of a clip and the beginning of the next are one
+
   template <typename Self, typename Fields>
   static void fields(Self& self, Fields& field) {
     field("resolution", self.resolution);
@@ -93,6 +101,9 @@ struct Parameters {
     field("fps", self.fps);
     field("crf", self.crf);
     field("drop_reference", self.drop_reference);
+    field("interp_frames", self.interp_frames);
+    field("interp_mode", self.interp_mode);
+    field("crossfade_frames", self.crossfade_frames);
   }
 };
 

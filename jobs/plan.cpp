@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <map>
 
 #include <fmt/format.h>
 
@@ -29,6 +30,8 @@ TaskSpec encode_task(const JobPlan& plan, const ClipPlan& clip, JobId job) {
   task.video = clip.video;
   task.reference = clip.reference;
   task.output = clip.output;
+  task.keep_latents = clip.keep_latents;
+  task.reuse_latents = clip.reuse_latents;
   task.provenance = clip.provenance;
   task.priority = plan.priority;
   task.features = plan.features;
@@ -39,10 +42,65 @@ TaskSpec decode_task(const JobPlan& plan, const TaskSpec& encode) {
   TaskSpec task = encode;
   task.id = new_id<TaskId>();
   task.kind = TaskKind::kDecodeVideo;
-  task.key = video_key({encode.key}, plan.models, encode.parameters);
+  task.key = video_key(encode.key, plan.models, encode.parameters);
+  task.keep_latents.reset();
   task.needs = {encode.id};
   return task;
 }
+
+// `encodes`: by ClipPlan::output.relative.
+Result<TaskSpec> film_task(const JobPlan& plan, const FilmPlan& film, JobId job,
+                           const std::map<std::string, TaskId>& encodes) {
+  TaskSpec task;
+  task.id = new_id<TaskId>();
+  task.job = job;
+  task.kind = TaskKind::kDecodeVideo;
+  task.name = film.output.relative;
+  task.key = film.key;
+  task.model_set = plan.models.id;
+  task.parameters = film.parameters;
+  task.output = film.output;
+  task.provenance = film.provenance;
+  task.priority = plan.priority;
+  for (const auto& part : film.parts) {
+    Segment segment{part.name, {}, part.saved};
+    if (!part.clip.empty()) {
+      const auto encode = encodes.find(part.clip);
+      if (encode == encodes.end()) {
+        return Status(StatusCode::kInvalidArgument,
+                      fmt::format("{}: its part {} is no clip of the plan", task.name, part.clip));
+      }
+      segment.encode = encode->second;
+      task.needs.push_back(encode->second);
+    }
+    task.segments.push_back(std::move(segment));
+  }
+  if (!task.segments.empty()) return task;
+  return Status(StatusCode::kInvalidArgument, fmt::format("{}: a film of no clips", task.name));
+}
+
+// The outputs of a plan and what they are made from.
+class Outputs {
+ public:
+  // kInvalidArgument unless the path is safe and new; `source` is for messages.
+  [[nodiscard]] Status add(const OutputTarget& output, const std::string& source) {
+    if (!is_safe_relative(output.relative)) {
+      return {StatusCode::kInvalidArgument,
+              fmt::format("{}: output path '{}' is not below the output folder", source, output.relative)};
+    }
+    const auto [place, inserted] =
+        by_path_.emplace(folded(output.relative) + (output.save_video ? "" : " (latents)"), source);
+    if (inserted) return {};
+    return {
+        StatusCode::kInvalidArgument,
+        fmt::format("{} and {} would both be written to {}.mp4: rename one of them or give them outputs of "
+                    "their own in a manifest",
+                    place->second, source, output.relative)};
+  }
+
+ private:
+  std::map<std::string, std::string> by_path_;
+};
 
 }  // namespace
 
@@ -59,25 +117,21 @@ bool is_safe_relative(const std::string& path) {
 
 Result<std::vector<TaskSpec>> make_tasks(const JobPlan& plan, JobId job) {
   std::vector<TaskSpec> tasks;
-  tasks.reserve(plan.clips.size() * 2);
-  std::map<std::string, const ClipPlan*> by_output;
+  tasks.reserve(plan.clips.size() * 2 + plan.films.size());
+  Outputs outputs;
+  std::map<std::string, TaskId> encodes;
   for (const auto& clip : plan.clips) {
     if (Status bad = validate(clip.parameters); !bad.ok()) return bad.prefixed(clip.video.path);
-    if (!is_safe_relative(clip.output.relative)) {
-      return Status(StatusCode::kInvalidArgument,
-                    fmt::format("{}: output path '{}' is not below the output folder", clip.video.path,
-                                clip.output.relative));
-    }
-    const auto [place, inserted] = by_output.emplace(folded(clip.output.relative), &clip);
-    if (!inserted) {
-      return Status(
-          StatusCode::kInvalidArgument,
-          fmt::format("{} and {} would both be written to {}.mp4: rename one of them or give them outputs of "
-                      "their own in a manifest",
-                      place->second->video.path, clip.video.path, clip.output.relative));
-    }
+    RETURN_IF_ERROR(outputs.add(clip.output, clip.video.path));
     tasks.push_back(encode_task(plan, clip, job));
-    tasks.push_back(decode_task(plan, tasks.back()));
+    encodes.emplace(clip.output.relative, tasks.back().id);
+    if (clip.output.save_video) tasks.push_back(decode_task(plan, tasks.back()));
+  }
+  for (const auto& film : plan.films) {
+    if (Status bad = validate(film.parameters); !bad.ok()) return bad.prefixed(film.output.relative);
+    RETURN_IF_ERROR(outputs.add(film.output, "the film " + film.output.relative));
+    ASSIGN_OR_RETURN(TaskSpec task, film_task(plan, film, job, encodes));
+    tasks.push_back(std::move(task));
   }
   return tasks;
 }

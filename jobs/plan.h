@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,13 +16,49 @@ struct ClipPlan {
   FileRef video;
   FileRef reference;
   Parameters parameters;
-  OutputTarget output;
+  OutputTarget output;  // without save_video: only its latents are made
+  std::optional<LatentsTarget> keep_latents;
+  bool reuse_latents = false;
   std::map<std::string, std::string> provenance;
 
   template <typename Self, typename Fields>
   static void fields(Self& self, Fields& field) {
     field("video", self.video);
     field("reference", self.reference);
+    field("parameters", self.parameters);
+    field("output", self.output);
+    field("keep_latents", self.keep_latents);
+    field("reuse_latents", self.reuse_latents);
+    field("provenance", self.provenance);
+  }
+};
+
+// A piece of a film: a clip of the same plan, or latents that are there.
+struct FilmPart {
+  std::string name;
+  std::string clip;  // ClipPlan::output.relative; empty: `saved`
+  SavedLatents saved;
+
+  template <typename Self, typename Fields>
+  static void fields(Self& self, Fields& field) {
+    field("name", self.name);
+    field("clip", self.clip);
+    field("saved", self.saved);
+  }
+};
+
+// A video joined from the latents of clips, in order.
+struct FilmPlan {
+  std::vector<FilmPart> parts;
+  Digest key;  // film_key()
+  Parameters parameters;
+  OutputTarget output;
+  std::map<std::string, std::string> provenance;
+
+  template <typename Self, typename Fields>
+  static void fields(Self& self, Fields& field) {
+    field("parts", self.parts);
+    field("key", self.key);
     field("parameters", self.parameters);
     field("output", self.output);
     field("provenance", self.provenance);
@@ -33,6 +70,7 @@ struct JobPlan {
   std::string name;
   ModelSet models;
   std::vector<ClipPlan> clips;
+  std::vector<FilmPlan> films;
   std::int32_t priority = 0;
   FeaturePolicy features;
 
@@ -41,14 +79,15 @@ struct JobPlan {
     field("name", self.name);
     field("models", self.models);
     field("clips", self.clips);
+    field("films", self.films);
     field("priority", self.priority);
     field("features", self.features);
   }
 };
 
-// The tasks of a plan: for every clip an encode and the decode that needs it, with fresh ids.
-// kInvalidArgument: a parameter out of range, an unsafe output path, or two clips with one output (both
-// named).
+// The tasks of a plan: for every clip an encode and the decode that needs it, for every film a decode that
+// needs its clips' encodes, with fresh ids. kInvalidArgument: a parameter out of range, an unsafe output
+// path, two videos with one output (both named), or a film without parts or of a clip that is not there.
 [[nodiscard]] Result<std::vector<TaskSpec>> make_tasks(const JobPlan& plan, JobId job);
 
 // True for a relative path of plain components: no "..", no leading '/', no NUL, no empty component.

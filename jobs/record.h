@@ -8,14 +8,37 @@
 
 namespace mimicfleet::jobs {
 
+// A piece of a film: which clip or word, and where its latents came from.
+struct RecordPart {
+  std::string name;
+  Digest latents;           // TaskSpec::key of the encode; zero: not known
+  std::int32_t frames = 0;  // of the latents, the reference frame included
+  FileRef driving;          // empty if the latents came out of a file
+  std::string saved;        // path of that file
+  std::string encode_worker;
+  std::uint32_t encode_attempt = 0;
+
+  template <typename Self, typename Fields>
+  static void fields(Self& self, Fields& field) {
+    field("name", self.name);
+    field("latents", self.latents);
+    field("frames", self.frames);
+    field("driving", self.driving);
+    field("saved", self.saved);
+    field("encode_worker", self.encode_worker);
+    field("encode_attempt", self.encode_attempt);
+  }
+};
+
 // `<output>.json` beside every video: how it was made and what it must hash to. docs/outputs.md describes it.
 struct OutputRecord {
   std::uint32_t version = 1;
   std::string program;  // "mimicfleet 0.1.0"
   Digest key;           // TaskSpec::key of the decode: equal keys need no second run
   FileRef video;        // the MP4: path relative to the output folder, digest, size
-  FileRef driving;
+  FileRef driving;      // of a film these two are empty, and `parts` lists its clips
   FileRef reference;
+  std::vector<RecordPart> parts;
   ModelSet models;
   Parameters parameters;
   std::map<std::string, std::string> provenance;
@@ -25,7 +48,7 @@ struct OutputRecord {
   std::int64_t unet_evaluations = 0;  // steps x passes x tiles
   std::int32_t tiles = 0;
   NumericsClass numerics;
-  std::vector<StageTiming> stages;   // of both tasks
+  std::vector<StageTiming> stages;   // of both tasks; of a film without its encodes
   std::vector<FeatureUse> features;  // how the encode came by each
   std::string encode_worker;
   std::string decode_worker;
@@ -41,6 +64,7 @@ struct OutputRecord {
     field("video", self.video);
     field("driving", self.driving);
     field("reference", self.reference);
+    field("parts", self.parts);
     field("models", self.models);
     field("parameters", self.parameters);
     field("provenance", self.provenance);

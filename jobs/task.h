@@ -19,7 +19,7 @@ namespace mimicfleet::jobs {
 
 // A job is what a user submits; its tasks are what workers do. Each video makes one kEncodeLatents (pose,
 // conditioning, sampling) and one kDecodeVideo (VAE, H.264); a decode may also join the latents of many
-// encodes.
+// encodes and files into one film.
 using TaskId = Id<struct TaskTag>;
 
 enum class TaskKind { kEncodeLatents, kDecodeVideo };
@@ -48,7 +48,6 @@ struct OutputTarget {
   std::string nonce;
   bool save_video = true;
   bool save_latents = false;
-  bool latents_fp16 = false;
   bool save_frames = false;
 
   template <typename Self, typename Fields>
@@ -58,8 +57,59 @@ struct OutputTarget {
     field("nonce", self.nonce);
     field("save_video", self.save_video);
     field("save_latents", self.save_latents);
-    field("latents_fp16", self.latents_fp16);
     field("save_frames", self.save_frames);
+  }
+};
+
+// Where an encode keeps its latents for good, in half precision: `directory`/`relative`, with the nonce of
+// `directory` as in OutputTarget.
+struct LatentsTarget {
+  std::string directory;
+  std::string relative;  // with suffix; else as OutputTarget::relative
+  std::string nonce;
+
+  template <typename Self, typename Fields>
+  static void fields(Self& self, Fields& field) {
+    field("directory", self.directory);
+    field("relative", self.relative);
+    field("nonce", self.nonce);
+  }
+};
+
+// Latents that lie in a file (docs/latent_format.md), as its header describes them. What it does not say is
+// empty, zero or 0: the original kept neither keys nor digests.
+struct SavedLatents {
+  FileRef file;
+  Digest key;  // TaskSpec::key of their encode
+  Digest vae;
+  std::int32_t frames = 0;  // the reference frame included
+  std::int32_t width = 0;   // of the video
+  std::int32_t height = 0;
+  double fps = 0;
+
+  template <typename Self, typename Fields>
+  static void fields(Self& self, Fields& field) {
+    field("file", self.file);
+    field("key", self.key);
+    field("vae", self.vae);
+    field("frames", self.frames);
+    field("width", self.width);
+    field("height", self.height);
+    field("fps", self.fps);
+  }
+};
+
+// A piece of a film, which is a video joined from the latents of clips.
+struct Segment {
+  std::string name;  // of the clip or word
+  TaskId encode;     // makes its latents; nil: they are `saved`
+  SavedLatents saved;
+
+  template <typename Self, typename Fields>
+  static void fields(Self& self, Fields& field) {
+    field("name", self.name);
+    field("encode", self.encode);
+    field("saved", self.saved);
   }
 };
 
@@ -70,11 +120,15 @@ struct TaskSpec {
   TaskKind kind = TaskKind::kEncodeLatents;
   std::string name;           // for people: the output's relative path
   Digest key;                 // names what it makes, apart from the numerics class
-  std::vector<TaskId> needs;  // tasks whose latents it takes, in order
+  std::vector<TaskId> needs;  // tasks whose latents it takes, in order; of a film maybe one several times
   Digest model_set;
   Parameters parameters;
-  FileRef video;      // kEncodeLatents
-  FileRef reference;  // kEncodeLatents
+  FileRef video;                              // kEncodeLatents
+  FileRef reference;                          // kEncodeLatents
+  std::optional<LatentsTarget> keep_latents;  // kEncodeLatents
+  bool reuse_latents =
+      false;  // kEncodeLatents: what a worker of the same numerics class holds is not made again
+  std::vector<Segment> segments;  // kDecodeVideo: of a film; none: the video of its one encode
   OutputTarget output;
   std::map<std::string, std::string> provenance;  // parameter -> flag | config | defaults | built-in
   std::int32_t priority = 0;
@@ -92,6 +146,9 @@ struct TaskSpec {
     field("parameters", self.parameters);
     field("video", self.video);
     field("reference", self.reference);
+    field("keep_latents", self.keep_latents);
+    field("reuse_latents", self.reuse_latents);
+    field("segments", self.segments);
     field("output", self.output);
     field("provenance", self.provenance);
     field("priority", self.priority);
@@ -134,8 +191,9 @@ struct StageTiming {
 
 // What a worker reports of a finished attempt; becomes part of the output's record.
 struct TaskResult {
-  std::optional<ArtefactRef> latents;  // kEncodeLatents
-  std::optional<FileRef> video;        // kDecodeVideo: path below the output folder
+  std::optional<ArtefactRef> latents;    // kEncodeLatents
+  std::optional<FileRef> saved_latents;  // kEncodeLatents with keep_latents
+  std::optional<FileRef> video;          // kDecodeVideo: path below the output folder
   std::int32_t frames = 0;
   std::int32_t width = 0;
   std::int32_t height = 0;
@@ -152,6 +210,7 @@ struct TaskResult {
   template <typename Self, typename Fields>
   static void fields(Self& self, Fields& field) {
     field("latents", self.latents);
+    field("saved_latents", self.saved_latents);
     field("video", self.video);
     field("frames", self.frames);
     field("width", self.width);

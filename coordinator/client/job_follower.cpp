@@ -15,20 +15,26 @@ constexpr std::chrono::milliseconds kSubmitPatience{60'000};
 
 Result<jobs::JobAccepted> submit_job(Connection& connection, const jobs::JobPlan& plan) {
   jobs::JobAccepted accepted;
-  const std::size_t clips = plan.clips.size();
-  for (std::size_t first = 0; first == 0 || first < clips; first += jobs::JobSubmit::kClipsPerPart) {
-    const std::size_t end = std::min(clips, first + jobs::JobSubmit::kClipsPerPart);
+  std::size_t clip = 0;
+  std::size_t film = 0;
+  do {
     jobs::JobSubmit part;
     part.job = accepted.job;
     part.plan.name = plan.name;
     part.plan.models = plan.models;
     part.plan.priority = plan.priority;
     part.plan.features = plan.features;
-    part.plan.clips.assign(plan.clips.begin() + static_cast<std::ptrdiff_t>(first),
-                           plan.clips.begin() + static_cast<std::ptrdiff_t>(end));
-    part.last = end == clips;
+    for (std::size_t size = 0; clip < plan.clips.size() && size < jobs::JobSubmit::kClipsPerPart; ++size) {
+      part.plan.clips.push_back(plan.clips[clip++]);
+    }
+    for (std::size_t size = part.plan.clips.size();
+         film < plan.films.size() && size < jobs::JobSubmit::kClipsPerPart; ++film) {
+      size += plan.films[film].parts.size() + 1;
+      part.plan.films.push_back(plan.films[film]);
+    }
+    part.last = clip == plan.clips.size() && film == plan.films.size();
     ASSIGN_OR_RETURN(accepted, connection.call<jobs::JobAccepted>(part, kSubmitPatience));
-  }
+  } while (clip < plan.clips.size() || film < plan.films.size());
   return accepted;
 }
 

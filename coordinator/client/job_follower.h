@@ -10,7 +10,7 @@
 
 namespace mimicfleet::coordinator {
 
-// Sends a job in parts of at most JobSubmit::kClipsPerPart clips.
+// Sends a job in parts of at most JobSubmit::kClipsPerPart clips or segments (one film may exceed that).
 [[nodiscard]] Result<jobs::JobAccepted> submit_job(Connection& connection, const jobs::JobPlan& plan);
 
 // How a job stands now.

@@ -45,17 +45,18 @@ Status set_real(Parameters& parameters, std::string_view text) {
   return {};
 }
 
+constexpr const char* choices(jobs::SchedulerKind) { return "euler or lcm"; }
+constexpr const char* choices(jobs::Retarget) { return "graft or rescale"; }
+constexpr const char* choices(jobs::Precision) { return "auto, fp32, bf16 or fp16"; }
+constexpr const char* choices(jobs::DropReference) { return "none, first or each"; }
+constexpr const char* choices(jobs::InterpMode) { return "linear or slerp"; }
+
 template <auto member>
 Status set_named(Parameters& parameters, std::string_view text) {
   auto& target = parameters.*member;
   using E = std::remove_reference_t<decltype(target)>;
   const std::optional<E> value = enum_from(text, static_cast<E*>(nullptr));
-  if (!value) {
-    const char* choices = std::is_same_v<E, jobs::SchedulerKind> ? "euler or lcm"
-                          : std::is_same_v<E, jobs::Retarget>    ? "graft or rescale"
-                                                                 : "auto, fp32, bf16 or fp16";
-    return refused(text, choices);
-  }
+  if (!value) return refused(text, choices(target));
   target = *value;
   return {};
 }
@@ -173,6 +174,13 @@ std::vector<Setting> make_settings() {
       make("seed", set_whole<&P::seed>, "N", "of the noise"),
       make("noise_aug_strength", set_real<&P::noise_aug_strength>, "X", "noise added to the reference image"),
       make("decode_chunk_size", set_whole<&P::decode_chunk_size>, "N", "frames that the VAE decodes at once"),
+      with_flag("drop-reference-frames",
+                make("drop_reference", set_named<&P::drop_reference>, "none|first|each",
+                     "reference frames that are left out: of a film none, its first or each clip's")),
+      make("interp_frames", set_whole<&P::interp_frames>, "N", "frames put in between two clips of a film"),
+      make("interp_mode", set_named<&P::interp_mode>, "linear|slerp", "how these, or a cross-fade, are made"),
+      make("crossfade_frames", set_whole<&P::crossfade_frames>, "N",
+           "frames in which two clips of a film overlap"),
       make("retarget", set_named<&P::retarget>, "graft|rescale",
            "how poses are fitted to the reference body"),
       make("precision", set_named<&P::precision>, "auto|fp32|bf16|fp16",

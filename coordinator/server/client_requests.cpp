@@ -16,6 +16,7 @@ namespace mimicfleet::coordinator {
 namespace {
 
 constexpr std::uint32_t kTasksPerPage = 200;
+constexpr std::size_t kSegmentsPerPage = 2000;  // a film of many clips makes a long task
 constexpr std::uint32_t kEventsPerPage = 2000;
 constexpr std::size_t kAssemblingJobs = 64;
 
@@ -28,6 +29,11 @@ std::string host_name() {
 std::int64_t wall_ms() {
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+}
+
+// What a user asked for: a video, or latents that are kept and of which no video is made.
+bool is_result(const Task& task) {
+  return task.spec.kind == TaskKind::kDecodeVideo || task.needed_by.empty();
 }
 
 }  // namespace
@@ -97,8 +103,9 @@ void Server::on_job_submit(const wire::Envelope& request, const std::string& pee
       return refuse(peer, request,
                     Status(StatusCode::kNotFound, "no such job is being submitted: submit it again"));
     }
-    auto& clips = part->second.clips;
-    std::move(submit->plan.clips.begin(), submit->plan.clips.end(), std::back_inserter(clips));
+    jobs::JobPlan& plan = part->second;
+    std::move(submit->plan.clips.begin(), submit->plan.clips.end(), std::back_inserter(plan.clips));
+    std::move(submit->plan.films.begin(), submit->plan.films.end(), std::back_inserter(plan.films));
   }
   submitted_[request.request] = id;
   if (!submit->last) return reply(peer, request, jobs::JobAccepted{id, 0});
@@ -111,7 +118,8 @@ void Server::on_job_submit(const wire::Envelope& request, const std::string& pee
     return refuse(peer, request, job.status());
   }
   ++state_.next_job_number;
-  log::info("job {}: {} clips from {}", job->number, plan.clips.size(), log::printable(plan.name));
+  log::info("job {}: {} clips and {} films from {}", job->number, plan.clips.size(), plan.films.size(),
+            log::printable(plan.name));
   apply(JobSubmitted{*job, std::move(tasks)});
   reply(peer, request, jobs::JobAccepted{id, job->number});
 }
@@ -142,8 +150,7 @@ jobs::JobSummary Server::summary_of(const Job& job) const {
   summary.age_seconds = static_cast<double>(wall_ms() - job.submitted_wall_ms) / 1000;
   for (const TaskId& id : job.tasks) {
     const Task& task = state_.tasks.at(id);
-    if (task.spec.kind != TaskKind::kDecodeVideo) continue;
-    ++count(summary.videos, task.state);
+    if (is_result(task)) ++count(summary.videos, task.state);
   }
   const auto& counts = job.counts;
   if (job.ended) {
@@ -214,10 +221,15 @@ void Server::on_task_list(const wire::Envelope& request, const std::string& peer
   if (job == state_.jobs.end()) return refuse(peer, request, Status(StatusCode::kNotFound, "no such job"));
   jobs::TaskList list;
   const std::uint32_t count = std::min(wanted->count, kTasksPerPage);
+  std::size_t segments = 0;
   for (const TaskId& id : job->second.tasks) {
     const Task& task = state_.tasks.at(id);
     if (wanted->only_unfinished && is_terminal(task.state)) continue;
-    if (list.total >= wanted->first && list.tasks.size() < count) list.tasks.push_back(info_of(task));
+    const bool fits = list.tasks.size() < count && segments < kSegmentsPerPage;
+    if (list.total >= wanted->first && fits) {
+      list.tasks.push_back(info_of(task));
+      segments += task.spec.segments.size();
+    }
     ++list.total;
   }
   reply(peer, request, list);

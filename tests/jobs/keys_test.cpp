@@ -99,7 +99,23 @@ TEST(Keys, FieldsCannotRunIntoEachOther) {
 TEST(Keys, TheOrderOfLatentsCounts) {
   const Digest a = sha256("a");
   const Digest b = sha256("b");
-  EXPECT_NE(video_key({a, b}, {}, {}), video_key({b, a}, {}, {}));
+  EXPECT_NE(film_key({a, b}, {}, {}), film_key({b, a}, {}, {}));
+}
+
+TEST(Keys, AFilmOfOneClipIsNotTheClipsVideo) {
+  EXPECT_NE(film_key({sha256("a")}, {}, {}), video_key(sha256("a"), {}, {}));
+}
+
+TEST(Keys, HowClipsAreJoinedCountsOnlyWhereItChangesFrames) {
+  const std::vector<Digest> latents = {sha256("a"), sha256("b")};
+  Parameters slerp;
+  slerp.interp_mode = InterpMode::kSlerp;
+  EXPECT_EQ(film_key(latents, {}, {}), film_key(latents, {}, slerp));
+  Parameters linear;
+  linear.interp_frames = slerp.interp_frames = 3;
+  EXPECT_NE(film_key(latents, {}, {}), film_key(latents, {}, linear));
+  EXPECT_NE(film_key(latents, {}, slerp), film_key(latents, {}, linear));
+  EXPECT_EQ(video_key(latents[0], {}, {}), video_key(latents[0], {}, linear));
 }
 
 }  // namespace

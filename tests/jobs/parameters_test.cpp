@@ -48,6 +48,14 @@ TEST(Parameters, AResolutionThatTheModelsDoNotAcceptNamesANearOne) {
   EXPECT_THAT(validate(parameters).message(), HasSubstr("height 200"));
 }
 
+TEST(Parameters, AJoinHasFramesPutInOrIsFadedOver) {
+  Parameters parameters;
+  parameters.interp_frames = 3;
+  EXPECT_EQ(validate(parameters), Status());
+  parameters.crossfade_frames = 2;
+  EXPECT_THAT(validate(parameters).message(), HasSubstr("--crossfade-frames 2 is not possible"));
+}
+
 TEST(Parameters, SchedulersAreNamedAsTheOriginalsScriptsDo) {
   const auto scheduler = [](std::string_view name) {
     return enum_from(name, static_cast<SchedulerKind*>(nullptr));

@@ -120,8 +120,7 @@ Status Decoding::save_latents() const {
   if (inputs_.latents.size() != 1) return {};
   const auto& input = lease_.inputs[0];
   const auto& latents = inputs_.latents[0];
-  at::Tensor values = to_tensor(latents);
-  if (lease_.spec.output.latents_fp16) values = values.to(at::kHalf);
+  const at::Tensor values = to_tensor(latents);
   const std::string bytes =
       latents_to_bytes(values, {{"format", "mimicfleet.latents.1"},
                                 {"video_name", std::filesystem::path(input.driving.path).filename()},
