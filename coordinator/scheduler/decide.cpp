@@ -107,7 +107,7 @@ void Handler::operator()(const jobs::WorkerHello& hello) const {
   worker.last_heard = now;
   if (is_new) change.log("worker_joined", worker, hello.device);
   worker.hello.features.clear();  // known to `affinity`
-  for (const auto& artefact : hello.artefacts) state.holders[artefact.content].insert(hello.worker);
+  for (const auto& artefact : hello.artefacts) change.note_holder(artefact, hello.worker);
   for (const auto& feature : hello.features) {
     state.affinity.note(feature.tag, hello.worker, feature.made_seconds);
   }
@@ -181,7 +181,7 @@ void Handler::operator()(const jobs::TaskFailed& failed) const {
     takes_no_more(failed.worker);
   } else if (!failed.lost_inputs.empty()) {
     change.log("inputs_lost", *task, failed.status.message());
-    for (const Digest& content : failed.lost_inputs) state.holders.erase(content);
+    for (const Digest& content : failed.lost_inputs) change.lose_latents(content);
     change.release(*task);
   } else {
     change.fail(*task, failed.status);

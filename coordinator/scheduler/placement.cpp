@@ -83,7 +83,7 @@ Place best_of(const std::vector<Place>& places, const State& state, const Task& 
 
 bool inputs_held(const State& state, const Task& task) {
   return std::all_of(task.spec.needs.begin(), task.spec.needs.end(),
-                     [&](const TaskId& need) { return is_held(state, state.tasks.at(need)); });
+                     [&](const TaskId& need) { return is_available(state, state.tasks.at(need), task); });
 }
 
 bool another_fits(const State& state, const Worker& worker, const Task& task) {
@@ -112,8 +112,20 @@ std::string misfit(const Worker& worker, const Task& task) {
   return "";
 }
 
-bool is_held(const State& state, const Task& encode) {
+bool is_available(const State& state, const Task& encode, const Task& user) {
+  if (encode.result.saved_latents && !user.spec.segments.empty()) return true;
   return encode.result.latents && state.holders.contains(encode.result.latents->content);
+}
+
+const jobs::ArtefactRef* held_latents(const State& state, const Digest& key,
+                                      const jobs::NumericsClass* numerics) {
+  const auto made = state.made.find(key);
+  if (made == state.made.end()) return nullptr;
+  for (const auto& artefact : made->second) {
+    const bool fits = numerics == nullptr || artefact.numerics == *numerics;
+    if (fits && state.holders.contains(artefact.content)) return &artefact;
+  }
+  return nullptr;
 }
 
 std::uint32_t free_slots(const Worker& worker) {

@@ -13,8 +13,13 @@ namespace mimicfleet::coordinator {
 // How many more leases a worker can hold now.
 [[nodiscard]] std::uint32_t free_slots(const Worker& worker);
 
-// True if a worker that is there holds the latents of a finished encode.
-[[nodiscard]] bool is_held(const State& state, const Task& encode);
+// True if `user` can have the latents of a finished encode: a worker that is there holds them, or a file does
+// and `user` is a film, for which its half precision is good enough.
+[[nodiscard]] bool is_available(const State& state, const Task& encode, const Task& user);
+
+// What a worker that is there holds of an encode with this key, made in this numerics class (any if null).
+[[nodiscard]] const jobs::ArtefactRef* held_latents(const State& state, const Digest& key,
+                                                    const jobs::NumericsClass* numerics);
 
 // The worker that has most of what a task needs: features in its cache, or latents.
 struct Place {

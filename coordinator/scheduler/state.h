@@ -125,7 +125,8 @@ struct State {
   std::map<WorkerId, Worker> workers;
   std::set<ReadyOrder> ready;
   std::set<TaskId> running;
-  std::map<Digest, std::set<WorkerId>> holders;  // content of an artefact -> workers that have it
+  std::map<Digest, std::set<WorkerId>> holders;           // content of an artefact -> workers that have it
+  std::map<Digest, std::vector<jobs::ArtefactRef>> made;  // key of an encode -> what may be held of it
   Affinity affinity;
 };
 

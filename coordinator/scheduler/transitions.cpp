@@ -92,7 +92,7 @@ void Transitions::commit(Task& task, const jobs::TaskResult& result) {
   task.run_seconds = to_seconds(now_ - task.leased_at);
   if (const auto worker = state_.workers.find(task.worker); worker != state_.workers.end()) {
     ++worker->second.tasks_done;
-    if (result.latents) state_.holders[result.latents->content].insert(task.worker);
+    if (result.latents) note_holder(*result.latents, task.worker);
     for (const auto& use : result.features) {
       if (use.kept) state_.affinity.note(use.tag, task.worker, use.made_seconds);
     }
@@ -176,7 +176,29 @@ void Transitions::forget_worker(const Worker& worker, bool lost) {
     holder = holder->second.empty() ? state_.holders.erase(holder) : std::next(holder);
   }
   state_.affinity.forget(id);
+  for (auto made = state_.made.begin(); made != state_.made.end();) {
+    std::erase_if(made->second, [&](const auto& ref) { return !state_.holders.contains(ref.content); });
+    made = made->second.empty() ? state_.made.erase(made) : std::next(made);
+  }
   state_.workers.erase(id);
+}
+
+void Transitions::note_holder(const jobs::ArtefactRef& artefact, WorkerId worker) {
+  state_.holders[artefact.content].insert(worker);
+  auto& made = state_.made[artefact.key];
+  const bool known = std::any_of(made.begin(), made.end(),
+                                 [&](const auto& other) { return other.content == artefact.content; });
+  if (!known) made.push_back(artefact);
+}
+
+void Transitions::lose_latents(const Digest& content) {
+  state_.holders.erase(content);
+  for (auto& [id, task] : state_.tasks) {
+    if (!task.result.latents || task.result.latents->content != content || !task.result.saved_latents)
+      continue;
+    task.result.saved_latents.reset();
+    decision_.changed_tasks.push_back(id);
+  }
 }
 
 void Transitions::expire_leases() {
@@ -207,7 +229,7 @@ void Transitions::postpone(Duration by) {
 bool Transitions::inputs_available(Task& task) {
   std::vector<TaskId> lost;
   for (const TaskId& need : task.spec.needs) {
-    if (!is_held(state_, state_.tasks.at(need))) lost.push_back(need);
+    if (!is_available(state_, state_.tasks.at(need), task)) lost.push_back(need);
   }
   if (lost.empty()) return true;
   for (const TaskId& id : lost) {
@@ -224,19 +246,39 @@ bool Transitions::inputs_available(Task& task) {
   return false;
 }
 
+std::vector<std::string> Transitions::endpoints_of_holders(const Digest& content) const {
+  std::vector<std::string> endpoints;
+  const auto holders = state_.holders.find(content);
+  if (holders == state_.holders.end()) return endpoints;
+  for (const WorkerId& holder : holders->second) {
+    endpoints.push_back(state_.workers.at(holder).hello.data_endpoint);
+  }
+  return endpoints;
+}
+
 jobs::TaskInput Transitions::input_of(const TaskId& need) const {
   const Task& encode = state_.tasks.at(need);
   jobs::TaskInput input;
   input.artefact = *encode.result.latents;
-  for (const WorkerId& holder : state_.holders.at(input.artefact.content)) {
-    input.holders.push_back(state_.workers.at(holder).hello.data_endpoint);
-  }
+  input.holders = endpoints_of_holders(input.artefact.content);
+  input.saved = encode.result.saved_latents;
   input.made_by = encode.result;
   input.made_by_worker = encode.worker_name;
   input.made_by_attempt = encode.attempt;
   input.driving = encode.spec.video;
   input.reference = encode.spec.reference;
   return input;
+}
+
+std::vector<jobs::TaskInput> Transitions::inputs_of(const Task& task, const Worker& worker) const {
+  std::vector<jobs::TaskInput> inputs;
+  for (const TaskId& need : task.spec.needs) inputs.push_back(input_of(need));
+  if (!task.spec.reuse_latents) return inputs;
+  if (const auto* made = held_latents(state_, task.spec.key, &worker.hello.numerics)) {
+    inputs.emplace_back().artefact = *made;
+    inputs.back().holders = endpoints_of_holders(made->content);
+  }
+  return inputs;
 }
 
 void Transitions::grant(Task& task, Worker& worker) {
@@ -255,7 +297,7 @@ void Transitions::grant(Task& task, Worker& worker) {
   grant.lease.attempt = task.attempt;
   grant.lease.spec = task.spec;
   grant.lease.models = state_.jobs.at(task.spec.job).models;
-  for (const TaskId& need : task.spec.needs) grant.lease.inputs.push_back(input_of(need));
+  grant.lease.inputs = inputs_of(task, worker);
   decision_.grants.push_back(std::move(grant));
 }
 

@@ -36,6 +36,9 @@ class Transitions {
   void end_job_if_over(Job& job);
   // Takes back the leases of a worker and removes it. `lost` leases count as failures.
   void forget_worker(const Worker& worker, bool lost);
+  void note_holder(const jobs::ArtefactRef& artefact, WorkerId worker);
+  // Nobody could deliver it, not even out of a file.
+  void lose_latents(const Digest& content);
   void expire_leases();
   void postpone(Duration by);
   // Gives ready tasks to workers with free slots.
@@ -52,7 +55,9 @@ class Transitions {
   // False if latents that the task needs have no holder left; their encodes are then ready again.
   bool inputs_available(Task& task);
   void grant(Task& task, Worker& worker);
+  [[nodiscard]] std::vector<std::string> endpoints_of_holders(const Digest& content) const;
   [[nodiscard]] jobs::TaskInput input_of(const TaskId& need) const;
+  [[nodiscard]] std::vector<jobs::TaskInput> inputs_of(const Task& task, const Worker& worker) const;
   jobs::Event& add_event(std::string_view kind, std::string detail);
 
   State& state_;

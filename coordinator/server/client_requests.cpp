@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "common/log.h"
+#include "coordinator/scheduler/placement.h"
 #include "coordinator/scheduler/transitions.h"
 #include "coordinator/server/selector.h"
 #include "coordinator/server/server.h"
@@ -250,6 +251,21 @@ void Server::on_events(const wire::Envelope& request, const std::string& peer) {
     if (wanted_event) answer.events.push_back(event);
   }
   reply(peer, request, answer);
+}
+
+void Server::on_held_latents(const wire::Envelope& request, const std::string& peer) {
+  const auto wanted = wire::body_as<jobs::HeldLatentsRequest>(request);
+  if (!wanted.ok()) return refuse(peer, request, wanted.status());
+  jobs::HeldLatents held;
+  for (const Digest& key : wanted->keys) {
+    const auto* latents = held_latents(state_, key, nullptr);
+    if (latents == nullptr) {
+      held.workers.emplace_back();
+    } else {
+      held.workers.push_back(state_.workers.at(*state_.holders.at(latents->content).begin()).hello.name);
+    }
+  }
+  reply(peer, request, held);
 }
 
 void Server::on_worker_list(const wire::Envelope& request, const std::string& peer) {

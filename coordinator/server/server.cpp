@@ -55,6 +55,7 @@ const std::map<std::string_view, Server::Handler>& Server::handlers() {
       {jobs::JobRetry::kType, &Server::on_job_retry},
       {jobs::TaskListRequest::kType, &Server::on_task_list},
       {jobs::EventsRequest::kType, &Server::on_events},
+      {jobs::HeldLatentsRequest::kType, &Server::on_held_latents},
       {jobs::WorkerListRequest::kType, &Server::on_worker_list},
       {jobs::WorkerStop::kType, &Server::on_worker_stop},
       {jobs::FeatureQuery::kType, &Server::on_feature_query},

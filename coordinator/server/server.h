@@ -69,6 +69,7 @@ class Server {
   void on_job_retry(const wire::Envelope& request, const std::string& peer);
   void on_task_list(const wire::Envelope& request, const std::string& peer);
   void on_events(const wire::Envelope& request, const std::string& peer);
+  void on_held_latents(const wire::Envelope& request, const std::string& peer);
   void on_worker_list(const wire::Envelope& request, const std::string& peer);
   void on_feature_query(const wire::Envelope& request, const std::string& peer);
   void on_worker_stop(const wire::Envelope& request, const std::string& peer);
