@@ -173,6 +173,21 @@ Result<jobs::ArtefactRef> ArtefactStore::put(const Digest& key, const jobs::Nume
   return ref;
 }
 
+bool ArtefactStore::has(const Digest& content) const {
+  const std::lock_guard lock(mutex_);
+  return by_content_.contains(content);
+}
+
+std::optional<jobs::ArtefactRef> ArtefactStore::find(const Digest& key,
+                                                     const jobs::NumericsClass& numerics) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = std::find_if(entries_.begin(), entries_.end(), [&](const Entry& entry) {
+    return entry.ref.key == key && entry.ref.numerics == numerics;
+  });
+  if (found == entries_.end()) return std::nullopt;
+  return found->ref;
+}
+
 Result<std::string> ArtefactStore::read(const Digest& content) {
   ASSIGN_OR_RETURN(const Entry entry, use(content));
   const std::string path = path_of(content);

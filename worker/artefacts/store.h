@@ -4,6 +4,7 @@
 #include <list>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -27,6 +28,12 @@ class ArtefactStore {
   // kResourceExhausted: the disk is full even after making room, or the artefact alone exceeds the capacity.
   [[nodiscard]] Result<jobs::ArtefactRef> put(const Digest& key, const jobs::NumericsClass& numerics,
                                               std::string_view bytes);
+
+  [[nodiscard]] bool has(const Digest& content) const;
+
+  // What an encode with this key made in this numerics class, if it is here.
+  [[nodiscard]] std::optional<jobs::ArtefactRef> find(const Digest& key,
+                                                      const jobs::NumericsClass& numerics) const;
 
   // The whole artefact. kNotFound; kCorruption if the file is not what it was, which removes it.
   [[nodiscard]] Result<std::string> read(const Digest& content);

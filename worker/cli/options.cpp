@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
+#include <functional>
 #include <map>
 
 #include <fmt/format.h>
@@ -10,6 +11,7 @@
 #include "common/cli/command_line.h"
 #include "common/config/byte_size.h"
 #include "common/user_folders.h"
+#include "worker/cli/latents_command.h"
 
 namespace mimicfleet::worker {
 namespace {
@@ -20,6 +22,7 @@ constexpr const char* kExamples = R"(examples:
   worker --models models/ --device cpu --threads 4 --roots /data/clips /data/out
   worker --models models/ --kinds decode_video      only turns latents into videos
   worker cache stats                                what the feature caches of this host's workers hold
+  worker latents import a.pt b.pt --output-dir out/_latents     latents of the original
 
 The coordinator is found by --coordinator, MIMICFLEET_SERVER, or the file that `coordinator serve` writes.
 It ends with 0 when it was asked to leave, 1 when it failed, 2 for a mistake on the command line, 3 when no
@@ -171,7 +174,10 @@ std::optional<int> parse_options(int argc, char** argv, WorkerOptions& options) 
   RawOptions raw;
   add_flags(app, options, raw);
   add_cache_commands(app, options, raw);
+  std::function<int()> chosen;
+  add_latents_command(app, chosen);
   if (const auto code = cli::parse(app, argc, argv)) return code;
+  if (chosen) return chosen();
   if (const Status wrong = read_further(app, raw, options); !wrong.ok()) {
     fmt::print(stderr, "error: {}\n", wrong.message());
     return cli::kExitUsage;

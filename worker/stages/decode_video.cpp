@@ -1,16 +1,14 @@
 #include "worker/stages/decode_video.h"
 
-#include <algorithm>
 #include <filesystem>
-#include <set>
 
-#include <ATen/ops/cat.h>
 #include <fmt/format.h>
 
 #include "common/av/video_writer.h"
 #include "common/clock.h"
 #include "common/files/atomic_file.h"
-#include "worker/artefacts/fetch.h"
+#include "worker/models/svd/decode.h"
+#include "worker/stages/film_latents.h"
 #include "worker/stages/tensor_bytes.h"
 
 namespace mimicfleet::stages {
@@ -30,10 +28,14 @@ class Decoding {
  private:
   [[nodiscard]] Status decode();
   [[nodiscard]] Status write(const at::Tensor& frames, av::VideoWriter& writer);
-  [[nodiscard]] Status save_latents() const;
+  [[nodiscard]] Result<at::Tensor> clip_latents(std::size_t clip);
+  [[nodiscard]] Result<int> all_frames() const;
+  [[nodiscard]] Status save_latents();
+  [[nodiscard]] bool is_film() const { return !lease_.spec.segments.empty(); }
+  [[nodiscard]] double source_fps() const;
   [[nodiscard]] double fps();
-  [[nodiscard]] std::set<std::int64_t> dropped_frames() const;
   [[nodiscard]] jobs::OutputRecord record(const jobs::TaskResult& result) const;
+  [[nodiscard]] std::vector<jobs::RecordPart> parts() const;
 
   Services& services_;
   LoadedModels& models_;
@@ -45,35 +47,25 @@ class Decoding {
   double mux_seconds_ = 0;
 };
 
-double Decoding::fps() {
-  if (lease_.spec.parameters.fps > 0) return lease_.spec.parameters.fps;
-  const double source = lease_.inputs.at(0).made_by.source_fps;
-  if (source > 0) return source;
-  context_.warn(fmt::format("{}: its frame rate is not known; the video has {} frames a second",
-                            lease_.inputs.at(0).driving.path, kFallbackFps));
-  return kFallbackFps;
+double Decoding::source_fps() const {
+  if (is_film() && lease_.spec.segments[0].encode.is_nil()) return lease_.spec.segments[0].saved.fps;
+  return lease_.inputs.at(0).made_by.source_fps;
 }
 
-// Positions among all decoded frames that are references, not part of the film.
-std::set<std::int64_t> Decoding::dropped_frames() const {
-  std::set<std::int64_t> dropped;
-  std::int64_t begin = 0;
-  for (const auto& latents : inputs_.latents) {
-    const auto drop = lease_.spec.parameters.drop_reference;
-    if (drop == jobs::DropReference::kEach || (drop == jobs::DropReference::kFirst && begin == 0)) {
-      dropped.insert(begin);
-    }
-    begin += latents.frames();
-  }
-  return dropped;
+double Decoding::fps() {
+  if (lease_.spec.parameters.fps > 0) return lease_.spec.parameters.fps;
+  if (const double source = source_fps(); source > 0) return source;
+  context_.warn(fmt::format("{}: its frame rate is not known; the video has {} frames a second",
+                            inputs_.latents[0].name, kFallbackFps));
+  return kFallbackFps;
 }
 
 // frames: uint8 [n, 3, H, W]
 Status Decoding::write(const at::Tensor& frames, av::VideoWriter& writer) {
   const Instant begin = SteadyClock().now();
-  const auto dropped = dropped_frames();
+  const bool keeps_first = lease_.spec.parameters.drop_reference == jobs::DropReference::kNone;
   for (std::int64_t i = 0; i < frames.size(0); ++i, ++decoded_) {
-    if (dropped.contains(decoded_)) continue;
+    if (decoded_ == 0 && !keeps_first) continue;  // the reference; a film leaves out later ones by itself
     av::Image image = to_image(frames[i]);
     if (lease_.spec.output.save_frames) {
       RETURN_IF_ERROR(av::write_png(inputs_.outputs.frame_path(static_cast<std::size_t>(written_)), image));
@@ -85,86 +77,124 @@ Status Decoding::write(const at::Tensor& frames, av::VideoWriter& writer) {
   return context_.check_cancelled();
 }
 
+// [1, F, 4, h, w]. As in the original a clip of its own is decoded as it was sampled, a film in half
+// precision.
+Result<at::Tensor> Decoding::clip_latents(std::size_t clip) {
+  ASSIGN_OR_RETURN(const Latents latents, read_latents(services_, inputs_.latents[clip], context_));
+  const at::Tensor values = to_tensor(latents);
+  return is_film() ? values.to(at::kHalf) : values;
+}
+
+Result<int> Decoding::all_frames() const {
+  std::vector<std::int64_t> clips;
+  for (const auto& latents : inputs_.latents) clips.push_back(latents.frames);
+  ASSIGN_OR_RETURN(const std::int64_t frames, Joining(lease_.spec.parameters).film_frames(clips));
+  return static_cast<int>(frames);
+}
+
 Status Decoding::decode() {
-  std::vector<at::Tensor> parts;
-  for (const auto& latents : inputs_.latents) parts.push_back(to_tensor(latents));
-  const at::Tensor latents = parts.size() == 1 ? parts[0] : at::cat(parts, 1);  // [1, F, 4, h, w]
-  const auto total = static_cast<int>(latents.size(1));
-  const av::VideoFormat format{static_cast<int>(inputs_.latents[0].width()),
-                               static_cast<int>(inputs_.latents[0].height()), av::Rational::nearest(fps()),
-                               lease_.spec.parameters.crf};
+  const auto& spec = lease_.spec;
+  ASSIGN_OR_RETURN(const int total, all_frames());
+  const av::VideoFormat format{static_cast<int>(inputs_.latents[0].width),
+                               static_cast<int>(inputs_.latents[0].height), av::Rational::nearest(fps()),
+                               spec.parameters.crf};
   ASSIGN_OR_RETURN(auto writer, av::VideoWriter::create(inputs_.outputs.video_path(), format));
-  if (lease_.spec.output.save_frames) RETURN_IF_ERROR(inputs_.outputs.clear_frames());
+  if (spec.output.save_frames) RETURN_IF_ERROR(inputs_.outputs.clear_frames());
 
   const Instant begin = SteadyClock().now();
   context_.progress("vae_decode", 0, total);
-  const Status decoded = svd::decode_latents(
-      models_.diffusion, latents, lease_.spec.parameters.decode_chunk_size, [&](const at::Tensor& frames) {
+  FilmLatents film(inputs_.latents.size(), Joining(spec.parameters),
+                   [this](std::size_t clip) { return clip_latents(clip); });
+  const Status decoded = svd::decode_supply(
+      models_.diffusion, [&film](std::int64_t count) { return film.next(count); },
+      spec.parameters.decode_chunk_size,
+      [&](const at::Tensor& frames) {
         const Status status = write(frames, writer);
         context_.progress("vae_decode", static_cast<int>(decoded_), total);
         return status;
       });
-  if (decoded.code() == StatusCode::kBadInput) return decoded.prefixed(lease_.inputs.at(0).driving.path);
+  if (decoded.code() == StatusCode::kBadInput) {
+    return decoded.prefixed(is_film() ? spec.name : lease_.inputs.at(0).driving.path);
+  }
   RETURN_IF_ERROR(decoded);
   context_.add_time("vae_decode", to_seconds(SteadyClock().now() - begin) - mux_seconds_, false);
   runner::StageTimer timer(context_, "mux");
   RETURN_IF_ERROR(writer.finish());
-  if (lease_.spec.output.save_latents) RETURN_IF_ERROR(save_latents());
+  if (spec.output.save_latents && !is_film()) RETURN_IF_ERROR(save_latents());
   timer.finish();
   context_.add_time("mux", mux_seconds_, false);
   return {};
 }
 
-// The latents of the clip with what the original kept beside them, and the digests of what they were made of.
-Status Decoding::save_latents() const {
-  if (inputs_.latents.size() != 1) return {};
+// The latents of the clip in the precision that travelled.
+Status Decoding::save_latents() {
   const auto& input = lease_.inputs[0];
-  const auto& latents = inputs_.latents[0];
-  const at::Tensor values = to_tensor(latents);
-  const std::string bytes =
-      latents_to_bytes(values, {{"format", "mimicfleet.latents.1"},
-                                {"video_name", std::filesystem::path(input.driving.path).filename()},
-                                {"num_frames", std::to_string(latents.frames())},
-                                {"height", std::to_string(latents.height())},
-                                {"width", std::to_string(latents.width())},
-                                {"fps", fmt::format("{}", lease_.spec.parameters.fps)},
-                                {"seed", std::to_string(lease_.spec.parameters.seed)},
-                                {"dtype", values.scalar_type() == at::kHalf ? "float16" : "float32"},
-                                {"key", input.artefact.key.hex()},
-                                {"vae", models_.set.vae.hex()},
-                                {"driving", input.driving.digest.hex()},
-                                {"reference", input.reference.digest.hex()}});
-  return write_file_atomically(inputs_.outputs.latents_path(), bytes);
+  ASSIGN_OR_RETURN(const at::Tensor values, clip_latents(0));
+  const auto metadata = saved_metadata({.key = input.artefact.key,
+                                        .models = models_.set,
+                                        .parameters = lease_.spec.parameters,
+                                        .driving = input.driving,
+                                        .reference = input.reference,
+                                        .numerics = input.artefact.numerics,
+                                        .fps = fps(),
+                                        .frames = inputs_.latents[0].frames,
+                                        .height = inputs_.latents[0].height,
+                                        .width = inputs_.latents[0].width,
+                                        .half = values.scalar_type() == at::kHalf});
+  return write_file_atomically(inputs_.outputs.latents_path(), latents_to_bytes(values, metadata));
+}
+
+std::vector<jobs::RecordPart> Decoding::parts() const {
+  std::vector<jobs::RecordPart> parts;
+  auto input = lease_.inputs.begin();
+  for (std::size_t i = 0; i < lease_.spec.segments.size(); ++i) {
+    const auto& segment = lease_.spec.segments[i];
+    jobs::RecordPart& part = parts.emplace_back();
+    part.name = segment.name;
+    part.frames = static_cast<std::int32_t>(inputs_.latents[i].frames);
+    if (segment.encode.is_nil()) {
+      part.latents = segment.saved.key;
+      part.saved = segment.saved.file.path;
+      continue;
+    }
+    part.latents = input->artefact.key;
+    part.driving = input->driving;
+    part.encode_worker = input->made_by_worker;
+    part.encode_attempt = input->made_by_attempt;
+    ++input;
+  }
+  return parts;
 }
 
 jobs::OutputRecord Decoding::record(const jobs::TaskResult& result) const {
-  const auto& input = lease_.inputs.at(0);
   jobs::OutputRecord record;
   record.program = "mimicfleet " MIMICFLEET_VERSION;
   record.key = lease_.spec.key;
   record.video = *result.video;
-  record.driving = input.driving;
-  record.reference = input.reference;
+  record.parts = parts();
   record.models = models_.set;
   record.parameters = lease_.spec.parameters;
   record.provenance = lease_.spec.provenance;
-  record.features = input.made_by.features;
   record.frames = result.frames;
   record.width = result.width;
   record.height = result.height;
   record.numerics = result.numerics;
-  for (const auto& made : lease_.inputs) {
-    record.unet_evaluations += made.made_by.unet_evaluations;
-    record.tiles += made.made_by.tiles;
-    record.stages.insert(record.stages.end(), made.made_by.stages.begin(), made.made_by.stages.end());
-    record.warnings.insert(record.warnings.end(), made.made_by.warnings.begin(), made.made_by.warnings.end());
+  if (!is_film()) {
+    const auto& input = lease_.inputs.at(0);
+    record.driving = input.driving;
+    record.reference = input.reference;
+    record.features = input.made_by.features;
+    record.unet_evaluations = input.made_by.unet_evaluations;
+    record.tiles = input.made_by.tiles;
+    record.stages = input.made_by.stages;
+    record.warnings = input.made_by.warnings;
+    record.encode_worker = input.made_by_worker;
+    record.encode_attempt = input.made_by_attempt;
   }
   const auto own_stages = context_.timings();
   const auto own_warnings = context_.warnings();
   record.stages.insert(record.stages.end(), own_stages.begin(), own_stages.end());
   record.warnings.insert(record.warnings.end(), own_warnings.begin(), own_warnings.end());
-  record.encode_worker = input.made_by_worker;
-  record.encode_attempt = input.made_by_attempt;
   record.decode_worker = services_.worker_name;
   record.decode_attempt = lease_.attempt;
   return record;
@@ -181,60 +211,20 @@ Result<jobs::TaskResult> Decoding::run() {
   ASSIGN_OR_RETURN(const Digest digest, sha256_file(path));
   result.video = jobs::FileRef{inputs_.outputs.video_name(), digest, std::filesystem::file_size(path, error)};
   result.frames = written_;
-  result.width = static_cast<std::int32_t>(inputs_.latents[0].width());
-  result.height = static_cast<std::int32_t>(inputs_.latents[0].height());
+  result.width = static_cast<std::int32_t>(inputs_.latents[0].width);
+  result.height = static_cast<std::int32_t>(inputs_.latents[0].height);
   result.numerics = services_.device.numerics;
   RETURN_IF_ERROR(inputs_.outputs.write_record(record(result)));
   return result;
-}
-
-// From this worker's own store, else from whoever holds them.
-Result<std::string> latents_bytes(const Services& services, const jobs::TaskInput& input,
-                                  runner::TaskContext& context, bool& local) {
-  auto own = services.artefacts.read(input.artefact.content);
-  if (own.ok()) return own;
-  local = false;
-  auto fetched =
-      artefacts::fetch_artefact(input.artefact, input.holders, [&] { return context.cancelled(); });
-  services.metrics.received(fetched.received_bytes);
-  services.metrics.holders_refused(fetched.refused_holders);
-  context.add_transferred(fetched.received_bytes);
-  if (fetched.status.ok()) return std::move(fetched.bytes);
-  if (fetched.status.code() == StatusCode::kUnavailable) context.add_lost_input(input.artefact.content);
-  return fetched.status;
 }
 
 }  // namespace
 
 Result<std::unique_ptr<DecodeInputs>> prepare_decode(const Services& services, const jobs::LeaseGrant& lease,
                                                      runner::TaskContext& context) {
-  if (lease.inputs.empty()) return Status(StatusCode::kInternal, "a decode without latents was granted");
   ASSIGN_OR_RETURN(auto outputs, OutputFiles::open(lease.spec.output, services.inputs));
-  auto inputs = std::make_unique<DecodeInputs>(std::move(outputs));
-  runner::StageTimer timer(context, "transfer");
-  bool local = true;
-  Status failure;
-  for (const auto& input : lease.inputs) {
-    auto bytes = latents_bytes(services, input, context, local);
-    if (!bytes.ok()) {
-      if (bytes.status().code() != StatusCode::kUnavailable) return bytes.status();
-      failure = bytes.status();  // go on: all that is lost is told at once
-      continue;
-    }
-    ASSIGN_OR_RETURN(Latents latents,
-                     latents_from_bytes(*std::move(bytes), "latents of " + input.driving.path));
-    const bool same_size = inputs->latents.empty() || (inputs->latents[0].height() == latents.height() &&
-                                                       inputs->latents[0].width() == latents.width());
-    if (!same_size) {
-      return Status(
-          StatusCode::kBadInput,
-          fmt::format("{}: its latents have another size than those before it", input.driving.path));
-    }
-    inputs->latents.push_back(std::move(latents));
-  }
-  RETURN_IF_ERROR(failure);
-  timer.finish(local);
-  return inputs;
+  ASSIGN_OR_RETURN(auto latents, find_latents(services, lease, context));
+  return std::make_unique<DecodeInputs>(std::move(outputs), std::move(latents));
 }
 
 Result<jobs::TaskResult> run_decode(Services& services, LoadedModels& models, const jobs::LeaseGrant& lease,

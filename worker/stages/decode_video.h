@@ -4,27 +4,28 @@
 #include <vector>
 
 #include "worker/runner/runner.h"
-#include "worker/stages/latents_bytes.h"
+#include "worker/stages/latents_source.h"
 #include "worker/stages/output_files.h"
 #include "worker/stages/services.h"
 
 namespace mimicfleet::stages {
 
-// What a decode needs before it can compute: all latents, and an output folder that is the client's.
+// What a decode needs before it can compute: its latents on this host, and an output folder that is the
+// client's.
 struct DecodeInputs final : runner::Prepared {
-  explicit DecodeInputs(OutputFiles files) : outputs(std::move(files)) {}
+  DecodeInputs(OutputFiles files, std::vector<LatentsSource> clips)
+      : outputs(std::move(files)), latents(std::move(clips)) {}
   OutputFiles outputs;
-  std::vector<Latents> latents;  // in the order of the task's needs
+  std::vector<LatentsSource> latents;  // of the clips, in order
 };
 
-// On the preparing thread. kUnavailable with context.lost_inputs(): nobody could deliver these latents.
-// Otherwise codes of OutputFiles::open().
+// On the preparing thread. Codes of find_latents() and OutputFiles::open().
 [[nodiscard]] Result<std::unique_ptr<DecodeInputs>> prepare_decode(const Services& services,
                                                                    const jobs::LeaseGrant& lease,
                                                                    runner::TaskContext& context);
 
-// Latents become a video and its record, and whatever else the output asks for. On LibTorch's thread. The
-// record is written last; without it nothing counts.
+// Latents become a video and its record, and whatever else the output asks for. On LibTorch's thread. Memory
+// does not grow with the number of clips. The record is written last; without it nothing counts.
 [[nodiscard]] Result<jobs::TaskResult> run_decode(Services& services, LoadedModels& models,
                                                   const jobs::LeaseGrant& lease, DecodeInputs& inputs,
                                                   runner::TaskContext& context);

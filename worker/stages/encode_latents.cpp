@@ -1,15 +1,19 @@
 #include "worker/stages/encode_latents.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 #include <ATen/ops/cat.h>
 #include <ATen/ops/isfinite.h>
 #include <fmt/format.h>
 
 #include "common/clock.h"
+#include "common/files/atomic_file.h"
 #include "worker/models/image/reference_image.h"
 #include "worker/models/pose/draw.h"
 #include "worker/models/pose/retarget.h"
+#include "worker/stages/latents_source.h"
+#include "worker/stages/output_files.h"
 #include "worker/stages/tensor_bytes.h"
 
 namespace mimicfleet::stages {
@@ -61,7 +65,10 @@ class Encoding {
                                            const std::function<Result<at::Tensor>()>& make);
   [[nodiscard]] Result<svd::SampledLatents> sample(const svd::ImageConditioning& conditioning,
                                                    const at::Tensor& poses);
-  [[nodiscard]] Result<jobs::ArtefactRef> keep(const at::Tensor& latents);
+  [[nodiscard]] Result<svd::SampledLatents> make();
+  [[nodiscard]] Result<svd::SampledLatents> reuse(const jobs::ArtefactRef& made);
+  [[nodiscard]] Result<jobs::ArtefactRef> store(const at::Tensor& latents);
+  [[nodiscard]] Result<jobs::FileRef> keep(const at::Tensor& latents);
 
   Services& services_;
   LoadedModels& models_;
@@ -215,17 +222,50 @@ Result<svd::SampledLatents> Encoding::sample(const svd::ImageConditioning& condi
   return sampled;
 }
 
-Result<jobs::ArtefactRef> Encoding::keep(const at::Tensor& latents) {
+Result<jobs::ArtefactRef> Encoding::store(const at::Tensor& latents) {
   const std::string bytes = latents_to_bytes(latents, {{"format", "mimicfleet.latents.1"},
                                                        {"key", spec_.key.hex()},
                                                        {"vae", models_.set.vae.hex()},
+                                                       {"source_fps", fmt::format("{}", source_fps_)},
                                                        {"num_frames", std::to_string(latents.size(1))},
                                                        {"height", std::to_string(latents.size(3) * 8)},
                                                        {"width", std::to_string(latents.size(4) * 8)}});
   return services_.artefacts.put(spec_.key, services_.device.numerics, bytes);
 }
 
-Result<jobs::TaskResult> Encoding::run() {
+// In half precision, as the original keeps them.
+Result<jobs::FileRef> Encoding::keep(const at::Tensor& latents) {
+  const auto metadata = saved_metadata({.key = spec_.key,
+                                        .models = models_.set,
+                                        .parameters = spec_.parameters,
+                                        .driving = spec_.video,
+                                        .reference = spec_.reference,
+                                        .numerics = services_.device.numerics,
+                                        .fps = spec_.parameters.fps > 0 ? spec_.parameters.fps : source_fps_,
+                                        .frames = latents.size(1),
+                                        .height = latents.size(3) * 8,
+                                        .width = latents.size(4) * 8,
+                                        .half = true});
+  const std::string bytes = latents_to_bytes(latents.to(at::kHalf), metadata);
+  RETURN_IF_ERROR(write_file_atomically(inputs_.kept_path, bytes));
+  return jobs::FileRef{inputs_.kept_path, sha256(bytes), bytes.size()};
+}
+
+// What this worker's store has of the same encode.
+Result<svd::SampledLatents> Encoding::reuse(const jobs::ArtefactRef& made) {
+  auto bytes = services_.artefacts.read(made.content);
+  if (!bytes.ok()) return Status(StatusCode::kUnavailable, bytes.status().message());
+  ASSIGN_OR_RETURN(const Latents latents,
+                   latents_from_bytes(*std::move(bytes), "latents of " + spec_.video.path));
+  const auto fps = latents.metadata.find("source_fps");
+  if (fps != latents.metadata.end()) source_fps_ = std::strtod(fps->second.c_str(), nullptr);
+  context_.add_time("denoise", 0, true);
+  svd::SampledLatents sampled;
+  sampled.latents = to_tensor(latents);
+  return sampled;
+}
+
+Result<svd::SampledLatents> Encoding::make() {
   runner::StageTimer preprocess(context_, "preprocess");
   Warmth warmth;
   ASSIGN_OR_RETURN(const Reference reference, prepare_reference(warmth));
@@ -243,14 +283,26 @@ Result<jobs::TaskResult> Encoding::run() {
         return svd::encode_image_latent(models_.diffusion, reference.prepared, spec_.parameters.seed,
                                         spec_.parameters.noise_aug_strength);
       }));
-  ASSIGN_OR_RETURN(const auto sampled, sample(conditioning, poses));
+  return sample(conditioning, poses);
+}
+
+Result<jobs::TaskResult> Encoding::run() {
   jobs::TaskResult result;
-  ASSIGN_OR_RETURN(result.latents, keep(sampled.latents));
-  result.frames = static_cast<std::int32_t>(sampled.latents.size(1));
+  ASSIGN_OR_RETURN(const auto sampled, inputs_.made ? reuse(*inputs_.made) : make());
+  const at::Tensor& latents = sampled.latents;
+  if (inputs_.made) {
+    result.latents = inputs_.made;
+  } else {
+    ASSIGN_OR_RETURN(result.latents, store(latents));
+  }
+  if (!inputs_.kept_path.empty()) {
+    ASSIGN_OR_RETURN(result.saved_latents, keep(latents));
+  }
+  result.frames = static_cast<std::int32_t>(latents.size(1));
   result.unet_evaluations = sampled.unet_evaluations;
   result.tiles = sampled.tiles;
-  result.height = static_cast<std::int32_t>(reference.prepared.size(1));
-  result.width = static_cast<std::int32_t>(reference.prepared.size(2));
+  result.height = static_cast<std::int32_t>(latents.size(3) * 8);
+  result.width = static_cast<std::int32_t>(latents.size(4) * 8);
   result.source_fps = source_fps_;
   result.numerics = services_.device.numerics;
   return result;
@@ -288,16 +340,40 @@ Status find_or_read(const Features& features, const Digest& key, const StableFil
   return {};
 }
 
+// What somebody made of the same inputs, in this worker's store.
+std::optional<jobs::ArtefactRef> made_before(const Services& services, const jobs::LeaseGrant& lease,
+                                             runner::TaskContext& context) {
+  if (!lease.spec.reuse_latents) return std::nullopt;
+  auto own = services.artefacts.find(lease.spec.key, services.device.numerics);
+  if (own) return own;
+  for (const auto& input : lease.inputs) {
+    const bool same =
+        input.artefact.key == lease.spec.key && input.artefact.numerics == services.device.numerics;
+    if (!same) continue;
+    runner::StageTimer timer(context, "transfer");
+    bool local = true;
+    if (!fetch_into_store(services, input, context, local).ok()) continue;  // then it is made
+    timer.finish(local);
+    return input.artefact;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<EncodeInputs>> prepare_encode(const Services& services, const jobs::LeaseGrant& lease,
                                                      runner::TaskContext& context) {
+  auto inputs = std::make_unique<EncodeInputs>();
+  if (lease.spec.keep_latents) {
+    ASSIGN_OR_RETURN(inputs->kept_path, open_latents_target(*lease.spec.keep_latents, services.inputs));
+  }
+  inputs->made = made_before(services, lease, context);
+  if (inputs->made) return inputs;
   runner::StageTimer timer(context, "preprocess");
   const jobs::FeatureKeys keys = keys_of(lease);
   const Features features(services.features, lease.spec.features, context);
   ASSIGN_OR_RETURN(StableFile video, services.inputs.open_input(lease.spec.video));
   ASSIGN_OR_RETURN(const StableFile reference, services.inputs.open_input(lease.spec.reference));
-  auto inputs = std::make_unique<EncodeInputs>();
   ASSIGN_OR_RETURN(inputs->adaptation,
                    open_adaptation(services.inputs, lease.models.diffusion, lease.spec.parameters));
   RETURN_IF_ERROR(find_or_open(features, keys.keypoints, std::move(video), lease.spec, context, *inputs));

@@ -13,6 +13,8 @@ namespace mimicfleet::stages {
 
 // What an encode needs before it can compute. Frames are decoded ahead while the task waits.
 struct EncodeInputs final : runner::Prepared {
+  // The latents, if they are in this worker's store already; then nothing else is here.
+  std::optional<jobs::ArtefactRef> made;
   // One of the two: key points out of the cache, or frames to find them in.
   std::optional<VideoKeypoints> keypoints;
   double keypoints_saved_seconds = 0;
@@ -23,15 +25,19 @@ struct EncodeInputs final : runner::Prepared {
   std::optional<av::Image> reference;
   double image_seconds = 0;
   UnetAdaptation adaptation;
+  // Where the latents are kept for good; empty: nowhere.
+  std::string kept_path;
 };
 
-// On the preparing thread. Codes of InputFiles::open_input(), FrameStream::open() and av::read_image().
+// On the preparing thread. Latents that may be reused are looked for here and fetched from who holds them.
+// Codes of InputFiles::open_input(), FrameStream::open(), av::read_image() and open_latents_target().
 [[nodiscard]] Result<std::unique_ptr<EncodeInputs>> prepare_encode(const Services& services,
                                                                    const jobs::LeaseGrant& lease,
                                                                    runner::TaskContext& context);
 
-// Driving video and reference image become latents in the artefact store. On LibTorch's thread. kBadInput:
-// the inputs cannot be used (nobody to be seen, and so on), naming the file.
+// Driving video and reference image become latents in the artefact store, and in half precision in the file
+// that keeps them. On LibTorch's thread. kBadInput: the inputs cannot be used (nobody to be seen, and so on),
+// naming the file.
 [[nodiscard]] Result<jobs::TaskResult> run_encode(Services& services, LoadedModels& models,
                                                   const jobs::LeaseGrant& lease, EncodeInputs& inputs,
                                                   runner::TaskContext& context);

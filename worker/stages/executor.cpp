@@ -105,7 +105,7 @@ Result<jobs::TaskResult> StageExecutor::run(const jobs::LeaseGrant& lease, runne
   context.add_time("load", load_seconds, load_seconds == 0);
   if (lease.spec.kind == jobs::TaskKind::kEncodeLatents) {
     auto& inputs = dynamic_cast<EncodeInputs&>(prepared);
-    RETURN_IF_ERROR(adapt_unet(*services_, *use.models, inputs.adaptation, context));
+    if (!inputs.made) RETURN_IF_ERROR(adapt_unet(*services_, *use.models, inputs.adaptation, context));
     return run_encode(*services_, *use.models, lease, inputs, context);
   }
   return run_decode(*services_, *use.models, lease, dynamic_cast<DecodeInputs&>(prepared), context);

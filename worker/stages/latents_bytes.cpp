@@ -1,5 +1,10 @@
 #include "worker/stages/latents_bytes.h"
 
+#include <filesystem>
+
+#include <fmt/format.h>
+
+#include "common/json/json.h"
 #include "worker/stages/array_bytes.h"
 
 namespace mimicfleet::stages {
@@ -13,6 +18,24 @@ std::string latents_to_bytes(weights::DType dtype, std::int64_t frames, std::int
                              std::span<const std::uint8_t> values,
                              const std::map<std::string, std::string, std::less<>>& metadata) {
   return weights::safetensors_bytes({{"latents", dtype, {1, frames, kChannels, h, w}, values}}, metadata);
+}
+
+std::map<std::string, std::string, std::less<>> saved_metadata(const SavedDescription& saved) {
+  return {{"format", "mimicfleet.latents.1"},
+          {"video_name", std::filesystem::path(saved.driving.path).filename()},
+          {"num_frames", std::to_string(saved.frames)},
+          {"height", std::to_string(saved.height)},
+          {"width", std::to_string(saved.width)},
+          {"fps", fmt::format("{}", saved.fps)},
+          {"seed", std::to_string(saved.parameters.seed)},
+          {"dtype", saved.half ? "float16" : "float32"},
+          {"key", saved.key.hex()},
+          {"vae", saved.models.vae.hex()},
+          {"models", saved.models.id.hex()},
+          {"driving", saved.driving.digest.hex()},
+          {"reference", saved.reference.digest.hex()},
+          {"precision", saved.numerics.precision},
+          {"parameters", json::to_text(wire::to_value(saved.parameters))}};
 }
 
 Result<Latents> latents_from_bytes(std::string bytes, const std::string& origin) {

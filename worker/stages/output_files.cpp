@@ -16,33 +16,53 @@ namespace {
 constexpr std::size_t kMaxNonceBytes = 4096;
 
 // The nonce proves that this path leads to the same folder here and where the client runs.
-Status check_same_folder(const jobs::OutputTarget& target) {
-  const std::string path = target.directory + "/_run/nonce";
+Status check_same_folder(const std::string& directory, const std::string& expected) {
+  const std::string path = directory + "/_run/nonce";
   auto nonce = read_text(path, kMaxNonceBytes);
-  if (nonce.ok() && !target.nonce.empty()) {
+  if (nonce.ok() && !expected.empty()) {
     while (!nonce->empty() && (nonce->back() == '\n' || nonce->back() == '\r')) nonce->pop_back();
-    if (*nonce == target.nonce) return {};
+    if (*nonce == expected) return {};
   }
   return {
       StatusCode::kFailedPrecondition,
       fmt::format("{}: the output folder is not shared with this worker ({}); mount it there under the same "
                   "path, or use a worker that sees it",
-                  target.directory, nonce.ok() ? path + " differs" : nonce.status().message())};
+                  directory, nonce.ok() ? path + " differs" : nonce.status().message())};
+}
+
+Status check_target(const std::string& directory, const std::string& relative, const std::string& nonce,
+                    const InputFiles& allowed) {
+  if (!jobs::is_safe_relative(relative)) {
+    return {StatusCode::kInvalidArgument,
+            fmt::format("output path '{}' is not below the output folder", relative)};
+  }
+  RETURN_IF_ERROR(check_same_folder(directory, nonce));
+  return allowed.check_output_folder(directory);
+}
+
+Status make_folder_of(const std::string& path) {
+  const auto folder = std::filesystem::path(path).parent_path();
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (!error) return {};
+  return file_error(folder.string(), "cannot be made", error.value(), StatusCode::kFailedPrecondition);
 }
 
 }  // namespace
 
+Result<std::string> open_latents_target(const jobs::LatentsTarget& target, const InputFiles& allowed) {
+  RETURN_IF_ERROR(check_target(target.directory, target.relative, target.nonce, allowed));
+  std::string path = fmt::format("{}/{}", target.directory, target.relative);
+  RETURN_IF_ERROR(make_folder_of(path));
+  return path;
+}
+
 Result<OutputFiles> OutputFiles::open(const jobs::OutputTarget& target, const InputFiles& allowed) {
-  if (!jobs::is_safe_relative(target.relative)) {
-    return Status(StatusCode::kInvalidArgument,
-                  fmt::format("output path '{}' is not below the output folder", target.relative));
-  }
-  RETURN_IF_ERROR(check_same_folder(target));
-  RETURN_IF_ERROR(allowed.check_output_folder(target.directory));
+  RETURN_IF_ERROR(check_target(target.directory, target.relative, target.nonce, allowed));
   OutputFiles files(target);
-  RETURN_IF_ERROR(files.make_folder_of(files.video_path()));
-  if (target.save_latents) RETURN_IF_ERROR(files.make_folder_of(files.latents_path()));
-  if (target.save_frames) RETURN_IF_ERROR(files.make_folder_of(files.frame_path(0)));
+  RETURN_IF_ERROR(make_folder_of(files.video_path()));
+  if (target.save_latents) RETURN_IF_ERROR(make_folder_of(files.latents_path()));
+  if (target.save_frames) RETURN_IF_ERROR(make_folder_of(files.frame_path(0)));
   return files;
 }
 
@@ -52,14 +72,6 @@ std::string OutputFiles::below(std::string_view relative) const {
 
 std::string OutputFiles::frame_path(std::size_t index) const {
   return below(fmt::format("_frames/{}/{:06}.png", target_.relative, index));
-}
-
-Status OutputFiles::make_folder_of(const std::string& path) const {
-  const auto folder = std::filesystem::path(path).parent_path();
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (!error) return {};
-  return file_error(folder.string(), "cannot be made", error.value(), StatusCode::kFailedPrecondition);
 }
 
 Status OutputFiles::clear_frames() const {

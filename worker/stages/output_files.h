@@ -10,6 +10,11 @@
 
 namespace mimicfleet::stages {
 
+// The file of latents that are kept for good, after making its folder. kFailedPrecondition as
+// OutputFiles::open().
+[[nodiscard]] Result<std::string> open_latents_target(const jobs::LatentsTarget& target,
+                                                      const InputFiles& allowed);
+
 // Where the results of one task go (docs/outputs.md): DIR/<relative>.mp4 and .json, DIR/_latents/…,
 // DIR/_frames/….
 class OutputFiles {
@@ -35,7 +40,6 @@ class OutputFiles {
  private:
   explicit OutputFiles(jobs::OutputTarget target) : target_(std::move(target)) {}
   [[nodiscard]] std::string below(std::string_view relative) const;
-  [[nodiscard]] Status make_folder_of(const std::string& path) const;
 
   jobs::OutputTarget target_;
 };

@@ -1,3 +1,5 @@
+#include "worker/models/svd/decode.h"
+
 #include <algorithm>
 
 #include <ATen/TensorOperators.h>
@@ -28,24 +30,35 @@ Status not_finite(at::ScalarType dtype) {
 
 }  // namespace
 
-Status decode_latents(const DiffusionModels& models, const at::Tensor& latents, int chunk,
-                      const FrameSink& sink) {
-  if (latents.dim() != 5 || latents.size(0) != 1 || latents.size(2) != 4) {
-    return {StatusCode::kInvalidArgument, "latents: not of the form [1, frames, 4, height, width]"};
-  }
+Status decode_supply(const DiffusionModels& models, const LatentsSupply& latents, int chunk,
+                     const FrameSink& sink) {
   if (chunk < 1) return {StatusCode::kInvalidArgument, "decode-chunk-size: give at least 1"};
   return nn::guarded("VAE decoder", [&]() -> Status {
-    const std::int64_t frames = latents.size(1);
-    for (std::int64_t first = 0; first < frames; first += chunk) {
-      const std::int64_t count = std::min<std::int64_t>(chunk, frames - first);
-      const at::Tensor part =
-          latents[0].narrow(0, first, count).to(models.device, models.dtype);  // [n, 4, h, w]
-      const at::Tensor decoded = models.vae->decode(part);                     // [n, 3, H, W]
+    for (;;) {
+      ASSIGN_OR_RETURN(const at::Tensor next, latents(chunk));
+      if (!next.defined()) return {};
+      if (next.dim() != 5 || next.size(0) != 1 || next.size(2) != 4) {
+        return {StatusCode::kInvalidArgument, "latents: not of the form [1, frames, 4, height, width]"};
+      }
+      const at::Tensor part = next[0].to(models.device, models.dtype);  // [n, 4, h, w]
+      const at::Tensor decoded = models.vae->decode(part);              // [n, 3, H, W]
       if (!at::isfinite(decoded).all().item<bool>()) return not_finite(models.dtype);
       RETURN_IF_ERROR(sink(to_pixels(decoded)));
     }
-    return {};
   });
+}
+
+Status decode_latents(const DiffusionModels& models, const at::Tensor& latents, int chunk,
+                      const FrameSink& sink) {
+  std::int64_t first = 0;
+  const LatentsSupply supply = [&](std::int64_t count) -> Result<at::Tensor> {
+    if (latents.dim() != 5) return latents;  // refused
+    count = std::min(count, latents.size(1) - first);
+    if (count <= 0) return at::Tensor();
+    first += count;
+    return latents.narrow(1, first - count, count);
+  };
+  return decode_supply(models, supply, chunk, sink);
 }
 
 }  // namespace mimicfleet::svd
