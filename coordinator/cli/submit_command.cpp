@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "coordinator/cli/command.h"
 #include "coordinator/cli/exit_code.h"
+#include "coordinator/cli/latents_flags.h"
 #include "coordinator/cli/submit_flags.h"
 #include "coordinator/config/settings.h"
 #include "coordinator/embedded/devices.h"
@@ -24,6 +25,9 @@ constexpr const char* kExamples = R"(examples:
   coordinator submit videos/ --ref-image person.png --filter 'word_*' --limit 10 --dry-run
   coordinator submit list.csv --server tcp://gpu1:5555 --no-wait
   find . -name '*.mp4' | coordinator submit - --ref-image person.png
+  coordinator submit words/ --ref-image person.png --mode encode --output-dir out/
+  coordinator submit words/ --mode decode --videos a.mp4 b.mp4 --interp-frames 5 --output-dir out/
+  coordinator submit words/ --ref-image person.png --sentences sentences.csv
 
 Run again, it makes only what is missing or changed. docs/cli.md tells more.)";
 
@@ -97,7 +101,9 @@ void add_inputs(CLI::App& command, SubmitFlags& flags) {
   command.add_option("--ref-image", request.reference, "picture of the character")
       ->type_name("FILE")
       ->group(group);
-  command.add_option("--config", request.config, "YAML as configs/test.yaml; flags win over it")
+  command
+      .add_option("--config,--inference-config", request.config,
+                  "YAML as configs/test.yaml; flags win over it")
       ->type_name("FILE")
       ->group(group);
   command.add_option("--filter", request.selection.filter, "only videos whose path or name matches")
@@ -228,8 +234,10 @@ namespace {
 
 void add_command(CLI::App& app, Chosen& chosen, const char* name, const char* description, bool dry_run) {
   auto flags = std::make_shared<SubmitFlags>();
+  auto latents = std::make_shared<LatentsFlags>();
   CLI::App* command = app.add_subcommand(name, description);
   add_inputs(*command, *flags);
+  add_latents_flags(*command, flags->options.request, *latents);
   add_models(*command, *flags);
   add_generation(*command, *flags, Repeats::kLists);
   add_outputs(*command, *flags);
@@ -245,6 +253,8 @@ void add_command(CLI::App& app, Chosen& chosen, const char* name, const char* de
   command->callback([=, &chosen] {
     chosen = [=] {
       if (const Status wrong = complete(*command, *flags); !wrong.ok()) return report(wrong);
+      const Status unfit = complete_latents_flags(*command, *latents, flags->options.request);
+      if (!unfit.ok()) return report(unfit);
       if (dry_run) flags->options.dry_run = true;
       return SubmitRun(std::move(flags->options)).run();
     };

@@ -1,5 +1,6 @@
 #include "coordinator/cli/submit_run.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <filesystem>
@@ -13,6 +14,8 @@
 #include "common/user_folders.h"
 #include "coordinator/cli/exit_code.h"
 #include "coordinator/client/cached_features.h"
+#include "coordinator/client/cost.h"
+#include "jobs/keys.h"
 
 namespace mimicfleet::coordinator {
 namespace {
@@ -64,28 +67,49 @@ Status SubmitRun::plan() {
   auto& request = options_.request;
   ASSIGN_OR_RETURN(Planner planner,
                    Planner::prepare(request, connection_ ? &connection_->server().model_sets : nullptr));
-  jobs::OutputTarget target;
-  target.directory = real_path(request.output_dir);
+  OutputPlaces places;
+  places.videos.directory = real_path(request.output_dir);
   if (!options_.dry_run) {
     ASSIGN_OR_RETURN(folder_, OutputFolder::prepare(request.output_dir, request.selection.shard,
                                                     request.selection.shards));
     if (!connection_) RETURN_IF_ERROR(folder_->lock());
-    target.nonce = folder_->nonce();
+    places.videos.nonce = folder_->nonce();
   }
+  ASSIGN_OR_RETURN(places.latents, latents_place(request.cache_dir, places.videos, !options_.dry_run));
   FileDigestCache digests(cache_folder_.empty() ? "" : cache_folder_ + "/digests");
   display_.note("reading models and inputs…");
   Instant shown = clock_.now();
-  ASSIGN_OR_RETURN(plan_, planner.finish(target, digests, [&](std::size_t done) {
+  ASSIGN_OR_RETURN(plan_, planner.finish(places, digests, [&](std::size_t done) {
     if (clock_.now() - shown < kLookEvery) return;
     shown = clock_.now();
-    display_.note(fmt::format("reading inputs: {} of {}", done, planner.clips()));
+    display_.note(fmt::format("reading inputs: {} of {}", done, planner.items()));
   }));
   display_.clear();
+  for (const auto& sentence : plan_.left_out) log::warn("left out {}", sentence);
   if (options_.dry_run) RETURN_IF_ERROR(look_at_caches());
+  if (options_.dry_run && connection_) RETURN_IF_ERROR(look_for_held_latents());
   if (options_.benchmark_cache) {
     for (auto& clip : plan_.clips) clip.reason = "benchmark of the feature cache";
   }
-  summary_ = std::make_unique<SummaryBuilder>(plan_, target.directory);
+  summary_ = std::make_unique<SummaryBuilder>(plan_, places.videos.directory);
+  return {};
+}
+
+// Which of the latents that are to be made somebody has already.
+Status SubmitRun::look_for_held_latents() {
+  std::vector<PlannedClip*> clips;
+  jobs::HeldLatentsRequest request;
+  for (auto& clip : plan_.clips) {
+    if (clip.reason.empty() || !clip.plan.reuse_latents) continue;
+    clips.push_back(&clip);
+    request.keys.push_back(jobs::latents_key(clip.plan.video.digest, clip.plan.reference.digest,
+                                             plan_.models.set, clip.plan.parameters));
+  }
+  if (clips.empty()) return {};
+  ASSIGN_OR_RETURN(const auto held, connection_->call<jobs::HeldLatents>(request));
+  for (std::size_t i = 0; i < std::min(clips.size(), held.workers.size()); ++i) {
+    clips[i]->held_by = held.workers[i];
+  }
   return {};
 }
 
@@ -125,6 +149,9 @@ jobs::JobPlan SubmitRun::job_plan() const {
   job.features = options_.request.features;
   for (const auto& clip : plan_.clips) {
     if (!clip.reason.empty()) job.clips.push_back(clip.plan);
+  }
+  for (const auto& film : plan_.films) {
+    if (!film.reason.empty()) job.films.push_back(film.plan);
   }
   return job;
 }
@@ -244,7 +271,7 @@ int SubmitRun::finish(const Status& outcome) {
   }
   const bool as_plan = options_.dry_run && !options_.json;
   fmt::print("{}", options_.json ? json::write(summary)
-                   : as_plan     ? plan_table(plan_)
+                   : as_plan     ? plan_table(plan_, estimate_cost(plan_, summary.output_dir))
                                  : summary_table(summary));
   if (!outcome.ok()) {
     const int code = report(outcome);

@@ -39,6 +39,7 @@ class SubmitRun {
  private:
   [[nodiscard]] Status plan();
   [[nodiscard]] Status look_at_caches();
+  [[nodiscard]] Status look_for_held_latents();
   [[nodiscard]] Status execute();
   [[nodiscard]] Status connect_to_cluster();
   [[nodiscard]] jobs::JobPlan job_plan() const;

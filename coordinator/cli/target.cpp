@@ -46,11 +46,13 @@ std::vector<std::string> outermost(const std::set<std::string>& folders) {
 
 Result<std::string> common_precision(const RunPlan& plan) {
   std::set<std::string> wanted;
-  for (const auto& clip : plan.clips) {
-    if (!clip.reason.empty() && clip.plan.parameters.precision != jobs::Precision::kAuto) {
-      wanted.emplace(to_string(clip.plan.parameters.precision));
+  const auto add = [&](const std::string& reason, const jobs::Parameters& parameters) {
+    if (!reason.empty() && parameters.precision != jobs::Precision::kAuto) {
+      wanted.emplace(to_string(parameters.precision));
     }
-  }
+  };
+  for (const auto& clip : plan.clips) add(clip.reason, clip.plan.parameters);
+  for (const auto& film : plan.films) add(film.reason, film.plan.parameters);
   if (wanted.size() > 1) {
     return Status(
         StatusCode::kInvalidArgument,
@@ -98,6 +100,13 @@ std::vector<std::string> enclosing_folders(const RunPlan& plan, const std::strin
     }
     if (const auto& overlay = clip.plan.parameters.unet_overlay) {
       folders.insert(fs::path(overlay->path).parent_path().string());
+    }
+    if (clip.plan.keep_latents) folders.insert(clip.plan.keep_latents->directory);
+  }
+  for (const auto& film : plan.films) {
+    if (film.reason.empty()) continue;
+    for (const auto& part : film.plan.parts) {
+      if (part.clip.empty()) folders.insert(fs::path(part.saved.file.path).parent_path().string());
     }
   }
   std::vector<std::string> outer = outermost(folders);

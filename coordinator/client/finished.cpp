@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <optional>
 
 #include <fmt/format.h>
 
 #include "common/files/read_text.h"
 #include "common/json/json.h"
+#include "coordinator/client/changed_setting.h"
 #include "jobs/keys.h"
 #include "jobs/record.h"
 
@@ -18,39 +18,11 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kMaxRecordBytes = 1 << 20;
 
-// The first setting that differs, with the value that it had. Files are compared elsewhere, by content.
-std::string changed_setting(jobs::Parameters before, jobs::Parameters now) {
-  for (auto* parameters : {&before, &now}) {
-    parameters->loras.clear();
-    parameters->unet_overlay.reset();
-  }
-  const wire::Value was = wire::to_value(before);
-  const wire::Value is = wire::to_value(now);
-  for (const auto& [name, value] : *is.get_if<wire::Map>()) {
-    const wire::Value* other = was.find(name);
-    if (other != nullptr && !(*other == value)) return fmt::format("{} was {}", name, json::to_text(*other));
-  }
-  return "another version of the program made it";
-}
-
-bool same_loras(const std::vector<jobs::Lora>& before, const std::vector<jobs::Lora>& now) {
-  return std::equal(before.begin(), before.end(), now.begin(), now.end(),
-                    [](const jobs::Lora& was, const jobs::Lora& is) {
-                      return was.file.digest == is.file.digest && was.scale == is.scale;
-                    });
-}
-
-Digest digest_of(const std::optional<jobs::FileRef>& file) { return file ? file->digest : Digest(); }
-
 std::string difference(const jobs::OutputRecord& record, const jobs::ClipPlan& clip,
                        const jobs::ModelSet& models) {
   if (record.driving.digest != clip.video.digest) return "the video changed";
   if (record.reference.digest != clip.reference.digest) return "the reference image changed";
   if (record.models.id != models.id) return "the models changed";
-  if (!same_loras(record.parameters.loras, clip.parameters.loras)) return "the LoRAs changed";
-  if (digest_of(record.parameters.unet_overlay) != digest_of(clip.parameters.unet_overlay)) {
-    return "the UNet overlay changed";
-  }
   return changed_setting(record.parameters, clip.parameters);
 }
 
@@ -95,21 +67,39 @@ double seconds_of(const jobs::OutputRecord& record) {
   return seconds;
 }
 
-}  // namespace
-
-OutputState look_at_outputs(const jobs::ClipPlan& clip, const jobs::ModelSet& models,
-                            FileDigestCache& cache) {
-  const fs::path path = fs::path(clip.output.directory) / (clip.output.relative + ".json");
+// `difference`: what tells a record of another key from what is wanted.
+template <typename Difference>
+OutputState look(const jobs::OutputTarget& target, const Digest& key, jobs::Precision precision,
+                 FileDigestCache& cache, Difference&& difference) {
+  const fs::path path = fs::path(target.directory) / (target.relative + ".json");
   const auto text = read_text(path.string(), kMaxRecordBytes);
   if (!text.ok()) return {"not made yet", 0};
   const auto record = json::read<jobs::OutputRecord>(*text);
   if (!record.ok()) return {"its record cannot be read", 0};
+  if (record->key != key || !precision_fits(*record, precision)) return {difference(*record), 0};
+  return {missing_output(*record, target, cache), seconds_of(*record)};
+}
+
+}  // namespace
+
+OutputState look_at_outputs(const jobs::ClipPlan& clip, const jobs::ModelSet& models,
+                            FileDigestCache& cache) {
   const Digest latents = jobs::latents_key(clip.video.digest, clip.reference.digest, models, clip.parameters);
-  const bool same_key = record->key == jobs::video_key({latents}, models, clip.parameters);
-  if (!same_key || !precision_fits(*record, clip.parameters.precision)) {
-    return {difference(*record, clip, models), 0};
-  }
-  return {missing_output(*record, clip.output, cache), seconds_of(*record)};
+  return look(clip.output, jobs::video_key(latents, models, clip.parameters), clip.parameters.precision,
+              cache, [&](const jobs::OutputRecord& record) { return difference(record, clip, models); });
+}
+
+OutputState look_at_film(const jobs::FilmPlan& film, FileDigestCache& cache) {
+  return look(film.output, film.key, film.parameters.precision, cache, [&](const jobs::OutputRecord& record) {
+    const auto same_name = [](const auto& a, const auto& b) { return a.name == b.name; };
+    const bool same_clips =
+        std::equal(record.parts.begin(), record.parts.end(), film.parts.begin(), film.parts.end(), same_name);
+    if (!same_clips) return std::string("it was made of other clips");
+    const auto before = of_decode(record.parameters);
+    const auto now = of_decode(film.parameters);
+    return wire::to_value(before) == wire::to_value(now) ? "the latents of its clips changed"
+                                                         : changed_setting(before, now);
+  });
 }
 
 }  // namespace mimicfleet::coordinator

@@ -20,4 +20,7 @@ struct OutputState {
 [[nodiscard]] OutputState look_at_outputs(const jobs::ClipPlan& clip, const jobs::ModelSet& models,
                                           FileDigestCache& cache);
 
+// The same of a film.
+[[nodiscard]] OutputState look_at_film(const jobs::FilmPlan& film, FileDigestCache& cache);
+
 }  // namespace mimicfleet::coordinator

@@ -99,6 +99,25 @@ Status OutputFolder::check_full() const {
           fmt::format("{}: its disk is full; free some space and run again: finished videos stay", path_)};
 }
 
+Result<jobs::LatentsTarget> latents_place(const std::string& cache_dir, const jobs::OutputTarget& output,
+                                          bool make) {
+  jobs::LatentsTarget place{output.directory, "_latents/", output.nonce};
+  if (cache_dir.empty()) return place;
+  const std::string real = real_path(cache_dir);
+  const std::string inside = output.directory + "/";
+  if (real.starts_with(inside)) {
+    place.relative = real.substr(inside.size()) + "/";
+    return place;
+  }
+  place = {real, "", ""};
+  if (!make) return place;
+  std::error_code error;
+  fs::create_directories(real + "/_run", error);
+  if (error) return not_usable(real, error.value());
+  ASSIGN_OR_RETURN(place.nonce, make_nonce(real + "/_run/nonce"));
+  return place;
+}
+
 Status OutputFolder::lock() {
   const std::string path = run_folder_ + "/lock";
   lock_.reset(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));

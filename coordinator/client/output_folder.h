@@ -5,6 +5,7 @@
 
 #include "common/files/unique_fd.h"
 #include "common/status.h"
+#include "jobs/task.h"
 
 namespace mimicfleet::coordinator {
 
@@ -33,6 +34,11 @@ class OutputFolder {
   std::string nonce_;
   UniqueFd lock_;
 };
+
+// Where latents are kept: `cache_dir`, or _latents in the output folder. With `make` the folder and its nonce
+// are made, with codes of OutputFolder::prepare().
+[[nodiscard]] Result<jobs::LatentsTarget> latents_place(const std::string& cache_dir,
+                                                        const jobs::OutputTarget& output, bool make);
 
 // kResourceExhausted if a run would hardly get anywhere with so little space.
 [[nodiscard]] Status check_space(const std::string& path, std::uint64_t free_bytes);

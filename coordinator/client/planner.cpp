@@ -10,7 +10,6 @@
 #include "common/files/file_identity.h"
 #include "common/log.h"
 #include "coordinator/client/adaptation.h"
-#include "coordinator/client/finished.h"
 #include "coordinator/client/output_folder.h"
 
 namespace mimicfleet::coordinator {
@@ -19,6 +18,22 @@ namespace {
 namespace fs = std::filesystem;
 
 std::string folder_of(const std::string& path) { return absolute_path(path).parent_path().string(); }
+
+// What the defaults of a run that keeps latents or makes films are, as in the original.
+SettingLayer latents_defaults() { return {"mode", {{find_setting("max_pose_frames"), "179", "--mode"}}}; }
+
+// The model is told the rate of the output, unless somebody said something else.
+Status follow_output_fps(ResolvedSettings& settings) {
+  auto& parameters = settings.parameters;
+  if (parameters.fps == 0) {
+    return {StatusCode::kInvalidArgument,
+            "--fps source: clips that are to be joined need one rate; give --fps N"};
+  }
+  if (settings.provenance.at("motion_fps") != "built-in") return {};
+  parameters.motion_fps = std::max(1, static_cast<std::int32_t>(parameters.fps));
+  settings.provenance["motion_fps"] = "fps";
+  return {};
+}
 
 // A path of a config: below the working folder if it is there, else below the config's folder.
 std::string locate(const std::string& path, const std::string& config_folder) {
@@ -60,8 +75,9 @@ std::optional<double> RunPlan::seconds_per_clip() const {
 }
 
 std::size_t RunPlan::to_run() const {
-  return static_cast<std::size_t>(
-      std::count_if(clips.begin(), clips.end(), [](const auto& clip) { return !clip.reason.empty(); }));
+  const auto has_to_run = [](const auto& planned) { return !planned.reason.empty(); };
+  return static_cast<std::size_t>(std::count_if(clips.begin(), clips.end(), has_to_run) +
+                                  std::count_if(films.begin(), films.end(), has_to_run));
 }
 
 Result<Planner> Planner::prepare(SubmitRequest request, const std::vector<jobs::ModelSet>* offered) {
@@ -69,6 +85,11 @@ Result<Planner> Planner::prepare(SubmitRequest request, const std::vector<jobs::
   planner.request_ = std::move(request);
   RETURN_IF_ERROR(planner.read_config());
   RETURN_IF_ERROR(planner.collect_inputs());
+  if (!planner.request_.sentences.empty()) {
+    RETURN_IF_ERROR(planner.want_sentences());
+  } else if (planner.request_.mode == Mode::kDecode) {
+    RETURN_IF_ERROR(planner.want_film());
+  }
   ModelRequest models;
   models.root = planner.request_.models;
   models.dwpose = planner.request_.dwpose;
@@ -106,7 +127,9 @@ Status Planner::collect_inputs() {
       }
     }
   }
-  if (request_.paths.empty() && given.empty()) {
+  if (!request_.videos.empty()) return collect_videos(request_.paths.empty() ? "." : request_.paths.front());
+  const bool only_kept_words = request_.paths.empty() && given.empty() && !request_.sentences.empty();
+  if (request_.paths.empty() && given.empty() && !only_kept_words) {
     return {StatusCode::kInvalidArgument,
             "nothing to do: give a folder, videos or a manifest (see `coordinator submit --help`)"};
   }
@@ -114,8 +137,14 @@ Status Planner::collect_inputs() {
     log::warn("{}: of its {} test cases only the first one's settings are used", config_->path,
               config_->cases.size());
   }
-  request_.selection.ignore_folder = real_path(request_.output_dir);
-  ASSIGN_OR_RETURN(inputs_, find_inputs(request_.paths, request_.selection, std::move(given)));
+  InputSelection selection = request_.selection;
+  selection.ignore_folder = real_path(request_.output_dir);
+  if (!request_.sentences.empty()) {  // it is the sentences that are chosen from
+    selection.filter.clear();
+    selection.limit = 0;
+    selection.shard = selection.shards = 1;
+  }
+  ASSIGN_OR_RETURN(inputs_, find_inputs(request_.paths, selection, std::move(given)));
   multiply_by_variants();
   return {};
 }
@@ -134,29 +163,40 @@ void Planner::multiply_by_variants() {
   inputs_ = std::move(all);
 }
 
+// Settings of an input; those that set nothing themselves share them.
+Status Planner::resolve_input(const Input& input, SharedSettings& shared) {
+  const std::pair sources(input.config_case, input.variant);
+  const auto known = shared.find(sources);
+  if (input.values.empty() && known != shared.end()) {
+    settings_index_.push_back(known->second);
+    return {};
+  }
+  ASSIGN_OR_RETURN(ResolvedSettings resolved, settings_of(input));
+  if (input.values.empty()) shared[sources] = settings_.size();
+  settings_index_.push_back(settings_.size());
+  settings_.push_back(std::move(resolved));
+  return {};
+}
+
 Status Planner::resolve_all() {
-  // Config case and variant -> settings of the inputs that set nothing themselves.
-  std::map<std::pair<std::size_t, std::size_t>, std::size_t> shared;
+  SharedSettings shared;
   std::set<std::string> references;
+  if (makes_films()) {
+    ASSIGN_OR_RETURN(film_settings_, settings_of({}));
+    if (!request_.reference.empty()) references.insert(absolute_path(request_.reference).string());
+  }
   for (const auto& input : inputs_) {
-    const std::pair sources(input.config_case, input.variant);
-    const auto known = shared.find(sources);
-    if (input.values.empty() && known != shared.end()) {
-      settings_index_.push_back(known->second);
-    } else {
-      ASSIGN_OR_RETURN(ResolvedSettings resolved, settings_of(input));
-      if (input.values.empty()) shared[sources] = settings_.size();
-      settings_index_.push_back(settings_.size());
-      settings_.push_back(std::move(resolved));
-    }
+    RETURN_IF_ERROR(resolve_input(input, shared));
+    if (makes_films()) continue;  // a film may need no image at all
     ASSIGN_OR_RETURN(const std::string reference, reference_of(input));
-    std::error_code error;
     // That of a single manifest line fails this clip alone, later.
-    if (!references.insert(reference).second || reference == input.reference) continue;
-    if (!fs::exists(reference, error)) {
-      return {StatusCode::kNotFound,
-              fmt::format("{}: no such reference image; give one with --ref-image FILE", reference)};
-    }
+    if (reference != input.reference) references.insert(reference);
+  }
+  std::error_code error;
+  for (const auto& reference : references) {
+    if (fs::exists(reference, error)) continue;
+    return {StatusCode::kNotFound,
+            fmt::format("{}: no such reference image; give one with --ref-image FILE", reference)};
   }
   return {};
 }
@@ -166,8 +206,10 @@ Result<ResolvedSettings> Planner::settings_of(const Input& input) const {
   std::vector<SettingLayer> layers = {defaults_, config, SettingLayer{"manifest", input.values},
                                       request_.flags};
   if (!request_.variants.empty()) layers.push_back(request_.variants[input.variant].layer);
+  if (keeps_latents()) layers.insert(layers.begin(), latents_defaults());
   ASSIGN_OR_RETURN(ResolvedSettings resolved, resolve_settings(layers));
   RETURN_IF_ERROR(find_adaptation(resolved, adaptation_folders()));
+  if (keeps_latents()) RETURN_IF_ERROR(follow_output_fps(resolved));
   return resolved;
 }
 
@@ -207,7 +249,7 @@ Status Planner::name_adaptation(jobs::Parameters& parameters, FileDigestCache& c
   return {};
 }
 
-Result<jobs::ClipPlan> Planner::plan_clip(std::size_t index, const jobs::OutputTarget& folder,
+Result<jobs::ClipPlan> Planner::plan_clip(std::size_t index, const OutputPlaces& places,
                                           FileDigestCache& cache) {
   const Input& input = inputs_[index];
   jobs::ClipPlan clip;
@@ -218,14 +260,30 @@ Result<jobs::ClipPlan> Planner::plan_clip(std::size_t index, const jobs::OutputT
   clip.parameters = settings.parameters;
   RETURN_IF_ERROR(name_adaptation(clip.parameters, cache));
   clip.provenance = settings.provenance;
-  clip.output = folder;
+  clip.output = places.videos;
   clip.output.relative = input.relative;
   clip.output.save_latents = request_.save_latents;
   clip.output.save_frames = request_.save_frames;
+  if (keeps_latents()) keep_latents(clip, places);
   return clip;
 }
 
-Result<RunPlan> Planner::finish(const jobs::OutputTarget& folder, FileDigestCache& cache,
+void Planner::plan_clips(RunPlan& run, const OutputPlaces& places, FileDigestCache& cache,
+                         const std::function<void(std::size_t)>& on_clip) {
+  for (std::size_t i = 0; i < inputs_.size(); ++i) {
+    auto clip = plan_clip(i, places, cache);
+    if (clip.ok()) {
+      OutputState outputs = request_.mode == Mode::kEncode ? look_at_encode(*clip, cache)
+                                                           : look_at_outputs(*clip, run.models.set, cache);
+      run.clips.push_back({std::move(*clip), std::move(outputs.reason), outputs.seconds});
+    } else {
+      run.refused.push_back({inputs_[i].relative, inputs_[i].path, clip.status()});
+    }
+    if (on_clip) on_clip(i + 1);
+  }
+}
+
+Result<RunPlan> Planner::finish(const OutputPlaces& places, FileDigestCache& cache,
                                 const std::function<void(std::size_t)>& on_clip) {
   RunPlan run;
   RETURN_IF_ERROR(name_models(models_, cache));
@@ -234,16 +292,14 @@ Result<RunPlan> Planner::finish(const jobs::OutputTarget& folder, FileDigestCach
       notice != models_.set.defaults.end()) {
     run.notice = notice->second;
   }
-  run.name = request_.paths.empty() ? request_.config : request_.paths.front();
-  for (std::size_t i = 0; i < inputs_.size(); ++i) {
-    auto clip = plan_clip(i, folder, cache);
-    if (clip.ok()) {
-      OutputState outputs = look_at_outputs(*clip, run.models.set, cache);
-      run.clips.push_back({std::move(*clip), std::move(outputs.reason), outputs.seconds});
-    } else {
-      run.refused.push_back({inputs_[i].relative, inputs_[i].path, clip.status()});
-    }
-    if (on_clip) on_clip(i + 1);
+  run.left_out = left_out_;
+  run.name = !request_.sentences.empty() ? request_.sentences
+             : request_.paths.empty()    ? request_.config
+                                         : request_.paths.front();
+  if (makes_films()) {
+    RETURN_IF_ERROR(plan_films(run, places, cache, on_clip));
+  } else {
+    plan_clips(run, places, cache, on_clip);
   }
   return run;
 }

@@ -8,6 +8,7 @@
 
 #include "common/files/digest_cache.h"
 #include "common/status.h"
+#include "coordinator/client/finished.h"
 #include "coordinator/client/inputs.h"
 #include "coordinator/client/models.h"
 #include "coordinator/client/variants.h"
@@ -16,9 +17,20 @@
 
 namespace mimicfleet::coordinator {
 
+enum class Mode { kGenerate, kEncode, kDecode };
+
 // What the user asked for on the command line.
 struct SubmitRequest {
   std::vector<std::string> paths;
+  Mode mode = Mode::kGenerate;
+  std::vector<std::string> videos;  // encode, decode: only these, in this order
+  std::string sentences;            // a CSV of films to be made of words
+  bool skip_missing = false;        // leave out sentences whose words are not there
+  std::string cache_dir;            // of latents that are kept; empty: OUT/_latents
+  bool overwrite_cache = false;
+  bool individual_videos = true;  // encode: also make each clip's video
+  std::string output_name;        // decode: of the film; empty: after the clips
+  std::string experiment_name = "latent_concat";
   std::string reference;
   std::string config;
   std::string models;
@@ -45,6 +57,13 @@ struct PlannedClip {
   std::string reason;                 // why it has to run; empty: its outputs are there
   double seconds = 0;                 // that a finished clip took
   std::vector<std::string> cached{};  // kinds of its features that workers hold, if that is known
+  std::string held_by{};              // the worker that has its latents, which are then not made
+};
+
+struct PlannedFilm {
+  jobs::FilmPlan plan;
+  std::string reason;
+  double seconds = 0;
 };
 
 // What of the features that the clips need is in workers' caches.
@@ -57,39 +76,90 @@ struct CachedFeatures {
 struct RunPlan {
   std::string name;  // of the job, for people
   ChosenModels models;
-  std::string notice;  // of the models' defaults.yaml: to be shown with the results
-  std::vector<PlannedClip> clips;
+  std::string notice;              // of the models' defaults.yaml: to be shown with the results
+  std::vector<PlannedClip> clips;  // beside films only those that have to be encoded
+  std::vector<PlannedFilm> films;
   std::vector<RefusedClip> refused;
+  std::vector<std::string> left_out;     // sentences, each with the reason
   std::optional<CachedFeatures> cached;  // if it is known
 
   [[nodiscard]] std::size_t to_run() const;
   [[nodiscard]] std::optional<double> seconds_per_clip() const;  // of the finished ones
 };
 
+// Where results go: `latents.relative` is what stands before each clip's path.
+struct OutputPlaces {
+  jobs::OutputTarget videos;
+  jobs::LatentsTarget latents;
+};
+
+// A clip of a film that was asked for.
+struct WantedPart {
+  std::string name;
+  std::string relative;              // of its latents below the cache folder, without suffix
+  std::optional<std::size_t> input;  // its video, if there is one
+};
+struct WantedFilm {
+  std::string relative;  // of its output
+  std::vector<WantedPart> parts;
+};
+
 // Planning in two parts. What `prepare` finds wrong is wrong with the request as a whole, and nothing may be
-// made before it is known: paths, configuration, models, settings, the reference image.
+// made before it is known: paths, configuration, models, settings, the reference image, words.
 class Planner {
  public:
   // `offered`: the model sets of the server's workers; null without a server.
   [[nodiscard]] static Result<Planner> prepare(SubmitRequest request,
                                                const std::vector<jobs::ModelSet>* offered);
 
-  [[nodiscard]] std::size_t clips() const { return inputs_.size(); }
+  // Clips, or films if such are made.
+  [[nodiscard]] std::size_t items() const { return makes_films() ? films_.size() : inputs_.size(); }
 
   // Reads models and inputs unless `cache` knows them, and compares with the outputs that are there.
-  // `folder`: output folder and nonce. `on_clip` is called after each clip with how many are done.
-  [[nodiscard]] Result<RunPlan> finish(const jobs::OutputTarget& folder, FileDigestCache& cache,
+  // `on_clip` is called after each clip with how many are done.
+  [[nodiscard]] Result<RunPlan> finish(const OutputPlaces& places, FileDigestCache& cache,
                                        const std::function<void(std::size_t)>& on_clip);
 
  private:
+  // What a part of a film is joined from: latents that are there, or else a clip to be encoded.
+  struct PartSource {
+    jobs::SavedLatents saved;
+    std::optional<PlannedClip> clip;
+  };
+
+  // Config case and variant -> settings of the inputs that set nothing themselves.
+  using SharedSettings = std::map<std::pair<std::size_t, std::size_t>, std::size_t>;
+
   Planner() = default;
+  [[nodiscard]] bool makes_films() const {
+    return request_.mode == Mode::kDecode || !request_.sentences.empty();
+  }
+  [[nodiscard]] bool keeps_latents() const { return request_.mode == Mode::kEncode || makes_films(); }
   [[nodiscard]] Status read_config();
   [[nodiscard]] Status collect_inputs();
   void multiply_by_variants();
   [[nodiscard]] Status resolve_all();
+  [[nodiscard]] Status resolve_input(const Input& input, SharedSettings& shared);
+  void plan_clips(RunPlan& run, const OutputPlaces& places, FileDigestCache& cache,
+                  const std::function<void(std::size_t)>& on_clip);
+  // ---- planner_films.cpp
+  [[nodiscard]] std::string kept_path(const OutputPlaces& places, const std::string& relative) const;
+  void keep_latents(jobs::ClipPlan& clip, const OutputPlaces& places) const;
+  [[nodiscard]] OutputState look_at_encode(const jobs::ClipPlan& clip, FileDigestCache& cache) const;
+  [[nodiscard]] Status collect_videos(const std::string& folder);
+  [[nodiscard]] Status want_film();
+  [[nodiscard]] Status want_sentences();
+  [[nodiscard]] Status plan_films(RunPlan& run, const OutputPlaces& places, FileDigestCache& cache,
+                                  const std::function<void(std::size_t)>& on_film);
+  [[nodiscard]] Result<jobs::FilmPlan> plan_film(const WantedFilm& wanted, const OutputPlaces& places,
+                                                 FileDigestCache& cache);
+  [[nodiscard]] Result<const PartSource*> source_of(const WantedPart& part, const OutputPlaces& places,
+                                                    FileDigestCache& cache);
+  [[nodiscard]] Result<PartSource> find_source(const WantedPart& part, const OutputPlaces& places,
+                                               FileDigestCache& cache);
   [[nodiscard]] Result<ResolvedSettings> settings_of(const Input& input) const;
   [[nodiscard]] Result<std::string> reference_of(const Input& input) const;
-  [[nodiscard]] Result<jobs::ClipPlan> plan_clip(std::size_t index, const jobs::OutputTarget& folder,
+  [[nodiscard]] Result<jobs::ClipPlan> plan_clip(std::size_t index, const OutputPlaces& places,
                                                  FileDigestCache& cache);
   [[nodiscard]] std::vector<std::string> adaptation_folders() const;
   [[nodiscard]] Result<jobs::FileRef> name_shared(const std::string& path, FileDigestCache& cache);
@@ -101,6 +171,10 @@ class Planner {
   std::vector<ResolvedSettings> settings_;
   std::vector<std::size_t> settings_index_;                    // of each input, into settings_
   std::map<std::string, Result<jobs::FileRef>> shared_files_;  // images, LoRAs and overlays that were read
+  std::vector<WantedFilm> films_;
+  ResolvedSettings film_settings_;
+  std::map<std::string, PartSource> sources_;  // by WantedPart::relative
+  std::vector<std::string> left_out_;
   SettingLayer defaults_;
   ChosenModels models_;
 };

@@ -19,11 +19,11 @@ constexpr std::array<std::string_view, 10> kStages = {"load",       "preprocess"
 constexpr std::array<std::string_view, 5> kStates = {"done", "skipped", "pending", "failed", "cancelled"};
 constexpr std::size_t kListedClips = 50;
 
-std::string videos_line(const RunSummary& summary) {
+std::string states_line(const std::map<std::string, std::uint32_t>& states) {
   std::string line;
   for (const auto state : kStates) {
-    const auto count = summary.videos.find(std::string(state));
-    if (count == summary.videos.end() || count->second == 0) continue;
+    const auto count = states.find(std::string(state));
+    if (count == states.end() || count->second == 0) continue;
     const std::string_view text = state == "skipped"   ? "already there"
                                   : state == "pending" ? "not made"
                                                        : state;
@@ -102,19 +102,20 @@ SummaryBuilder::SummaryBuilder(const RunPlan& plan, const std::string& output_di
   summary.models = plan.models.set.name;
   summary.models_id = plan.models.set.id.hex();
   summary.notice = plan.notice;
+  summary.left_out = plan.left_out;
   for (const auto& clip : plan.clips) {
-    ClipOutcome outcome;
-    outcome.name = clip.plan.output.relative;
+    ClipOutcome& outcome = add_outcome(clip.plan.output.relative, clip.reason, false);
+    outcome.kind = clip.plan.output.save_video ? "clip" : "latents";
     outcome.video = clip.plan.video.path;
-    outcome.state = clip.reason.empty() ? "skipped" : "pending";
-    outcome.reason = clip.reason;
     outcome.cached = clip.cached;
-    place_[outcome.name] = summary.clips.size();
-    summary.clips.push_back(std::move(outcome));
+  }
+  for (const auto& film : plan.films) {
+    add_outcome(film.plan.output.relative, film.reason, true).kind = "film";
   }
   for (const auto& clip : plan.refused) {
     ClipOutcome outcome;
     outcome.name = clip.relative;
+    outcome.kind = "clip";
     outcome.video = clip.path;
     outcome.state = "failed";
     outcome.error = clip.error.message();
@@ -122,20 +123,27 @@ SummaryBuilder::SummaryBuilder(const RunPlan& plan, const std::string& output_di
   }
 }
 
+ClipOutcome& SummaryBuilder::add_outcome(const std::string& name, const std::string& reason, bool is_film) {
+  place_[{is_film, name}] = summary.clips.size();
+  ClipOutcome& outcome = summary.clips.emplace_back();
+  outcome.name = name;
+  outcome.reason = reason;
+  outcome.state = reason.empty() ? "skipped" : "pending";
+  return outcome;
+}
+
 void SummaryBuilder::add(const jobs::TaskInfo& task) {
   summary.ledger.add(task.result);
-  const auto place = place_.find(task.spec.name);
+  const auto place = place_.find({!task.spec.segments.empty(), task.spec.name});
   if (place == place_.end()) return;
   ClipOutcome& clip = summary.clips[place->second];
   clip.seconds += task.run_seconds;
   clip.attempts += task.attempt;
   clip.warnings.insert(clip.warnings.end(), task.result.warnings.begin(), task.result.warnings.end());
   if (task.state == jobs::TaskState::kFailed && clip.error.empty()) clip.error = task.error.message();
-  if (task.spec.kind == jobs::TaskKind::kEncodeLatents) {
-    clip.encode_worker = task.worker;
-    return;
-  }
-  clip.decode_worker = task.worker;
+  const bool is_encode = task.spec.kind == jobs::TaskKind::kEncodeLatents;
+  (is_encode ? clip.encode_worker : clip.decode_worker) = task.worker;
+  if (is_encode && clip.kind != "latents") return;
   clip.frames = task.result.frames;
   if (jobs::is_terminal(task.state)) clip.state = to_string(task.state);
 }
@@ -144,8 +152,9 @@ RunSummary SummaryBuilder::finish(double seconds) {
   summary.seconds = seconds;
   for (const auto state : kStates) summary.videos[std::string(state)] = 0;
   for (const auto& clip : summary.clips) {
-    ++summary.videos[clip.state];
-    summary.frames += clip.frames;
+    const bool is_video = clip.kind != "latents";
+    ++(is_video ? summary.videos : summary.latents)[clip.state];
+    if (is_video) summary.frames += clip.frames;
   }
   return std::move(summary);
 }
@@ -160,7 +169,10 @@ std::string ledger_table(const jobs::Ledger& ledger) {
 std::string summary_table(const RunSummary& summary) {
   fmt::memory_buffer out;
   auto to = std::back_inserter(out);
-  fmt::format_to(to, "videos      {}\n", videos_line(summary));
+  if (summary.latents.empty() || states_line(summary.videos) != "none") {
+    fmt::format_to(to, "videos      {}\n", states_line(summary.videos));
+  }
+  if (!summary.latents.empty()) fmt::format_to(to, "latents     {}\n", states_line(summary.latents));
   if (summary.frames > 0) fmt::format_to(to, "frames      {}\n", summary.frames);
   fmt::format_to(to, "time        {}\n", clock_text(summary.seconds));
   fmt::format_to(to, "models      {}\n", log::printable(summary.models));
@@ -168,34 +180,7 @@ std::string summary_table(const RunSummary& summary) {
   if (!summary.notice.empty()) fmt::format_to(to, "note        {}\n", log::printable(summary.notice));
   fmt::format_to(to, "{}", ledger_table(summary.ledger));
   add_problems(out, summary);
-  return fmt::to_string(out);
-}
-
-std::string plan_table(const RunPlan& plan) {
-  fmt::memory_buffer out;
-  auto to = std::back_inserter(out);
-  std::size_t listed = 0;
-  for (const auto& clip : plan.clips) {
-    if (clip.reason.empty() || ++listed > kListedClips) continue;
-    fmt::format_to(to, "make    {} ({}{})\n", log::printable(clip.plan.output.relative), clip.reason,
-                   clip.cached.empty() ? "" : fmt::format("; cached: {}", fmt::join(clip.cached, ", ")));
-  }
-  if (listed > kListedClips) fmt::format_to(to, "…       and {} more\n", listed - kListedClips);
-  for (const auto& clip : plan.refused) {
-    fmt::format_to(to, "cannot  {}: {}\n", log::printable(clip.relative),
-                   log::printable(clip.error.message()));
-  }
-  fmt::format_to(to, "{} to make, {} already there, {} cannot be made; models {}\n", plan.to_run(),
-                 plan.clips.size() - plan.to_run(), plan.refused.size(),
-                 log::printable(plan.models.set.name));
-  if (plan.cached && plan.cached->wanted > 0) {
-    fmt::format_to(to, "features   {} of {} are in workers' caches, which may save {:.1f} s\n",
-                   plan.cached->held, plan.cached->wanted, plan.cached->worth_seconds);
-  }
-  if (const auto seconds = plan.seconds_per_clip(); seconds && plan.to_run() > 0) {
-    fmt::format_to(to, "about {} of one worker's time, going by the clips that are there\n",
-                   clock_text(*seconds * static_cast<double>(plan.to_run())));
-  }
+  for (const auto& sentence : summary.left_out) fmt::format_to(to, "left out {}\n", sentence);
   return fmt::to_string(out);
 }
 

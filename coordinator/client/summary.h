@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
-#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "coordinator/client/planner.h"
@@ -12,10 +12,11 @@
 
 namespace mimicfleet::coordinator {
 
-// What became of one video. `state`: done, skipped (its outputs were there), failed, cancelled, or pending
-// (of a dry run, or when the run was broken off).
+// What became of one video, or of the latents of a clip of which no video is made. `state`: done, skipped
+// (its outputs were there), failed, cancelled, or pending (of a dry run, or when the run was broken off).
 struct ClipOutcome {
   std::string name;   // output below the output folder, without suffix
+  std::string kind;   // clip, film, or latents
   std::string video;  // the input
   std::string state;
   std::string reason;               // why it had to run
@@ -30,6 +31,7 @@ struct ClipOutcome {
   template <typename Self, typename Fields>
   static void fields(Self& self, Fields& field) {
     field("name", self.name);
+    field("kind", self.kind);
     field("video", self.video);
     field("state", self.state);
     field("reason", self.reason);
@@ -56,7 +58,9 @@ struct RunSummary {
   std::string models_id;
   std::string notice;
   double seconds = 0;
-  std::map<std::string, std::uint32_t> videos;  // state -> how many
+  std::map<std::string, std::uint32_t> videos;   // state -> how many
+  std::map<std::string, std::uint32_t> latents;  // the same of latents alone
+  std::vector<std::string> left_out;             // sentences whose words are missing
   std::int64_t frames = 0;
   jobs::Ledger ledger;
   std::vector<ClipOutcome> clips;
@@ -72,6 +76,8 @@ struct RunSummary {
     field("notice", self.notice);
     field("seconds", self.seconds);
     field("videos", self.videos);
+    field("latents", self.latents);
+    field("left_out", self.left_out);
     field("frames", self.frames);
     jobs::Ledger::fields(self.ledger, field);
     field("clips", self.clips);
@@ -91,7 +97,9 @@ class SummaryBuilder {
   RunSummary summary;
 
  private:
-  std::unordered_map<std::string, std::size_t> place_;  // clip by name
+  using Place = std::map<std::pair<bool, std::string>, std::size_t>;
+  ClipOutcome& add_outcome(const std::string& name, const std::string& reason, bool is_film);
+  Place place_;  // by whether it is a film, and name
 };
 
 // Seconds of each stage, cold, warm and saved, and how the features were come by; empty if there is nothing.
@@ -99,8 +107,5 @@ class SummaryBuilder {
 
 // The table at the end: videos, frames, seconds of each stage; then every clip that failed with its error.
 [[nodiscard]] std::string summary_table(const RunSummary& summary);
-
-// What a dry run prints: each clip with why it would be made, and how long all that would take.
-[[nodiscard]] std::string plan_table(const RunPlan& plan);
 
 }  // namespace mimicfleet::coordinator

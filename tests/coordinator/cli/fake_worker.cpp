@@ -20,6 +20,7 @@
 #include "common/wire/envelope.h"
 #include "jobs/messages.h"
 #include "jobs/record.h"
+#include "tests/coordinator/client/latents_file.h"
 
 namespace mimicfleet {
 namespace {
@@ -97,6 +98,14 @@ struct FakeWorker {
     jobs::TaskResult result;
     result.latents = jobs::ArtefactRef{grant.spec.key, grant.spec.key, 1, hello.numerics};
     result.stages = {{"load", 0.5, false}, {"denoise", 1, false}};
+    if (const auto& kept = grant.spec.keep_latents) {
+      const std::string path = kept->directory + "/" + kept->relative;
+      const std::string bytes = coordinator::latents_bytes(coordinator::strings_of(grant.spec, grant.models));
+      std::filesystem::create_directories(std::filesystem::path(path).parent_path());
+      if (const Status written = write_file_atomically(path, bytes); !written.ok())
+        return fail(grant, written);
+      result.saved_latents = jobs::FileRef{path, sha256(bytes), bytes.size()};
+    }
     complete(grant, std::move(result));
   }
 
@@ -107,8 +116,11 @@ struct FakeWorker {
     jobs::OutputRecord record;
     record.key = grant.spec.key;
     record.video = {target.relative + ".mp4", sha256(content), content.size()};
-    record.driving = grant.inputs.at(0).driving;
-    record.reference = grant.inputs.at(0).reference;
+    for (const auto& segment : grant.spec.segments) record.parts.emplace_back().name = segment.name;
+    if (record.parts.empty()) {
+      record.driving = grant.inputs.at(0).driving;
+      record.reference = grant.inputs.at(0).reference;
+    }
     record.models = grant.models;
     record.parameters = grant.spec.parameters;
     record.provenance = grant.spec.provenance;

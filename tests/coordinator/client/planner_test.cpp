@@ -30,11 +30,12 @@ class Planning : public ::testing::Test {
 
   Result<RunPlan> plan() {
     ASSIGN_OR_RETURN(Planner planner, Planner::prepare(request_, nullptr));
-    jobs::OutputTarget target;
-    target.directory = folder_ / "out";
-    target.nonce = "nonce";
+    OutputPlaces places;
+    places.videos.directory = places.latents.directory = folder_ / "out";
+    places.videos.nonce = places.latents.nonce = "nonce";
+    places.latents.relative = "_latents/";
     FileDigestCache cache;
-    return planner.finish(target, cache, nullptr);
+    return planner.finish(places, cache, nullptr);
   }
   std::string error() { return plan().status().message(); }
   void flag(const std::string& name, const std::string& text) {

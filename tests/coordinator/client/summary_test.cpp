@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "coordinator/client/cost.h"
 #include "tests/coordinator/client/clip.h"
 
 namespace mimicfleet::coordinator {
@@ -100,7 +101,7 @@ TEST_F(Summary, IsReadBackFromItsJson) {
 }
 
 TEST_F(Summary, ADryRunListsWhatWouldBeMadeAndWhy) {
-  EXPECT_EQ(plan_table(plan_),
+  EXPECT_EQ(plan_table(plan_, estimate_cost(plan_, "/nowhere")),
             "make    b (not made yet)\n"
             "make    c (steps was 25)\n"
             "cannot  d: /in/d.mp4: is empty (0 bytes)\n"
@@ -111,7 +112,7 @@ TEST_F(Summary, ADryRunListsWhatWouldBeMadeAndWhy) {
 TEST_F(Summary, ADryRunOnAServerTellsWhatItsWorkersHaveInTheirCaches) {
   plan_.cached = CachedFeatures{6, 2, 3.25};
   plan_.clips[1].cached = {"keypoints", "vae_latent"};
-  EXPECT_THAT(plan_table(plan_),
+  EXPECT_THAT(plan_table(plan_, estimate_cost(plan_, "/nowhere")),
               AllOf(HasSubstr("make    b (not made yet; cached: keypoints, vae_latent)\n"),
                     HasSubstr("features   2 of 6 are in workers' caches, which may save 3.2 s\n")));
 }

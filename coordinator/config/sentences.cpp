@@ -1,0 +1,111 @@
+#include "coordinator/config/sentences.h"
+
+#include <algorithm>
+#include <map>
+#include <sstream>
+
+#include <fmt/format.h>
+
+#include "common/log.h"
+#include "coordinator/config/csv.h"
+#include "jobs/plan.h"
+
+namespace mimicfleet::coordinator {
+namespace {
+
+constexpr std::string_view kId = "sentence_id";
+constexpr std::string_view kWords = "ref_ids";
+
+Status error(const std::string& where, const std::string& cause) {
+  return {StatusCode::kInvalidArgument, fmt::format("{}: {}", where, cause)};
+}
+
+std::vector<std::string> split(const std::string& text) {
+  std::istringstream in(text);
+  std::vector<std::string> words;
+  for (std::string word; in >> word;) words.push_back(std::move(word));
+  return words;
+}
+
+// Rows of a CSV file whose header has both columns.
+class SentenceReader {
+ public:
+  explicit SentenceReader(const std::string& name) : name_(name) {}
+
+  [[nodiscard]] Status take(const std::vector<std::string>& row, int line) {
+    const std::string where = fmt::format("{}: line {}", name_, line);
+    if (columns_ == 0) return take_header(row, where);
+    if (row.size() != columns_) {
+      return error(where, fmt::format("has {} cells, the header {}", row.size(), columns_));
+    }
+    Sentence sentence{row[id_], split(row[words_]), where};
+    const auto words_of_id = split(sentence.id);
+    if (words_of_id.size() != 1) return error(where, "the sentence_id must be one word");
+    sentence.id = words_of_id[0];
+    RETURN_IF_ERROR(check(sentence));
+    sentences_.push_back(std::move(sentence));
+    return {};
+  }
+
+  [[nodiscard]] std::vector<Sentence> finish() { return std::move(sentences_); }
+
+ private:
+  [[nodiscard]] Status take_header(const std::vector<std::string>& row, const std::string& where) {
+    const auto place = [&](std::string_view column) {
+      const auto found = std::find_if(row.begin(), row.end(), [&](const std::string& cell) {
+        const auto words = split(cell);
+        return words.size() == 1 && words[0] == column;
+      });
+      return static_cast<std::size_t>(found - row.begin());
+    };
+    id_ = place(kId);
+    words_ = place(kWords);
+    columns_ = row.size();
+    if (id_ < columns_ && words_ < columns_) return {};
+    return error(where, "the first line must name the columns, sentence_id and ref_ids among them");
+  }
+
+  [[nodiscard]] Status check(const Sentence& sentence) {
+    const std::string id = log::printable(sentence.id);
+    if (!jobs::is_safe_relative(sentence.id)) {
+      return error(sentence.where, fmt::format("the sentence_id '{}' cannot be a file's name", id));
+    }
+    if (sentence.words.empty()) return error(sentence.where, fmt::format("{} has no words (ref_ids)", id));
+    if (sentence.words.size() > kMaxWords) {
+      return error(sentence.where, fmt::format("{} has more than {} words", id, kMaxWords));
+    }
+    if (sentences_.size() == kMaxSentences) {
+      return error(name_, fmt::format("lists more than {} sentences: split it", kMaxSentences));
+    }
+    const auto [place, inserted] = lines_.emplace(sentence.id, sentence.where);
+    if (inserted) return {};
+    return error(sentence.where, fmt::format("the sentence_id {} is there already ({})", id, place->second));
+  }
+
+  const std::string& name_;
+  std::size_t columns_ = 0;
+  std::size_t id_ = 0;
+  std::size_t words_ = 0;
+  std::vector<Sentence> sentences_;
+  std::map<std::string, std::string> lines_;  // id -> where
+};
+
+}  // namespace
+
+Result<std::vector<Sentence>> parse_sentences(std::string_view text, const std::string& name) {
+  constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
+  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
+  CsvReader csv(text);
+  SentenceReader reader(name);
+  for (;;) {
+    const auto row = csv.next();
+    if (!row.ok()) return row.status().prefixed(fmt::format("{}: line {}", name, csv.line()));
+    if (!*row) break;
+    RETURN_IF_ERROR(reader.take(**row, csv.line()));
+  }
+  auto sentences = reader.finish();
+  if (sentences.empty()) return error(name, "lists no sentences");
+  return sentences;
+}
+
+}  // namespace mimicfleet::coordinator
