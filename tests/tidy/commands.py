@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-WITH_SUBCOMMANDS = {"job", "task", "worker"}
+WITH_SUBCOMMANDS = {"job", "task", "worker", "cache", "latents"}
 
 
 @functools.lru_cache(None)
@@ -43,7 +43,7 @@ def check_line(line: str, programs: dict[str, str]) -> list[str]:
     if not words or words[0] not in programs:
         return found
     program = programs[words[0]]
-    for command in shown_commands(words[1:]) if words[0] == "coordinator" else [[]]:
+    for command in shown_commands(words[1:]):
         text = help_of(program, *command)
         name = " ".join([words[0], *command])
         if not text:

@@ -26,7 +26,7 @@ constexpr const char* kExamples = R"(examples:
 
 The coordinator is found by --coordinator, MIMICFLEET_SERVER, or the file that `coordinator serve` writes.
 It ends with 0 when it was asked to leave, 1 when it failed, 2 for a mistake on the command line, 3 when no
-coordinator is known, 4 when starting it again cannot help (models or device that it cannot use, refused). docs/operations.md tells more.)";
+coordinator is known, 4 when starting it again cannot help (models or device that it cannot use, refused).)";
 
 // What CLI11 reads as text and we read further.
 struct RawOptions {
