@@ -8,6 +8,7 @@
 #include "coordinator/client/planner.h"
 #include "jobs/record.h"
 #include "tests/coordinator/client/latents_file.h"
+#include "tests/coordinator/client/planning.h"
 
 namespace mimicfleet::coordinator {
 namespace {
@@ -19,31 +20,13 @@ using ::testing::IsEmpty;
 using ::testing::Not;
 using ::testing::SizeIs;
 
-class FilmPlanning : public ::testing::Test {
+class FilmPlanning : public PlanningTest {
  protected:
   FilmPlanning() {
-    put_models(folder_, "models/");
     for (const std::string name : {"a", "b", "sub/c"})
       put(folder_, "videos/" + name + ".mp4", "video " + name);
-    put(folder_, "ref.png", "image");
-    request_.paths = {folder_ / "videos"};
-    request_.models = folder_ / "models";
-    request_.reference = folder_ / "ref.png";
-    request_.output_dir = folder_ / "out";
   }
 
-  Result<RunPlan> plan() {
-    ASSIGN_OR_RETURN(Planner planner, Planner::prepare(request_, nullptr));
-    OutputPlaces places;
-    places.videos.directory = places.latents.directory = folder_ / "out";
-    places.latents.relative = "_latents/";
-    FileDigestCache cache;
-    return planner.finish(places, cache, nullptr);
-  }
-  std::string error() { return plan().status().message(); }
-  void flag(const std::string& name, const std::string& text) {
-    request_.flags.values.push_back({find_setting(name), text, "--" + name});
-  }
   void decode(std::vector<std::string> videos) {
     request_.mode = Mode::kDecode;
     request_.videos = std::move(videos);
@@ -80,8 +63,6 @@ class FilmPlanning : public ::testing::Test {
     return names;
   }
 
-  TemporaryFolder folder_;
-  SubmitRequest request_;
   jobs::ModelSet models_;
   std::map<std::string, LatentsStrings> strings_;
 };

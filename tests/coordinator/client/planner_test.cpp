@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/coordinator/client/clip.h"
+#include "tests/coordinator/client/planning.h"
 
 namespace mimicfleet::coordinator {
 namespace {
@@ -14,36 +15,13 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
 
-class Planning : public ::testing::Test {
+class Planning : public PlanningTest {
  protected:
   Planning() {
-    put_models(folder_, "models/");
     put(folder_, "models/defaults.yaml", "steps: 8\ncrf: 20\nguidance_scale: 1.5\nnotice: a small set\n");
     put(folder_, "videos/a.mp4", "video a");
     put(folder_, "videos/b.mp4", "video b");
-    put(folder_, "ref.png", "image");
-    request_.paths = {folder_ / "videos"};
-    request_.models = folder_ / "models";
-    request_.reference = folder_ / "ref.png";
-    request_.output_dir = folder_ / "out";
   }
-
-  Result<RunPlan> plan() {
-    ASSIGN_OR_RETURN(Planner planner, Planner::prepare(request_, nullptr));
-    OutputPlaces places;
-    places.videos.directory = places.latents.directory = folder_ / "out";
-    places.videos.nonce = places.latents.nonce = "nonce";
-    places.latents.relative = "_latents/";
-    FileDigestCache cache;
-    return planner.finish(places, cache, nullptr);
-  }
-  std::string error() { return plan().status().message(); }
-  void flag(const std::string& name, const std::string& text) {
-    request_.flags.values.push_back({find_setting(name), text, "--" + name});
-  }
-
-  TemporaryFolder folder_;
-  SubmitRequest request_;
 };
 
 TEST_F(Planning, NamesEveryInputByContentAndWhereItsOutputGoes) {
