@@ -15,7 +15,7 @@ HAIR = np.array([[24, 20, 20], [58, 38, 28], [110, 68, 40], [196, 152, 84], [158
 HAIR_WEIGHT = np.array([5, 5, 4, 3, 2, 2, 1, 1, 1], float)
 HAIR_STYLES = ("bald", "short", "long", "bob", "bun", "afro", "parted", "scarf", "beanie")
 BACKDROPS = ("plain", "gradient", "window", "panels", "lamp", "shelf")
-GARMENTS = ("plain", "stripes", "jacket", "vneck", "badge", "straps")
+GARMENTS = ("plain", "band", "jacket", "vneck", "badge", "straps")
 
 
 @dataclass

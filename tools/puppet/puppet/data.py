@@ -31,7 +31,7 @@ def seen_scores(rng, points):
     """
     frames = len(points)
     part = np.full(133, 1.0)
-    part[5:11], part[91:112], part[112:133] = rng.uniform(0.7, 1.0), rng.uniform(0.6, 1.0), rng.uniform(0.6, 1.0)
+    part[5:11], part[91:112], part[112:133] = rng.uniform(0.6, 1.0), rng.uniform(0.5, 1.0), rng.uniform(0.5, 1.0)
     high = np.clip(rng.uniform(0.75, 1.0, (frames, 1)) * part + rng.normal(0, 0.05, (frames, 133)), 0.4, 1.0)
     return np.where(inside(points) > 0, high, rng.uniform(0.0, 0.12, (frames, 133)))
 

@@ -6,7 +6,7 @@ from .character import HEIGHT, WIDTH
 
 SHIFT = 4
 SUPERSAMPLE = 2
-SOFTNESS = 0.7  # blur in design pixels: edges as soft as a photograph's at this size, and easier on the small VAE
+SOFTNESS = 0.9  # blur in design pixels: edges as soft as a photograph's at this size, and easier on the small VAE
 ARC = np.linspace(-np.pi / 2, np.pi / 2, 7)
 TURN = np.linspace(0, 2 * np.pi, 29)[:-1]
 
@@ -84,9 +84,9 @@ def paint_backdrop(canvas, c):
     elif c.backdrop == "shelf":
         y = 28 + 40 * u[0]
         canvas.box(-far, y, far, y + 4, third)
-        for i in range(9):
+        for i in range(4):
             height = 10 + 12 * ((u[1] * 7 + i * 0.618) % 1)
-            canvas.box(4 + 14 * i, y - height, 14 + 14 * i, y, second if i % 2 else wall * 0.8)
+            canvas.box(2 + 32 * i, y - height, 26 + 32 * i, y, second if i % 2 else wall * 0.8)
 
 
 def paint_back_hair(canvas, c):
@@ -124,10 +124,9 @@ def paint_torso(canvas, c):
     r = c.arm_width
     body = torso_points(c)
     canvas.polygon(body, c.shirt)
-    if c.garment == "stripes":
+    if c.garment == "band":
         width = half * min(c.waist, 0.9)
-        for i in range(6):
-            canvas.box(x - width, sy + 12 + 16 * i, x + width, sy + 19 + 16 * i, c.shirt_detail)
+        canvas.box(x - width, sy + 26, x + width, sy + 52, c.shirt_detail)
     elif c.garment == "jacket":
         canvas.convex(np.array([[x - 0.24 * half, sy - 0.8 * r], [x + 0.24 * half, sy - 0.8 * r], [x + 0.36 * half, sy + 140],
                                 [x - 0.36 * half, sy + 140]]), c.shirt_detail)

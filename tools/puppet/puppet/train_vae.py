@@ -110,7 +110,7 @@ def picture_loss(made, true):
     error = made - true
     edges = sum((error.diff(dim=d)).abs().mean() for d in (2, 3))
     structure = 1 - ssim((made + 1) / 2, (true + 1) / 2).mean()  # faint ripples on flat colours cost much of it
-    return error.abs().mean() + 4 * error.square().mean() + 0.5 * edges + 0.3 * structure
+    return error.abs().mean() + 4 * error.square().mean() + 0.5 * edges + 0.5 * structure
 
 
 def psnr(made, true):
