@@ -114,10 +114,11 @@ std::vector<std::string> progress_lines(const JobView& view, double seconds, dou
 }
 
 void ProgressDisplay::show(const JobView& view, Instant now) {
-  if (!first_) {
+  if (!first_ || job_ != view.summary.number) {
     first_ = now;
     last_line_ = now;
     fraction_then_ = fraction_done(view);
+    job_ = view.summary.number;
   }
   const double seconds = to_seconds(now - *first_);
   if (terminal_) {

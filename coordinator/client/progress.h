@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <cstdio>
 #include <optional>
 #include <string>
@@ -30,9 +31,9 @@ class ProgressDisplay {
   ProgressDisplay(const ProgressDisplay&) = delete;
   ProgressDisplay& operator=(const ProgressDisplay&) = delete;
 
-  void show(const JobView& view, Instant now);
-  void note(const std::string& line);  // one line for the moment, on terminals only
-  void clear();                        // removes what is drawn
+  void show(const JobView& view, Instant now);  // another job has a clock of its own
+  void note(const std::string& line);           // one line for the moment, on terminals only
+  void clear();                                 // removes what is drawn
 
  private:
   void draw(const std::vector<std::string>& lines);
@@ -41,6 +42,7 @@ class ProgressDisplay {
   bool terminal_;
   std::size_t drawn_ = 0;  // lines on the terminal
   std::optional<Instant> first_;
+  std::uint64_t job_ = 0;  // the number of the one shown
   double fraction_then_ = 0;
   std::optional<Instant> last_line_;
 };

@@ -6,8 +6,10 @@
 namespace mimicfleet::coordinator {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Lt;
+using ::testing::Not;
 using ::testing::SizeIs;
 
 jobs::TaskInfo running(jobs::TaskKind kind, const std::string& stage, int step, int steps) {
@@ -103,6 +105,25 @@ TEST(ProgressDisplay, OnAFileItWritesNoControlCharacters) {
   }
   EXPECT_EQ(std::ftell(file), 0);
   std::fclose(file);
+}
+
+TEST(ProgressDisplay, AnotherJobHasAClockOfItsOwn) {
+  std::FILE* file = std::tmpfile();
+  {
+    ProgressDisplay display(file, true);
+    JobView view = view_of(0, 4, 0);
+    view.summary.number = 1;
+    display.show(view, Instant{});
+    display.show(view, Instant{} + std::chrono::seconds(600));
+    view.summary.number = 2;
+    display.show(view, Instant{} + std::chrono::seconds(601));
+    display.show(view, Instant{} + std::chrono::seconds(606));
+  }
+  std::rewind(file);
+  std::string text(4096, '\0');
+  text.resize(std::fread(text.data(), 1, text.size(), file));
+  std::fclose(file);
+  EXPECT_THAT(text, AllOf(HasSubstr("10:00"), HasSubstr("0:05"), Not(HasSubstr("10:06"))));
 }
 
 }  // namespace
