@@ -14,9 +14,9 @@ namespace mimicfleet::coordinator {
 // GPUs that the driver lists (/proc/driver/nvidia/gpus).
 [[nodiscard]] std::size_t present_gpus();
 
-// The device of each worker of an embedded run. `device`: auto, cpu or cuda:N; `workers` 0: one for each
-// visible GPU, else one CPU worker. kInvalidArgument naming the flag.
-[[nodiscard]] Result<std::vector<std::string>> worker_devices(const std::string& device, std::size_t workers,
+// The device of each worker of an embedded run. `wanted`: auto, cpu, cuda or cuda:N; `workers` 0: one for
+// each visible GPU, else one CPU worker. kInvalidArgument naming the flag.
+[[nodiscard]] Result<std::vector<std::string>> worker_devices(const std::string& wanted, std::size_t workers,
                                                               std::size_t gpus);
 
 }  // namespace mimicfleet::coordinator

@@ -5,11 +5,13 @@
 #include <cstdio>
 #include <functional>
 #include <map>
+#include <utility>
 
 #include <fmt/format.h>
 
 #include "common/cli/command_line.h"
 #include "common/config/byte_size.h"
+#include "common/config/device_name.h"
 #include "common/user_folders.h"
 #include "worker/cli/latents_command.h"
 
@@ -53,7 +55,7 @@ void add_flags(CLI::App& app, WorkerOptions& options, RawOptions& raw) {
        "bytes that it may hold, such as 20G; default: 50G, or a tenth of the disk if that is less", "SIZE");
   text("--data-dir", options.data_dir, "latents for other workers; default: ~/.cache/mimicfleet/worker",
        "DIR");
-  text("--device", options.device, "auto, cpu or cuda:N", "DEVICE");
+  text("--device", options.device, "auto, cpu, cuda (the first GPU) or cuda:N", "DEVICE");
   text("--precision", raw.precision, "auto, fp32, bf16 or fp16; auto: fp32 on a CPU, else fp16", "PRECISION");
   app.add_option("--threads", options.threads, "of the computations on a CPU; default: all physical cores")
       ->type_name("N")
@@ -104,12 +106,11 @@ Status read_cache(const RawOptions& raw, WorkerOptions& options) {
   return {};
 }
 
-Status read_device(const std::string& device) {
-  const std::string number = device.starts_with("cuda:") ? device.substr(5) : "";
-  const bool is_gpu =
-      !number.empty() && number.size() < 4 && number.find_first_not_of("0123456789") == std::string::npos;
-  if (device == "auto" || device == "cpu" || is_gpu) return {};
-  return {StatusCode::kInvalidArgument, fmt::format("--device: '{}' is not auto, cpu or cuda:N", device)};
+Status read_device(std::string& device) {
+  auto named = config::parse_device_name(device);
+  if (!named.ok()) return named.status().prefixed("--device");
+  device = std::move(*named);
+  return {};
 }
 
 Status read_precision(const std::string& name, jobs::Precision& precision) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstdlib>
 #include <fstream>
 
 #include <ATen/Parallel.h>
@@ -11,6 +12,7 @@
 #include <fmt/format.h>
 #include <torch/headeronly/version.h>
 
+#include "common/log.h"
 #include "common/physical_cores.h"
 
 namespace mimicfleet::stages {
@@ -27,6 +29,14 @@ class CudaDriver {
   }
 
   [[nodiscard]] int count() const { return count_; }
+  // Why there is no GPU, and what to do about it.
+  [[nodiscard]] std::string why_none() const {
+    if (library_ == nullptr) return "no NVIDIA driver is installed here (libcuda.so.1): install it";
+    const char* visible = std::getenv("CUDA_VISIBLE_DEVICES");
+    if (visible == nullptr) return "the NVIDIA driver finds no GPU: see what nvidia-smi says";
+    return fmt::format("the NVIDIA driver shows no GPU with CUDA_VISIBLE_DEVICES='{}': change it",
+                       log::printable(visible));
+  }
   [[nodiscard]] std::string name(int index) const {
     std::array<char, 256> text{};
     const auto get = function<int(int*, int)>("cuDeviceGet");
@@ -67,12 +77,16 @@ std::string cpu_name() {
 }
 
 Result<Device> open_gpu(const CudaDriver& driver, int index) {
+  if (driver.count() == 0) {
+    return Status(StatusCode::kFailedPrecondition,
+                  fmt::format("--device cuda:{}: {}; give --device cpu, or auto to use what is there", index,
+                              driver.why_none()));
+  }
   if (index >= driver.count()) {
-    return Status(
-        StatusCode::kFailedPrecondition,
-        fmt::format("--device cuda:{}: the NVIDIA driver shows {} GPUs; use another device or install "
-                    "the driver",
-                    index, driver.count()));
+    return Status(StatusCode::kFailedPrecondition,
+                  fmt::format("--device cuda:{}: the NVIDIA driver shows {} GPUs here; their numbers begin "
+                              "with 0",
+                              index, driver.count()));
   }
   if (::dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL) == nullptr) {
     return Status(

@@ -164,7 +164,8 @@ TEST_F(Usage, WhatAnEmbeddedRunCannotDoOrAServerIgnoresIsToldNotDropped) {
   EXPECT_THAT(error(submit({"--feature_cache_limit", "much"})),
               HasSubstr("--feature-cache-limit: 'much' is no size"));
   EXPECT_THAT(error(submit({"--benchmark-cache", "--no-wait"})), HasSubstr("--benchmark-cache waits"));
-  EXPECT_THAT(error(submit({"--device", "gpu"})), HasSubstr("--device: 'gpu' is not auto, cpu or cuda:N"));
+  EXPECT_THAT(error(submit({"--device", "gpu"})),
+              HasSubstr("--device: 'gpu' is not auto, cpu, cuda or cuda:N"));
   EXPECT_THAT(error(submit({"--shard", "5/4"})), HasSubstr("--shard 5/4: write I/N, such as 1/4"));
 }
 

@@ -60,6 +60,11 @@ TEST(WorkerOptions, TheCacheCommandsTakeADirectory) {
   EXPECT_THAT(wrong.errors, HasSubstr("verify"));
 }
 
+TEST(WorkerOptions, TheDeviceMayBeNamedAsPyTorchDoes) {
+  EXPECT_EQ(parse({"--device", "cuda"}).options.device, "cuda:0");
+  EXPECT_EQ(parse({"--device", "CPU"}).options.device, "cpu");
+}
+
 TEST(WorkerOptions, AFeatureCacheCanBeRefused) {
   const auto parsed = parse({"--feature-cache-dir", ""});
   ASSERT_FALSE(parsed.code) << parsed.errors;
