@@ -68,7 +68,7 @@ void add_latents_flags(CLI::App& command, SubmitRequest& request, LatentsFlags& 
       ->type_name("NAME")
       ->group(group)
       ->expected(1, -1);
-  text("--video-folder", flags.video_folder, "as PATH", "DIR");
+  text("--video-folder,--batch-folder", flags.video_folder, "as PATH", "DIR");
   text("--sentences", request.sentences,
        "films of words: CSV with sentence_id,ref_ids (ids of videos, separated by spaces)", "FILE");
   flag("--skip-missing", request.skip_missing, "go on without sentences whose words are missing");

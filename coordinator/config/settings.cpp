@@ -154,10 +154,10 @@ Setting kept_path(Setting setting) {
 std::vector<Setting> make_settings() {
   using P = Parameters;
   return {
-      make("steps", set_whole<&P::steps>, "N", "denoising steps", {"num_inference_steps"}),
+      make("steps", set_whole<&P::steps>, "N", "denoising steps", {"num_inference_steps", "lcm_steps"}),
       make("scheduler", set_named<&P::scheduler>, "euler|lcm", "noise scheduler"),
       make("guidance_scale", set_real<&P::guidance_scale>, "X",
-           "guidance; 1 or less: one UNet pass instead of two"),
+           "guidance; 1 or less: one UNet pass instead of two", {"lcm_cfg"}),
       make("resolution", set_resolution, "N|WxH",
            "pixels of the short side (the long one by 9:16), or a size"),
       with_flag("num-frames",

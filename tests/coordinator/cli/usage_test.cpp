@@ -7,6 +7,7 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::StartsWith;
 
 class Usage : public CommandLine {
@@ -52,6 +53,19 @@ TEST_F(Usage, ANumberThatIsNoneAndAMissingCommandAreTold) {
 TEST_F(Usage, FlagsMayBeWrittenWithUnderscores) {
   const auto outcome = run(submit({"--num_inference_steps", "0", "--dry_run"}));
   EXPECT_EQ(outcome.err, "error: --steps 0 is not possible: it must be 1 to 1000\n");
+}
+
+TEST_F(Usage, CommandsOfThePythonScriptsAreUnderstood) {
+  const auto outcome =
+      run({"submit", "--batch_folder", folder_ / "videos", "--models", folder_ / "models", "--ref-image",
+           folder_ / "ref.png", "--output_dir", folder_ / "out", "--lcm_steps", "4", "--lcm_cfg", "1.0",
+           "--feature_cache_dir", folder_ / "features", "--device", "cuda", "--dry_run"});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("2 to make"));
+}
+
+TEST_F(Usage, HelpShowsFlagsAsTheyAreGiven) {
+  EXPECT_THAT(run({"submit", "--help"}).out, AllOf(HasSubstr("--no-wait "), Not(HasSubstr("{false}"))));
 }
 
 TEST_F(Usage, NoStepsAndImpossibleSizesAreToldBeforeAnythingIsMade) {
