@@ -92,7 +92,7 @@ TEST(Sandbox, WaitingIsLimited) {
   const Status status = self_test("hang", 1);
   EXPECT_EQ(status.code(), StatusCode::kTimeout);
   EXPECT_THAT(status.message(), HasSubstr("took more than 1 s"));
-  EXPECT_LT(steady_clock::now() - begin, std::chrono::seconds(5));
+  EXPECT_LT(steady_clock::now() - begin, std::chrono::seconds(30));
 }
 
 // A program in place of `media` that says what the test wants.
@@ -165,7 +165,7 @@ TEST_F(AnUntrustedChild, ThatTakesNoFramesDoesNotHoldUpAnAbort) {
   ASSERT_TRUE((*writer)->write(frame).ok());
   const auto begin = steady_clock::now();
   writer.reset();
-  EXPECT_LT(steady_clock::now() - begin, std::chrono::seconds(5));
+  EXPECT_LT(steady_clock::now() - begin, std::chrono::seconds(30));
   EXPECT_FALSE(std::filesystem::exists(folder_ / "a.mp4"));
 }
 

@@ -102,7 +102,7 @@ TEST(VideoFrames, MayBeLeftAfterTheFirstOne) {
   ASSERT_TRUE(video->next().ok());
   const auto begin = std::chrono::steady_clock::now();
   *video = VideoFrames::open(kGoldenPack + "videos/b.mp4").value();
-  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(2));
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(30));
   EXPECT_TRUE(video->next().ok());
 }
 

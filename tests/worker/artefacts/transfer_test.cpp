@@ -83,16 +83,17 @@ TEST(ArtefactTransfer, AHolderOfWrongBytesIsRefusedAndAnotherOneAsked) {
   EXPECT_EQ(good.sent_bytes(), 1000);
 }
 
+// Alone: one that answers might, on a busy machine, not do so in so short a time. That the next one is asked
+// after a failure is what the test above says.
 TEST(ArtefactTransfer, ASilentHolderIsGivenUp) {
   auto silent = net::Socket::router("tcp://127.0.0.1:*");
   ASSERT_TRUE(silent.ok());
-  Holder good;
-  const auto artefact = good.put("bytes");
   FetchOptions options;
   options.silence_timeout = std::chrono::milliseconds(50);
-  const Fetched fetched =
-      fetch_artefact(artefact, {silent->endpoint(), good.endpoint()}, kNeverCancelled, options);
-  EXPECT_TRUE(fetched.status.ok()) << fetched.status;
+  const Fetched fetched = fetch_artefact({sha256("key"), sha256("content"), 100, {}}, {silent->endpoint()},
+                                         kNeverCancelled, options);
+  EXPECT_EQ(fetched.status.code(), StatusCode::kUnavailable);
+  EXPECT_THAT(fetched.status.message(), HasSubstr("no answer in 50 ms"));
 }
 
 TEST(ArtefactTransfer, WhenNobodyDeliversTheErrorSaysWhyForEach) {
