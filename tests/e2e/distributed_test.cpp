@@ -15,6 +15,9 @@ namespace {
 namespace fs = std::filesystem;
 using testing::HasSubstr;
 
+// Until a model has made a step or a worker has ended: a busy machine may take a minute for one.
+constexpr Seconds kPatience{300};
+
 class DistributedTest : public FleetTest {
  protected:
   // task id -> attempts leased, and commits.
@@ -60,7 +63,7 @@ class DistributedTest : public FleetTest {
       worker.signal(SIGCONT);
       return false;
     };
-    EXPECT_TRUE(eventually(stop)) << worker.err();
+    EXPECT_TRUE(eventually(stop, kPatience)) << worker.err();
     return stopped;
   }
 
@@ -162,9 +165,10 @@ TEST_F(DistributedTest, AWorkerThatIsToldToTerminateHandsItsLeaseBackWithoutPena
   const auto server = serve();
   auto leaving = worker("leaving");
   const auto client = start(submit(clips_, scratch_ / "out", {"--server", endpoint_, "--steps", "8"}));
-  ASSERT_TRUE(eventually([&] { return !running("encode_latents", 1).is_null(); })) << leaving->err();
+  ASSERT_TRUE(eventually([&] { return !running("encode_latents", 1).is_null(); }, kPatience))
+      << leaving->err();
   leaving->signal(SIGTERM);
-  EXPECT_EQ(leaving->wait(Seconds(30)).exit_code, 0);
+  EXPECT_EQ(leaving->wait(kPatience).exit_code, 0);
   const auto staying = worker("staying");
   ASSERT_EQ(client->wait().exit_code, 0) << staying->err();
   for (const auto& event : events()) EXPECT_NE(event["kind"], "task_failed") << event;
