@@ -8,6 +8,7 @@
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/stack.h>
 
+#include "common/av/image.h"
 #include "common/av/video.h"
 #include "common/model_root/model_root.h"
 #include "worker/models/pose/detections.h"
@@ -18,6 +19,10 @@ namespace mimicfleet::quality {
 namespace {
 
 Result<std::vector<av::Image>> read_all(const std::string& video) {
+  if (video.ends_with(".png")) {
+    ASSIGN_OR_RETURN(av::Image image, av::read_image(video));
+    return std::vector<av::Image>{std::move(image)};
+  }
   av::DecodeOptions options;
   options.stride_follows_fps = false;
   ASSIGN_OR_RETURN(av::VideoFrames frames, av::VideoFrames::open(video, options));

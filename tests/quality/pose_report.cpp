@@ -1,5 +1,5 @@
-// pose_report MODELS VIDEO: what the pose models see in each frame, as JSON on stdout. tools/puppet/evaluate
-// compares it with the truth.
+// pose_report MODELS VIDEO|PNG: what the pose models see in each frame, as JSON on stdout.
+// tools/puppet/evaluate compares it with the truth, tools/reference/compare_pack.py gives it to the original.
 #include <cstdio>
 
 #include <fmt/format.h>
@@ -10,7 +10,7 @@
 int main(int argc, char** argv) {
   using nlohmann::json;
   if (argc != 3) {
-    fmt::print(stderr, "usage: pose_report MODELS VIDEO\n");
+    fmt::print(stderr, "usage: pose_report MODELS VIDEO|PNG\n");
     return 2;
   }
   const auto report = mimicfleet::quality::look_at(argv[1], argv[2]);
