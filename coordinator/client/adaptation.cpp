@@ -11,6 +11,7 @@
 #include "common/files/absolute_path.h"
 #include "common/log.h"
 #include "common/model_root/hub_cache.h"
+#include "coordinator/client/lora_scaling.h"
 
 namespace mimicfleet::coordinator {
 namespace {
@@ -116,8 +117,9 @@ Status find_loras(ResolvedSettings& settings, const Folders& folders) {
     ASSIGN_OR_RETURN(const std::string name, of_each("--lcm-weight-name", names, i, paths.size()));
     ASSIGN_OR_RETURN(const std::string scale, of_each("--lcm-lora-scale", scales, i, paths.size()));
     jobs::Lora lora;
-    lora.scale = scale_of(scale);
     ASSIGN_OR_RETURN(lora.file.path, find_lora(paths[i], name, folders));
+    ASSIGN_OR_RETURN(const double scaling, lora_scaling(lora.file.path));
+    lora.scale = scale_of(scale) * scaling;
     settings.parameters.loras.push_back(std::move(lora));
   }
   return {};
