@@ -3,7 +3,9 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <charconv>
 #include <cstdint>
+#include <string_view>
 
 #include <fmt/format.h>
 #include <zmq.hpp>
@@ -24,6 +26,19 @@ Status from(const zmq::error_t& error, const std::string& endpoint, const char* 
   const bool taken = error.num() == EADDRINUSE || error.num() == EADDRNOTAVAIL || error.num() == EACCES;
   const auto code = taken ? StatusCode::kFailedPrecondition : StatusCode::kInvalidArgument;
   return {code, fmt::format("{}: {}: {}", endpoint, what, error.what())};
+}
+
+constexpr std::uint64_t kHighestPort = 65535;
+
+// ZeroMQ takes a larger port modulo 65536, and so listens elsewhere.
+Status check_port(const std::string& endpoint) {
+  const std::string_view port = std::string_view(endpoint).substr(endpoint.rfind(':') + 1);
+  std::uint64_t number = 0;
+  const auto [rest, error] = std::from_chars(port.data(), port.data() + port.size(), number);
+  const bool is_number = error != std::errc::invalid_argument && rest == port.data() + port.size();
+  if (!is_number || (error == std::errc() && number <= kHighestPort)) return {};
+  return {StatusCode::kInvalidArgument,
+          fmt::format("{}: port {} is not possible: it must be 1 to {}", endpoint, port, kHighestPort)};
 }
 
 }  // namespace
@@ -59,6 +74,7 @@ Socket::Socket(Socket&&) noexcept = default;
 Socket& Socket::operator=(Socket&&) noexcept = default;
 
 Result<Socket> Socket::router(const std::string& bind_endpoint, SocketLimits limits) {
+  RETURN_IF_ERROR(check_port(bind_endpoint));
   try {
     auto impl = std::make_unique<Impl>(zmq::socket_type::router, limits);
     impl->socket.bind(bind_endpoint);
@@ -70,6 +86,7 @@ Result<Socket> Socket::router(const std::string& bind_endpoint, SocketLimits lim
 }
 
 Result<Socket> Socket::dealer(const std::string& connect_endpoint, SocketLimits limits) {
+  RETURN_IF_ERROR(check_port(connect_endpoint));
   try {
     auto impl = std::make_unique<Impl>(zmq::socket_type::dealer, limits);
     impl->socket.connect(connect_endpoint);

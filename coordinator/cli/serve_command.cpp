@@ -24,6 +24,7 @@ void add_serve(CLI::App& app, Chosen& chosen) {
   CLI::App* command = app.add_subcommand("serve", "run a coordinator that workers and clients connect to");
   command->add_option("--listen", options->listen, "default: tcp://127.0.0.1:5555; port * takes a free one")
       ->type_name("ENDPOINT");
+  command->add_flag("--insecure", options->insecure, "let --listen be an address that strangers can reach");
   command->add_option("--state-dir", options->state_dir, "default: ~/.local/state/mimicfleet/coordinator")
       ->type_name("DIR");
   command->add_option("--metrics", options->metrics, "default: 127.0.0.1:9464; off; port 0 takes a free one")

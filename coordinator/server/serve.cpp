@@ -6,6 +6,8 @@
 
 #include <csignal>
 #include <cstring>
+#include <filesystem>
+#include <string_view>
 
 #include <fmt/format.h>
 
@@ -47,15 +49,69 @@ SchedulerConfig scheduler_config(const ServeOptions& options) {
   return config;
 }
 
+constexpr std::uint64_t kLeastBeats = 3;  // of a worker within one lease
+
+bool is_reachable_by_others(const std::string& endpoint) {
+  constexpr std::string_view kTcp = "tcp://";
+  if (!endpoint.starts_with(kTcp)) return false;
+  const std::string host = endpoint.substr(kTcp.size(), endpoint.rfind(':') - kTcp.size());
+  return host != "localhost" && host != "lo" && host != "[::1]" && !host.starts_with("127.");
+}
+
+// The socket's errors with what to do about them.
+Result<net::Socket> listen_on(const std::string& endpoint) {
+  auto socket = net::Socket::router(endpoint);
+  if (socket.ok()) return socket;
+  const bool taken = socket.status().code() == StatusCode::kFailedPrecondition;
+  const char* remedy =
+      taken ? "choose another --listen" : "--listen takes an address like tcp://127.0.0.1:5555";
+  return Status(socket.status().code(), fmt::format("{}; {}", socket.status().message(), remedy));
+}
+
+// A number alone says little: after a restart of the machine it belongs to some other program.
+bool runs_this_program(std::int64_t pid) {
+  std::error_code error;
+  const auto program = std::filesystem::read_symlink(fmt::format("/proc/{}/exe", pid), error);
+  return !error && program == std::filesystem::read_symlink("/proc/self/exe", error);
+}
+
+// Clients find one server of a user: that which came first, as long as it runs.
+Status make_known(const std::string& endpoint) {
+  const auto other = discovery::read_server_file();
+  if (other.ok() && other->pid != ::getpid() && runs_this_program(other->pid)) {
+    log::warn("clients go on to find the server at {} (process {}): name this one with --server {}",
+              other->endpoint, other->pid, endpoint);
+    return {};
+  }
+  return discovery::write_server_file({endpoint, ::getpid()});
+}
+
 }  // namespace
 
+Status check_options(const ServeOptions& options) {
+  if (options.lease_ms < kLeastBeats * std::uint64_t{options.heartbeat_ms}) {
+    return {StatusCode::kInvalidArgument,
+            fmt::format("--lease-ms {} is too short for --heartbeat-ms {}: workers would be lost between two "
+                        "beats; give at least {}",
+                        options.lease_ms, options.heartbeat_ms,
+                        kLeastBeats * std::uint64_t{options.heartbeat_ms})};
+  }
+  if (options.insecure || !is_reachable_by_others(options.listen)) return {};
+  return {
+      StatusCode::kInvalidArgument,
+      fmt::format("--listen {}: anybody who reaches that address could have workers read and write files; "
+                  "give --insecure too if all of that network is trusted",
+                  options.listen)};
+}
+
 Status serve(const ServeOptions& options) {
+  RETURN_IF_ERROR(check_options(options));
   if (options.exit_with_parent) ::prctl(PR_SET_PDEATHSIG, SIGTERM);
   ::umask(077);
   net::WakeUp stop;
   stop_on_signals(stop);
   ASSIGN_OR_RETURN(auto store, JobStore::open(options.state_dir));
-  ASSIGN_OR_RETURN(net::Socket socket, net::Socket::router(options.listen));
+  ASSIGN_OR_RETURN(net::Socket socket, listen_on(options.listen));
   const std::string endpoint = socket.endpoint();
   Server server(std::move(socket), std::move(store), scheduler_config(options), options.heartbeat_ms,
                 options.state_dir);
@@ -68,9 +124,7 @@ Status serve(const ServeOptions& options) {
     ASSIGN_OR_RETURN(metrics_server, monitoring::MetricsServer::start(options.metrics, metrics));
   }
   const std::string metrics_address = metrics_server ? metrics_server->address() : "off";
-  if (options.write_discovery) {
-    RETURN_IF_ERROR(discovery::write_server_file({endpoint, ::getpid()}));
-  }
+  if (options.write_discovery) RETURN_IF_ERROR(make_known(endpoint));
   log::info("listening on {}, metrics on {}, state in {}", endpoint, metrics_address, options.state_dir);
   announce(options.ready_fd, endpoint, metrics_address);
   server.run(stop);

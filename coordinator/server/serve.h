@@ -9,6 +9,7 @@ namespace mimicfleet::coordinator {
 
 struct ServeOptions {
   std::string listen = "tcp://127.0.0.1:5555";  // `tcp://127.0.0.1:*` takes any free port
+  bool insecure = false;                        // listen where strangers can reach it
   std::string state_dir;
   std::string metrics = "127.0.0.1:9464";  // "off", or port 0 for any free one
   int ready_fd = -1;                       // gets one line {"endpoint":…,"metrics":…} when all is up
@@ -19,8 +20,12 @@ struct ServeOptions {
   std::uint32_t max_attempts = 3;
 };
 
-// Runs a coordinator until SIGTERM or SIGINT. Errors: the address is taken, the state folder is locked by
-// another coordinator, damaged, or rolled back.
+// kInvalidArgument: an address that others can reach without `insecure`; a lease that ends between two beats.
+[[nodiscard]] Status check_options(const ServeOptions& options);
+
+// Runs a coordinator until SIGTERM or SIGINT. Errors: as check_options; the address is taken, the state
+// folder is locked by another coordinator, damaged, or rolled back. While another server of this user runs
+// that clients find, this one is not made known to them.
 [[nodiscard]] Status serve(const ServeOptions& options);
 
 }  // namespace mimicfleet::coordinator

@@ -67,7 +67,9 @@ Status from(const rocksdb::Status& status, const std::string& directory) {
                 "start empty (outputs that are done will be found again)"};
   }
   if (status.ToString().find("lock") != std::string::npos) {
-    return {StatusCode::kFailedPrecondition, directory + ": another coordinator uses this state folder"};
+    return {
+        StatusCode::kFailedPrecondition,
+        directory + ": another coordinator uses this state folder; stop it or choose another --state-dir"};
   }
   return {StatusCode::kInternal, text};
 }
@@ -156,6 +158,11 @@ JobStore::~JobStore() {
 Result<std::unique_ptr<JobStore>> JobStore::open(const std::string& directory) {
   std::error_code error;
   std::filesystem::create_directories(directory, error);
+  if (std::error_code ignored; !std::filesystem::is_directory(directory, ignored)) {
+    return Status(StatusCode::kFailedPrecondition,
+                  fmt::format("{}: cannot be made a folder for the state: {}; choose another --state-dir",
+                              directory, error ? error.message() : "a file is there"));
+  }
   // RocksDB's lock knows a folder by its name only: two names of one folder would open twice.
   const auto real = std::filesystem::canonical(directory, error);
   if (error)

@@ -60,6 +60,16 @@ TEST(Socket, AnAddressInUseIsNamed) {
   EXPECT_NE(second.status().message().find(first->endpoint()), std::string::npos);
 }
 
+TEST(Socket, APortBeyondTheLastOneIsRefusedNotTakenModulo) {
+  for (const char* endpoint : {"tcp://127.0.0.1:65536", "tcp://127.0.0.1:99999999999999999999"}) {
+    const auto router = Socket::router(endpoint);
+    ASSERT_FALSE(router.ok()) << router->endpoint();
+    EXPECT_EQ(router.status().code(), StatusCode::kInvalidArgument);
+    EXPECT_NE(router.status().message().find("is not possible: it must be 1 to 65535"), std::string::npos);
+    EXPECT_FALSE(Socket::dealer(endpoint).ok());
+  }
+}
+
 TEST(WakeUp, MakesTheWaitEnd) {
   WakeUp wake;
   const std::array<int, 1> fds = {wake.fd()};

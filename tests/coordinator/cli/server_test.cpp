@@ -106,6 +106,17 @@ TEST_F(OnAServer, WhatIsNotThereIsNamed) {
   EXPECT_THAT(run({"task", "explain", "nothing"}).err, HasSubstr("no task 'nothing' in job last"));
 }
 
+TEST_F(OnAServer, AnotherServerOfTheUserDoesNotTakeItsClientsAway) {
+  const auto other =
+      start({"serve", "--listen", "tcp://127.0.0.1:*", "--metrics", "off", "--state-dir", folder_ / "other"});
+  ASSERT_TRUE(e2e::eventually([&] { return other->err().find("listening on") != std::string::npos; }));
+  EXPECT_THAT(other->err(), HasSubstr("clients go on to find the server at " + endpoint_));
+  EXPECT_THAT(out({"worker", "list"}), HasSubstr("w1"));
+  other->signal(SIGTERM);
+  EXPECT_EQ(other->wait().exit_code, 0);
+  EXPECT_THAT(out({"worker", "list"}), HasSubstr("w1"));
+}
+
 TEST_F(OnAServer, VerifyComparesOutputsWithTheirRecords) {
   out(submit());
   EXPECT_EQ(out({"verify", folder_ / "out", "--quick"}), "2 outputs checked, 0 damaged\n");

@@ -1,5 +1,7 @@
 #include <filesystem>
 
+#include <fmt/format.h>
+
 #include "tests/coordinator/cli/cli_test_base.h"
 
 namespace mimicfleet::coordinator {
@@ -167,6 +169,30 @@ TEST_F(Usage, AFullDiskIsNoticedBeforeAnythingIsMadeWhereTestsMayMakeDisks) {
 TEST_F(Usage, AServerThatIsNotThereEndsWith3) {
   EXPECT_THAT(error({"job", "list"}, 3), HasSubstr("no server is known: start one with `coordinator serve`"));
   EXPECT_THAT(error(submit({"--server", "gpu1"})), HasSubstr("a server is named like tcp://127.0.0.1:5555"));
+}
+
+TEST_F(Usage, AServerThatCouldNotServeIsNotStarted) {
+  const auto serve = [&](const Words& more) {
+    Words words = {"serve", "--state-dir", folder_ / "state", "--no-discovery", "--metrics", "off"};
+    words.insert(words.end(), more.begin(), more.end());
+    return error(words);
+  };
+  EXPECT_EQ(
+      serve({"--listen", "tcp://127.0.0.1:99999"}),
+      "error: tcp://127.0.0.1:99999: port 99999 is not possible: it must be 1 to 65535; --listen takes an "
+      "address like tcp://127.0.0.1:5555\n");
+  for (const char* address : {"tcp://0.0.0.0:*", "tcp://*:5555", "tcp://eth0:*", "tcp://[::]:*"}) {
+    EXPECT_EQ(serve({"--listen", address}),
+              fmt::format("error: --listen {}: anybody who reaches that address could have workers read and "
+                          "write files; give --insecure too if all of that network is trusted\n",
+                          address));
+  }
+  EXPECT_EQ(serve({"--lease-ms", "2000"}),
+            "error: --lease-ms 2000 is too short for --heartbeat-ms 1000: workers would be lost between two "
+            "beats; give at least 3000\n");
+  put(folder_, "file", "no folder");
+  EXPECT_THAT(error({"serve", "--listen", "tcp://127.0.0.1:*", "--state-dir", folder_ / "file"}),
+              AllOf(StartsWith("error: " + (folder_ / "file")), HasSubstr("choose another --state-dir")));
 }
 
 TEST_F(Usage, WhatAnEmbeddedRunCannotDoOrAServerIgnoresIsToldNotDropped) {
