@@ -46,6 +46,11 @@ std::string without_suffix(const fs::path& relative) {
   return (relative.parent_path() / relative.stem()).generic_string();
 }
 
+bool is_wanted(const fs::path& relative, const std::string& glob) {
+  return glob.empty() || ::fnmatch(glob.c_str(), relative.c_str(), 0) == 0 ||
+         ::fnmatch(glob.c_str(), relative.filename().c_str(), 0) == 0;
+}
+
 // Walks one folder. Each real folder is entered once, so links cannot lead in circles; hidden names are left
 // out.
 class FolderWalk {
@@ -88,17 +93,18 @@ class FolderWalk {
         take(entry.path());
       }
     }
-    if (error) return wrong(folder.string(), fmt::format("cannot be listed: {}", error.message()));
+    if (error) {
+      return wrong(folder.string(),
+                   fmt::format("cannot be listed: {}; give this user the right or move it elsewhere",
+                               error.message()));
+    }
     return {};
   }
 
   void take(const fs::path& path) {
     ++seen_;
     const fs::path relative = path.lexically_relative(root_);
-    const auto& glob = selection_.filter;
-    const bool wanted = glob.empty() || ::fnmatch(glob.c_str(), relative.c_str(), 0) == 0 ||
-                        ::fnmatch(glob.c_str(), relative.filename().c_str(), 0) == 0;
-    if (wanted) found_.push_back(relative);
+    if (is_wanted(relative, selection_.filter)) found_.push_back(relative);
   }
 
   fs::path root_;
@@ -139,8 +145,7 @@ Status add_manifest(std::string_view text, const std::string& name, ManifestForm
   if (entries.empty()) return wrong(name, "lists no videos");
   const std::size_t before = inputs.size();
   for (const auto& entry : entries) {
-    if (!selection.filter.empty() && ::fnmatch(selection.filter.c_str(), entry.video.c_str(), 0) != 0)
-      continue;
+    if (!is_wanted(entry.video, selection.filter)) continue;
     inputs.push_back({below(folder, entry.video), output_of(entry), below(folder, entry.reference),
                       placed(folder, entry.values), 0});
     if (!jobs::is_safe_relative(inputs.back().relative)) {
@@ -180,8 +185,21 @@ Status add_path(const std::string& path, const InputSelection& selection, std::v
                  fmt::format("is neither a folder, a video ({}) nor a manifest (.txt .csv .json .jsonl)",
                              video_suffixes()));
   }
+  if (!is_wanted(absolute.filename(), selection.filter)) return {};
   inputs.push_back({absolute.string(), absolute.stem().string(), {}, {}, 0});
   return {};
+}
+
+Status clash(const Input& first, const Input& second) {
+  if (first.path == second.path) {
+    return wrong(first.path, fmt::format("is there twice and would both times be written to {}.mp4; name it "
+                                         "once or give each an output of its own in a manifest",
+                                         second.relative));
+  }
+  return {StatusCode::kInvalidArgument,
+          fmt::format("{} and {} would both be written to {}.mp4; rename one of them or give them outputs of "
+                      "their own in a manifest",
+                      first.path, second.path, second.relative)};
 }
 
 // Two videos must not share an output, also where upper and lower case are one.
@@ -198,13 +216,7 @@ Status check_names(const std::vector<Input>& inputs) {
                                            input.relative, first));
     }
     const auto [place, inserted] = by_output.emplace(lower(input.relative), &input);
-    if (!inserted) {
-      return {
-          StatusCode::kInvalidArgument,
-          fmt::format("{} and {} would both be written to {}.mp4; rename one of them or give them outputs "
-                      "of their own in a manifest",
-                      place->second->path, input.path, input.relative)};
-    }
+    if (!inserted) return clash(*place->second, input);
   }
   return {};
 }
@@ -234,7 +246,13 @@ std::string video_suffixes() { return fmt::format("{}", fmt::join(kSuffixes, " "
 Result<std::vector<Input>> find_inputs(const std::vector<std::string>& paths, const InputSelection& selection,
                                        std::vector<Input> given) {
   std::vector<Input> inputs = std::move(given);
+  std::erase_if(inputs, [&](const Input& input) {
+    return !is_wanted(fs::path(input.path).filename(), selection.filter);
+  });
   for (const auto& path : paths) RETURN_IF_ERROR(add_path(path, selection, inputs));
+  if (inputs.empty() && !selection.filter.empty()) {
+    return wrong(selection.filter, "--filter matches none of the videos that are named");
+  }
   RETURN_IF_ERROR(check_names(inputs));
   std::vector<Input> selected;
   for (const std::size_t position : jobs::shard_positions(inputs.size(), selection.shard, selection.shards)) {

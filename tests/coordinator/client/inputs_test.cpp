@@ -87,6 +87,27 @@ TEST_F(Inputs, AFilterKeepsWhatMatchesByPathOrName) {
   EXPECT_THAT(error(folder_.path()), HasSubstr("z*: --filter matches none of the 3 videos below"));
 }
 
+TEST_F(Inputs, AFilterAlsoChoosesAmongVideosThatAreNamedOneByOne) {
+  put(folder_, "a.mp4", "x");
+  selection_.filter = "a*";
+  put(folder_, "b.mp4", "x");
+  EXPECT_THAT(find({folder_ / "a.mp4", folder_ / "b.mp4"}), ElementsAre("a"));
+  put(folder_, "list.txt", "deep/a.mp4\ndeep/b.mp4\n");
+  EXPECT_THAT(find({folder_ / "list.txt"}), ElementsAre("deep/a"));
+  const auto given =
+      find_inputs({}, selection_, {{"/x/a.mp4", "a", {}, {}, 0}, {"/x/b.mp4", "b", {}, {}, 0}});
+  ASSERT_TRUE(given.ok()) << given.status();
+  EXPECT_EQ(given->size(), 1U);
+  selection_.filter = "c*";
+  EXPECT_EQ(error(folder_ / "a.mp4"), "c*: --filter matches none of the videos that are named");
+}
+
+TEST_F(Inputs, AVideoThatIsNamedTwiceIsToldAsThat) {
+  put(folder_, "a.mp4", "x");
+  EXPECT_THAT(find({folder_ / "a.mp4", folder_ / "a.mp4"}).at(0),
+              AllOf(HasSubstr((folder_ / "a.mp4") + ": is there twice"), HasSubstr("name it once")));
+}
+
 TEST_F(Inputs, TwoVideosWithOneOutputNameAreRefusedAndBothNamed) {
   put(folder_, "a.mp4", "x");
   put(folder_, "a.mkv", "x");
