@@ -120,6 +120,7 @@ int info(const Flags& flags) {
   if (!list.ok()) return report(list.status());
   if (flags.common.json()) return report(print_details(*connection, *list));
   for (const auto& job : list->jobs) {
+    if (&job != &list->jobs.front()) fmt::print("\n");
     if (const Status read = print_info(*connection, job); !read.ok()) return report(read);
   }
   return kAllDone;

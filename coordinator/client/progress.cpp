@@ -113,6 +113,12 @@ std::vector<std::string> progress_lines(const JobView& view, double seconds, dou
   return lines;
 }
 
+std::string progress_line(const JobView& view, double seconds, double fraction_then) {
+  std::string line = fmt::format("{}; {}", counts_text(view), pace_text(view, seconds, fraction_then));
+  if (view.running.empty() && !view.waits_for.empty()) line += "; " + log::printable(view.waits_for);
+  return line;
+}
+
 void ProgressDisplay::show(const JobView& view, Instant now) {
   if (!first_ || job_ != view.summary.number) {
     first_ = now;
@@ -125,7 +131,7 @@ void ProgressDisplay::show(const JobView& view, Instant now) {
     draw(progress_lines(view, seconds, fraction_then_, terminal_columns(out_)));
   } else if (now - *last_line_ >= kLineEvery) {
     last_line_ = now;
-    log::info("{}; {}", counts_text(view), pace_text(view, seconds, fraction_then_));
+    log::info("{}", progress_line(view, seconds, fraction_then_));
   }
 }
 

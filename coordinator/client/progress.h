@@ -23,6 +23,9 @@ namespace mimicfleet::coordinator {
 [[nodiscard]] std::vector<std::string> progress_lines(const JobView& view, double seconds,
                                                       double fraction_then, std::size_t columns);
 
+// The same in one line, for logs: without the bar and what runs.
+[[nodiscard]] std::string progress_line(const JobView& view, double seconds, double fraction_then);
+
 // Draws progress on a terminal, in place; on anything else it writes a line now and then.
 class ProgressDisplay {
  public:

@@ -77,6 +77,14 @@ TEST(Progress, ListsWhatRunsAndWhatIsWaitedFor) {
   EXPECT_EQ(progress_lines(view, 1, 0, 120).at(1), "  no worker is there");
 }
 
+TEST(Progress, TheLineOfALogSaysWhatIsWaitedFor) {
+  JobView view = view_of(0, 9, 0);
+  view.waits_for = "no worker is there";
+  EXPECT_EQ(progress_line(view, 30, 0), "0/9 videos; 0:30; no worker is there");
+  view.running = {running(jobs::TaskKind::kEncodeLatents, "denoise", 3, 25)};
+  EXPECT_THAT(progress_line(view, 30, 0), Not(HasSubstr("no worker")));
+}
+
 TEST(Progress, LinesFitTheTerminalAndStayUtf8) {
   JobView view = view_of(0, 1, 0);
   view.running = {running(jobs::TaskKind::kEncodeLatents, "denoise", 3, 25)};
