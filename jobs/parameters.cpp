@@ -89,6 +89,13 @@ Status steps_fit(const Parameters& parameters) {
   return in_range("--steps", parameters.steps, 1, 1000);
 }
 
+Status overlap_fits(const Parameters& parameters) {
+  if (parameters.tile_overlap >= 0 && parameters.tile_overlap < parameters.tile_frames) return {};
+  return {StatusCode::kInvalidArgument,
+          fmt::format("--frames-overlap {} is not possible with --num-frames {}: it must be 0 to {}",
+                      parameters.tile_overlap, parameters.tile_frames, parameters.tile_frames - 1)};
+}
+
 Status loras_fit(const Parameters& parameters) {
   if (parameters.loras.size() > kMostLoras) {
     return {StatusCode::kInvalidArgument, fmt::format("--lcm-lora-path: {} LoRAs are too many: at most {}",
@@ -130,7 +137,7 @@ Status validate(const Parameters& parameters) {
   RETURN_IF_ERROR(in_range("--guidance-scale", parameters.guidance_scale, 0, 100));
   RETURN_IF_ERROR(in_range("--noise-aug-strength", parameters.noise_aug_strength, 0, 10));
   RETURN_IF_ERROR(in_range("--num-frames", parameters.tile_frames, 2, 1024));
-  RETURN_IF_ERROR(in_range("--frames-overlap", parameters.tile_overlap, 0, parameters.tile_frames - 1));
+  RETURN_IF_ERROR(overlap_fits(parameters));
   RETURN_IF_ERROR(in_range("--sample-stride", parameters.sample_stride, 1, 1000));
   RETURN_IF_ERROR(in_range("--motion-fps", parameters.motion_fps, 1, 240));
   RETURN_IF_ERROR(in_range("--max-pose-frames", parameters.max_pose_frames, 0, 100000));

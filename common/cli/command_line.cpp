@@ -70,6 +70,18 @@ std::string not_given(const CLI::App& app, const std::string& called, std::strin
   return fmt::format("`{}` needs a command: {}", called, fmt::join(commands, ", "));
 }
 
+// A flag that was given more than once, else what the library says.
+std::string mismatch(const CLI::App& app, const CLI::ArgumentMismatch& error) {
+  const CLI::App* command = &app;
+  while (!command->get_subcommands().empty()) command = command->get_subcommands().front();
+  for (const auto* option : command->get_options()) {
+    if (option->count() > 1 && option->get_expected_max() == 1) {
+      return fmt::format("{} is there {} times: give it once", option->get_name(), option->count());
+    }
+  }
+  return log::printable(error.what());
+}
+
 void accept_extras(CLI::App& app) {
   app.allow_extras();
   app.get_formatter()->column_width(38);
@@ -94,11 +106,19 @@ std::optional<int> parse(CLI::App& app, int argc, char** argv) {
   } catch (const CLI::RequiredError& error) {
     return usage_error(
         not_understood(app, app.get_name()).value_or(not_given(app, app.get_name(), error.what())));
+  } catch (const CLI::ArgumentMismatch& error) {
+    return usage_error(not_understood(app, app.get_name()).value_or(mismatch(app, error)));
   } catch (const CLI::ParseError& error) {
     return usage_error(not_understood(app, app.get_name()).value_or(log::printable(error.what())));
   }
   if (const auto complaint = not_understood(app, app.get_name())) return usage_error(*complaint);
   return std::nullopt;
+}
+
+CLI::Option* add_off_switch(CLI::App& command, const std::string& name, bool& value,
+                            const std::string& help) {
+  return command.add_flag_callback(
+      name, [&value] { value = false; }, help);
 }
 
 CLI::Validator whole_number(std::int32_t least, std::int32_t most) {

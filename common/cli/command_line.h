@@ -16,6 +16,9 @@ inline constexpr int kExitUsage = 2;
 // with if the program should end now: 0 after --help or --version, kExitUsage after a mistake.
 [[nodiscard]] std::optional<int> parse(CLI::App& app, int argc, char** argv);
 
+// A flag that turns `value` off. (The library's own "!--flag" shows up as "--flag{false}" in the help.)
+CLI::Option* add_off_switch(CLI::App& command, const std::string& name, bool& value, const std::string& help);
+
 // A check of an option's text, for its `check()`: a whole number from `least` to `most`.
 [[nodiscard]] CLI::Validator whole_number(std::int32_t least,
                                           std::int32_t most = std::numeric_limits<std::int32_t>::max());

@@ -25,6 +25,8 @@ Status file_error(std::string_view path, std::string_view action, int error_numb
     case EPERM:
     case EROFS:
       return {StatusCode::kFailedPrecondition, message + "; give this user the right or choose another path"};
+    case EISDIR:
+      return {otherwise, message + "; rename or remove that folder"};
     case ENOENT:
       return {StatusCode::kNotFound, message};
     default:
@@ -40,7 +42,7 @@ Status check_regular_file(int fd, std::string_view name) {
                      : S_ISFIFO(info.st_mode) ? "a pipe"
                      : S_ISSOCK(info.st_mode) ? "a socket"
                                               : "a device";
-  return {StatusCode::kBadInput, std::string(name) + ": is " + kind + ", not a file"};
+  return {StatusCode::kBadInput, std::string(name) + ": is " + kind + ", not a file; give an ordinary file"};
 }
 
 Result<UniqueFd> open_for_reading(const std::string& path) {

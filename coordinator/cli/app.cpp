@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <cstdio>
 #include <string>
 
 #include <fmt/format.h>
@@ -57,7 +59,10 @@ int run_program(int argc, char** argv) {
     fmt::print("{}", app.help());
     return kUsage;
   }
-  return chosen();
+  const int code = chosen();
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return code;
+  fmt::print(stderr, "error: standard output cannot be written; what was made is there nevertheless\n");
+  return std::max(code, kSomeFailed);
 }
 
 }  // namespace mimicfleet::coordinator

@@ -203,19 +203,15 @@ void add_feature_cache(CLI::App& command, SubmitFlags& flags) {
       ->type_name("SIZE")
       ->group(group);
   auto& features = flags.options.request.features;
-  command
-      .add_flag_callback(
-          "--disable-feature-cache", [&features] { features.use = false; },
-          "neither take from the cache nor add to it")
+  cli::add_off_switch(command, "--disable-feature-cache", features.use,
+                      "neither take from the cache nor add to it")
       ->group(group);
   command
       .add_flag("--feature-cache-force-refresh", features.refresh,
                 "take nothing from the cache; make all anew and keep it")
       ->group(group);
-  command
-      .add_flag_callback(
-          "--disable-pipeline-feature-cache", [&features] { features.pipeline = false; },
-          "keep poses and reference image only, not CLIP embedding and VAE latent")
+  cli::add_off_switch(command, "--disable-pipeline-feature-cache", features.pipeline,
+                      "keep poses and reference image only, not CLIP embedding and VAE latent")
       ->group(group);
 }
 
@@ -251,9 +247,7 @@ void add_command(CLI::App& app, Chosen& chosen, const char* name, const char* de
       ->add_flag("--benchmark-cache", flags->options.benchmark_cache,
                  "make every clip twice, below OUT/_benchmark: cold, then warm; and compare")
       ->group("Feature cache");
-  command
-      ->add_flag_callback(
-          "--no-wait", [flags] { flags->options.wait = false; }, "return once the server has the job")
+  cli::add_off_switch(*command, "--no-wait", flags->options.wait, "return once the server has the job")
       ->group("Where it runs");
   command->footer(kExamples);
   command->callback([=, &chosen] {

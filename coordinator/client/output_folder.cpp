@@ -77,6 +77,7 @@ std::string real_path(const std::string& path) {
 }
 
 Result<OutputFolder> OutputFolder::prepare(const std::string& path, std::size_t shard, std::size_t shards) {
+  if (path.empty()) return Status(StatusCode::kInvalidArgument, "--output-dir is empty: name a folder");
   OutputFolder folder;
   folder.path_ = real_path(path);
   folder.run_folder_ = folder.path_ + "/_run";

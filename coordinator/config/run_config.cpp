@@ -17,6 +17,14 @@ using config::YamlNode;
 constexpr std::size_t kMaxBytes = 1 << 20;
 constexpr config::YamlLimits kLimits = {.bytes = kMaxBytes, .depth = 6, .nodes = 100'000};
 
+// Where in the file a key that is no setting belongs.
+std::string_view home_of(std::string_view key) {
+  if (key == "ref_image_path" || key == "ref_video_path") return "in test_case (`- ref_image_path: …`)";
+  if (key == "video_folder") return "in batch";
+  if (key == "base_model_path" || key == "ckpt_path") return "at the top";
+  return "";
+}
+
 // Reads one map of the file: named text members, then settings, and nothing else.
 class MapReader {
  public:
@@ -77,6 +85,10 @@ class MapReader {
   }
 
   [[nodiscard]] Status unknown(const std::string& key, const YamlNode& value, bool settings_allowed) const {
+    if (const std::string_view home = home_of(key); !home.empty()) {
+      return error(value, fmt::format("key '{}' does not belong{}: it stands {}", key,
+                                      place_.empty() ? " at the top" : place_, home));
+    }
     std::vector<std::string> candidates = known_;
     if (settings_allowed) {
       for (auto& name : setting_names()) candidates.push_back(std::move(name));

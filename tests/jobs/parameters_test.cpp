@@ -48,6 +48,13 @@ TEST(Parameters, AResolutionThatTheModelsDoNotAcceptNamesANearOne) {
   EXPECT_THAT(validate(parameters).message(), HasSubstr("height 200"));
 }
 
+TEST(Parameters, AnOverlapThatDoesNotFitNamesTheTile) {
+  Parameters parameters;
+  parameters.tile_frames = 3;
+  EXPECT_EQ(validate(parameters).message(),
+            "--frames-overlap 6 is not possible with --num-frames 3: it must be 0 to 2");
+}
+
 TEST(Parameters, AJoinHasFramesPutInOrIsFadedOver) {
   Parameters parameters;
   parameters.interp_frames = 3;

@@ -95,7 +95,9 @@ TEST(AtomicFile, IntoAMissingFolderNamesTheFileAndTheCause) {
 TEST(AtomicFile, OntoAFolderFailsAndLeavesNothing) {
   const TemporaryFolder folder;
   std::filesystem::create_directory(folder / "out");
-  EXPECT_EQ(write_file_atomically(folder / "out", "x").code(), StatusCode::kFailedPrecondition);
+  const Status status = write_file_atomically(folder / "out", "x");
+  EXPECT_EQ(status.code(), StatusCode::kFailedPrecondition);
+  EXPECT_THAT(status.message(), HasSubstr("Is a directory; rename or remove that folder"));
   EXPECT_THAT(folder.names(), ElementsAre("out"));
 }
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "tests/coordinator/cli/cli_test_base.h"
+#include "tests/paths.h"
 
 namespace mimicfleet::coordinator {
 namespace {
@@ -29,7 +30,8 @@ TEST_F(Usage, HelpNamesCommandsFlagsAndExamples) {
   EXPECT_THAT(top.out, AllOf(HasSubstr("submit"), HasSubstr("verify"), HasSubstr("examples:")));
   const auto submit = run({"submit", "--help"});
   EXPECT_EQ(submit.exit_code, 0);
-  EXPECT_THAT(submit.out, AllOf(HasSubstr("--num-frames"), HasSubstr("default 16"), HasSubstr("examples:")));
+  EXPECT_THAT(submit.out, AllOf(HasSubstr("--num-frames"), HasSubstr("default 16"), HasSubstr("examples:"),
+                                Not(HasSubstr("{false}"))));
 }
 
 TEST_F(Usage, AnUnknownFlagOrCommandIsAnsweredWithTheNearestKnownOne) {
@@ -85,7 +87,10 @@ TEST_F(Usage, LoraFlagsMayBeRepeatedAndOthersMayNot) {
                         "--skip_lcm_scheduler", "--dry-run"}))
                 .exit_code,
             0);
-  EXPECT_THAT(error(submit({"--steps", "4", "--steps", "8"})), HasSubstr("--steps"));
+  EXPECT_EQ(error(submit({"--steps", "4", "--steps", "8"})),
+            "error: --steps is there 2 times: give it once\n");
+  EXPECT_EQ(error(submit({"--limit", "4", "--limit", "8", "--limit", "9"})),
+            "error: --limit is there 3 times: give it once\n");
   EXPECT_THAT(error(submit({"--lcm-lora-path", "gone"})),
               HasSubstr("--lcm-lora-path gone: no such file or folder"));
   EXPECT_EQ(error(submit({"--lcm-lora-path", lora, "--steps", "50"})),
@@ -154,6 +159,15 @@ TEST_F(Usage, AnOutputFolderWithoutTheRightToWriteIsNamed) {
                                  "another path (--output-dir)\n");
 }
 
+TEST_F(Usage, AFolderThatCannotBeListedIsNamed) {
+  std::filesystem::create_directory(folder_ / "videos/closed");
+  std::filesystem::permissions(folder_ / "videos/closed", std::filesystem::perms::none);
+  surroundings_.modes_bind = true;
+  EXPECT_EQ(error(submit()), "error: " + (folder_ / "videos/closed") +
+                                 ": cannot be listed: Permission denied; give this user the right or move it "
+                                 "elsewhere\n");
+}
+
 TEST_F(Usage, AFullDiskIsNoticedBeforeAnythingIsMadeWhereTestsMayMakeDisks) {
   if (!e2e::can_make_disks()) GTEST_SKIP() << "no mount namespaces here";
   std::filesystem::create_directory(folder_ / "disk");
@@ -217,6 +231,14 @@ TEST_F(Usage, ADryRunSaysWhatWouldBeMadeAndMakesNothing) {
             "2 to make, 0 already there, 0 cannot be made; models models\n");
   EXPECT_EQ(outcome.err, "");
   EXPECT_FALSE(std::filesystem::exists(folder_ / "out"));
+}
+
+TEST_F(Usage, ResultsThatCannotBeWrittenAreNoSuccess) {
+  Words words = {"sh", "-c", "exec \"$0\" \"$@\" > /dev/full", binary_path("bin/coordinator")};
+  for (auto& word : submit({"--dry-run"})) words.push_back(word);
+  const auto outcome = e2e::Process(words, folder_.path(), surroundings_).wait();
+  EXPECT_EQ(outcome.exit_code, 1);
+  EXPECT_EQ(outcome.err, "error: standard output cannot be written; what was made is there nevertheless\n");
 }
 
 TEST_F(Usage, OnlyUnusableInputsMeansFailureWithoutAWorker) {

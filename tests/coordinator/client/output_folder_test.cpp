@@ -34,6 +34,10 @@ TEST(OutputFolder, ShardsShareTheNonceAndKeepTheirRunsApart) {
   EXPECT_NE(one->run_folder(), two->run_folder());
 }
 
+TEST(OutputFolder, AnEmptyNameIsNone) {
+  EXPECT_EQ(OutputFolder::prepare("", 1, 1).status().message(), "--output-dir is empty: name a folder");
+}
+
 TEST(OutputFolder, OneRunAtATime) {
   TemporaryFolder folder;
   auto first = OutputFolder::prepare(folder / "out", 1, 1);

@@ -69,6 +69,16 @@ TEST(RunConfig, AnUnknownKeyIsAnErrorWithTheNearestKnownOne) {
             "c.yaml: line 2: unknown key 'seed' in batch; known are video_folder");
 }
 
+TEST(RunConfig, AKeyInTheWrongPlaceIsToldWhereItBelongs) {
+  EXPECT_EQ(error_of("ref_image_path: a.png\n"),
+            "c.yaml: line 1: key 'ref_image_path' does not belong at the top: it stands in test_case (`- "
+            "ref_image_path: …`)");
+  EXPECT_EQ(error_of("test_case:\n- video_folder: x\n"),
+            "c.yaml: line 2: key 'video_folder' does not belong in test_case[0]: it stands in batch");
+  EXPECT_EQ(error_of("batch:\n  ckpt_path: x\n"),
+            "c.yaml: line 2: key 'ckpt_path' does not belong in batch: it stands at the top");
+}
+
 TEST(RunConfig, AValueOfTheWrongShapeOrKindNamesItsLine) {
   EXPECT_EQ(error_of("test_case: 5\n"), "c.yaml: line 1: test_case must be a list (`- ref_video_path: …`)");
   EXPECT_EQ(error_of("seed: [1]\n"), "c.yaml: line 1: seed must be one value");
