@@ -13,7 +13,13 @@ constexpr const char* kCalls[] = {"video_decode", "image_decode", "detector", "c
 }  // namespace
 
 WorkerMetrics::WorkerMetrics(monitoring::Metrics& metrics)
-    : model_loads_(metrics.counter("mimicfleet_model_loads_total", "Times that a model set was loaded")),
+    : cache_bytes_(metrics.gauge("mimicfleet_cache_bytes", "What the entries of the feature cache come to")),
+      cache_limit_bytes_(
+          metrics.gauge("mimicfleet_cache_limit_bytes", "What the entries of the feature cache may come to")),
+      cache_evictions_(
+          metrics.counter("mimicfleet_cache_evictions_total",
+                          "Entries that were removed to keep the feature cache below its limit")),
+      model_loads_(metrics.counter("mimicfleet_model_loads_total", "Times that a model set was loaded")),
       unet_adaptations_(metrics.counter("mimicfleet_unet_adaptations_total",
                                         "Times that LoRAs were fused or another UNet was loaded")),
       unet_evaluations_(
@@ -79,6 +85,11 @@ void WorkerMetrics::calls(const std::map<std::string, std::uint32_t>& calls) con
 
 void WorkerMetrics::cache_request(cache::EntryKind entry, cache::Outcome outcome) const {
   cache_requests_.at({entry, outcome}).add();
+}
+
+void WorkerMetrics::cache_size(std::uint64_t bytes, std::size_t evicted) const {
+  cache_bytes_.set(static_cast<double>(bytes));
+  if (evicted > 0) cache_evictions_.add(static_cast<double>(evicted));
 }
 
 }  // namespace mimicfleet::worker

@@ -20,6 +20,8 @@ class WorkerMetrics {
   void calls(const std::map<std::string, std::uint32_t>& calls) const;  // TaskContext::calls()
   void task_ended(jobs::TaskKind kind, const Status& status) const;
   void cache_request(cache::EntryKind entry, cache::Outcome outcome) const;
+  void cache_limit(std::uint64_t bytes) const { cache_limit_bytes_.set(static_cast<double>(bytes)); }
+  void cache_size(std::uint64_t bytes, std::size_t evicted) const;
   void models_loaded() const { model_loads_.add(); }
   void unet_adapted() const { unet_adaptations_.add(); }
   void unet_evaluations(std::int64_t count) const { unet_evaluations_.add(static_cast<double>(count)); }
@@ -33,6 +35,9 @@ class WorkerMetrics {
   std::map<std::string, monitoring::Counter> calls_;
   std::map<std::pair<jobs::TaskKind, std::string>, monitoring::Counter> tasks_;
   std::map<std::pair<cache::EntryKind, cache::Outcome>, monitoring::Counter> cache_requests_;
+  monitoring::Gauge cache_bytes_;
+  monitoring::Gauge cache_limit_bytes_;
+  monitoring::Counter cache_evictions_;
   monitoring::Counter model_loads_;
   monitoring::Counter unet_adaptations_;
   monitoring::Counter unet_evaluations_;

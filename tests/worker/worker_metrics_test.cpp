@@ -35,6 +35,9 @@ TEST(WorkerMetrics, WhatHappensIsCounted) {
   worker.task_ended(jobs::TaskKind::kEncodeLatents, Status());
   worker.task_ended(jobs::TaskKind::kEncodeLatents, Status(StatusCode::kCancelled, "x"));
   worker.cache_request(jobs::FeatureKind::kVaeLatent, cache::Outcome::kHit);
+  worker.cache_limit(900);
+  worker.cache_size(950, 0);
+  worker.cache_size(700, 3);
   worker.models_loaded();
   worker.unet_evaluations(50);
   worker.received(7);
@@ -45,6 +48,9 @@ TEST(WorkerMetrics, WhatHappensIsCounted) {
   EXPECT_THAT(text, HasSubstr("mimicfleet_cache_requests_total{entry=\"vae_latent\",result=\"hit\"} 1"));
   EXPECT_THAT(text, HasSubstr("mimicfleet_cache_saved_seconds_total{stage=\"clip\"} 2.5"));
   EXPECT_THAT(text, HasSubstr("mimicfleet_feature_computations_total{what=\"detector\"} 3"));
+  EXPECT_THAT(text, HasSubstr("mimicfleet_cache_bytes 700"));
+  EXPECT_THAT(text, HasSubstr("mimicfleet_cache_limit_bytes 900"));
+  EXPECT_THAT(text, HasSubstr("mimicfleet_cache_evictions_total 3"));
   EXPECT_THAT(text, HasSubstr("mimicfleet_model_loads_total 1"));
   EXPECT_THAT(text, HasSubstr("mimicfleet_unet_evaluations_total 50"));
   EXPECT_THAT(text, HasSubstr("mimicfleet_transfer_bytes_total{direction=\"received\"} 7"));

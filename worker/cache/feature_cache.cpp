@@ -84,6 +84,11 @@ struct FeatureCache::Impl {
     return status.ok();
   }
 
+  // Called with the mutex held.
+  void tell_size(std::size_t evicted = 0) const {
+    if (options.on_size) options.on_size(recency.bytes(), evicted);
+  }
+
   Found answer(EntryKind kind, Found found) {
     {
       const std::lock_guard lock(mutex);
@@ -106,6 +111,7 @@ struct FeatureCache::Impl {
     const std::lock_guard lock(mutex);
     recency.forget(name);
     if (database->writable()) note_write(database->remove({name}));
+    tell_size();
   }
 
   // Called with the mutex held.
@@ -115,6 +121,7 @@ struct FeatureCache::Impl {
         recency.beyond(static_cast<std::uint64_t>(kKeptWhenFull * static_cast<double>(options.limit_bytes)));
     if (!note_write(database->remove(names))) return;
     for (const auto& name : names) recency.forget(name);
+    tell_size(names.size());
     log::info("feature cache {}: full, {} entries unused for longest removed", folder.path(), names.size());
     reclaim_wanted = true;
     changed.notify_all();
@@ -172,8 +179,9 @@ Result<std::unique_ptr<FeatureCache>> FeatureCache::open(FeatureCacheOptions opt
   const Status read =
       impl.database->each_use([&](const std::string& name, const Use& use) { impl.recency.note(name, use); });
   if (!read.ok()) log::warn("feature cache {}: {}", impl.folder.path(), read.message());
+  const std::lock_guard lock(impl.mutex);
+  impl.tell_size();
   if (impl.database->writable()) {
-    const std::lock_guard lock(impl.mutex);
     impl.evict();
     impl.reclaimer = std::thread([&impl] { impl.reclaim_loop(); });
   }
@@ -204,6 +212,7 @@ bool FeatureCache::put(EntryKind kind, const Digest& key, const Entry& entry) {
   const Use use{impl_->recency.next_sequence(), value.size(), entry.made_seconds};
   if (!impl_->note_write(impl_->database->put(name.bytes(), value, use))) return false;
   impl_->recency.note(name.bytes(), use);
+  impl_->tell_size();
   impl_->evict();
   return true;
 }
@@ -222,6 +231,7 @@ std::vector<jobs::HeldFeature> FeatureCache::held(std::size_t at_most) const {
 }
 
 const std::string& FeatureCache::folder() const { return impl_->folder.path(); }
+std::uint64_t FeatureCache::limit_bytes() const { return impl_->options.limit_bytes; }
 std::uint64_t FeatureCache::disk_bytes() const { return impl_->database->disk_bytes(); }
 
 void FeatureCache::settle() {

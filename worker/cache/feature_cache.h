@@ -21,6 +21,8 @@ struct FeatureCacheOptions {
   std::string slot;               // tells workers of one host apart
   std::string numerics;           // NumericsClass::name(): only entries of this class are seen
   std::uint64_t limit_bytes = 0;  // of all entries; 0: default_limit()
+  // Told whenever it changes what all entries come to, and how many were removed to stay below the limit.
+  std::function<void(std::uint64_t bytes, std::size_t evicted)> on_size = nullptr;
 };
 
 // 50 GB, or a tenth of the disk that `directory` is on if that is less.
@@ -57,6 +59,7 @@ class FeatureCache {
   [[nodiscard]] std::vector<jobs::HeldFeature> held(std::size_t at_most) const;
 
   [[nodiscard]] const std::string& folder() const;
+  [[nodiscard]] std::uint64_t limit_bytes() const;
   [[nodiscard]] std::uint64_t disk_bytes() const;
   // Waits until the space of what was evicted has come back.
   void settle();

@@ -59,10 +59,12 @@ Status StageExecutor::open_artefacts() {
 void StageExecutor::open_feature_cache(const jobs::NumericsClass& numerics) {
   if (options_.feature_cache_dir.empty()) return;
   auto opened = cache::FeatureCache::open(
-      {options_.feature_cache_dir, slot_of(options_.device), numerics.name(), options_.feature_cache_limit},
+      {options_.feature_cache_dir, slot_of(options_.device), numerics.name(), options_.feature_cache_limit,
+       [this](std::uint64_t bytes, std::size_t evicted) { metrics_.cache_size(bytes, evicted); }},
       [this](cache::EntryKind entry, cache::Outcome outcome) { metrics_.cache_request(entry, outcome); });
   if (opened.ok()) {
     feature_cache_ = std::move(*opened);
+    metrics_.cache_limit(feature_cache_->limit_bytes());
   } else {
     log::warn("going on without a feature cache: {}", opened.status().message());
   }
