@@ -59,9 +59,11 @@ Status look(const std::string& database_folder, FolderReport& report, Database::
       [&](const std::string& name, const Use& noted) { count_entry(report, name, noted); });
 }
 
-// Every worker's folder, held while `act` looks at its database.
+enum class WhileInUse { kLeaveAlone, kLook };
+
+// Every worker's folder, held while `act` looks at its database, unless a worker holds it.
 Result<std::vector<FolderReport>> each_folder(
-    const std::string& directory,
+    const std::string& directory, WhileInUse in_use,
     const std::function<Status(const std::string& database_folder, FolderReport&)>& act) {
   std::vector<std::string> folders;
   std::error_code error;
@@ -79,7 +81,9 @@ Result<std::vector<FolderReport>> each_folder(
     FolderReport report;
     report.folder = folder;
     const auto held = PrivateFolder::claim_existing(folder);
-    const Status done = held.ok() ? act(folder + std::string(kDatabaseFolder), report) : held.status();
+    report.in_use = !held.ok();
+    const bool may_look = held.ok() || in_use == WhileInUse::kLook;
+    const Status done = may_look ? act(folder + std::string(kDatabaseFolder), report) : held.status();
     report.trouble = done.message();
     report.disk_bytes = bytes_below(folder);
     reports.push_back(std::move(report));
@@ -90,29 +94,32 @@ Result<std::vector<FolderReport>> each_folder(
 }  // namespace
 
 Result<std::vector<FolderReport>> inspect(const std::string& directory) {
-  return each_folder(directory, [](const std::string& database, FolderReport& report) {
+  return each_folder(directory, WhileInUse::kLook, [](const std::string& database, FolderReport& report) {
     return look(database, report, Database::Access::kReadOnly, nullptr);
   });
 }
 
 Result<std::vector<FolderReport>> verify(const std::string& directory) {
-  return each_folder(directory, [](const std::string& database, FolderReport& report) {
-    return look(database, report, Database::Access::kWrite,
-                [&](Database& opened) { return check_entries(opened, report); });
-  });
+  return each_folder(directory, WhileInUse::kLeaveAlone,
+                     [](const std::string& database, FolderReport& report) {
+                       return look(database, report, Database::Access::kWrite,
+                                   [&](Database& opened) { return check_entries(opened, report); });
+                     });
 }
 
 Result<std::vector<FolderReport>> clear(const std::string& directory) {
-  return each_folder(directory, [](const std::string& database, FolderReport& report) -> Status {
-    static_cast<void>(look(database, report, Database::Access::kReadOnly, nullptr));  // only to tell of it
-    std::error_code error;
-    fs::remove_all(database, error);
-    std::error_code ignored;
-    fs::remove(report.folder + "/held", ignored);
-    if (!error) return {};
-    return {StatusCode::kFailedPrecondition,
-            fmt::format("{}: cannot be removed: {}", database, error.message())};
-  });
+  return each_folder(
+      directory, WhileInUse::kLeaveAlone, [](const std::string& database, FolderReport& report) -> Status {
+        static_cast<void>(
+            look(database, report, Database::Access::kReadOnly, nullptr));  // only to tell of it
+        std::error_code error;
+        fs::remove_all(database, error);
+        std::error_code ignored;
+        fs::remove(report.folder + "/held", ignored);
+        if (!error) return {};
+        return {StatusCode::kFailedPrecondition,
+                fmt::format("{}: cannot be removed: {}", database, error.message())};
+      });
 }
 
 }  // namespace mimicfleet::cache

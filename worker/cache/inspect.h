@@ -7,8 +7,8 @@
 
 #include "common/status.h"
 
-// Feature caches as `worker cache` looks at them: all workers' folders below one directory, while no worker
-// uses them.
+// Feature caches as `worker cache` looks at them: all workers' folders below one directory. What a worker
+// uses just now is only looked at by inspect().
 namespace mimicfleet::cache {
 
 struct KindStats {
@@ -27,6 +27,7 @@ struct KindStats {
 struct FolderReport {
   std::string folder;
   std::string trouble;  // why it could not be looked at, such as a worker that uses it; empty: it was
+  bool in_use = false;  // by a worker: what it had written when it was looked at
   std::uint64_t disk_bytes = 0;
   std::map<std::string, KindStats> kinds;        // by jobs::FeatureKind
   std::map<std::string, std::uint64_t> classes;  // numerics class -> entries
@@ -36,6 +37,7 @@ struct FolderReport {
   static void fields(Self& self, Fields& field) {
     field("folder", self.folder);
     field("trouble", self.trouble);
+    field("in_use", self.in_use);
     field("disk_bytes", self.disk_bytes);
     field("kinds", self.kinds);
     field("classes", self.classes);

@@ -31,7 +31,11 @@ std::string size_text(std::uint64_t bytes) {
 
 void print_folder(const cache::FolderReport& report, CacheCommand::Action action) {
   fmt::print("{}: {} on the disk\n", log::printable(report.folder), size_text(report.disk_bytes));
-  if (!report.trouble.empty()) fmt::print("  {}\n", log::printable(report.trouble));
+  if (!report.trouble.empty()) {
+    fmt::print("  {}\n", log::printable(report.trouble));
+  } else if (report.in_use) {
+    fmt::print("  a worker uses it now\n");
+  }
   for (const auto& [kind, stats] : report.kinds) {
     fmt::print("  {:<20} {:>8} entries {:>12} {:>10.1f} s to make\n", kind, stats.entries,
                size_text(stats.bytes), stats.made_seconds);

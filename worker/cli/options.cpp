@@ -78,7 +78,8 @@ void add_flags(CLI::App& app, WorkerOptions& options, RawOptions& raw) {
 
 // worker cache stats|verify|clear
 void add_cache_commands(CLI::App& app, WorkerOptions& options, RawOptions& raw) {
-  CLI::App* cache = app.add_subcommand("cache", "look at the feature caches of workers that are stopped");
+  CLI::App* cache = app.add_subcommand(
+      "cache", "look at the feature caches of workers; verify and clear those that are stopped");
   cache->require_subcommand(1);
   const auto add = [&](const char* name, const char* help, CacheCommand::Action action) {
     CLI::App* command = cache->add_subcommand(name, help);

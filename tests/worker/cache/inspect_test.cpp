@@ -42,10 +42,23 @@ TEST_F(InspectTest, TellsOfEveryWorkersEntriesByKindAndClass) {
   EXPECT_EQ(reports->at(1).classes.at("another class"), 1U);
 }
 
-TEST_F(InspectTest, AFolderThatAWorkerUsesIsLeftAloneAndSaidSo) {
+TEST_F(InspectTest, AFolderThatAWorkerUsesIsLookedAt) {
   const auto cache = open();
   put(*cache, 1, kBytes);
-  for (const auto& reports : {inspect(folder_), verify(folder_), clear(folder_)}) {
+  const auto reports = inspect(folder_);
+  ASSERT_TRUE(reports.ok()) << reports.status();
+  EXPECT_TRUE(reports->at(0).in_use);
+  EXPECT_EQ(reports->at(0).trouble, "");
+  EXPECT_EQ(reports->at(0).kinds.at("keypoints").entries, 1U);
+  put(*cache, 2, kBytes);
+  EXPECT_EQ(inspect(folder_)->at(0).kinds.at("keypoints").entries, 2U);
+  EXPECT_TRUE(has(*cache, 1, kBytes));
+}
+
+TEST_F(InspectTest, AFolderThatAWorkerUsesIsNotChangedAndSaidSo) {
+  const auto cache = open();
+  put(*cache, 1, kBytes);
+  for (const auto& reports : {verify(folder_), clear(folder_)}) {
     ASSERT_TRUE(reports.ok()) << reports.status();
     ASSERT_THAT(*reports, SizeIs(1));
     EXPECT_THAT(reports->at(0).trouble, HasSubstr("a worker uses it now"));
