@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "common/log.h"
+#include "common/wire/utf8.h"
 #include "coordinator/config/csv.h"
 #include "jobs/plan.h"
 
@@ -95,6 +96,9 @@ class SentenceReader {
 Result<std::vector<Sentence>> parse_sentences(std::string_view text, const std::string& name) {
   constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
   if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
+  if (!wire::is_utf8(text)) {
+    return error(name, "is not UTF-8, as a spreadsheet may have saved it; save it as \"CSV UTF-8\"");
+  }
   CsvReader csv(text);
   SentenceReader reader(name);
   for (;;) {

@@ -35,6 +35,8 @@ TEST(Sentences, WhatIsWrongIsNamedWithItsLine) {
   EXPECT_EQ(error(header + "s1\n"), "s.csv: line 2: has 1 cells, the header 2");
   EXPECT_EQ(error(header + "s 1,a\n"), "s.csv: line 2: the sentence_id must be one word");
   EXPECT_EQ(error(header + "\"s1,a\n"), "s.csv: line 2: a quote is opened and never closed");
+  EXPECT_EQ(error(header + "\xbe\xe4,a\n"),
+            "s.csv: is not UTF-8, as a spreadsheet may have saved it; save it as \"CSV UTF-8\"");
 }
 
 }  // namespace
