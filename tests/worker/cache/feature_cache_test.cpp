@@ -86,6 +86,24 @@ TEST_F(FeatureCacheTest, BeyondTheLimitTheEntriesUnusedForLongestGoAndTheirSpace
   EXPECT_LT(cache->disk_bytes(), kLimit * 3 / 2);
 }
 
+TEST_F(FeatureCacheTest, TellsWhatItsEntriesComeToAndHowManyWereRemoved) {
+  std::uint64_t bytes = 1;
+  std::size_t evicted = 0;
+  FeatureCacheOptions options{folder_, "cpu", "class", 10 * kEntryBytes,
+                              [&](std::uint64_t now, std::size_t gone) {
+                                bytes = now;
+                                evicted += gone;
+                              }};
+  const auto cache = FeatureCache::open(options, [](EntryKind, Outcome) {});
+  ASSERT_TRUE(cache.ok()) << cache.status();
+  EXPECT_EQ(bytes, 0U);
+  for (int number = 0; number < 30; ++number) put(**cache, number, kEntryBytes);
+  const std::size_t held = (*cache)->held(1000).size();
+  EXPECT_EQ(evicted, 30 - held);
+  EXPECT_GE(bytes, held * kEntryBytes);
+  EXPECT_LE(bytes, 10 * kEntryBytes);
+}
+
 TEST_F(FeatureCacheTest, AnotherLimitHoldsFromTheNextStartOn) {
   {
     const auto cache = open(kLimit);
