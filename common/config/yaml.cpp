@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <sstream>
+#include <utility>
 
 #include <fmt/format.h>
 #include <yaml-cpp/eventhandler.h>
@@ -104,7 +105,7 @@ class TreeBuilder final : public YAML::EventHandler {
     if (open_.empty()) {
       root = std::move(node);
     } else if (auto& parent = open_.back(); parent.node.kind == YamlNode::Kind::kMap) {
-      parent.node.members.emplace_back(std::move(*parent.key), std::move(node));
+      parent.node.members.push_back({std::move(*parent.key), std::move(node)});
       parent.key.reset();
     } else {
       parent.node.items.push_back(std::move(node));

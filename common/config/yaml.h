@@ -3,12 +3,13 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "common/status.h"
 
 namespace mimicfleet::config {
+
+struct YamlMember;
 
 // A YAML document as a tree. Scalars are kept as they were written; `line` (1-based) is for messages.
 struct YamlNode {
@@ -17,9 +18,15 @@ struct YamlNode {
   int line = 1;
   std::string scalar;
   std::vector<YamlNode> items;
-  std::vector<std::pair<std::string, YamlNode>> members;  // in the order of the file
+  std::vector<YamlMember> members;  // in the order of the file
 
   [[nodiscard]] const YamlNode* find(std::string_view name) const;
+};
+
+// Not a std::pair: of a type that is not complete yet, clang refuses one.
+struct YamlMember {
+  std::string key;
+  YamlNode value;
 };
 
 struct YamlLimits {
