@@ -50,7 +50,10 @@ class Reader final : public nlohmann::json_sax<nlohmann::json> {
 
   bool null() override { return add(wire::Value()); }
   bool boolean(bool value) override { return add(wire::Value(value)); }
-  bool number_integer(number_integer_t value) override { return add(wire::Value(std::int64_t{value})); }
+  // -0 as well is the number that is written as 0.
+  bool number_integer(number_integer_t value) override {
+    return add(value < 0 ? wire::Value(std::int64_t{value}) : wire::Value(static_cast<std::uint64_t>(value)));
+  }
   bool number_unsigned(number_unsigned_t value) override { return add(wire::Value(std::uint64_t{value})); }
   bool number_float(number_float_t value, const string_t&) override { return add(wire::Value(value)); }
   bool string(string_t& value) override {

@@ -44,6 +44,13 @@ TEST(Json, NumbersKeepTheirKindAndAllTheirDigits) {
   EXPECT_EQ(*value, wire::Value(expected));
 }
 
+TEST(Json, MinusZeroIsTheIntegerThatItIsWrittenAs) {
+  const auto value = parse("-0");
+  ASSERT_TRUE(value.ok()) << value.status();
+  EXPECT_EQ(*value, wire::Value(std::uint64_t{0}));
+  EXPECT_EQ(parse(to_text(*value)).value(), *value);
+}
+
 TEST(Json, WhatJsonCannotSayIsWrittenAsNull) {
   EXPECT_EQ(to_text(wire::Value(std::numeric_limits<double>::quiet_NaN())), "null");
   EXPECT_EQ(to_text(wire::Value(wire::Bytes{std::string("\x00\xff", 2)})), "\"00ff\"");
