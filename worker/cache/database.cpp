@@ -1,12 +1,15 @@
 #include "worker/cache/database.h"
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cstdarg>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <mutex>
 #include <optional>
+#include <shared_mutex>
 
 #include <fmt/format.h>
 #include <rocksdb/cache.h>
@@ -14,7 +17,6 @@
 #include <rocksdb/db.h>
 #include <rocksdb/env.h>
 #include <rocksdb/options.h>
-#include <rocksdb/sst_file_manager.h>
 #include <rocksdb/table.h>
 #include <rocksdb/write_batch.h>
 
@@ -27,6 +29,7 @@ namespace fs = std::filesystem;
 
 constexpr std::uint64_t kMiB = 1 << 20;
 constexpr std::size_t kUseBytes = 24;
+constexpr std::uint64_t kLeastFreeBytes = kMiB;   // to open a database, beside what its log becomes
 constexpr const char* kDamagedMark = "/damaged";  // in the folder: the next opening starts anew
 
 std::string use_bytes(const Use& use) {
@@ -64,8 +67,7 @@ rocksdb::DBOptions database_options() {
   options.info_log = std::make_shared<NoLog>();
   options.allow_fallocate = false;
   options.manifest_preallocation_size = 64 << 10;
-  // Goes on by itself when a full disk has space again.
-  options.sst_file_manager.reset(rocksdb::NewSstFileManager(rocksdb::Env::Default()));
+  options.max_bgerror_resume_count = 0;  // see Impl::go_on
   return options;
 }
 
@@ -104,10 +106,17 @@ Status from(const rocksdb::Status& status) {
 
 struct Database::Impl {
   std::string path;
+  std::uint64_t limit_bytes = 0;
+  std::shared_ptr<const Clock> clock;
   std::unique_ptr<rocksdb::DB> database;
   std::vector<rocksdb::ColumnFamilyHandle*> handles;  // entries, uses
   bool writable = true;
   bool was_damaged = false;
+
+  std::shared_mutex use;  // shared by what uses the database, alone while it is opened anew
+  std::atomic<bool> write_failed = false;
+  std::mutex reopening;
+  std::optional<Instant> reopened;
 
   [[nodiscard]] rocksdb::ColumnFamilyHandle* entries() const { return handles[0]; }
   [[nodiscard]] rocksdb::ColumnFamilyHandle* uses() const { return handles[1]; }
@@ -119,12 +128,19 @@ struct Database::Impl {
     database.reset();
   }
 
-  rocksdb::Status open(rocksdb::DBOptions options, std::uint64_t limit_bytes) {
+  rocksdb::Status open(const rocksdb::DBOptions& options) {
     close();
     rocksdb::DB* opened = nullptr;
-    const auto status =
-        writable ? rocksdb::DB::Open(options, path, families(limit_bytes), &handles, &opened)
-                 : rocksdb::DB::OpenForReadOnly(options, path, families(limit_bytes), &handles, &opened);
+    auto status = rocksdb::DB::Open(options, path, families(limit_bytes), &handles, &opened);
+    database.reset(opened);
+    return status;
+  }
+
+  rocksdb::Status open_read_only() {
+    close();
+    rocksdb::DB* opened = nullptr;
+    auto status =
+        rocksdb::DB::OpenForReadOnly(database_options(), path, families(limit_bytes), &handles, &opened);
     database.reset(opened);
     return status;
   }
@@ -145,26 +161,73 @@ struct Database::Impl {
     was_damaged = true;
   }
 
-  rocksdb::Status open_for_writing(std::uint64_t limit_bytes) {
+  rocksdb::Status open_for_writing() {
     std::error_code error;
     if (fs::exists(path + kDamagedMark, error)) start_anew("writing to it had failed");
     auto options = database_options();
-    auto opened = open(options, limit_bytes);
+    auto opened = open(options);
     if (opened.IsCorruption()) {  // maybe only the log: then the newest entries are gone
       options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
-      opened = open(options, limit_bytes);
+      opened = open(options);
       was_damaged = true;
     }
     const bool lost = opened.IsCorruption() || opened.IsInvalidArgument();
     if (!lost && (!opened.ok() || notes_are_whole())) return opened;
     start_anew(lost ? opened.ToString() : "its notes cannot be read");
-    return open(options, limit_bytes);
+    return open(options);
+  }
+
+  // Opening writes out what the log holds.
+  [[nodiscard]] bool has_room() const {
+    std::uint64_t log_bytes = 0;
+    std::error_code error;
+    for (const auto& file : fs::directory_iterator(path, error)) {
+      if (file.path().extension() != ".log") continue;
+      const auto size = file.file_size(error);
+      if (!error) log_bytes += size;
+    }
+    const auto space = fs::space(path, error);
+    return error || space.available >= log_bytes + kLeastFreeBytes;
+  }
+
+  // After a write that failed RocksDB writes nothing more, also when there is space again. What its log holds
+  // then is in doubt until it is read anew. If it cannot be written yet it is read until the next try.
+  void go_on() {
+    if (!write_failed) return;
+    const std::lock_guard one(reopening);
+    const Instant now = clock->now();
+    if (!write_failed || (reopened && now - *reopened < kReopenEvery) || !has_room()) return;
+    reopened = now;
+    if (database) database->DisableManualCompaction();  // else reclaim() may be long
+    const std::unique_lock alone(use);
+    const auto opened = open_for_writing();
+    write_failed = !opened.ok();
+    if (!opened.ok()) open_read_only().PermitUncheckedError();
   }
 
   // A compaction that met damage stops all writing: nothing but a new start helps.
-  [[nodiscard]] Status written(const rocksdb::Status& status) const {
-    if (status.IsCorruption()) std::ofstream(path + kDamagedMark).flush();
+  [[nodiscard]] Status written(const rocksdb::Status& status) {
+    if (status.IsCorruption()) {
+      std::ofstream(path + kDamagedMark).flush();
+    } else if (!status.ok()) {
+      write_failed = true;
+    }
     return from(status);
+  }
+
+  // What `fill` puts into a batch.
+  template <typename Fill>
+  [[nodiscard]] Status write(const Fill& fill) {
+    go_on();
+    const std::shared_lock lock(use);
+    if (!database) return not_open();
+    rocksdb::WriteBatch batch;
+    fill(batch);
+    return written(database->Write({}, &batch));
+  }
+
+  [[nodiscard]] Status not_open() const {
+    return {StatusCode::kUnavailable, path + ": could not be opened again"};
   }
 };
 
@@ -179,16 +242,18 @@ Database::~Database() {
 }
 
 Result<std::unique_ptr<Database>> Database::open(const std::string& path, std::uint64_t limit_bytes,
-                                                 Access access) {
+                                                 Access access, std::shared_ptr<const Clock> clock) {
   std::unique_ptr<Database> database(new Database());
   Impl& impl = *database->impl_;
   impl.path = path;
+  impl.limit_bytes = limit_bytes;
+  impl.clock = std::move(clock);
   impl.writable = access == Access::kWrite;
   rocksdb::Status opened;
-  if (impl.writable) opened = impl.open_for_writing(limit_bytes);
+  if (impl.writable) opened = impl.open_for_writing();
   if (!impl.writable || !opened.ok()) {
     impl.writable = false;
-    const auto read_only = impl.open(database_options(), limit_bytes);
+    const auto read_only = impl.open_read_only();
     if (!read_only.ok()) {
       return Status(StatusCode::kFailedPrecondition,
                     fmt::format("{}: the feature cache cannot be opened: {}", path, read_only.ToString()));
@@ -202,6 +267,8 @@ bool Database::writable() const { return impl_->writable; }
 bool Database::was_damaged() const { return impl_->was_damaged; }
 
 Result<std::string> Database::get(const std::string& name) const {
+  const std::shared_lock lock(impl_->use);
+  if (!impl_->database) return Status(StatusCode::kNotFound, impl_->not_open().message());
   std::string value;
   const auto found = impl_->database->Get({}, impl_->entries(), name, &value);
   if (found.ok()) return value;
@@ -210,26 +277,29 @@ Result<std::string> Database::get(const std::string& name) const {
 }
 
 Status Database::put(const std::string& name, const std::string& value, const Use& use) {
-  rocksdb::WriteBatch batch;
-  static_cast<void>(batch.Put(impl_->entries(), name, value));
-  static_cast<void>(batch.Put(impl_->uses(), name, use_bytes(use)));
-  return impl_->written(impl_->database->Write({}, &batch));
+  return impl_->write([&](rocksdb::WriteBatch& batch) {
+    static_cast<void>(batch.Put(impl_->entries(), name, value));
+    static_cast<void>(batch.Put(impl_->uses(), name, use_bytes(use)));
+  });
 }
 
 Status Database::note(const std::string& name, const Use& use) {
-  return impl_->written(impl_->database->Put({}, impl_->uses(), name, use_bytes(use)));
+  return impl_->write(
+      [&](rocksdb::WriteBatch& batch) { static_cast<void>(batch.Put(impl_->uses(), name, use_bytes(use))); });
 }
 
 Status Database::remove(const std::vector<std::string>& names) {
-  rocksdb::WriteBatch batch;
-  for (const auto& name : names) {
-    static_cast<void>(batch.Delete(impl_->entries(), name));
-    static_cast<void>(batch.Delete(impl_->uses(), name));
-  }
-  return impl_->written(impl_->database->Write({}, &batch));
+  return impl_->write([&](rocksdb::WriteBatch& batch) {
+    for (const auto& name : names) {
+      static_cast<void>(batch.Delete(impl_->entries(), name));
+      static_cast<void>(batch.Delete(impl_->uses(), name));
+    }
+  });
 }
 
 Status Database::each_use(const std::function<void(const std::string& name, const Use& use)>& visit) const {
+  const std::shared_lock lock(impl_->use);
+  if (!impl_->database) return impl_->not_open();
   const std::unique_ptr<rocksdb::Iterator> all(impl_->database->NewIterator({}, impl_->uses()));
   for (all->SeekToFirst(); all->Valid(); all->Next()) {
     if (const auto use = use_from(all->value())) visit(all->key().ToString(), *use);
@@ -238,6 +308,8 @@ Status Database::each_use(const std::function<void(const std::string& name, cons
 }
 
 Status Database::reclaim(double share) {
+  const std::shared_lock lock(impl_->use);
+  if (!impl_->database) return impl_->not_open();
   const auto flushed = impl_->database->Flush({}, impl_->handles);
   if (!flushed.ok()) return impl_->written(flushed);
   rocksdb::CompactRangeOptions options;

@@ -170,8 +170,9 @@ Result<std::unique_ptr<FeatureCache>> FeatureCache::open(FeatureCacheOptions opt
   ASSIGN_OR_RETURN(auto folder, PrivateFolder::claim(options.directory, "worker-" + options.slot));
   if (options.limit_bytes == 0) options.limit_bytes = default_limit(folder.path());
   remove_old_formats(folder.path());
-  ASSIGN_OR_RETURN(auto database, Database::open(folder.path() + std::string(kDatabaseFolder),
-                                                 options.limit_bytes, Database::Access::kWrite));
+  ASSIGN_OR_RETURN(auto database,
+                   Database::open(folder.path() + std::string(kDatabaseFolder), options.limit_bytes,
+                                  Database::Access::kWrite, options.clock));
   std::unique_ptr<FeatureCache> cache(new FeatureCache());
   cache->impl_ =
       std::make_unique<Impl>(std::move(options), std::move(folder), std::move(database), std::move(observer));

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/clock.h"
 #include "common/digest.h"
 #include "common/status.h"
 #include "worker/cache/entry.h"
@@ -23,6 +24,7 @@ struct FeatureCacheOptions {
   std::uint64_t limit_bytes = 0;  // of all entries; 0: default_limit()
   // Told whenever it changes what all entries come to, and how many were removed to stay below the limit.
   std::function<void(std::uint64_t bytes, std::size_t evicted)> on_size = nullptr;
+  std::shared_ptr<const Clock> clock = std::make_shared<SteadyClock>();
 };
 
 // 50 GB, or a tenth of the disk that `directory` is on if that is less.

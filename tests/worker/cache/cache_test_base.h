@@ -23,7 +23,7 @@ class CacheTest : public ::testing::Test {
   void TearDown() override { std::filesystem::remove_all(folder_); }
 
   std::unique_ptr<FeatureCache> open(std::uint64_t limit_bytes = 0, const std::string& numerics = "class") {
-    auto cache = FeatureCache::open({folder_, "cpu", numerics, limit_bytes},
+    auto cache = FeatureCache::open({folder_, "cpu", numerics, limit_bytes, nullptr, clock_},
                                     [this](EntryKind, Outcome outcome) { outcomes_.push_back(outcome); });
     EXPECT_TRUE(cache.ok()) << cache.status();
     return std::move(cache).value();
@@ -36,8 +36,8 @@ class CacheTest : public ::testing::Test {
       text += sha256(std::to_string(number) + "." + std::to_string(text.size())).hex();
     return text.substr(0, bytes);
   }
-  static void put(FeatureCache& cache, int number, std::size_t bytes) {
-    cache.put(EntryKind::kKeypoints, key(number), {payload(number, bytes), 1.0 * number});
+  static bool put(FeatureCache& cache, int number, std::size_t bytes) {
+    return cache.put(EntryKind::kKeypoints, key(number), {payload(number, bytes), 1.0 * number});
   }
   static bool has(FeatureCache& cache, int number, std::size_t bytes) {
     const auto found = cache.get(EntryKind::kKeypoints, key(number));
@@ -47,6 +47,7 @@ class CacheTest : public ::testing::Test {
     return found.outcome == Outcome::kHit;
   }
 
+  std::shared_ptr<FakeClock> clock_ = std::make_shared<FakeClock>();
   std::string folder_;
   std::vector<Outcome> outcomes_;
 };

@@ -7,6 +7,7 @@
 #include <gmock/gmock.h>
 
 #include "tests/worker/cache/cache_test_base.h"
+#include "worker/cache/database.h"
 
 namespace mimicfleet::cache {
 namespace {
@@ -132,30 +133,73 @@ class MountedCacheTest : public CacheTest {
  protected:
   void SetUp() override {
     CacheTest::SetUp();
-    mounted_ = ::mount("none", folder_.c_str(), "tmpfs", 0, "size=3m") == 0;
+    mounted_ = ::mount("none", folder_.c_str(), "tmpfs", 0, "size=3m,nr_inodes=200") == 0;
     if (!mounted_) GTEST_SKIP() << "needs the right to mount a file system";
   }
   void TearDown() override {
     if (mounted_) ::umount2(folder_.c_str(), MNT_DETACH);
     CacheTest::TearDown();
   }
+  [[nodiscard]] std::string ballast() const { return folder_ + "/ballast"; }
+  void fill_disk() const { std::ofstream(ballast()) << std::string(8'000'000, 'x'); }
+  void empty_disk() const { std::filesystem::remove(ballast()); }
+  // Puts entries into what is left on the disk.
+  static bool is_refused_in_the_end(FeatureCache& cache) {
+    bool kept = true;
+    for (int number = 2; number < 40; ++number) kept = put(cache, number, kEntryBytes);
+    return !kept;
+  }
   bool mounted_ = false;
 };
 
+// With a large limit it is the log that cannot be written, with a small one the files of entries, too.
 TEST_F(MountedCacheTest, AFullDiskCostsNewEntriesOnlyUntilThereIsRoomAgain) {
-  const auto cache = open(64'000'000);
-  put(*cache, 1, kEntryBytes);
-  const std::string ballast = folder_ + "/ballast";
-  std::ofstream(ballast) << std::string(8'000'000, 'x');
-  bool refused = false;
-  for (int number = 2; number < 40; ++number) {
-    refused = !cache->put(EntryKind::kKeypoints, key(number), {payload(number, kEntryBytes), 1}) || refused;
+  for (const std::uint64_t limit : {64'000'000, 2'000'000}) {
+    SCOPED_TRACE(limit);
+    const auto cache = open(limit);
+    put(*cache, 1, kEntryBytes);
+    fill_disk();
+    EXPECT_TRUE(is_refused_in_the_end(*cache));
+    EXPECT_TRUE(has(*cache, 1, kEntryBytes));
+    empty_disk();
+    EXPECT_TRUE(put(*cache, 50, kEntryBytes));
+    for (const int number : {1, 50}) EXPECT_TRUE(has(*cache, number, kEntryBytes)) << number;
   }
-  EXPECT_TRUE(refused);
+  const auto later = open(2'000'000);
+  for (const int number : {1, 50}) EXPECT_TRUE(has(*later, number, kEntryBytes)) << number;
+}
+
+TEST_F(MountedCacheTest, OnADiskThatIsFullAgainAndAgainWritingIsTriedNowAndThen) {
+  const auto cache = open(2'000'000);
+  put(*cache, 1, kEntryBytes);
+  for (const bool at_once : {true, false}) {
+    fill_disk();
+    EXPECT_TRUE(is_refused_in_the_end(*cache));
+    empty_disk();
+    EXPECT_EQ(put(*cache, 50, kEntryBytes), at_once);
+    EXPECT_TRUE(has(*cache, 1, kEntryBytes));
+  }
+  clock_->advance(Database::kReopenEvery);
+  EXPECT_TRUE(put(*cache, 60, kEntryBytes));
+  for (const int number : {1, 50, 60}) EXPECT_TRUE(has(*cache, number, kEntryBytes)) << number;
+}
+
+TEST_F(MountedCacheTest, WhatCannotBeOpenedAnewIsReadUntilItCan) {
+  const auto cache = open(2'000'000);
+  put(*cache, 1, kEntryBytes);
+  fill_disk();
+  EXPECT_TRUE(is_refused_in_the_end(*cache));
+  empty_disk();
+  const std::string many = folder_ + "/many/";  // files, so that there is room but for another one
+  std::filesystem::create_directory(many);
+  for (int number = 0; std::ofstream(many + std::to_string(number)).is_open();) ++number;
+  EXPECT_FALSE(put(*cache, 50, kEntryBytes));
   EXPECT_TRUE(has(*cache, 1, kEntryBytes));
-  std::filesystem::remove(ballast);
-  cache->put(EntryKind::kKeypoints, key(50), {"small", 1});
-  EXPECT_TRUE(has(*cache, 1, kEntryBytes));
+  std::filesystem::remove_all(many);
+  EXPECT_FALSE(put(*cache, 50, kEntryBytes));
+  clock_->advance(Database::kReopenEvery);
+  EXPECT_TRUE(put(*cache, 50, kEntryBytes));
+  for (const int number : {1, 50}) EXPECT_TRUE(has(*cache, number, kEntryBytes)) << number;
 }
 
 TEST_F(MountedCacheTest, AReadOnlyDiskIsReadAndNotWritten) {
