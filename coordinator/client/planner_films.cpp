@@ -13,6 +13,7 @@
 #include "coordinator/client/planner.h"
 #include "coordinator/client/saved_latents.h"
 #include "coordinator/config/sentences.h"
+#include "jobs/joining.h"
 #include "jobs/keys.h"
 
 // The parts of planning that concern latents that are kept and the films that are joined from them.
@@ -321,11 +322,13 @@ Result<jobs::FilmPlan> Planner::plan_film(const WantedFilm& wanted, const Output
   jobs::FilmPlan film;
   std::vector<Digest> keys;
   std::vector<JoinedClip> joined;
+  std::vector<jobs::FilmClip> lengths;
   film.parameters = film_settings_.parameters;
   film.provenance = film_settings_.provenance;
   for (const auto& part : wanted.parts) {
     ASSIGN_OR_RETURN(const PartSource* source, source_of(part, places, cache));
     film.parts.push_back({part.name, source->clip ? part.relative : "", source->saved});
+    lengths.push_back({source->saved.file.path, source->saved.frames});
     jobs::SavedLatents latents =
         source->clip ? expected_latents(source->clip->plan, models_.set) : source->saved;
     keys.push_back(latents.key.is_zero() ? latents.file.digest : latents.key);
@@ -334,6 +337,7 @@ Result<jobs::FilmPlan> Planner::plan_film(const WantedFilm& wanted, const Output
     joined.push_back({part.name, std::move(latents)});
   }
   RETURN_IF_ERROR(check_joined(joined, models_.set));
+  RETURN_IF_ERROR(jobs::Joining(film.parameters).check(lengths));
   const double fps = joined[0].latents.fps;
   if (fps > 0 && fps != film.parameters.fps && film.provenance["fps"] != "flag") {  // as the original
     film.parameters.fps = fps;

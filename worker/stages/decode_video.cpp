@@ -29,7 +29,7 @@ class Decoding {
   [[nodiscard]] Status decode();
   [[nodiscard]] Status write(const at::Tensor& frames, av::VideoWriter& writer);
   [[nodiscard]] Result<at::Tensor> clip_latents(std::size_t clip);
-  [[nodiscard]] Result<int> all_frames() const;
+  [[nodiscard]] std::vector<jobs::FilmClip> clips() const;
   [[nodiscard]] Status save_latents();
   [[nodiscard]] bool is_film() const { return !lease_.spec.segments.empty(); }
   [[nodiscard]] double source_fps() const;
@@ -85,16 +85,17 @@ Result<at::Tensor> Decoding::clip_latents(std::size_t clip) {
   return is_film() ? values.to(at::kHalf) : values;
 }
 
-Result<int> Decoding::all_frames() const {
-  std::vector<std::int64_t> clips;
-  for (const auto& latents : inputs_.latents) clips.push_back(latents.frames);
-  ASSIGN_OR_RETURN(const std::int64_t frames, Joining(lease_.spec.parameters).film_frames(clips));
-  return static_cast<int>(frames);
+std::vector<jobs::FilmClip> Decoding::clips() const {
+  std::vector<jobs::FilmClip> clips;
+  for (const auto& latents : inputs_.latents) clips.push_back({latents.name, latents.frames});
+  return clips;
 }
 
 Status Decoding::decode() {
   const auto& spec = lease_.spec;
-  ASSIGN_OR_RETURN(const int total, all_frames());
+  const jobs::Joining joining(spec.parameters);
+  ASSIGN_OR_RETURN(const std::int64_t frames_in_all, joining.film_frames(clips()));
+  const int total = static_cast<int>(frames_in_all);
   const av::VideoFormat format{static_cast<int>(inputs_.latents[0].width),
                                static_cast<int>(inputs_.latents[0].height), av::Rational::nearest(fps()),
                                spec.parameters.crf};
@@ -103,8 +104,7 @@ Status Decoding::decode() {
 
   const Instant begin = SteadyClock().now();
   context_.progress("vae_decode", 0, total);
-  FilmLatents film(inputs_.latents.size(), Joining(spec.parameters),
-                   [this](std::size_t clip) { return clip_latents(clip); });
+  FilmLatents film(clips(), joining, [this](std::size_t clip) { return clip_latents(clip); });
   const Status decoded = svd::decode_supply(
       models_.diffusion, [&film](std::int64_t count) { return film.next(count); },
       spec.parameters.decode_chunk_size,

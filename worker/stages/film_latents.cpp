@@ -8,7 +8,6 @@
 #include <ATen/ops/dot.h>
 #include <ATen/ops/lerp.h>
 #include <ATen/ops/linalg_vector_norm.h>
-#include <fmt/format.h>
 
 namespace mimicfleet::stages {
 namespace {
@@ -27,35 +26,7 @@ at::Tensor slerp(const at::Tensor& from, const at::Tensor& to, double alpha) {
   return from * (std::sin((1 - alpha) * angle) / sine) + to * (std::sin(alpha * angle) / sine);
 }
 
-Status too_short(std::size_t clip, std::int64_t frames, std::int64_t wanted) {
-  return {
-      StatusCode::kBadInput,
-      fmt::format("clip {} of the film has {} frames, too few for its cross-fades; it needs {}: give less "
-                  "--crossfade-frames",
-                  clip + 1, frames, wanted)};
-}
-
 }  // namespace
-
-Joining::Joining(const jobs::Parameters& parameters)
-    : interp_frames(parameters.interp_frames),
-      crossfade_frames(parameters.crossfade_frames),
-      mode(parameters.interp_mode),
-      drop_later_references(parameters.drop_reference == jobs::DropReference::kEach) {}
-
-Result<std::int64_t> Joining::film_frames(const std::vector<std::int64_t>& clips) const {
-  std::int64_t total = 0;
-  for (std::size_t i = 0; i < clips.size(); ++i) {
-    const bool first = i == 0;
-    const bool last = i + 1 == clips.size();
-    const std::int64_t frames = clips[i] - (!first && drop_later_references ? 1 : 0);
-    const std::int64_t faded = crossfade_frames * ((first ? 0 : 1) + (last ? 0 : 1));
-    if (frames < std::max<std::int64_t>(faded, 1))
-      return too_short(i, frames, std::max<std::int64_t>(faded, 1));
-    total += frames + (first ? 0 : interp_frames - crossfade_frames);
-  }
-  return total;
-}
 
 at::Tensor blend(const at::Tensor& from, const at::Tensor& to, double alpha, jobs::InterpMode mode) {
   const at::Tensor start = from.to(at::kFloat);
@@ -89,11 +60,9 @@ Status FilmLatents::add_clip() {
   const std::size_t clip = next_clip_++;
   ASSIGN_OR_RETURN(at::Tensor frames, load_(clip));
   const bool first = clip == 0;
-  const bool last = next_clip_ == clips_;
+  const bool last = next_clip_ == clips_.size();
   if (!first && joining_.drop_later_references) frames = frames.narrow(1, 1, frames.size(1) - 1);
   const std::int64_t faded = joining_.crossfade_frames;
-  const std::int64_t wanted = std::max<std::int64_t>(1, faded * ((first ? 0 : 1) + (last ? 0 : 1)));
-  if (frames.size(1) < wanted) return too_short(clip, frames.size(1), wanted);
   if (!first) join(tail_, frames);
   if (last) {
     put(frames);
@@ -125,7 +94,8 @@ at::Tensor FilmLatents::take(std::int64_t count) {
 }
 
 Result<at::Tensor> FilmLatents::next(std::int64_t count) {
-  while (ready_frames_ < count && next_clip_ < clips_) RETURN_IF_ERROR(add_clip());
+  if (next_clip_ == 0) RETURN_IF_ERROR(joining_.check(clips_));
+  while (ready_frames_ < count && next_clip_ < clips_.size()) RETURN_IF_ERROR(add_clip());
   return take(std::min(count, ready_frames_));
 }
 

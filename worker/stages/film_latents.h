@@ -3,30 +3,16 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <vector>
 
 #include <ATen/core/Tensor.h>
 
 #include "common/status.h"
-#include "jobs/parameters.h"
+#include "jobs/joining.h"
 
 // The latents of clips joined into those of a film (UniSignMimicTurbo,
 // scripts/inference/inference_latent_concat.py).
 namespace mimicfleet::stages {
-
-// How neighbouring clips are joined.
-struct Joining {
-  std::int64_t interp_frames = 0;
-  std::int64_t crossfade_frames = 0;
-  jobs::InterpMode mode = jobs::InterpMode::kLinear;
-  bool drop_later_references =
-      false;  // the first frame of every clip but the first is left out before joining
-
-  explicit Joining(const jobs::Parameters& parameters);
-
-  // The frames of a film of clips with so many frames. kBadInput naming the position of a clip that is too
-  // short to be faded over.
-  [[nodiscard]] Result<std::int64_t> film_frames(const std::vector<std::int64_t>& clips) const;
-};
 
 // Between two frames [1, 1, 4, h, w]; computed in float32 and given back in the frames' own precision.
 // `alpha` 0: `from`, 1: `to`. Linear as torch.lerp; slerp turns the direction of the whole frame evenly and
@@ -37,14 +23,14 @@ struct Joining {
 // Reads a film's latents front to back. At most two clips are in memory at a time.
 class FilmLatents {
  public:
-  // [1, F, 4, h, w] of the clip at this position; all of one height, width and type.
+  // [1, F, 4, h, w] of the clip at this position, F as announced; all of one height, width and type.
   using Load = std::function<Result<at::Tensor>(std::size_t clip)>;
 
-  FilmLatents(std::size_t clips, Joining joining, Load load)
-      : clips_(clips), joining_(joining), load_(std::move(load)) {}
+  FilmLatents(std::vector<jobs::FilmClip> clips, jobs::Joining joining, Load load)
+      : clips_(std::move(clips)), joining_(joining), load_(std::move(load)) {}
 
   // The next `count` frames [1, n, 4, h, w], fewer at the end; an undefined tensor after it. Codes of Load,
-  // and kBadInput as film_frames().
+  // and of Joining::check().
   [[nodiscard]] Result<at::Tensor> next(std::int64_t count);
 
  private:
@@ -53,8 +39,8 @@ class FilmLatents {
   void put(const at::Tensor& frames);
   [[nodiscard]] at::Tensor take(std::int64_t count);
 
-  const std::size_t clips_;
-  const Joining joining_;
+  const std::vector<jobs::FilmClip> clips_;
+  const jobs::Joining joining_;
   const Load load_;
   std::size_t next_clip_ = 0;
   at::Tensor tail_;  // the end of the last clip, as far as the next one needs it

@@ -97,6 +97,20 @@ TEST_F(FilmCommands, APlanSaysWhatMustBeEncodedAgainAndWhatItCosts) {
   EXPECT_FALSE(exists("out/latent_concat_a_b.mp4"));
 }
 
+TEST_F(FilmCommands, CrossFadesThatKeptLatentsAreTooShortForAreRefusedBeforeAnythingRuns) {
+  EXPECT_EQ(run(submit({"--mode", "encode"})).exit_code, 0);
+  std::filesystem::remove(folder_ / "out/_latents/b.safetensors");
+  Words words = submit({"--mode", "decode", "--videos", "b.mp4", "a.mp4", "--crossfade-frames", "500"});
+  for (const std::string command : {"submit", "plan"}) {
+    words[0] = command;
+    const auto outcome = run(words);
+    EXPECT_EQ(outcome.exit_code, 2);
+    EXPECT_THAT(outcome.err, AllOf(HasSubstr("out/_latents/a.safetensors: its "),
+                                   HasSubstr("too few for --crossfade-frames 500; give at most ")));
+  }
+  EXPECT_FALSE(exists("out/_latents/b.safetensors"));
+}
+
 TEST_F(FilmCommands, EveryFlagOfTheOriginalsScriptIsUnderstoodInBothSpellings) {
   put(folder_, "c.yaml", "test_case:\n- ref_image_path: ref.png\n");
   for (const std::string mode : {"encode", "decode"}) {

@@ -212,6 +212,36 @@ TEST_F(FilmPlanning, LatentsThatDoNotFitEachOtherAreNamedWithTheField) {
               HasSubstr("a and b cannot be joined: their latents differ in size (64x64 and 128x32)"));
 }
 
+TEST_F(FilmPlanning, CrossFadesThatAreLongerThanKeptLatentsAllowAreRefusedWithTheMostThatIsPossible) {
+  keep_all();
+  keep("b", strings_["b"], 3);
+  decode({"a.mp4", "b.mp4", "a.mp4"});
+  flag("crossfade_frames", "2");
+  const std::string b = std::filesystem::canonical(folder_ / "out/_latents/b.safetensors");
+  EXPECT_EQ(error(), b + ": its 3 frames are too few for --crossfade-frames 2 at both ends; give at most 1");
+  request_.videos = {"a.mp4", "b.mp4"};
+  EXPECT_EQ(error(), "");
+  flag("crossfade_frames", "6");
+  EXPECT_THAT(error(), AllOf(HasSubstr(b), HasSubstr("give at most 3")));
+  std::filesystem::remove(b);
+  EXPECT_THAT(error(), AllOf(HasSubstr("a.safetensors: its 5 frames"), HasSubstr("give at most 5")));
+  std::filesystem::remove(folder_ / "out/_latents/a.safetensors");
+  EXPECT_EQ(error(), "") << "nobody knows yet how long they will be";
+}
+
+TEST_F(FilmPlanning, CrossFadesThatAWordIsTooShortForFailOnlyItsSentences) {
+  keep_all();
+  keep("b", strings_["b"], 1);
+  sentences("s1,a b\ns2,a sub/c\n");
+  flag("crossfade_frames", "4");
+  const auto run = plan();
+  ASSERT_TRUE(run.ok()) << run.status();
+  EXPECT_THAT(run->films, SizeIs(1));
+  ASSERT_THAT(run->refused, SizeIs(1));
+  EXPECT_THAT(run->refused[0].error.message(),
+              AllOf(HasSubstr("b.safetensors: its 1 frames"), HasSubstr("give at most 1")));
+}
+
 TEST_F(FilmPlanning, LatentsOfAnotherVaeThanTheModelsHaveAreRefused) {
   keep_all();
   for (const char* name : {"a", "b"}) {

@@ -17,8 +17,9 @@
 namespace mimicfleet::stages {
 namespace {
 
+using jobs::FilmClip;
+using jobs::Joining;
 using ::testing::ElementsAre;
-using ::testing::HasSubstr;
 
 // A clip whose frames are all first, first + 1, …
 at::Tensor clip(int frames, double first) {
@@ -34,9 +35,15 @@ Joining joining(int interp, int crossfade, jobs::DropReference drop = jobs::Drop
   return Joining(parameters);
 }
 
+std::vector<FilmClip> clips_of(const std::vector<at::Tensor>& latents) {
+  std::vector<FilmClip> clips;
+  for (const auto& frames : latents) clips.push_back({std::to_string(clips.size()), frames.size(1)});
+  return clips;
+}
+
 // All of a film, read `count` frames at a time.
 at::Tensor read(const std::vector<at::Tensor>& clips, const Joining& how, std::int64_t count = 5) {
-  FilmLatents film(clips.size(), how, [&](std::size_t i) -> Result<at::Tensor> { return clips[i]; });
+  FilmLatents film(clips_of(clips), how, [&](std::size_t i) -> Result<at::Tensor> { return clips[i]; });
   std::vector<at::Tensor> parts;
   for (;;) {
     const auto part = film.next(count);
@@ -65,7 +72,7 @@ TEST(FilmLatents, DecodedTheyAreTheOriginalsFrames) {
   const std::vector<at::Tensor> clips = {golden["video0.latents_f16_values"].to(at::kHalf),
                                          golden["video1.latents_f16_values"].to(at::kHalf)};
   for (const std::string name : {"frames_interp0", "frames_interp3"}) {
-    FilmLatents film(2, joining(name.ends_with('3') ? 3 : 0, 0),
+    FilmLatents film(clips_of(clips), joining(name.ends_with('3') ? 3 : 0, 0),
                      [&](std::size_t i) -> Result<at::Tensor> { return clips[i]; });
     std::vector<at::Tensor> chunks;
     const Status decoded = svd::decode_supply(
@@ -114,22 +121,25 @@ TEST(FilmLatents, TheirNumberIsKnownBefore) {
   for (const auto& how :
        {joining(0, 0), joining(3, 0), joining(0, 2), joining(2, 0, jobs::DropReference::kEach)}) {
     const std::vector<at::Tensor> clips = {clip(5, 0), clip(6, 9), clip(7, 20)};
-    EXPECT_EQ(how.film_frames({5, 6, 7}).value_or(0), read(clips, how).size(1));
+    EXPECT_EQ(how.film_frames(clips_of(clips)).value_or(0), read(clips, how).size(1));
   }
 }
 
-TEST(FilmLatents, AClipThatIsTooShortForItsCrossFadesIsNamed) {
-  const auto frames = joining(0, 3).film_frames({8, 5, 8});
-  EXPECT_EQ(frames.status().code(), StatusCode::kBadInput);
-  EXPECT_THAT(frames.status().message(), HasSubstr("clip 2 of the film has 5 frames"));
-  FilmLatents film(3, joining(0, 3),
-                   [](std::size_t i) -> Result<at::Tensor> { return clip(i == 1 ? 5 : 8, 0); });
-  Status status = film.next(8).status();
-  EXPECT_EQ(status, frames.status());
+TEST(FilmLatents, AClipThatIsTooShortForItsCrossFadesIsNamedBeforeAnyIsRead) {
+  const std::vector<FilmClip> clips = {{"a", 8}, {"b", 5}, {"c", 8}};
+  bool loaded = false;
+  FilmLatents film(clips, joining(0, 3), [&](std::size_t i) -> Result<at::Tensor> {
+    loaded = true;
+    return clip(static_cast<int>(clips[i].frames), 0);
+  });
+  const Status status = film.next(8).status();
+  EXPECT_EQ(status.message(),
+            "b: its 5 frames are too few for --crossfade-frames 3 at both ends; give at most 2");
+  EXPECT_FALSE(loaded);
 }
 
 TEST(FilmLatents, AClipThatCannotBeReadEndsTheFilm) {
-  FilmLatents film(2, joining(0, 0), [](std::size_t i) -> Result<at::Tensor> {
+  FilmLatents film({{"a", 4}, {"b", 4}}, joining(0, 0), [](std::size_t i) -> Result<at::Tensor> {
     if (i == 1) return Status(StatusCode::kUnavailable, "gone");
     return clip(4, 0);
   });

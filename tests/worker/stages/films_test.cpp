@@ -191,6 +191,23 @@ TEST_F(FilmTest, LatentsThatChangedOrAreOfAnotherSizeAreRefused) {
   EXPECT_EQ(run(lease).status().code(), StatusCode::kInputChanged);
 }
 
+TEST_F(FilmTest, AClipThatIsTooShortForItsCrossFadesIsNamed) {
+  put_latents("a.safetensors", 4, 1);
+  jobs::TaskResult made;
+  made.frames = 4;
+  made.width = 128;
+  made.height = 192;
+  jobs::LeaseGrant lease = film("film");
+  for (int i = 0; i < 3; ++i) add_file(lease, folder_.path("a.safetensors"), made);
+  lease.spec.parameters.crossfade_frames = 3;
+  const Status status = run(lease).status();
+  EXPECT_EQ(status.code(), StatusCode::kInvalidArgument);
+  EXPECT_THAT(status.message(),
+              AllOf(HasSubstr(folder_.path("a.safetensors") + ": its 4 frames are too few for "
+                                                              "--crossfade-frames 3 at both ends"),
+                    HasSubstr("give at most 2")));
+}
+
 TEST_F(FilmTest, ATargetOfAnotherFolderIsRefusedBeforeAnythingIsComputed) {
   jobs::LeaseGrant lease = keeping("a");
   lease.spec.keep_latents->nonce = "another";
