@@ -35,6 +35,14 @@ function(mimicfleet_test name)
   endif()
 endfunction()
 
+# mimicfleet_gpu_test(NAME [FILTER]): the tests of the binary NAME, or those that FILTER selects, once more on a GPU, as the
+# CTest test gpu.NAME; skipped where there is none.
+function(mimicfleet_gpu_test name)
+  add_test(NAME gpu.${name} COMMAND ${name} "--gtest_filter=${ARGN}*")
+  set_tests_properties(gpu.${name} PROPERTIES LABELS gpu TIMEOUT 600 SKIP_RETURN_CODE 77 RUN_SERIAL ON
+                                              ENVIRONMENT MIMICFLEET_TEST_DEVICE=cuda:0)
+endfunction()
+
 # mimicfleet_benchmark(NAME SOURCES a_bench.cpp… DEPENDS target…): a Google Benchmark program build/bench/NAME_bench.
 # The target `benchmarks` builds them all.
 function(mimicfleet_benchmark name)

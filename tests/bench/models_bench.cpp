@@ -1,11 +1,13 @@
 // Seconds of one call of each model, for work on a model alone: ./dev bench models. Weights and sizes are
 // those of the folder MIMICFLEET_BENCH_MODELS (default: the shipped models), the picture is
 // MIMICFLEET_BENCH_WIDTH by MIMICFLEET_BENCH_HEIGHT pixels, the threads are OMP_NUM_THREADS.
+// MIMICFLEET_BENCH_DEVICE (cuda:0; default: cpu) and MIMICFLEET_BENCH_PRECISION are as the worker's flags.
 #include <cstdlib>
 #include <functional>
 #include <iostream>
 #include <string>
 
+#include <ATen/Parallel.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/randint.h>
 #include <ATen/ops/randn.h>
@@ -15,11 +17,13 @@
 #include "common/model_root/model_root.h"
 #include "tests/paths.h"
 #include "worker/models/clip/vision_model.h"
+#include "worker/models/nn/accelerator.h"
 #include "worker/models/pose/estimator.h"
 #include "worker/models/svd/autoencoder.h"
 #include "worker/models/svd/pipeline.h"
 #include "worker/models/svd/pose_net.h"
 #include "worker/models/svd/unet.h"
+#include "worker/stages/device.h"
 
 namespace mimicfleet {
 namespace {
@@ -41,14 +45,22 @@ struct Subject {
   std::int64_t width = pixels("MIMICFLEET_BENCH_WIDTH", "192");
   std::int64_t height = pixels("MIMICFLEET_BENCH_HEIGHT", "320");
   model_root::ModelFiles files = model_root::find_below(root).value();
-  svd::DiffusionModels models = svd::load_diffusion_models(files, at::kCPU, svd::Precision::kFp32).value();
+  stages::Device device = stages::open_device(setting("MIMICFLEET_BENCH_DEVICE", "cpu"),
+                                              enum_from(setting("MIMICFLEET_BENCH_PRECISION", "auto"),
+                                                        static_cast<jobs::Precision*>(nullptr))
+                                                  .value(),
+                                              at::get_num_threads())
+                              .value();
+  svd::DiffusionModels models =
+      svd::load_diffusion_models(files, device.device, stages::model_precision(device)).value();
 
+  [[nodiscard]] at::Tensor noise(at::IntArrayRef shape) const {
+    return at::randn(shape).to(device.device, models.dtype);
+  }
   [[nodiscard]] at::Tensor latents(std::int64_t frames, std::int64_t channels) const {
-    return at::randn({frames, channels, height / models.vae->scale(), width / models.vae->scale()});
+    return noise({frames, channels, height / models.vae->scale(), width / models.vae->scale()});
   }
-  [[nodiscard]] at::Tensor pictures(std::int64_t frames) const {
-    return at::randn({frames, 3, height, width});
-  }
+  [[nodiscard]] at::Tensor pictures(std::int64_t frames) const { return noise({frames, 3, height, width}); }
 };
 
 const Subject& subject() {
@@ -58,19 +70,29 @@ const Subject& subject() {
 
 void repeat(benchmark::State& state, const std::function<void()>& call) {
   const c10::NoGradGuard no_grad;
-  call();  // what is done once, such as choosing kernels, does not count
-  for (auto _ : state) call();
+  const auto finished_call = [&] {
+    call();
+    nn::synchronize(subject().device.device);
+  };
+  finished_call();  // what is done once, such as choosing kernels, does not count
+  for (auto _ : state) finished_call();
 }
 
-void unet_tile(benchmark::State& state) {
+// One call of the UNet on `clips` clips, of which the last has a pose.
+void unet(benchmark::State& state, std::int64_t clips) {
   svd::UnetInput input;
-  input.sample = subject().latents(kTile, 8).unsqueeze(0);
+  input.sample = subject().latents(clips * kTile, 8).unflatten(0, {clips, kTile});
   input.timestep = 1.5;
-  input.context = at::randn({1, 1, subject().models.unet->context_channels()});
-  input.time_ids = at::full({1, 3}, 6.0);
+  input.context = subject().noise({clips, 1, subject().models.unet->context_channels()});
+  input.time_ids = at::full({clips, 3}, 6.0).to(subject().device.device);
   input.pose_features = subject().latents(kTile, subject().models.unet->base_channels());
   repeat(state, [&] { benchmark::DoNotOptimize((*subject().models.unet)(input)); });
 }
+
+void unet_tile(benchmark::State& state) { unet(state, 1); }
+
+// Both passes of guidance at once.
+void unet_guided_tile(benchmark::State& state) { unet(state, 2); }
 
 void vae_decode_chunk(benchmark::State& state) {
   const at::Tensor latents = subject().latents(kChunk, 4);
@@ -84,7 +106,7 @@ void vae_encode(benchmark::State& state) {
 
 void clip_embedding(benchmark::State& state) {
   const auto& encoder = *subject().models.image_encoder;
-  const at::Tensor image = at::randn({1, 3, encoder.image_size(), encoder.image_size()});
+  const at::Tensor image = subject().noise({1, 3, encoder.image_size(), encoder.image_size()});
   repeat(state, [&] { benchmark::DoNotOptimize(encoder(image)); });
 }
 
@@ -96,14 +118,19 @@ void pose_net_tile(benchmark::State& state) {
 // A batch of frames through both nets of DWPose; on noise, where nobody is found, the whole frame is a
 // person.
 void dwpose_batch(benchmark::State& state) {
+  const at::Device device = subject().device.device;
   auto estimator =
-      pose::PoseEstimator::load(subject().files.detector, subject().files.pose_estimator, at::kCPU).value();
-  const at::Tensor frames = at::randint(256, {pose::PoseEstimator::kFramesPerBatch, kVideo[0], kVideo[1], 3},
-                                        at::TensorOptions().dtype(at::kByte));
+      pose::PoseEstimator::load(subject().files.detector, subject().files.pose_estimator, device).value();
+  const int batch =
+      device.is_cpu() ? pose::PoseEstimator::kFramesPerBatch : pose::PoseEstimator::kFramesPerGpuBatch;
+  const at::Tensor frames =
+      at::randint(256, {batch, kVideo[0], kVideo[1], 3}, at::TensorOptions().dtype(at::kByte));
+  state.counters["frames"] = batch;
   repeat(state, [&] { benchmark::DoNotOptimize(estimator.estimate(frames).value()); });
 }
 
 BENCHMARK(unet_tile)->Unit(benchmark::kMillisecond)->UseRealTime();
+BENCHMARK(unet_guided_tile)->Unit(benchmark::kMillisecond)->UseRealTime();
 BENCHMARK(vae_decode_chunk)->Unit(benchmark::kMillisecond)->UseRealTime();
 BENCHMARK(vae_encode)->Unit(benchmark::kMillisecond)->UseRealTime();
 BENCHMARK(clip_embedding)->Unit(benchmark::kMillisecond)->UseRealTime();

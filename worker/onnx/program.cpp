@@ -88,7 +88,7 @@ void place(Program& program) {
       if (reads_on_host(step, i) || constant == program.constants.end()) continue;
       at::Tensor tensor = constant->second.to(program.device);
       const bool weight = step.op->name == "Conv" && i == 1 && tensor.dim() == 4;
-      if (weight && tensor.is_cpu()) tensor = tensor.contiguous(at::MemoryFormat::ChannelsLast);
+      if (weight) tensor = tensor.contiguous(at::MemoryFormat::ChannelsLast);
       program.device_constants.insert_or_assign(inputs[i], tensor);
     }
   }

@@ -6,12 +6,16 @@
 #include <cstdlib>
 #include <fstream>
 
+#include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
+#include <ATen/ops/zeros.h>
+#include <c10/core/impl/DeviceGuardImplInterface.h>
 #include <dlfcn.h>
 #include <fmt/format.h>
 #include <torch/headeronly/version.h>
 
+#include "common/config/byte_size.h"
 #include "common/log.h"
 #include "common/physical_cores.h"
 
@@ -36,6 +40,14 @@ class CudaDriver {
     if (visible == nullptr) return "the NVIDIA driver finds no GPU: see what nvidia-smi says";
     return fmt::format("the NVIDIA driver shows no GPU with CUDA_VISIBLE_DEVICES='{}': change it",
                        log::printable(visible));
+  }
+  [[nodiscard]] std::uint64_t total_bytes(int index) const {
+    const auto get = function<int(int*, int)>("cuDeviceGet");
+    const auto get_total = function<int(std::size_t*, int)>("cuDeviceTotalMem_v2");
+    int device = 0;
+    std::size_t bytes = 0;
+    const bool known = get != nullptr && get_total != nullptr && get(&device, index) == 0;
+    return known && get_total(&bytes, device) == 0 ? bytes : 0;
   }
   [[nodiscard]] std::string name(int index) const {
     std::array<char, 256> text{};
@@ -76,6 +88,52 @@ std::string cpu_name() {
   return fmt::format("cpu-{} {}", capability, cpu_model());
 }
 
+// LibTorch's allocator reads this when its CUDA half is loaded, and has no other interface for programs that
+// do not link to that half.
+Status limit_memory(const CudaDriver& driver, int index) {
+  const char* limit = std::getenv("MIMICFLEET_GPU_MEMORY_LIMIT");
+  if (limit == nullptr) return {};
+  const auto bytes = config::parse_byte_size(limit);
+  if (!bytes.ok()) return bytes.status().prefixed("MIMICFLEET_GPU_MEMORY_LIMIT");
+  const std::uint64_t total = driver.total_bytes(index);
+  if (total == 0 || *bytes >= total) return {};
+  const char* given = std::getenv("PYTORCH_CUDA_ALLOC_CONF");
+  const std::string settings =
+      fmt::format("{}{}per_process_memory_fraction:{:.6f}", given == nullptr ? "" : given,
+                  given == nullptr ? "" : ",", static_cast<double>(*bytes) / static_cast<double>(total));
+  ::setenv("PYTORCH_CUDA_ALLOC_CONF", settings.c_str(), 1);
+  log::info("at most {} of {:.1f} GB of the GPU", limit, static_cast<double>(total) / 1e9);
+  return {};
+}
+
+// What the models compute has to be the same bytes in every process of a numerics class: no choice among
+// kernels by how fast they were just now. fp32 is float32 throughout; with the half precisions, the nets that
+// stay in float32 may round their factors to TensorFloat-32.
+void choose_kernels(jobs::Precision precision) {
+  auto& context = at::globalContext();
+  context.setBenchmarkCuDNN(false);
+  context.setDeterministicCuDNN(true);
+  context.setAllowTF32CuDNN(precision != jobs::Precision::kFp32);
+  context.setAllowTF32CuBLAS(precision != jobs::Precision::kFp32);
+}
+
+// Makes the device the calling thread's, so that nothing is put on another one, and uses it once: what is
+// wrong with the driver or with the GPU comes out here.
+Status try_device(at::Device device) {
+  try {
+    at::globalContext().lazyInitDevice(device.type());
+    c10::impl::getDeviceGuardImpl(device.type())->setDevice(device);
+    at::zeros({1}, device).to(at::kCPU);
+    return {};
+  } catch (const c10::Error& error) {
+    return {
+        StatusCode::kFailedPrecondition,
+        fmt::format("--device {}: it cannot be used: {}; another program may have taken it, or its driver "
+                    "is too old for this LibTorch (nvidia-smi shows both)",
+                    device.str(), error.what_without_backtrace())};
+  }
+}
+
 Result<Device> open_gpu(const CudaDriver& driver, int index) {
   if (driver.count() == 0) {
     return Status(StatusCode::kFailedPrecondition,
@@ -88,6 +146,7 @@ Result<Device> open_gpu(const CudaDriver& driver, int index) {
                               "with 0",
                               index, driver.count()));
   }
+  RETURN_IF_ERROR(limit_memory(driver, index));
   if (::dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL) == nullptr) {
     return Status(
         StatusCode::kFailedPrecondition,
@@ -100,6 +159,7 @@ Result<Device> open_gpu(const CudaDriver& driver, int index) {
   device.name = fmt::format("cuda:{}", index);
   device.precision = jobs::Precision::kFp16;
   device.numerics.device = driver.name(index);
+  RETURN_IF_ERROR(try_device(device.device));
   return device;
 }
 
@@ -124,9 +184,21 @@ Result<Device> choose(const std::string& wanted) {
 
 }  // namespace
 
+svd::Precision model_precision(const Device& device) {
+  switch (device.precision) {
+    case jobs::Precision::kBf16:
+      return svd::Precision::kBf16;
+    case jobs::Precision::kFp16:
+      return svd::Precision::kFp16;
+    default:
+      return svd::Precision::kFp32;
+  }
+}
+
 Result<Device> open_device(const std::string& wanted, jobs::Precision precision, int threads) {
   ASSIGN_OR_RETURN(Device device, choose(wanted));
   if (precision != jobs::Precision::kAuto) device.precision = precision;
+  if (!device.device.is_cpu()) choose_kernels(device.precision);
   if (threads == 0) threads = static_cast<int>(physical_cores());
   at::set_num_threads(threads);
   device.numerics.library = "libtorch-" TORCH_VERSION;

@@ -7,6 +7,7 @@
 #include "common/status.h"
 #include "jobs/model_set.h"
 #include "jobs/parameters.h"
+#include "worker/models/svd/pipeline.h"
 
 namespace mimicfleet::stages {
 
@@ -18,9 +19,12 @@ struct Device {
   jobs::NumericsClass numerics;
 };
 
+[[nodiscard]] svd::Precision model_precision(const Device& device);
+
 // Opens `wanted` (auto, cpu, cuda:N) for the calling thread and those that it starts. Before the first other
 // use of LibTorch, because the CUDA half is loaded here, and only if a GPU is wanted and there. `threads` 0:
-// all physical cores. kFailedPrecondition says what a GPU lacks.
+// all physical cores. kFailedPrecondition says what a GPU lacks. MIMICFLEET_GPU_MEMORY_LIMIT (such as 20G) is
+// the most that the models and what they compute may take of a GPU.
 [[nodiscard]] Result<Device> open_device(const std::string& wanted, jobs::Precision precision, int threads);
 
 }  // namespace mimicfleet::stages

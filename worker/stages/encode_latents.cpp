@@ -22,7 +22,8 @@ namespace {
 using jobs::FeatureKind;
 
 constexpr std::size_t kFrameBudgetBytes = 256 << 20;
-constexpr std::size_t kFramesAtOnce = 4 * pose::PoseEstimator::kFramesPerBatch;
+constexpr std::size_t kFramesAtOnce = 2 * pose::PoseEstimator::kFramesPerGpuBatch;
+static_assert(kFramesAtOnce % pose::PoseEstimator::kFramesPerBatch == 0);
 
 jobs::FeatureKeys keys_of(const jobs::LeaseGrant& lease) {
   return jobs::feature_keys(lease.spec.video.digest, lease.spec.reference.digest, lease.models,

@@ -9,21 +9,6 @@
 #include "common/model_root/shipped.h"
 
 namespace mimicfleet::stages {
-namespace {
-
-svd::Precision precision_of(const Device& device) {
-  switch (device.precision) {
-    case jobs::Precision::kBf16:
-      return svd::Precision::kBf16;
-    case jobs::Precision::kFp16:
-      return svd::Precision::kFp16;
-    default:
-      return svd::Precision::kFp32;
-  }
-}
-
-}  // namespace
-
 Result<ModelLibrary> ModelLibrary::find(std::vector<std::string> roots, FileDigestCache& digests) {
   if (roots.empty()) {
     const auto shipped = model_root::shipped_root();
@@ -64,7 +49,7 @@ Result<ModelLibrary::Use> ModelLibrary::use(const Digest& set, const Device& dev
   loaded_.reset();
   const Instant begin = SteadyClock().now();
   ASSIGN_OR_RETURN(auto diffusion, svd::load_diffusion_models(
-                                       found->files, device.device, precision_of(device),
+                                       found->files, device.device, model_precision(device),
                                        decoder_only ? svd::ModelSet::kDecoderOnly : svd::ModelSet::kAll));
   std::optional<pose::PoseEstimator> pose;
   if (!decoder_only) {

@@ -40,6 +40,9 @@ class ModelLibrary {
   // it.
   [[nodiscard]] Result<Use> use(const Digest& set, const Device& device, bool decoder_only);
 
+  // Gives up what is in memory.
+  void unload() { loaded_.reset(); }
+
  private:
   struct Known {
     jobs::ModelSet set;

@@ -1,11 +1,12 @@
 #include "tests/worker/models/golden.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <fstream>
+#include <iostream>
 #include <iterator>
 #include <limits>
 
-#include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
@@ -18,6 +19,7 @@
 #include "tests/paths.h"
 #include "worker/models/nn/load.h"
 #include "worker/models/weights/safetensors.h"
+#include "worker/stages/device.h"
 
 namespace mimicfleet {
 
@@ -72,9 +74,10 @@ double number(const wire::Value& value) {
   return static_cast<double>(integer(value));
 }
 
-double relative_difference(const at::Tensor& actual, const at::Tensor& expected) {
-  if (actual.sizes() != expected.sizes()) return std::numeric_limits<double>::infinity();
-  const double difference = (actual.to(at::kDouble) - expected.to(at::kDouble)).abs().max().item<double>();
+double relative_difference(const at::Tensor& computed, const at::Tensor& expected) {
+  if (computed.sizes() != expected.sizes()) return std::numeric_limits<double>::infinity();
+  const at::Tensor actual = computed.to(at::kCPU, at::kDouble);
+  const double difference = (actual - expected.to(at::kDouble)).abs().max().item<double>();
   return difference / expected.to(at::kDouble).abs().max().item<double>();
 }
 
@@ -105,10 +108,23 @@ const model_root::ModelFiles& golden_model_files() {
   return kFiles;
 }
 
+at::Device test_device() {
+  static const at::Device kDevice = [] {
+    const char* wanted = std::getenv("MIMICFLEET_TEST_DEVICE");
+    // One thread: as the original had it; and tests run side by side.
+    auto device = stages::open_device(wanted == nullptr ? "cpu" : wanted, jobs::Precision::kFp32, 1);
+    if (device.ok()) return device->device;
+    std::cerr << device.status() << "\n";
+    std::_Exit(kNoSuchDevice);
+  }();
+  return kDevice;
+}
+
+at::Tensor on_test_device(const at::Tensor& tensor) { return tensor.to(test_device()); }
+
 const svd::DiffusionModels& golden_models() {
   static const svd::DiffusionModels kModels = [] {
-    at::set_num_threads(1);  // as the original had it; and tests run side by side
-    auto models = svd::load_diffusion_models(golden_model_files(), at::kCPU, svd::Precision::kFp32);
+    auto models = svd::load_diffusion_models(golden_model_files(), test_device(), svd::Precision::kFp32);
     if (!models.ok()) ADD_FAILURE() << models.status();
     return std::move(models).value();
   }();

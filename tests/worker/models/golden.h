@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <ATen/core/Tensor.h>
+#include <c10/core/Device.h>
 #include <gtest/gtest.h>
 
 #include "common/wire/value.h"
@@ -64,7 +65,13 @@ void expect_golden_frames(const Golden& golden, const std::string& tensor, const
 // What conditions both passes of classifier-free guidance, of which the unconditional one has zeros.
 [[nodiscard]] at::Tensor after_zeros(const at::Tensor& conditional);
 
-// The golden pack's models, loaded once a test binary, in float32 on the CPU.
+// Where the tests of the models compute: MIMICFLEET_TEST_DEVICE (cuda:0), else the CPU. Ends the test binary
+// with kNoSuchDevice if it cannot be opened.
+[[nodiscard]] at::Device test_device();
+[[nodiscard]] at::Tensor on_test_device(const at::Tensor& tensor);
+inline constexpr int kNoSuchDevice = 77;
+
+// The golden pack's models, loaded once a test binary, in float32 on test_device().
 [[nodiscard]] const svd::DiffusionModels& golden_models();
 [[nodiscard]] const model_root::ModelFiles& golden_model_files();
 

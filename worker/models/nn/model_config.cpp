@@ -88,6 +88,14 @@ Result<std::vector<std::string>> ModelConfig::strings(std::string_view key) cons
   return strings;
 }
 
+Result<bool> ModelConfig::flag(std::string_view key, bool otherwise) const {
+  const wire::Value* value = document_.find(key);
+  if (value == nullptr) return otherwise;
+  const auto* flag = value->get_if<bool>();
+  if (flag == nullptr) return unsupported(key, "true or false");
+  return *flag;
+}
+
 Result<std::string> ModelConfig::text(std::string_view key) const {
   const wire::Value* value = document_.find(key);
   const auto* string = value == nullptr ? nullptr : value->get_if<std::string>();

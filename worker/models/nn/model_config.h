@@ -23,6 +23,8 @@ class ModelConfig {
   [[nodiscard]] Result<std::vector<std::int64_t>> integers(std::string_view key, std::size_t size,
                                                            std::int64_t min, std::int64_t max) const;
   [[nodiscard]] Result<std::vector<std::string>> strings(std::string_view key) const;
+  [[nodiscard]] Result<bool> flag(std::string_view key,
+                                  bool otherwise) const;  // `otherwise`: it is not there
   [[nodiscard]] Result<std::string> text(std::string_view key) const;
 
   // The key, if it is there at all, has to have this value.

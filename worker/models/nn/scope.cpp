@@ -15,6 +15,12 @@ Scope Scope::operator/(std::string_view name) const {
   return child;
 }
 
+Scope Scope::of_type(at::ScalarType type) const {
+  Scope other = *this;
+  other.options_ = options_.dtype(type);
+  return other;
+}
+
 at::Tensor Scope::parameter(std::string_view name, std::vector<std::int64_t> shape,
                             at::MemoryFormat format) const {
   at::Tensor tensor = empty(shape, format);

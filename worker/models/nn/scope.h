@@ -39,6 +39,11 @@ class Scope {
       : list_(&list), options_(options), memory_(memory) {}
 
   [[nodiscard]] Scope operator/(std::string_view name) const;
+  [[nodiscard]] at::ScalarType type() const { return options_.dtype().toScalarType(); }
+
+  // The same place for parameters of another type.
+  [[nodiscard]] Scope of_type(at::ScalarType type) const;
+
   [[nodiscard]] Scope operator/(int index) const { return *this / std::to_string(index); }
 
   [[nodiscard]] at::Tensor parameter(std::string_view name, std::vector<std::int64_t> shape,

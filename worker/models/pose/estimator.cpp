@@ -154,6 +154,9 @@ struct PoseEstimator::Nets {
   Net dwpose;
   at::Device device;
 
+  [[nodiscard]] int batch() const {
+    return device.is_cpu() ? PoseEstimator::kFramesPerBatch : PoseEstimator::kFramesPerGpuBatch;
+  }
   Status estimate(const at::Tensor& frames, std::vector<FramePose>& poses);
   Status estimate_persons(const at::Tensor& frames, std::span<const Candidate> candidates,
                           std::span<FramePose> poses);
@@ -189,8 +192,9 @@ Status PoseEstimator::Nets::estimate(const at::Tensor& frames, std::vector<Frame
   }
   std::vector<FramePose> found(boxes.size(), FramePose{height, width, {}});
   const std::span<const Candidate> all(candidates);
-  for (std::size_t first = 0; first < all.size(); first += kFramesPerBatch) {
-    const std::size_t count = std::min<std::size_t>(kFramesPerBatch, all.size() - first);
+  const auto most = static_cast<std::size_t>(batch());
+  for (std::size_t first = 0; first < all.size(); first += most) {
+    const std::size_t count = std::min(most, all.size() - first);
     RETURN_IF_ERROR(estimate_persons(frames, all.subspan(first, count), found));
   }
   std::move(found.begin(), found.end(), std::back_inserter(poses));
@@ -215,8 +219,8 @@ Result<std::vector<FramePose>> PoseEstimator::estimate(const at::Tensor& frames)
   std::vector<FramePose> poses;
   try {
     const at::Tensor pixels = frames.contiguous();
-    for (std::int64_t first = 0; first < pixels.size(0); first += kFramesPerBatch) {
-      const std::int64_t last = std::min<std::int64_t>(first + kFramesPerBatch, pixels.size(0));
+    for (std::int64_t first = 0; first < pixels.size(0); first += nets_->batch()) {
+      const std::int64_t last = std::min<std::int64_t>(first + nets_->batch(), pixels.size(0));
       RETURN_IF_ERROR(nets_->estimate(pixels.slice(0, first, last), poses));
     }
   } catch (const c10::OutOfMemoryError& error) {

@@ -27,11 +27,12 @@ class PoseEstimator {
   ~PoseEstimator();
 
   // The persons of each frame. frames: uint8 RGB [n, H, W, 3] on the CPU. Frames run through the nets
-  // kFramesPerBatch at a time, counted from the first: splitting a clip into calls at multiples of it gives
-  // the same bytes as one call.
+  // kFramesPerBatch at a time on a CPU and kFramesPerGpuBatch on a GPU, counted from the first: splitting a
+  // clip into calls at multiples of it gives the same bytes as one call.
   [[nodiscard]] Result<std::vector<FramePose>> estimate(const at::Tensor& frames);
 
   static constexpr int kFramesPerBatch = 4;
+  static constexpr int kFramesPerGpuBatch = 16;
 
  private:
   struct Nets;

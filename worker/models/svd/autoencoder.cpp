@@ -109,14 +109,17 @@ at::Tensor TemporalDecoder::operator()(const at::Tensor& latents, const nn::Obse
   return nn::as_images(h.permute({0, 2, 3, 1}).squeeze(0), height, width);  // [T, 3, 8h, 8w]
 }
 
+// As diffusers has it for these models: float32 instead of float16, which the encoder's numbers may exceed.
 Autoencoder::Autoencoder(const nn::Scope& scope, const AutoencoderConfig& config)
     : config_(config),
-      encoder_(scope / "encoder", config),
+      encoder_type_(config.force_upcast && scope.type() == at::kHalf ? at::kFloat : scope.type()),
+      encoder_(scope.of_type(encoder_type_) / "encoder", config),
       decoder_(scope / "decoder", config),
-      quant_conv_(scope / "quant_conv", 2 * config.latent_channels, 2 * config.latent_channels, {1, 1, 0}) {}
+      quant_conv_(scope.of_type(encoder_type_) / "quant_conv", 2 * config.latent_channels,
+                  2 * config.latent_channels, {1, 1, 0}) {}
 
 at::Tensor Autoencoder::encode(const at::Tensor& images, const nn::Observer& observe) const {
-  return quant_conv_(encoder_(images, observe));
+  return quant_conv_(encoder_(images.to(encoder_type_), observe));
 }
 
 at::Tensor Autoencoder::encode_mode(const at::Tensor& images) const {
@@ -148,6 +151,7 @@ Result<AutoencoderConfig> read_autoencoder_config(const std::string& path) {
   ASSIGN_OR_RETURN(config.layers_per_block, json.integer("layers_per_block", 1, 16));
   ASSIGN_OR_RETURN(config.latent_channels, json.integer("latent_channels", 4, 4));
   ASSIGN_OR_RETURN(config.scaling_factor, json.number("scaling_factor", 1e-3, 1e3));
+  ASSIGN_OR_RETURN(config.force_upcast, json.flag("force_upcast", true));
   return config;
 }
 

@@ -22,6 +22,7 @@ struct AutoencoderConfig {
   std::int64_t layers_per_block = 2;
   std::int64_t latent_channels = 4;
   double scaling_factor = 0.18215;
+  bool force_upcast = true;  // the encoder's numbers are too large for fp16
 };
 
 // vae/config.json. Values that this build does not compute are kUnsupported, naming the key.
@@ -85,8 +86,8 @@ class Autoencoder {
  public:
   Autoencoder(const nn::Scope& scope, const AutoencoderConfig& config);
 
-  // Mean and log variance of the latents' distribution, not scaled. images: [N, 3, H, W] in [-1, 1] ->
-  // [N, 2*L, H/8, W/8]. `observe` may be empty.
+  // Mean and log variance of the latents' distribution, not scaled. images: [N, 3, H, W] in [-1, 1], of any
+  // float type -> [N, 2*L, H/8, W/8]. `observe` may be empty.
   [[nodiscard]] at::Tensor encode(const at::Tensor& images, const nn::Observer& observe = {}) const;
 
   // The mean alone: [N, L, H/8, W/8].
@@ -102,6 +103,7 @@ class Autoencoder {
 
  private:
   AutoencoderConfig config_;
+  at::ScalarType encoder_type_;
   Encoder encoder_;
   TemporalDecoder decoder_;
   nn::Conv2d quant_conv_;

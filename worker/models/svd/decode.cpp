@@ -1,6 +1,7 @@
 #include "worker/models/svd/decode.h"
 
 #include <algorithm>
+#include <optional>
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/isfinite.h>
@@ -14,11 +15,26 @@
 namespace mimicfleet::svd {
 namespace {
 
-// Around [-1, 1] to 0..255; numbers are cut, not rounded, as in the original. [n, 3, H, W] uint8 on the CPU.
+// A chunk on its way: what is here may still be computed when the functions that made it have returned.
+struct Chunk {
+  at::Tensor pixels;     // [n, 3, H, W] uint8 on the device
+  at::Tensor is_finite;  // one bool on the device
+};
+
+// Around [-1, 1] to 0..255; numbers are cut, not rounded, as in the original.
 at::Tensor to_pixels(const at::Tensor& frames) {
   at::Tensor x = frames.to(at::kFloat);
   x = x.div(2).add_(0.5).clamp_(0, 1).mul_(255);
-  return x.to(at::kByte).to(at::kCPU).contiguous();
+  return x.to(at::kByte).contiguous();
+}
+
+// latents: [1, n, 4, h, w]
+Result<Chunk> start_chunk(const DiffusionModels& models, const at::Tensor& latents) {
+  if (latents.dim() != 5 || latents.size(0) != 1 || latents.size(2) != 4) {
+    return Status(StatusCode::kInvalidArgument, "latents: not of the form [1, frames, 4, height, width]");
+  }
+  const at::Tensor decoded = models.vae->decode(latents[0].to(models.device, models.dtype));  // [n, 3, H, W]
+  return Chunk{to_pixels(decoded), at::isfinite(decoded).all()};
 }
 
 // As pixels they would be a black picture that looks like a result.
@@ -33,17 +49,19 @@ Status not_finite(at::ScalarType dtype) {
 Status decode_supply(const DiffusionModels& models, const LatentsSupply& latents, int chunk,
                      const FrameSink& sink) {
   if (chunk < 1) return {StatusCode::kInvalidArgument, "decode-chunk-size: give at least 1"};
+  // A device computes a chunk while the one before goes into the sink.
   return nn::guarded("VAE decoder", [&]() -> Status {
+    at::Tensor finished;  // [n, 3, H, W] uint8 on the CPU
     for (;;) {
       ASSIGN_OR_RETURN(const at::Tensor next, latents(chunk));
-      if (!next.defined()) return {};
-      if (next.dim() != 5 || next.size(0) != 1 || next.size(2) != 4) {
-        return {StatusCode::kInvalidArgument, "latents: not of the form [1, frames, 4, height, width]"};
+      std::optional<Chunk> started;
+      if (next.defined()) {
+        ASSIGN_OR_RETURN(started, start_chunk(models, next));
       }
-      const at::Tensor part = next[0].to(models.device, models.dtype);  // [n, 4, h, w]
-      const at::Tensor decoded = models.vae->decode(part);              // [n, 3, H, W]
-      if (!at::isfinite(decoded).all().item<bool>()) return not_finite(models.dtype);
-      RETURN_IF_ERROR(sink(to_pixels(decoded)));
+      if (finished.defined()) RETURN_IF_ERROR(sink(finished));
+      if (!started) return {};
+      if (!started->is_finite.item<bool>()) return not_finite(models.dtype);
+      finished = started->pixels.to(at::kCPU);
     }
   });
 }

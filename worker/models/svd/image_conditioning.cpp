@@ -24,7 +24,7 @@ Result<at::Tensor> encode_image_latent(const DiffusionModels& models, const at::
     if (noise_aug_strength != 0) {
       image.add_(draw_image_noise(image.size(2), image.size(3), generator), noise_aug_strength);
     }
-    const at::Tensor latent = models.vae->encode_mode(image.to(models.device, models.dtype));
+    const at::Tensor latent = models.vae->encode_mode(image.to(models.device));
     return latent.to(at::kCPU, at::kFloat).contiguous();  // [1, 4, H/8, W/8]
   });
 }

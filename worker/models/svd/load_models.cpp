@@ -83,6 +83,7 @@ Result<DiffusionModels> load_diffusion_models(const model_root::ModelFiles& file
                                               Precision precision, ModelSet set) {
   return nn::guarded("loading the models", [&]() -> Result<DiffusionModels> {
     DiffusionModels models{device, scalar_type(precision), {}, {}, {}, {}, {}, {}, {}};
+    models.passes_together = !device.is_cpu();
     const auto options = at::TensorOptions().device(device).dtype(models.dtype);
     ASSIGN_OR_RETURN(models.vae, load_autoencoder(files.vae, options));
     if (set == ModelSet::kDecoderOnly) return models;

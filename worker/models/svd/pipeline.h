@@ -47,6 +47,9 @@ struct DiffusionModels {
   std::shared_ptr<const PoseNet> pose_net;
   std::shared_ptr<const Autoencoder> vae;
   std::vector<std::string> ignored_keys;  // of the checkpoint, sorted; for the log
+  // Whether both passes of guidance are one UNet call. Fixed for a device, as results differ in their last
+  // bits.
+  bool passes_together = false;
 };
 
 [[nodiscard]] Result<DiffusionModels> load_diffusion_models(const model_root::ModelFiles& files,

@@ -9,6 +9,7 @@
 #include <ATen/ops/zeros_like.h>
 #include <fmt/format.h>
 
+#include "worker/models/nn/accelerator.h"
 #include "worker/models/nn/guarded.h"
 #include "worker/models/svd/autoencoder.h"
 #include "worker/models/svd/noise.h"
@@ -77,10 +78,8 @@ class Sampler {
     for (std::size_t i = 0; i < passes_.size(); ++i) sums.push_back(at::zeros_like(latents));
     int tile_number = 0;
     for (const auto& tile : tiling_.tiles) {
-      for (std::size_t i = 0; i < passes_.size(); ++i) {
-        const at::Tensor predicted = predict_tile(passes_[i], scaled, tile, step);  // [1, tile, 4, h, w]
-        add_tile(sums[i], predicted.to(at::kFloat), weights_, tile);
-      }
+      const std::vector<at::Tensor> predicted = predict_tile(scaled, tile, step);
+      for (std::size_t i = 0; i < sums.size(); ++i) add_tile(sums[i], predicted[i], weights_, tile);
       ++tile_number;
       const SamplingProgress progress{step + 1, scheduler_.steps(), tile_number,
                                       static_cast<int>(tiling_.tiles.size())};
@@ -104,9 +103,21 @@ class Sampler {
     return on_device(ids);
   }
 
-  [[nodiscard]] at::Tensor predict_tile(const Pass& pass, const at::Tensor& scaled, const Tile& tile,
-                                        int step) {
-    ++unet_evaluations_;
+  // Of each pass what the UNet says of a tile: [1, tile, 4, h, w] float32.
+  [[nodiscard]] std::vector<at::Tensor> predict_tile(const at::Tensor& scaled, const Tile& tile, int step) {
+    unet_evaluations_ += static_cast<std::int64_t>(passes_.size());
+    std::vector<UnetInput> inputs;
+    for (const Pass& pass : passes_) inputs.push_back(unet_input(pass, scaled, tile, step));
+    if (models_.passes_together && inputs.size() == 2) {
+      return (*models_.unet)(together(inputs[0], inputs[1])).to(at::kFloat).split(1);
+    }
+    std::vector<at::Tensor> predicted;
+    for (const UnetInput& input : inputs) predicted.push_back((*models_.unet)(input).to(at::kFloat));
+    return predicted;
+  }
+
+  [[nodiscard]] UnetInput unet_input(const Pass& pass, const at::Tensor& scaled, const Tile& tile,
+                                     int step) const {
     const at::Tensor image = pass.image_latent.expand({1, tiling_.size, -1, -1, -1});
     UnetInput input;
     input.sample = at::cat({take_tile(scaled, tile, 1), image}, 2);  // [1, tile, 8, h, w]
@@ -114,7 +125,16 @@ class Sampler {
     input.context = pass.context;
     input.time_ids = time_ids_;
     if (pass.with_pose) input.pose_features = take_tile(pose_features_, tile, 0);  // [tile, C0, h, w]
-    return (*models_.unet)(input);                                                 // [1, tile, 4, h, w]
+    return input;
+  }
+
+  // Both as one batch of two clips.
+  [[nodiscard]] static UnetInput together(const UnetInput& without_pose, const UnetInput& with_pose) {
+    UnetInput input = with_pose;
+    input.sample = at::cat({without_pose.sample, with_pose.sample});     // [2, tile, 8, h, w]
+    input.context = at::cat({without_pose.context, with_pose.context});  // [2, 1, X]
+    input.time_ids = at::cat({without_pose.time_ids, with_pose.time_ids});
+    return input;
   }
 
   const DiffusionModels& models_;
@@ -165,6 +185,7 @@ Result<SampledLatents> sample_latents(const DiffusionModels& models, const Image
     const auto pose_start = Clock::now();
     Sampler sampler(models, conditioning, parameters, *scheduler, pose_u8.size(0));
     sampler.embed_pose(pose_u8);
+    nn::synchronize(models.device);
     sampled.pose_net_seconds = seconds_since(pose_start);
 
     const auto denoise_start = Clock::now();

@@ -138,7 +138,10 @@ at::Tensor Unet::operator()(const UnetInput& input) const {
 
   at::Tensor h = conv_in_(images);  // [B*T, C0, h, w]
   observe("conv_in", h);
-  if (input.pose_features.defined()) h.add_(input.pose_features);
+  if (input.pose_features.defined()) {
+    const std::int64_t count = input.pose_features.size(0);
+    h.narrow(0, h.size(0) - count, count).add_(input.pose_features);
+  }
   std::vector<at::Tensor> put_aside = {h};
   for (std::size_t i = 0; i < down_blocks_.size(); ++i) {
     const DownBlock& block = down_blocks_[i];

@@ -41,7 +41,7 @@ struct UnetInput {
   double timestep = 0;       // 0.25 ln(sigma)
   at::Tensor context;        // [B, 1, X] CLIP embedding
   at::Tensor time_ids;       // [B, 3] fps - 1, motion bucket, noise augmentation
-  at::Tensor pose_features;  // [B*T, C0, h, w] or undefined
+  at::Tensor pose_features;  // [n*T, C0, h, w] of the last n clips, or undefined
   bool image_only = false;   // without the temporal blocks
   // With several clips in a call the original gives position s of clip b the context of clip (b*S + s) % B in
   // the temporal blocks. Its pipeline has one clip a call, where that is the clip's own; so it is here by

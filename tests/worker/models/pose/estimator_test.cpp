@@ -35,7 +35,7 @@ class Estimator : public testing::Test {
   void SetUp() override { at::set_num_threads(1); }
 
   static PoseEstimator load() {
-    auto estimator = PoseEstimator::load(golden_path(kYolox), golden_path(kDwpose), at::kCPU);
+    auto estimator = PoseEstimator::load(golden_path(kYolox), golden_path(kDwpose), test_device());
     EXPECT_TRUE(estimator.ok()) << estimator.status();
     return std::move(estimator).value();
   }

@@ -23,10 +23,10 @@ class Modules : public ::testing::Test {
 
 UnetInput unet_input(const Golden& golden) {
   UnetInput input;
-  input.sample = golden["sample"];
+  input.sample = on_test_device(golden["sample"]);
   input.timestep = golden["timestep"].item<double>();
-  input.context = golden["encoder_hidden_states"];
-  input.time_ids = golden["added_time_ids"];
+  input.context = on_test_device(golden["encoder_hidden_states"]);
+  input.time_ids = on_test_device(golden["added_time_ids"]);
   return input;
 }
 
@@ -49,7 +49,7 @@ TEST_F(Modules, UnetWithPoseAndEachOfItsBlocks) {
   const Golden golden("unet");
   Blocks blocks{golden, "with_pose."};
   UnetInput input = unet_input(golden);
-  input.pose_features = golden["pose_latents"];
+  input.pose_features = on_test_device(golden["pose_latents"]);
   input.observe = blocks.observer();
   EXPECT_TRUE(golden.is_near("output_with_pose", (*golden_models().unet)(input)));
   EXPECT_EQ(blocks.compared, 13);
@@ -59,7 +59,8 @@ TEST_F(Modules, UnetWithPoseAndEachOfItsBlocks) {
 template <typename Module, typename... Arguments>
 Module part_of_unet(const std::string& name, Arguments... arguments) {
   nn::ParameterList parameters;
-  Module module(nn::Scope(parameters, at::TensorOptions().dtype(at::kFloat)), arguments...);
+  Module module(nn::Scope(parameters, at::TensorOptions().dtype(at::kFloat).device(test_device())),
+                arguments...);
   const auto checkpoint = weights::open_weights({golden_model_files().checkpoint});
   EXPECT_TRUE(checkpoint.ok()) << checkpoint.status();
   const Status status =
@@ -79,11 +80,14 @@ TEST_F(Modules, TheFirstResidualBlockAndTransformerOfTheUnet) {
   const auto transformer = part_of_unet<SpatioTemporalTransformer>(
       block + "attentions.0", kChannels,
       SpatioTemporalTransformer::Options{.heads = 2, .layers = 1, .context_channels = 32});
-  const auto channels_last = [](const at::Tensor& x) { return x.contiguous(at::MemoryFormat::ChannelsLast); };
-  const at::Tensor time = at::silu(golden["with_pose.time_embedding"] + golden["with_pose.add_embedding"]);
+  const auto channels_last = [](const at::Tensor& x) {
+    return on_test_device(x).contiguous(at::MemoryFormat::ChannelsLast);
+  };
+  const at::Tensor time =
+      on_test_device(at::silu(golden["with_pose.time_embedding"] + golden["with_pose.add_embedding"]));
   const at::Tensor x = channels_last(golden["with_pose.conv_in"] + golden["pose_latents"]);
   EXPECT_TRUE(golden.is_near("with_pose.down_blocks.0.resnets.0", resnet(x, time, kFrames)));
-  const at::Tensor context = golden["encoder_hidden_states"];
+  const at::Tensor context = on_test_device(golden["encoder_hidden_states"]);
   EXPECT_TRUE(golden.is_near(
       "with_pose.down_blocks.0.attentions.0",
       transformer(channels_last(golden["with_pose.down_blocks.0.resnets.0"]), context, context, kFrames)));
@@ -97,7 +101,7 @@ TEST_F(Modules, UnetWithoutPose) {
 TEST_F(Modules, UnetOnImagesAlone) {
   const Golden golden("unet");
   UnetInput input = unet_input(golden);
-  input.pose_features = golden["pose_latents"];
+  input.pose_features = on_test_device(golden["pose_latents"]);
   input.image_only = true;
   EXPECT_TRUE(golden.is_near("output_image_only", (*golden_models().unet)(input)));
 }
@@ -121,8 +125,8 @@ TEST_F(Modules, AutoencoderEncodes) {
   const Golden golden("vae");
   Blocks blocks{golden, "full."};
   const auto& vae = *golden_models().vae;
-  const at::Tensor distribution = vae.encode(golden["image"], blocks.observer());
-  EXPECT_TRUE(golden.is_near("latent_mode", vae.encode_mode(golden["image"])));
+  const at::Tensor distribution = vae.encode(on_test_device(golden["image"]), blocks.observer());
+  EXPECT_TRUE(golden.is_near("latent_mode", vae.encode_mode(on_test_device(golden["image"]))));
   EXPECT_TRUE(golden.is_near("latent_logvar", distribution.narrow(1, 4, 4)));
   EXPECT_EQ(blocks.compared, 1);
 }
@@ -131,7 +135,7 @@ TEST_F(Modules, AutoencoderDecodesAClipAtOnceAndInChunks) {
   const Golden golden("vae");
   Blocks blocks{golden, "full."};
   const auto& vae = *golden_models().vae;
-  const at::Tensor latents = golden["latents"][0];
+  const at::Tensor latents = on_test_device(golden["latents"][0]);
   const at::Tensor whole = vae.decode(latents, blocks.observer()).transpose(0, 1).unsqueeze(0);
   EXPECT_TRUE(golden.is_near("decoded_full", whole));
   EXPECT_EQ(blocks.compared, 3);
@@ -143,9 +147,10 @@ TEST_F(Modules, AutoencoderDecodesAClipAtOnceAndInChunks) {
 TEST_F(Modules, PoseNet) {
   const Golden golden("pose_net");
   const auto& pose_net = *golden_models().pose_net;
-  EXPECT_TRUE(golden.is_near("rand_output", pose_net(golden["rand_input"])));
+  EXPECT_TRUE(golden.is_near("rand_output", pose_net(on_test_device(golden["rand_input"]))));
   const at::Tensor picture = read_pictures({"goldens/pose/seed/pose_001.png"});
-  EXPECT_TRUE(golden.is_near("output_for_drawn_pose_1", pose_net(picture.to(at::kFloat) / 127.5 - 1)));
+  EXPECT_TRUE(golden.is_near("output_for_drawn_pose_1",
+                             pose_net(on_test_device(picture.to(at::kFloat) / 127.5 - 1))));
 }
 
 TEST_F(Modules, ClipPreprocessingAndEmbedding) {

@@ -82,6 +82,12 @@ void expect_the_originals(const Golden& golden, const DiffusionModels& models = 
   expect_golden_frames(golden, "frames_u8", frames.index_select(0, golden["frames_u8_index"]));
 }
 
+TEST(GoldenGuidance, BothPassesInOneCallGiveTheSame) {
+  DiffusionModels models = golden_models();
+  models.passes_together = !models.passes_together;
+  expect_the_originals(Golden("pipeline_euler"), models);
+}
+
 class GoldenPipeline : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(GoldenPipeline, EverythingOnTheWayFromThePosesToTheFramesIsTheOriginals) {
