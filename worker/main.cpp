@@ -120,10 +120,11 @@ int work(const WorkerOptions& options, const std::string& endpoint) {
     metrics.calls(end.result.calls);
   });
   const Status refusal = agent.run(runner, stop_request());
-  const Status loaded = runner.load_status();
-  const Status outcome = loaded.ok() ? refusal : loaded;
+  const Status gave_up = runner.failure();
+  const Status outcome = gave_up.ok() ? refusal : gave_up;
   const int code = outcome.ok() ? 0 : failed(outcome);
-  if (!runner.stop(kStopPatience)) std::_Exit(code);  // a step that takes longer is of no use to anybody
+  if (!executor.end_of_process().ok()) std::_Exit(code);  // what is on the device may be beyond tidying up
+  if (!runner.stop(kStopPatience)) std::_Exit(code);      // a step that takes longer is of no use to anybody
   return code;
 }
 

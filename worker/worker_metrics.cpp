@@ -19,6 +19,10 @@ WorkerMetrics::WorkerMetrics(monitoring::Metrics& metrics)
       cache_evictions_(
           metrics.counter("mimicfleet_cache_evictions_total",
                           "Entries that were removed to keep the feature cache below its limit")),
+      device_peak_bytes_(metrics.gauge("mimicfleet_device_memory_peak_bytes",
+                                       "Most memory of the GPU that the last task's tensors had")),
+      device_held_bytes_(metrics.gauge("mimicfleet_device_memory_held_bytes",
+                                       "Memory of the GPU that the worker held after its last task")),
       model_loads_(metrics.counter("mimicfleet_model_loads_total", "Times that a model set was loaded")),
       unet_adaptations_(metrics.counter("mimicfleet_unet_adaptations_total",
                                         "Times that LoRAs were fused or another UNet was loaded")),
@@ -69,6 +73,11 @@ void WorkerMetrics::stage(const jobs::StageTiming& timing) const {
   if (found == stage_seconds_.end()) return;
   found->second.observe(timing.seconds);
   saved_seconds_.at(timing.stage).add(timing.saved_seconds);
+}
+
+void WorkerMetrics::device_memory(std::uint64_t peak_bytes, std::uint64_t held_bytes) const {
+  device_peak_bytes_.set(static_cast<double>(peak_bytes));
+  device_held_bytes_.set(static_cast<double>(held_bytes));
 }
 
 void WorkerMetrics::task_ended(jobs::TaskKind kind, const Status& status) const {

@@ -22,6 +22,7 @@ class WorkerMetrics {
   void cache_request(cache::EntryKind entry, cache::Outcome outcome) const;
   void cache_limit(std::uint64_t bytes) const { cache_limit_bytes_.set(static_cast<double>(bytes)); }
   void cache_size(std::uint64_t bytes, std::size_t evicted) const;
+  void device_memory(std::uint64_t peak_bytes, std::uint64_t held_bytes) const;
   void models_loaded() const { model_loads_.add(); }
   void unet_adapted() const { unet_adaptations_.add(); }
   void unet_evaluations(std::int64_t count) const { unet_evaluations_.add(static_cast<double>(count)); }
@@ -38,6 +39,8 @@ class WorkerMetrics {
   monitoring::Gauge cache_bytes_;
   monitoring::Gauge cache_limit_bytes_;
   monitoring::Counter cache_evictions_;
+  monitoring::Gauge device_peak_bytes_;
+  monitoring::Gauge device_held_bytes_;
   monitoring::Counter model_loads_;
   monitoring::Counter unet_adaptations_;
   monitoring::Counter unet_evaluations_;

@@ -41,6 +41,7 @@ TEST(WorkerMetrics, WhatHappensIsCounted) {
   worker.models_loaded();
   worker.unet_evaluations(50);
   worker.received(7);
+  worker.device_memory(30, 40);
   const std::string text = metrics.text();
   EXPECT_THAT(text, HasSubstr("mimicfleet_stage_seconds_count{cache=\"warm\",stage=\"clip\"} 1"));
   EXPECT_THAT(text, HasSubstr("mimicfleet_tasks_total{kind=\"encode_latents\",state=\"done\"} 1"));
@@ -54,6 +55,8 @@ TEST(WorkerMetrics, WhatHappensIsCounted) {
   EXPECT_THAT(text, HasSubstr("mimicfleet_model_loads_total 1"));
   EXPECT_THAT(text, HasSubstr("mimicfleet_unet_evaluations_total 50"));
   EXPECT_THAT(text, HasSubstr("mimicfleet_transfer_bytes_total{direction=\"received\"} 7"));
+  EXPECT_THAT(text, HasSubstr("mimicfleet_device_memory_peak_bytes 30"));
+  EXPECT_THAT(text, HasSubstr("mimicfleet_device_memory_held_bytes 40"));
 }
 
 }  // namespace

@@ -71,9 +71,19 @@ bool Runner::stop(std::chrono::milliseconds patience) {
   return changed_.wait_for(lock, patience, [&] { return running_threads_ == 0; });
 }
 
-Status Runner::load_status() const {
+Status Runner::failure() const {
   const std::lock_guard lock(mutex_);
-  return load_status_;
+  return failure_;
+}
+
+void Runner::give_up(const Status& status) {
+  {
+    const std::lock_guard lock(mutex_);
+    failure_ = status;
+    stopping_ = true;
+    changed_.notify_all();
+  }
+  post_(agent::Stop{});
 }
 
 Runner::TaskPtr Runner::next(std::deque<TaskPtr>& queue) {
@@ -110,11 +120,7 @@ void Runner::compute_loop() {
   if (ready.ok()) {
     post_(std::move(*ready));
   } else {
-    const std::lock_guard lock(mutex_);
-    load_status_ = ready.status();
-    stopping_ = true;
-    changed_.notify_all();
-    post_(agent::Stop{});
+    give_up(ready.status());
   }
   while (const TaskPtr task = next(prepared_)) {
     auto result = guarded<jobs::TaskResult>([&]() -> Result<jobs::TaskResult> {
@@ -123,6 +129,7 @@ void Runner::compute_loop() {
     });
     task->prepared.reset();
     end(task, std::move(result));
+    if (const Status status = executor_.end_of_process(); !status.ok()) give_up(status);
   }
   const std::lock_guard lock(mutex_);
   --running_threads_;

@@ -33,6 +33,8 @@ class Executor {
   // On the computing thread. Looks at context.cancelled() between steps.
   [[nodiscard]] virtual Result<jobs::TaskResult> run(const jobs::LeaseGrant& lease, Prepared& prepared,
                                                      TaskContext& context) = 0;
+  // Asked on the computing thread after each task: why this process can do no other one.
+  [[nodiscard]] virtual Status end_of_process() const { return {}; }
 };
 
 // Two threads: one prepares the next task while the other computes. Only the computing thread runs LibTorch.
@@ -46,8 +48,8 @@ class Runner final : public agent::TaskRunner {
   // Sees every end before it is posted. Also that of a failed attempt has the stages that were finished.
   using Observer = std::function<void(const jobs::LeaseGrant&, const agent::TaskEnd&)>;
 
-  // `post` and `observe` are called from both threads. When loading fails, Stop is posted. All must outlive
-  // the runner.
+  // `post` and `observe` are called from both threads. When loading fails, or a task leaves the process
+  // unusable, Stop is posted. All must outlive the runner.
   Runner(Executor& executor, Post post, Observer observe);
   // Cancels all and waits for the stages to notice, see stop().
   ~Runner() override;
@@ -59,8 +61,8 @@ class Runner final : public agent::TaskRunner {
   // afterwards.
   [[nodiscard]] bool stop(std::chrono::milliseconds patience);
 
-  // Why the models could not be loaded.
-  [[nodiscard]] Status load_status() const;
+  // Why Stop was posted: the models could not be loaded, or Executor::end_of_process().
+  [[nodiscard]] Status failure() const;
 
  private:
   struct Task {
@@ -75,6 +77,7 @@ class Runner final : public agent::TaskRunner {
   [[nodiscard]] TaskPtr next(std::deque<TaskPtr>& queue);  // null: stopping
   void end(const TaskPtr& task, Result<jobs::TaskResult> result);
   void request_stop();
+  void give_up(const Status& status);
 
   Executor& executor_;
   const Post post_;
@@ -84,7 +87,7 @@ class Runner final : public agent::TaskRunner {
   std::condition_variable changed_;
   bool stopping_ = false;
   int running_threads_ = 2;
-  Status load_status_;
+  Status failure_;
   std::vector<TaskPtr> tasks_;  // all that have not ended
   std::deque<TaskPtr> waiting_;
   std::deque<TaskPtr> prepared_;

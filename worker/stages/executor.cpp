@@ -1,8 +1,17 @@
 #include "worker/stages/executor.h"
 
 #include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/zeros.h>
+#include <fmt/format.h>
 
 #include "common/log.h"
+#include "worker/models/nn/accelerator.h"
+#include "worker/models/nn/guarded.h"
 #include "worker/stages/decode_video.h"
 #include "worker/stages/encode_latents.h"
 
@@ -20,6 +29,20 @@ std::string slot_of(std::string device) {
 
 std::string advertised(const std::string& bound, const std::string& host) {
   return host.empty() ? bound : "tcp://" + host + bound.substr(bound.rfind(':'));
+}
+
+// For tests of what happens then: whether the file that MIMICFLEET_PLANT_GPU_FAULT names is there. Taking it
+// away makes it once.
+bool plant_fault() {
+  const char* path = std::getenv("MIMICFLEET_PLANT_GPU_FAULT");
+  return path != nullptr && std::remove(path) == 0;
+}
+
+// An assertion in a kernel that does not hold.
+void fail_on_device(at::Device device) {
+  const auto options = at::TensorOptions().device(device);
+  const at::Tensor index = at::full({1}, 1 << 30, options.dtype(at::kLong));
+  static_cast<void>(at::zeros({1}, options).index_select(0, index).to(at::kCPU));
 }
 
 Status adapt_unet(const Services& services, LoadedModels& models, const UnetAdaptation& adaptation,
@@ -99,8 +122,54 @@ Result<std::unique_ptr<runner::Prepared>> StageExecutor::prepare(const jobs::Lea
   return as_base(prepare_decode(*services_, lease, context));
 }
 
+// On a GPU a task may end in ways that concern more than the task.
 Result<jobs::TaskResult> StageExecutor::run(const jobs::LeaseGrant& lease, runner::Prepared& prepared,
                                             runner::TaskContext& context) {
+  const at::Device device = services_->device.device;
+  if (device.is_cpu()) return compute(lease, prepared, context);
+  const auto before = nn::device_memory(device).value_or(nn::DeviceMemory{});
+  nn::reset_peak_memory(device);
+  auto result = nn::guarded(to_string(lease.spec.kind), [&]() -> Result<jobs::TaskResult> {
+    if (plant_fault()) fail_on_device(device);
+    return compute(lease, prepared, context);
+  });
+  if (!result.ok() && result.status().code() != StatusCode::kCancelled) {
+    return after_failure(result.status(), before.failures);
+  }
+  out_of_memory_ = 0;
+  if (const auto memory = nn::device_memory(device)) {
+    log::info("{} {}: at most {:.2f} GB of the GPU's memory, {:.2f} GB held", to_string(lease.spec.kind),
+              log::printable(lease.spec.name), static_cast<double>(memory->peak_bytes) / 1e9,
+              static_cast<double>(memory->held_bytes) / 1e9);
+    services_->metrics.device_memory(memory->peak_bytes, memory->held_bytes);
+  }
+  return result;
+}
+
+// Too little memory: what was kept for later tasks is given up, so that the next attempt starts with all of
+// it; if that was of no use either, the one after it gets a new process. A device that no longer answers
+// answers only to a new process.
+Status StageExecutor::after_failure(const Status& failure, std::int64_t memory_failures_before) {
+  const auto& device = services_->device;
+  if (!nn::still_works(device.device)) {
+    end_of_process_ = {StatusCode::kUnavailable, fmt::format("{} does nothing any more for this process: {}",
+                                                             device.name, failure.message())};
+    return end_of_process_;
+  }
+  const auto memory = nn::device_memory(device.device);
+  if (!memory || memory->failures == memory_failures_before) return failure;
+  services_->models.unload();
+  nn::release_unused_memory(device.device);
+  const Status status(StatusCode::kResourceExhausted,
+                      fmt::format("{}; give {} to this worker alone, or use a smaller --resolution, "
+                                  "--num-frames or --decode-chunk-size, or --precision fp16",
+                                  failure.message(), device.name));
+  if (++out_of_memory_ >= 2) end_of_process_ = status;
+  return status;
+}
+
+Result<jobs::TaskResult> StageExecutor::compute(const jobs::LeaseGrant& lease, runner::Prepared& prepared,
+                                                runner::TaskContext& context) {
   ASSIGN_OR_RETURN(const auto use, services_->use_models(lease.spec.model_set));
   // The first task pays for the models that it found loaded; from then on they are warm.
   const double load_seconds = use.load_seconds + std::exchange(load_seconds_, 0);

@@ -45,8 +45,12 @@ class StageExecutor final : public runner::Executor {
                                                                   runner::TaskContext& context) override;
   [[nodiscard]] Result<jobs::TaskResult> run(const jobs::LeaseGrant& lease, runner::Prepared& prepared,
                                              runner::TaskContext& context) override;
+  [[nodiscard]] Status end_of_process() const override { return end_of_process_; }
 
  private:
+  [[nodiscard]] Result<jobs::TaskResult> compute(const jobs::LeaseGrant& lease, runner::Prepared& prepared,
+                                                 runner::TaskContext& context);
+  [[nodiscard]] Status after_failure(const Status& failure, std::int64_t memory_failures_before);
   [[nodiscard]] Status open_artefacts();
   void open_feature_cache(const jobs::NumericsClass& numerics);
 
@@ -60,6 +64,8 @@ class StageExecutor final : public runner::Executor {
   std::unique_ptr<cache::FeatureCache> feature_cache_;
   std::unique_ptr<Services> services_;
   double load_seconds_ = 0;  // of the first model set, for the first task
+  int out_of_memory_ = 0;    // tasks in a row that a GPU's memory did not suffice for
+  Status end_of_process_;
 };
 
 }  // namespace mimicfleet::stages

@@ -47,6 +47,11 @@ class FakeExecutor final : public Executor {
       context.add_lost_input(sha256("lost"));
       return Status(StatusCode::kBadInput, "a.mp4: is empty");
     }
+    if (lease.spec.name == "break the device") {
+      const std::lock_guard lock(mutex_);
+      end_of_process_ = Status(StatusCode::kUnavailable, "the device is lost");
+      return end_of_process_;
+    }
     if (lease.spec.name == "throw") throw std::runtime_error("library");
     if (lease.spec.name == "exhaust") throw std::bad_alloc();
     while (lease.spec.name == "wait" && !context.cancelled()) std::this_thread::yield();
@@ -56,6 +61,7 @@ class FakeExecutor final : public Executor {
     result.frames = 3;
     return result;
   }
+  Status end_of_process() const override { return end_of_process_; }
   void wait_until_prepared(const std::string& name) {
     std::unique_lock lock(mutex_);
     EXPECT_TRUE(changed_.wait_for(lock, 10s, [&] { return prepared_.contains(name); }));
@@ -65,6 +71,7 @@ class FakeExecutor final : public Executor {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::set<std::string> prepared_;
+  Status end_of_process_;
 };
 
 class RunnerTest : public ::testing::Test {
@@ -177,8 +184,16 @@ TEST_F(RunnerTest, ModelsThatCannotBeLoadedStopTheWorker) {
   executor_.load_failure = Status(StatusCode::kNotFound, "models/x.pth: not found");
   Runner& runner = start();
   wait_until([&] { return stopped_; });
-  EXPECT_EQ(runner.load_status(), executor_.load_failure);
+  EXPECT_EQ(runner.failure(), executor_.load_failure);
   EXPECT_FALSE(ready_);
+}
+
+TEST_F(RunnerTest, ATaskThatLeavesTheProcessUnusableIsReportedAndThenTheWorkerStops) {
+  Runner& runner = start();
+  EXPECT_EQ(run("break the device").status.code(), StatusCode::kUnavailable);
+  wait_until([&] { return stopped_; });
+  EXPECT_THAT(runner.failure().message(), HasSubstr("device is lost"));
+  EXPECT_TRUE(runner.stop(10s));
 }
 
 }  // namespace
