@@ -1,0 +1,155 @@
+"""Runs of the programs for the GPU benchmark: a coordinator with resident workers, submissions to it, what records and logs say."""
+import contextlib
+import json
+import os
+import pathlib
+import shutil
+import struct
+import subprocess
+import time
+import zlib
+
+MODEL_STAGES = ("load", "preprocess", "draw", "clip", "vae_encode", "pose_net", "denoise", "vae_decode")
+
+
+class Failed(Exception):
+    """A program that did not do its work, with the end of what it said."""
+
+
+class Programs:
+    """The programs below `root`, and how they are started: `prefix` sets their libraries where they are not installed."""
+
+    def __init__(self, root: pathlib.Path, prefix: list, work: pathlib.Path):
+        self.root, self.prefix, self.work = root, prefix, work
+
+    def command(self, name: str, *arguments) -> list:
+        return [*self.prefix, str(self.root / name), *(str(argument) for argument in arguments)]
+
+    def run(self, name: str, *arguments, env: dict | None = None, seconds: float = 600, check: bool = True) -> tuple[float, subprocess.CompletedProcess]:
+        begin = time.perf_counter()
+        done = subprocess.run(self.command(name, *arguments), capture_output=True, text=True, env=dict(os.environ, **(env or {})), timeout=seconds)
+        wall = time.perf_counter() - begin
+        if check and done.returncode != 0:
+            raise Failed(f"{name} {arguments[0] if arguments else ''} ended with {done.returncode}: {(done.stdout + done.stderr)[-1500:]}")
+        return wall, done
+
+    @contextlib.contextmanager
+    def cluster(self, name: str, models: pathlib.Path, devices: list, precision: str = "auto"):
+        """A server with one resident worker for each device. Gives an object whose submit() measures."""
+        folder = self.work / name
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        read_end, write_end = os.pipe()
+        processes = [subprocess.Popen(self.command("bin/coordinator", "serve", "--listen", "tcp://127.0.0.1:*", "--state-dir", folder / "state", "--metrics", "127.0.0.1:0",
+                                                   "--no-discovery", "--ready-fd", write_end), pass_fds=[write_end], stdout=subprocess.DEVNULL,
+                                      stderr=open(folder / "coordinator.log", "w"))]
+        os.close(write_end)
+        try:
+            with os.fdopen(read_end) as pipe:
+                endpoint = json.loads(pipe.readline())["endpoint"]
+            for number, device in enumerate(devices):
+                processes.append(subprocess.Popen(self.command("bin/worker", "--coordinator", endpoint, "--models", models, "--device", device, "--precision", precision,
+                                                               "--name", f"worker-{number}", "--metrics", "off", "--data-dir", folder / f"data-{number}",
+                                                               "--feature-cache-dir", ""), stdout=subprocess.DEVNULL, stderr=open(folder / f"worker-{number}.log", "w")))
+            cluster = Cluster(self, endpoint, folder)
+            cluster.wait_until_ready(processes[1:])
+            yield cluster
+        finally:
+            for process in reversed(processes):
+                process.terminate()
+            for process in processes:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(timeout=20)
+                if process.poll() is None:
+                    process.kill()
+
+
+class Cluster:
+    def __init__(self, programs: Programs, endpoint: str, folder: pathlib.Path):
+        self.programs, self.endpoint, self.folder, self.runs = programs, endpoint, folder, 0
+
+    def wait_until_ready(self, workers: list, patience: float = 180) -> None:
+        """Until every worker has its models in memory."""
+        begin = time.monotonic()
+        while True:
+            _, listed = self.programs.run("bin/coordinator", "worker", "list", "--server", self.endpoint, "--output-mode", "json", check=False)
+            known = json.loads(listed.stdout)["workers"] if listed.returncode == 0 else []
+            if sum(bool(worker["hello"]["model_sets"]) for worker in known) == len(workers):
+                return
+            if any(worker.poll() is not None for worker in workers) or time.monotonic() - begin > patience:
+                raise Failed("a worker did not get ready: " + "\n".join(self.log(number)[-1500:] for number in range(len(workers))))
+            time.sleep(0.3)
+
+    def submit(self, clips: list, reference: pathlib.Path, *flags, seconds: float = 600) -> dict:
+        """One submission, from the client's start to its end. Seconds of each stage summed over its videos."""
+        self.runs += 1
+        output = self.folder / f"out-{self.runs}"
+        wall, _ = self.programs.run("bin/coordinator", "submit", *clips, "--server", self.endpoint, "--ref-image", reference, "--output-dir", output, "--disable-feature-cache",
+                                    *flags, seconds=seconds)
+        return {"whole": wall, **read_records(output), "memory": self.memory(), "output": str(output)}
+
+    def log(self, number: int = 0) -> str:
+        path = self.folder / f"worker-{number}.log"
+        return path.read_text() if path.exists() else ""
+
+    def memory(self) -> list:
+        """What the workers said of the GPU's memory, the last of each kind of task."""
+        lines = [line.split("] ", 1)[-1] for line in self.log().splitlines() if "of the GPU's memory" in line]
+        return list({line.split(" ", 1)[0]: line for line in lines}.values())
+
+
+def read_records(output: pathlib.Path) -> dict:
+    stages: dict = {}
+    videos = frames = evaluations = 0
+    workers = set()
+    for path in sorted(output.glob("*.json")):
+        record = json.loads(path.read_text())
+        videos += 1
+        frames += record["frames"]
+        evaluations += record["unet_evaluations"]
+        workers |= {record["encode_worker"], record["decode_worker"]}
+        for timing in record["stages"]:
+            stages[timing["stage"]] = stages.get(timing["stage"], 0.0) + timing["seconds"]
+    return {"videos": videos, "frames": frames, "unet_evaluations": evaluations, "workers": sorted(workers), "stages": stages}
+
+
+def outside_models(run: dict) -> float:
+    return 1 - sum(run["stages"].get(stage, 0.0) for stage in MODEL_STAGES) / run["whole"]
+
+
+def numbered_copies(clip: pathlib.Path, count: int, folder: pathlib.Path) -> list:
+    """Clips that decode alike but are different files: each ends in a `free` box with its number."""
+    folder.mkdir(parents=True, exist_ok=True)
+    copies = []
+    for number in range(count):
+        copy = folder / f"clip{number:02}.mp4"
+        copy.write_bytes(clip.read_bytes() + struct.pack(">I4sI", 12, b"free", number))
+        copies.append(copy)
+    return copies
+
+
+def read_png(path: pathlib.Path):
+    """The pictures that --save-frames writes: 8 bits of red, green and blue, rows as they are, or as differences to the left or up."""
+    import numpy
+
+    content, at, data = path.read_bytes(), 8, b""
+    width = height = 0
+    while at < len(content):
+        size, kind = struct.unpack(">I4s", content[at : at + 8])
+        body = content[at + 8 : at + 8 + size]
+        at += 12 + size
+        if kind == b"IHDR":
+            width, height = struct.unpack(">II", body[:8])
+        elif kind == b"IDAT":
+            data += body
+    rows = numpy.frombuffer(zlib.decompress(data), numpy.uint8).reshape(height, 1 + 3 * width)
+    pixels = numpy.zeros((height, width, 3), numpy.uint8)
+    for y in range(height):
+        row = rows[y, 1:].reshape(width, 3)
+        if rows[y, 0] == 1:
+            pixels[y] = numpy.cumsum(row, 0, dtype=numpy.uint8)
+        elif rows[y, 0] == 2 and y > 0:
+            pixels[y] = row + pixels[y - 1]
+        else:
+            pixels[y] = row
+    return pixels
