@@ -69,6 +69,22 @@ TEST(FullSize, AutoencoderHasTheOriginalsParameters) {
                        shapes_of([](const nn::Scope& scope) { Autoencoder(scope, AutoencoderConfig{}); }));
 }
 
+// Its numbers are too large for fp16, says the config.
+TEST(FullSize, BesideHalfPrecisionTheAutoencodersEncoderStaysInFloat32) {
+  for (const bool force_upcast : {true, false}) {
+    AutoencoderConfig config;
+    config.force_upcast = force_upcast;
+    nn::ParameterList parameters;
+    Autoencoder(nn::Scope(parameters, at::TensorOptions().device(at::kMeta).dtype(at::kHalf)), config);
+    for (const auto& parameter : parameters) {
+      const bool of_encoder = !parameter.name.starts_with("decoder.") && force_upcast;
+      const bool on_host = parameter.name.ends_with("mix_factor");
+      EXPECT_EQ(parameter.tensor.scalar_type(), of_encoder || on_host ? at::kFloat : at::kHalf)
+          << parameter.name;
+    }
+  }
+}
+
 TEST(FullSize, ImageEncoderHasTheOriginalsParameters) {
   expect_the_originals("image_encoder", shapes_of([](const nn::Scope& scope) {
                          clip::VisionModel(scope, clip::VisionConfig{});

@@ -3,12 +3,14 @@
 #include "worker/models/svd/pipeline.h"
 
 #include <limits>
+#include <memory>
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
+#include <ATen/record_function.h>
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
@@ -199,6 +201,44 @@ TEST(Sampling, GuidanceRampsOverTheFrames) {
     EXPECT_LE(relative_difference(ramp->latents.select(1, frame), constant->latents.select(1, frame)),
               kModuleBound);
   }
+}
+
+// The operators that read numbers out of tensors; on a GPU each of them would wait for all that was asked of
+// it before.
+std::vector<std::string>& read_operators() {
+  static std::vector<std::string> names;
+  return names;
+}
+
+std::unique_ptr<at::ObserverContext> note_reads(const at::RecordFunction& call) {
+  const std::string_view name = call.name();
+  for (const char* reads : {"aten::item", "aten::_local_scalar_dense", "aten::is_nonzero", "aten::equal",
+                            "aten::nonzero", "aten::masked_select"}) {
+    if (name == reads) read_operators().emplace_back(name);
+  }
+  return nullptr;
+}
+
+TEST(Sampling, NoNumberIsReadFromTheDeviceBetweenTheFirstStepAndTheLast) {
+  const auto handle = at::addThreadLocalCallback(at::RecordFunctionCallback(note_reads));
+  for (const auto scheduler : {SchedulerKind::kEuler, SchedulerKind::kLcm}) {
+    SamplingParameters parameters = quick();
+    parameters.scheduler = scheduler;
+    parameters.steps = 2;
+    const auto on_step = [&](int step, const at::Tensor&, const at::Tensor&) {
+      if (step == 0) read_operators().clear();
+      if (step == 2) {
+        EXPECT_THAT(read_operators(), ::testing::IsEmpty());
+      }
+    };
+    const auto sampled = sample_latents(golden_models(), some_conditioning(), pose_pictures().narrow(0, 0, 6),
+                                        parameters, {}, on_step);
+    ASSERT_TRUE(sampled.ok()) << sampled.status();
+  }
+  read_operators().clear();
+  static_cast<void>(at::zeros({1}).item<float>());
+  EXPECT_THAT(read_operators(), ::testing::Not(::testing::IsEmpty()));  // so they would have been noticed
+  at::removeCallback(handle);
 }
 
 TEST(Sampling, TheSameInputGivesTheSameBytes) {
