@@ -13,7 +13,7 @@ namespace mimicfleet::av::child {
 namespace {
 
 // Constant, because x264's choices depend on it: more or fewer would be other bytes.
-constexpr int kThreads = 4;
+constexpr int kThreads = 8;
 constexpr const char* kPreset = "medium";
 
 constexpr int kBitExactScaling = SWS_BICUBIC | SWS_ACCURATE_RND | SWS_BITEXACT | SWS_FULL_CHR_H_INP;
