@@ -18,6 +18,7 @@
 #include "common/config/byte_size.h"
 #include "common/log.h"
 #include "common/physical_cores.h"
+#include "worker/models/nn/gpu_kernels.h"
 
 namespace mimicfleet::stages {
 namespace {
@@ -115,6 +116,13 @@ void choose_kernels(jobs::Precision precision) {
   context.setDeterministicCuDNN(true);
   context.setAllowTF32CuDNN(precision != jobs::Precision::kFp32);
   context.setAllowTF32CuBLAS(precision != jobs::Precision::kFp32);
+  // The first that serves a call is taken: cuDNN's attention is 1.6 times as fast as the next on a Hopper
+  // GPU.
+  const auto number = [](at::SDPBackend backend) { return static_cast<std::int64_t>(backend); };
+  context.setSDPPriorityOrder({number(at::SDPBackend::cudnn_attention),
+                               number(at::SDPBackend::flash_attention),
+                               number(at::SDPBackend::efficient_attention), number(at::SDPBackend::math),
+                               number(at::SDPBackend::overrideable)});
 }
 
 // Makes the device the calling thread's, so that nothing is put on another one, and uses it once: what is
@@ -202,6 +210,9 @@ Result<Device> open_device(const std::string& wanted, jobs::Precision precision,
   if (threads == 0) threads = static_cast<int>(physical_cores());
   at::set_num_threads(threads);
   device.numerics.library = "libtorch-" TORCH_VERSION;
+  const at::ScalarType type = device.precision == jobs::Precision::kBf16 ? at::kBFloat16 : at::kHalf;
+  const bool wants_kernels = !device.device.is_cpu() && device.precision != jobs::Precision::kFp32;
+  if (wants_kernels && !nn::has_gpu_kernels(type)) device.numerics.library += "-alone";
   device.numerics.precision = to_string(device.precision);
   device.numerics.threads = threads;
   return device;

@@ -7,6 +7,7 @@
 #include <ATen/ops/layer_norm.h>
 #include <ATen/ops/silu.h>
 
+#include "worker/models/nn/gpu_kernels.h"
 #include "worker/models/nn/group_norm.h"
 #include "worker/models/nn/linear_kernels.h"
 
@@ -50,7 +51,13 @@ at::Tensor GroupNorm::operator()(const at::Tensor& x) const {
       x.is_contiguous(at::MemoryFormat::ChannelsLast)) {
     return group_norm_channels_last(x, kGroups, weight, bias, eps);
   }
+  if (auto y = gpu_group_norm(x, kGroups, weight, bias, eps, /*then_silu=*/false)) return *std::move(y);
   return at::group_norm(x, kGroups, weight, bias, eps);
+}
+
+at::Tensor GroupNorm::then_silu(const at::Tensor& x) const {
+  if (auto y = gpu_group_norm(x, kGroups, weight, bias, eps, /*then_silu=*/true)) return *std::move(y);
+  return silu((*this)(x));
 }
 
 LayerNorm::LayerNorm(const Scope& scope, std::int64_t channels, double epsilon)

@@ -52,6 +52,7 @@ struct GroupNorm {
   GroupNorm(const Scope& scope, std::int64_t channels, double eps);
 
   [[nodiscard]] at::Tensor operator()(const at::Tensor& x) const;  // [N, C, ...]
+  [[nodiscard]] at::Tensor then_silu(const at::Tensor& x) const;   // silu of that
 
   static constexpr std::int64_t kGroups = 32;
   at::Tensor weight;

@@ -58,7 +58,7 @@ at::Tensor Encoder::operator()(const at::Tensor& images, const nn::Observer& obs
   }
   h = mid_resnet_1_(mid_attention_(mid_resnet_0_(h, kNoTime)), kNoTime);  // [N, C3, H/8, W/8]
   if (observe) observe("encoder.mid_block", h);
-  return conv_out_(nn::silu(conv_norm_out_(h)));  // [N, 2*L, H/8, W/8]
+  return conv_out_(conv_norm_out_.then_silu(h));  // [N, 2*L, H/8, W/8]
 }
 
 TemporalDecoder::TemporalDecoder(const nn::Scope& scope, const AutoencoderConfig& config)
@@ -102,7 +102,7 @@ at::Tensor TemporalDecoder::operator()(const at::Tensor& latents, const nn::Obse
     if (up_blocks_[i].upsampler) h = (*up_blocks_[i].upsampler)(h);
     observed("up_blocks." + std::to_string(i), h);
   }
-  h = conv_out_(nn::silu(conv_norm_out_(h)));  // [T, 3, 8h, 8w]
+  h = conv_out_(conv_norm_out_.then_silu(h));  // [T, 3, 8h, 8w]
   const std::int64_t height = h.size(2);
   const std::int64_t width = h.size(3);
   h = time_conv_out_(nn::as_tokens(h).unsqueeze(0).permute({0, 3, 1, 2}));  // [1, 3, T, 8h*8w]

@@ -21,11 +21,12 @@ struct Chunk {
   at::Tensor is_finite;  // one bool on the device
 };
 
-// Around [-1, 1] to 0..255; numbers are cut, not rounded, as in the original.
+// Around [-1, 1] to 0..255; numbers are cut, not rounded, as in the original. In the order of a picture's
+// bytes.
 at::Tensor to_pixels(const at::Tensor& frames) {
   at::Tensor x = frames.to(at::kFloat);
   x = x.div(2).add_(0.5).clamp_(0, 1).mul_(255);
-  return x.to(at::kByte).contiguous();
+  return x.to(at::kByte).contiguous(at::MemoryFormat::ChannelsLast);
 }
 
 // latents: [1, n, 4, h, w]

@@ -115,7 +115,8 @@ struct SampledLatents {
                                                     const OnSamplingProgress& on_progress = {},
                                                     const OnSamplingStep& on_step = {});
 
-// Takes frames in order: uint8 [n, 3, H, W] on the CPU. A failure ends the decoding with that Status.
+// Takes frames in order: uint8 [n, 3, H, W] on the CPU, in channels-last memory. A failure ends the decoding
+// with that Status.
 using FrameSink = std::function<Status(const at::Tensor& frames_u8)>;
 
 // Decodes latents [1, F, 4, h, w] (any float type) `chunk` frames at a time: temporal layers see only their

@@ -33,9 +33,9 @@ ResnetBlock::ResnetBlock(const nn::Scope& scope, std::int64_t in, std::int64_t o
 }
 
 at::Tensor ResnetBlock::operator()(const at::Tensor& x, const at::Tensor& time) const {
-  at::Tensor h = conv1(nn::silu(norm1(x)));                                                // [N, C', H, W]
+  at::Tensor h = conv1(norm1.then_silu(x));                                                // [N, C', H, W]
   if (time_emb_proj) h.add_(per_frame((*time_emb_proj)(time), h.size(0) / time.size(0)));  // + [N, C', 1, 1]
-  h = conv2(nn::silu(norm2(h)));                                                           // [N, C', H, W]
+  h = conv2(norm2.then_silu(h));                                                           // [N, C', H, W]
   return h.add_(conv_shortcut ? (*conv_shortcut)(x) : x);
 }
 
@@ -49,9 +49,9 @@ TemporalResidual::TemporalResidual(const nn::Scope& scope, std::int64_t channels
 }
 
 at::Tensor TemporalResidual::operator()(const at::Tensor& x, const at::Tensor& time) const {
-  at::Tensor h = conv1(nn::silu(norm1(x)));                                       // [B, C, T, S]
+  at::Tensor h = conv1(norm1.then_silu(x));                                       // [B, C, T, S]
   if (time_emb_proj) h.add_((*time_emb_proj)(time).unsqueeze(-1).unsqueeze(-1));  // + [B, C, 1, 1]
-  return conv2(nn::silu(norm2(h)));                                               // [B, C, T, S]
+  return conv2(norm2.then_silu(h));                                               // [B, C, T, S]
 }
 
 TimeMixer::TimeMixer(const nn::Scope& scope, MixFactorOf mixing_rule)
