@@ -40,6 +40,9 @@ import torch
 if args.device == "cpu":
     torch.cuda.device = lambda _: contextlib.nullcontext()
 torch.set_default_dtype(torch.float16 if args.device != "cpu" else torch.float32)  # as its script does by default
+import diffusers.utils.import_utils
+
+diffusers.utils.import_utils._peft_available = False  # the pipeline uses no adapters, and a newer peft does not fit these versions
 from mimicmotion.utils.geglu_patch import patch_geglu_inplace
 
 patch_geglu_inplace()
