@@ -194,7 +194,7 @@ int events(const Flags& flags) {
 }
 
 void add(CLI::App& job, Chosen& chosen, const char* name, const char* description, const char* selected,
-         std::function<int(const Flags&)> act) {
+         const std::function<int(const Flags&)>& act) {
   auto flags = std::make_shared<Flags>();
   flags->selector = selected;
   CLI::App* command = job.add_subcommand(name, description);
