@@ -56,6 +56,14 @@ def original_table(original: list, clips: dict) -> list:
     return lines
 
 
+def failures(results: dict) -> list:
+    """What did not work, in words."""
+    parts = [name.removesuffix("_failed") for name in results if name.endswith("_failed")]
+    tests = [name for name, value in results.get("tests", {}).items() if value["code"] != 0]
+    faults = [what for what, code in (("out of memory", 1), ("a kernel's assertion", 0)) if results.get("faults", {}).get(what, {}).get("code", code) != code]
+    return parts + tests + faults
+
+
 def markdown(results: dict) -> str:
     lines = ["## GPU", f"{machine_line(results['machine'])}; {results['machine']['cpu']}, {results['machine']['cores']} cores. Models of full size with random weights "
              "(`tools/bench/full_size_models`), fp16, 576x1024, 72 frames, tiles of 16 that share 6, warm worker; `./dev bench gpu`."] if "machine" in results else ["## GPU"]
@@ -82,4 +90,6 @@ def markdown(results: dict) -> str:
         fleet = results["fleet"]
         lines += ["", "Eight clips, 4 steps LCM without guidance: " + "; ".join(f"{count} GPU(s) {run['whole']:.1f} s" for count, run in fleet.items())
                   + (f"; {fleet['1']['whole'] / list(fleet.values())[-1]['whole']:.2f} times." if "1" in fleet and len(fleet) > 1 else ".")]
+    if failed := failures(results):
+        lines += ["", f"**FAILED: {', '.join(failed)}.**"]
     return "\n".join(lines) + "\n"
