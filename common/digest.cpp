@@ -21,6 +21,10 @@ int hex_value(char digit) {
   return position == std::string_view::npos ? -1 : static_cast<int>(position);
 }
 
+Status unreadable(const std::string& path, int error) {
+  return {StatusCode::kBadInput, path + ": cannot be read: " + std::strerror(error)};
+}
+
 }  // namespace
 
 std::string Digest::hex() const {
@@ -88,9 +92,9 @@ Result<Digest> sha256_file(const std::string& path) {
     const ssize_t got = ::read(fd, buffer.data(), buffer.size());
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) {
-      const std::string cause = std::strerror(errno);
+      Status failure = unreadable(path, errno);
       ::close(fd);
-      return Status(StatusCode::kBadInput, path + ": cannot be read: " + cause);
+      return failure;
     }
     if (got == 0) break;
     hasher.update(std::span(buffer.data(), static_cast<std::size_t>(got)));

@@ -62,7 +62,7 @@ Status write_server_file(const ServerFile& server, const std::string& path) {
   const std::string text = json::write(server);
   const bool written = ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size());
   if (::close(fd) != 0 || !written || ::rename(temporary.c_str(), path.c_str()) != 0) {
-    const Status failure = failed(path, "cannot write");
+    Status failure = failed(path, "cannot write");
     ::unlink(temporary.c_str());
     return failure;
   }
