@@ -142,8 +142,7 @@ void Planner::keep_latents(jobs::ClipPlan& clip, const OutputPlaces& places) con
 OutputState Planner::look_at_encode(const jobs::ClipPlan& clip, FileDigestCache& cache) const {
   if (request_.overwrite_cache) return {"--overwrite-cache", 0};
   const std::string path = clip.keep_latents->directory + "/" + clip.keep_latents->relative;
-  const OutputState video =
-      clip.output.save_video ? look_at_outputs(clip, models_.set, cache) : OutputState{};
+  OutputState video = clip.output.save_video ? look_at_outputs(clip, models_.set, cache) : OutputState{};
   if (!is_there(path)) {
     const std::string missing =
         clip.output.save_video ? "its latents are not kept in " + path : "not made yet";
@@ -240,7 +239,7 @@ Status Planner::want_sentences() {
       }
       if (found.size() == 1) {
         film.parts.push_back({word, inputs_[found[0]].relative, found[0]});
-      } else if (jobs::is_safe_relative(word) && is_there(cache + "/" + word + ".safetensors")) {
+      } else if (jobs::is_safe_relative(word) && is_there(fmt::format("{}/{}.safetensors", cache, word))) {
         film.parts.push_back({word, word, std::nullopt});
       } else if (problem.find(fmt::format("'{}'", word)) == std::string::npos) {
         problem += fmt::format("{}no video for '{}'{}", problem.empty() ? "" : ", ", log::printable(word),
