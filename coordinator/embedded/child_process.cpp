@@ -56,6 +56,7 @@ Result<ChildProcess> ChildProcess::start(const Options& options) {
   if (!log.valid()) return file_error(options.log_path, "cannot be opened", errno);
   std::vector<std::string> copies = options.command;
   std::vector<char*> arguments;
+  arguments.reserve(copies.size() + 1);
   for (auto& argument : copies) arguments.push_back(argument.data());
   arguments.push_back(nullptr);
   const pid_t parent = ::getpid();

@@ -19,8 +19,7 @@ constexpr std::array kEvents = {"job_submitted",  "job_ended",     "task_leased"
 }  // namespace
 
 ServerMetrics::ServerMetrics(monitoring::Metrics& metrics)
-    : metrics_(metrics),
-      queue_depth_(
+    : queue_depth_(
           metrics.gauge("mimicfleet_queue_depth", "Tasks that could start now but wait for a worker")),
       epoch_(metrics.gauge("mimicfleet_coordinator_epoch", "How many times this state was opened")),
       lease_expiries_(

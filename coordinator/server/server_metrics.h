@@ -18,7 +18,6 @@ class ServerMetrics {
   void observe(const State& state, const std::vector<jobs::Event>& events);
 
  private:
-  monitoring::Metrics& metrics_;
   std::map<TaskState, monitoring::Gauge> tasks_;
   std::map<bool, monitoring::Gauge> jobs_;  // by whether they ended
   std::map<jobs::WorkerState, monitoring::Gauge> workers_;
