@@ -51,6 +51,7 @@ Result<std::string> machine_code(const std::string& source, std::vector<std::str
   if (!compiler.missing().empty()) return failed("no compiler (libnvrtc): " + compiler.missing());
   options.push_back("--gpu-architecture=" + architecture);
   std::vector<const char*> texts;
+  texts.reserve(options.size());
   for (const auto& option : options) texts.push_back(option.c_str());
   Program program = nullptr;
   if (create(&program, source.c_str(), "kernels.cu", 0, nullptr, nullptr) != 0) return failed("no program");

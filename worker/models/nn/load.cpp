@@ -108,12 +108,11 @@ at::Tensor as_tensor(const weights::TensorView& view) {
 }
 
 weights::DType dtype_of(const at::Tensor& tensor) {
-  for (int dtype = 0; dtype <= static_cast<int>(weights::DType::kBool); ++dtype) {
-    if (scalar_type(static_cast<weights::DType>(dtype)) == tensor.scalar_type()) {
-      return static_cast<weights::DType>(dtype);
-    }
-  }
-  CHECK(false && "a type that weight files do not have");
+  int dtype = 0;
+  const auto fits = [&] { return scalar_type(static_cast<weights::DType>(dtype)) == tensor.scalar_type(); };
+  while (dtype < static_cast<int>(weights::DType::kBool) && !fits()) ++dtype;
+  CHECK(fits());  // weight files have no other types
+  return static_cast<weights::DType>(dtype);
 }
 
 Status load_parameters(const ParameterList& parameters, const weights::TensorSet& tensors,

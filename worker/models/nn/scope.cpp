@@ -38,7 +38,7 @@ void Scope::bind(std::string_view name, const at::Tensor& memory) const {
   add(name, memory.sizes().vec(), memory);
 }
 
-at::Tensor Scope::empty(std::vector<std::int64_t> shape, at::MemoryFormat format) const {
+at::Tensor Scope::empty(const std::vector<std::int64_t>& shape, at::MemoryFormat format) const {
   return block(shape, options_, format);
 }
 

@@ -54,7 +54,7 @@ class Scope {
 
   // A parameter whose memory is (part of) a tensor that the module has made by `empty`.
   void bind(std::string_view name, const at::Tensor& memory) const;
-  [[nodiscard]] at::Tensor empty(std::vector<std::int64_t> shape,
+  [[nodiscard]] at::Tensor empty(const std::vector<std::int64_t>& shape,
                                  at::MemoryFormat format = at::MemoryFormat::Contiguous) const;
 
   // A parameter that has to be in the checkpoint, although no equation here reads it.

@@ -41,7 +41,6 @@ class Sampler {
           const SamplingParameters& parameters, const Scheduler& scheduler, std::int64_t frames)
       : models_(models),
         scheduler_(scheduler),
-        frames_(frames),
         tiling_(make_tiling(frames, parameters.tile, parameters.overlap)),
         weights_(on_device(tile_weights(tiling_.size)).view({-1, 1, 1, 1})),
         weight_sums_(on_device(summed_weights(tiling_, frames)).view({-1, 1, 1, 1})),
@@ -107,11 +106,13 @@ class Sampler {
   [[nodiscard]] std::vector<at::Tensor> predict_tile(const at::Tensor& scaled, const Tile& tile, int step) {
     unet_evaluations_ += static_cast<std::int64_t>(passes_.size());
     std::vector<UnetInput> inputs;
+    inputs.reserve(passes_.size());
     for (const Pass& pass : passes_) inputs.push_back(unet_input(pass, scaled, tile, step));
     if (models_.passes_together && inputs.size() == 2) {
       return (*models_.unet)(together(inputs[0], inputs[1])).to(at::kFloat).split(1);
     }
     std::vector<at::Tensor> predicted;
+    predicted.reserve(inputs.size());
     for (const UnetInput& input : inputs) predicted.push_back((*models_.unet)(input).to(at::kFloat));
     return predicted;
   }
@@ -139,7 +140,6 @@ class Sampler {
 
   const DiffusionModels& models_;
   const Scheduler& scheduler_;
-  std::int64_t frames_;
   Tiling tiling_;
   at::Tensor weights_;      // [tile, 1, 1, 1]
   at::Tensor weight_sums_;  // [F, 1, 1, 1]

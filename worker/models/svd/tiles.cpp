@@ -43,7 +43,7 @@ void add_tile(const at::Tensor& sum, const at::Tensor& values, const at::Tensor&
 }
 
 at::Tensor summed_weights(const Tiling& tiling, std::int64_t frames) {
-  const at::Tensor sum = at::zeros({frames}, at::kFloat);
+  at::Tensor sum = at::zeros({frames}, at::kFloat);
   const at::Tensor weights = tile_weights(tiling.size);
   for (const auto& tile : tiling.tiles) {
     sum.narrow(0, 0, 1).add_(weights.narrow(0, 0, 1));

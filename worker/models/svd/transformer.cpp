@@ -17,7 +17,7 @@ SpatialTransformerBlock::SpatialTransformerBlock(const nn::Scope& scope, std::in
   (scope / "norm2").unread("bias", {channels});
 }
 
-at::Tensor SpatialTransformerBlock::operator()(at::Tensor x, const at::Tensor& context) const {
+at::Tensor SpatialTransformerBlock::operator()(const at::Tensor& x, const at::Tensor& context) const {
   x.add_(attn1.over_tokens(norm1(x).flatten(0, 1)).view_as(x));  // [B, T, S, C]
   x.add_(attn2(context).unsqueeze(1));                           // + [B, 1, 1, C]
   return x.add_(ff(norm3(x)));                                   // [B, T, S, C]
@@ -36,7 +36,7 @@ TemporalTransformerBlock::TemporalTransformerBlock(const nn::Scope& scope, std::
   (scope / "norm2").unread("bias", {channels});
 }
 
-at::Tensor TemporalTransformerBlock::operator()(at::Tensor x, const at::Tensor& context) const {
+at::Tensor TemporalTransformerBlock::operator()(const at::Tensor& x, const at::Tensor& context) const {
   x.add_(ff_in(norm_in(x)));            // [B, T, S, C]
   x.add_(attn1.over_frames(norm1(x)));  // [B, T, S, C]
   x.add_(attn2(context).unsqueeze(1));  // + [B, 1, 1 or S, C]
@@ -65,7 +65,7 @@ at::Tensor SpatioTemporalTransformer::operator()(const at::Tensor& x, const at::
   const at::Tensor sines = sinusoidal_embedding(frame_index, h.size(-1)).to(h.scalar_type());  // [T, C]
   const at::Tensor position = time_pos_embed(sines).unsqueeze(1);                              // [T, 1, C]
   for (std::size_t i = 0; i < transformer_blocks.size(); ++i) {
-    h = transformer_blocks[i](std::move(h), context);  // [B, T, S, C]
+    h = transformer_blocks[i](h, context);  // [B, T, S, C]
     if (!time_context.defined()) continue;
     const at::Tensor mixed = temporal_transformer_blocks[i](h + position, time_context);  // [B, T, S, C]
     h.lerp_(mixed, time_mixer.temporal_share());

@@ -15,12 +15,12 @@
 // blocks of models/attention.py that it uses. The context is one token a clip: [B, 1, X].
 namespace mimicfleet::svd {
 
-// Attention among the positions of each image.
+// Attention among the positions of each image. Like the next one it adds to x in place.
 struct SpatialTransformerBlock {
   SpatialTransformerBlock(const nn::Scope& scope, std::int64_t channels, std::int64_t heads,
                           std::int64_t context_channels);
 
-  [[nodiscard]] at::Tensor operator()(at::Tensor x, const at::Tensor& context) const;  // [B, T, S, C]
+  [[nodiscard]] at::Tensor operator()(const at::Tensor& x, const at::Tensor& context) const;  // [B, T, S, C]
 
   nn::LayerNorm norm1;
   nn::SelfAttention attn1;
@@ -35,7 +35,7 @@ struct TemporalTransformerBlock {
                            std::int64_t context_channels);
 
   // x: [B, T, S, C]; context: [B, 1 or S, X].
-  [[nodiscard]] at::Tensor operator()(at::Tensor x, const at::Tensor& context) const;
+  [[nodiscard]] at::Tensor operator()(const at::Tensor& x, const at::Tensor& context) const;
 
   nn::LayerNorm norm_in;
   nn::FeedForward ff_in;

@@ -6,6 +6,7 @@
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/full.h>
+#include <fmt/format.h>
 
 #include "worker/models/nn/model_config.h"
 
@@ -181,9 +182,10 @@ Result<UnetConfig> read_unet_config(const std::string& path) {
   const auto read_types = [&](const char* key, const std::vector<std::string>& types,
                               const std::string& plain, std::vector<bool>& has_attention) -> Status {
     has_attention.clear();
+    const std::string with_attention = "CrossAttn" + plain;
     for (const auto& type : types) {
-      if (type != plain && type != "CrossAttn" + plain)
-        return json.unsupported(key, plain + ", CrossAttn" + plain);
+      if (type != plain && type != with_attention)
+        return json.unsupported(key, fmt::format("{}, {}", plain, with_attention));
       has_attention.push_back(type != plain);
     }
     return {};

@@ -29,7 +29,10 @@ Result<Changes> read_changes(const nn::ParameterList& parameters, std::span<cons
   Changes changes;
   for (const auto& lora : loras) {
     ASSIGN_OR_RETURN(auto updates, weights::read_lora(lora.tensors, shapes, lora.origin));
-    for (auto& update : updates) changes[update.parameter].push_back({std::move(update), &lora});
+    for (auto& update : updates) {
+      auto& of_parameter = changes[update.parameter];
+      of_parameter.push_back({std::move(update), &lora});
+    }
   }
   return changes;
 }
@@ -40,7 +43,7 @@ at::Tensor matrix(const weights::TensorView& view, at::Device device) {
 
 // [r, in * kernel]
 at::Tensor down_matrix(const weights::LoraUpdate& update, at::Device device) {
-  const at::Tensor down = matrix(update.down, device);
+  at::Tensor down = matrix(update.down, device);
   if (!update.mid) return down;
   const at::Tensor mid = nn::as_tensor(*update.mid).to(device, at::kFloat).flatten(2);  // [r, r, K]
   return at::matmul(mid.transpose(1, 2), down).transpose(1, 2).flatten(1);              // [r, in * K]
