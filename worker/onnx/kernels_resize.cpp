@@ -195,7 +195,7 @@ Status keep_aspect_ratio(const OpCall& call, std::vector<ResizedAxis>& axes) {
                                               : std::max_element(axes.begin(), axes.end(), smaller)->scale;
   for (ResizedAxis& axis : axes) {
     axis.scale = scale;
-    axis.to = static_cast<std::int64_t>(scale * static_cast<double>(axis.from) + 0.5);
+    axis.to = std::llround(scale * static_cast<double>(axis.from));
   }
   return {};
 }

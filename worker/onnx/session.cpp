@@ -170,10 +170,12 @@ Result<std::vector<at::Tensor>> Session::run_batch(const std::vector<at::Tensor>
   const std::int64_t batch = inputs.at(0).size(0);
   const auto item = [&](std::int64_t index) {
     Tensors result;
+    result.reserve(inputs.size());
     for (const at::Tensor& input : inputs) result.push_back(input.narrow(0, index, 1));
     return result;
   };
   std::vector<std::vector<std::int64_t>> shapes;
+  shapes.reserve(inputs.size());
   for (const at::Tensor& input : inputs) shapes.push_back(input.sizes().slice(1).vec());
   auto [known, is_new] = stackings_.try_emplace(shapes);
   if (is_new) {

@@ -47,7 +47,7 @@ Result<Windows> windows_of(const OpCall& call, const Ints& kernel) {
   if (axes < 1 || axes > 3 || x.dim() != static_cast<std::int64_t>(axes) + 2) {
     return bad_node("an input with " + std::to_string(x.dim()) + " dimensions");
   }
-  const auto or_ones = [axes](Ints values) { return values.empty() ? Ints(axes, 1) : values; };
+  const auto or_ones = [axes](const Ints& values) { return values.empty() ? Ints(axes, 1) : values; };
   Windows w{kernel,
             or_ones(call.integers("strides")),
             or_ones(call.integers("dilations")),

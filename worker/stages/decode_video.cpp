@@ -109,7 +109,7 @@ Status Decoding::decode() {
       models_.diffusion, [&film](std::int64_t count) { return film.next(count); },
       spec.parameters.decode_chunk_size,
       [&](const at::Tensor& frames) {
-        const Status status = write(frames, writer);
+        Status status = write(frames, writer);
         context_.progress("vae_decode", static_cast<int>(decoded_), total);
         return status;
       });

@@ -160,10 +160,10 @@ Status StageExecutor::after_failure(const Status& failure, std::int64_t memory_f
   if (!memory || memory->failures == memory_failures_before) return failure;
   services_->models.unload();
   nn::release_unused_memory(device.device);
-  const Status status(StatusCode::kResourceExhausted,
-                      fmt::format("{}; give {} to this worker alone, or use a smaller --resolution, "
-                                  "--num-frames or --decode-chunk-size, or --precision fp16",
-                                  failure.message(), device.name));
+  Status status(StatusCode::kResourceExhausted,
+                fmt::format("{}; give {} to this worker alone, or use a smaller --resolution, "
+                            "--num-frames or --decode-chunk-size, or --precision fp16",
+                            failure.message(), device.name));
   if (++out_of_memory_ >= 2) end_of_process_ = status;
   return status;
 }

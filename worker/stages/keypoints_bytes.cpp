@@ -18,7 +18,7 @@ void copy_out(const weights::TensorView& view, std::size_t first, T* target, std
   std::memcpy(target, view.bytes.data() + first * sizeof(T), count * sizeof(T));
 }
 
-bool has_shape(const weights::TensorView& view, std::vector<std::int64_t> shape) {
+bool has_shape(const weights::TensorView& view, const std::vector<std::int64_t>& shape) {
   return view.shape == shape;
 }
 
