@@ -9,8 +9,6 @@ import subprocess
 import time
 import zlib
 
-MODEL_STAGES = ("load", "preprocess", "draw", "clip", "vae_encode", "pose_net", "denoise", "vae_decode")
-
 
 class Failed(Exception):
     """A program that did not do its work, with the end of what it said."""
@@ -111,21 +109,6 @@ def read_records(output: pathlib.Path) -> dict:
         for timing in record["stages"]:
             stages[timing["stage"]] = stages.get(timing["stage"], 0.0) + timing["seconds"]
     return {"videos": videos, "frames": frames, "unet_evaluations": evaluations, "workers": sorted(workers), "stages": stages}
-
-
-def outside_models(run: dict) -> float:
-    return 1 - sum(run["stages"].get(stage, 0.0) for stage in MODEL_STAGES) / run["whole"]
-
-
-def numbered_copies(clip: pathlib.Path, count: int, folder: pathlib.Path) -> list:
-    """Clips that decode alike but are different files: each ends in a `free` box with its number."""
-    folder.mkdir(parents=True, exist_ok=True)
-    copies = []
-    for number in range(count):
-        copy = folder / f"clip{number:02}.mp4"
-        copy.write_bytes(clip.read_bytes() + struct.pack(">I4sI", 12, b"free", number))
-        copies.append(copy)
-    return copies
 
 
 def read_png(path: pathlib.Path):

@@ -1,5 +1,5 @@
 """The section "GPU" of docs/benchmarks.md, out of the figures of tools/bench/gpu."""
-from gpu_programs import outside_models
+from table import outside_models
 
 TARGETS_MS = {"unet_guided_tile": ("UNet, both passes of a tile of 16 frames", 360), "unet_tile": ("UNet, one pass of a tile of 16 frames", None),
               "vae_decode_chunk": ("VAE decode, a chunk of 8 frames", 250), "vae_encode": ("VAE encode, one image", None), "clip_embedding": ("CLIP", None),
