@@ -112,7 +112,7 @@ int work(const WorkerOptions& options, const std::string& endpoint) {
     log::info("metrics at http://{}/metrics", metrics_server->address());
   }
 
-  const auto post = [&agent](agent::Event event) { agent.post(std::move(event)); };
+  const auto post = [&agent](agent::Event&& event) { agent.post(std::move(event)); };
   stages::StageExecutor executor(executor_options(options, hello.name), post, metrics);
   runner::Runner runner(executor, post, [&metrics](const jobs::LeaseGrant& lease, const agent::TaskEnd& end) {
     metrics.task_ended(lease.spec.kind, end.status);

@@ -19,7 +19,7 @@ struct VideoFormat {
 
 // Writes an MP4: H.264 High, yuv420p, BT.709 limited range and tagged so, index first (faststart), no time of
 // making. The same frames and format give the same bytes on every machine with the same FFmpeg and x264.
-// Encoding runs in the `media` program, four threads, beside the caller.
+// Encoding runs in the `media` program, on threads of its own, beside the caller.
 //
 // The file appears under its name whole or not at all: it is a temporary one beside it until finish(), and is
 // removed when the writer is destroyed before.

@@ -23,6 +23,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::chrono::milliseconds kLookEvery{300};
+constexpr std::chrono::milliseconds kLookEveryAtLast{50};  // while a job's last tasks run
+constexpr std::uint32_t kLastTasks = 2;
 constexpr std::chrono::milliseconds kOwnPatience{1'000};
 constexpr std::chrono::milliseconds kCancelPatience{5'000};
 constexpr std::chrono::seconds kSilenceAllowed{120};
@@ -30,9 +32,9 @@ constexpr std::chrono::milliseconds kStopGrace{10'000};
 constexpr std::chrono::milliseconds kInterruptedGrace{3'000};
 
 // Waits, but not past a signal.
-void pause(const Interrupts& interrupts) {
+void pause(const Interrupts& interrupts, std::chrono::milliseconds duration) {
   const std::array<int, 1> fds = {interrupts.fd()};
-  net::wait_readable({}, fds, kLookEvery);
+  net::wait_readable({}, fds, duration);
 }
 
 }  // namespace
@@ -185,13 +187,14 @@ Status SubmitRun::follow() {
     // A coordinator of our own keeps its state there, too: it would wait for space and say nothing.
     if (cluster_) RETURN_IF_ERROR(folder_->check_full());
     if (cluster_) RETURN_IF_ERROR(cluster_->supervise(ended_tasks_, clock_.now()));
-    pause(interrupts_);
+    pause(interrupts_, is_near_its_end_ ? kLookEveryAtLast : kLookEvery);
   }
 }
 
 Result<bool> SubmitRun::look() {
   ASSIGN_OR_RETURN(const JobView view, view_job(*connection_, job_.number));
   ended_tasks_ = view.summary.tasks.ended();
+  is_near_its_end_ = ended_tasks_ + kLastTasks >= view.summary.tasks.total();
   display_.show(view, clock_.now());
   save_events();
   return jobs::is_terminal(view.summary.state);

@@ -6,6 +6,7 @@
 
 #include "coordinator/scheduler/placement.h"
 #include "coordinator/scheduler/transitions.h"
+#include "jobs/stages.h"
 
 namespace mimicfleet::coordinator {
 namespace {
@@ -131,6 +132,7 @@ void Handler::operator()(const jobs::WorkerHeartbeat& beat) const {
     change.log("worker_ready", worker, "");
   worker.state = beat.state;
   std::set<TaskId> listed;
+  std::uint32_t taken = 0;  // slots
   for (const auto& progress : beat.running) {
     Task* task = leased(beat.worker, {progress.task, progress.attempt});
     if (task == nullptr) {
@@ -138,11 +140,12 @@ void Handler::operator()(const jobs::WorkerHeartbeat& beat) const {
       continue;
     }
     listed.insert(progress.task);
+    if (jobs::takes_slot(progress.stage)) ++taken;
     worker.leases.insert(progress.task);
     change.renew(*task, progress);
   }
-  // What is not leased any more, such as a result that was reported, takes no slot.
-  worker.slots = static_cast<std::uint32_t>(listed.size()) + beat.free_slots;
+  // What is not leased any more takes no slot either.
+  worker.slots = taken + beat.free_slots;
   const std::set<TaskId> held = worker.leases;
   for (const TaskId& id : held) {
     Task& task = state.tasks.at(id);

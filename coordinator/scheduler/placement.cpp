@@ -130,7 +130,7 @@ const jobs::ArtefactRef* held_latents(const State& state, const Digest& key,
 
 std::uint32_t free_slots(const Worker& worker) {
   if (worker.state != jobs::WorkerState::kReady || worker.drain || worker.stop) return 0;
-  const auto held = static_cast<std::uint32_t>(worker.leases.size());
+  const auto held = static_cast<std::uint32_t>(worker.leases.size() - worker.ending.size());
   return worker.slots > held ? worker.slots - held : 0;
 }
 

@@ -105,8 +105,10 @@ struct Worker {
   jobs::WorkerState state = jobs::WorkerState::kLoading;
   Instant joined{};
   Instant last_heard{};
-  std::uint32_t slots = 0;  // leases it can hold at once
+  Instant progressed_at{};  // of any of its tasks
+  std::uint32_t slots = 0;  // leases it can hold at once, beside those in `ending`
   std::set<TaskId> leases;
+  std::set<TaskId> ending;  // of `leases`: they take no slot
   bool drain = false;
   bool stop = false;
   std::uint32_t tasks_done = 0;

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "coordinator/scheduler/placement.h"
+#include "jobs/stages.h"
 
 namespace mimicfleet::coordinator {
 
@@ -75,14 +76,19 @@ void Transitions::admit(Task& task) {
 
 void Transitions::renew(Task& task, const jobs::TaskProgress& progress) {
   const bool moved = progress.stage != task.progress.stage || progress.step != task.progress.step;
-  if (moved) task.progressed_at = now_;
+  Worker& worker = state_.workers.at(task.worker);
+  if (moved) task.progressed_at = worker.progressed_at = now_;
+  if (!jobs::takes_slot(progress.stage)) worker.ending.insert(task.spec.id);
   task.progress = progress;
   task.lease_expires = now_ + state_.config.lease;
 }
 
 void Transitions::drop_lease(Task& task) {
   const auto worker = state_.workers.find(task.worker);
-  if (worker != state_.workers.end()) worker->second.leases.erase(task.spec.id);
+  if (worker != state_.workers.end()) {
+    worker->second.leases.erase(task.spec.id);
+    worker->second.ending.erase(task.spec.id);
+  }
   task.progress = {};
 }
 
@@ -201,12 +207,19 @@ void Transitions::lose_latents(const Digest& content) {
   }
 }
 
+// A task that waits for others of its worker moves as long as they do.
+Instant Transitions::last_progress(const Task& task) const {
+  const auto worker = state_.workers.find(task.worker);
+  const bool waits = task.progress.stage == jobs::kQueued && worker != state_.workers.end();
+  return waits ? std::max(task.progressed_at, worker->second.progressed_at) : task.progressed_at;
+}
+
 void Transitions::expire_leases() {
   std::vector<TaskId> expired;
   for (const TaskId& id : state_.running) {
     const Task& task = state_.tasks.at(id);
     const bool silent = now_ > task.lease_expires;
-    const bool stalled = now_ - task.progressed_at > state_.config.stall;
+    const bool stalled = now_ - last_progress(task) > state_.config.stall;
     if (silent || stalled) expired.push_back(id);
   }
   for (const TaskId& id : expired) {
@@ -218,7 +231,10 @@ void Transitions::expire_leases() {
 }
 
 void Transitions::postpone(Duration by) {
-  for (auto& [id, worker] : state_.workers) worker.last_heard += by;
+  for (auto& [id, worker] : state_.workers) {
+    worker.last_heard += by;
+    worker.progressed_at += by;
+  }
   for (const TaskId& id : state_.running) {
     Task& task = state_.tasks.at(id);
     task.lease_expires += by;

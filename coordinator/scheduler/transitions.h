@@ -40,6 +40,7 @@ class Transitions {
   // Nobody could deliver it, not even out of a file.
   void lose_latents(const Digest& content);
   void expire_leases();
+  [[nodiscard]] Instant last_progress(const Task& task) const;
   void postpone(Duration by);
   // Gives ready tasks to workers with free slots.
   void dispatch();

@@ -2,6 +2,7 @@
 // those of the folder MIMICFLEET_BENCH_MODELS (default: the shipped models), the picture is
 // MIMICFLEET_BENCH_WIDTH by MIMICFLEET_BENCH_HEIGHT pixels, the threads are OMP_NUM_THREADS.
 // MIMICFLEET_BENCH_DEVICE (cuda:0; default: cpu) and MIMICFLEET_BENCH_PRECISION are as the worker's flags.
+// With MIMICFLEET_BENCH_TRACES a trace of one call of each is written into that folder.
 #include <cstdlib>
 #include <functional>
 #include <iostream>
@@ -15,6 +16,7 @@
 #include <c10/core/GradMode.h>
 
 #include "common/model_root/model_root.h"
+#include "tests/bench/trace.h"
 #include "tests/paths.h"
 #include "worker/models/clip/vision_model.h"
 #include "worker/models/nn/accelerator.h"
@@ -68,7 +70,7 @@ const Subject& subject() {
   return instance;
 }
 
-void repeat(benchmark::State& state, const std::function<void()>& call) {
+void repeat(benchmark::State& state, const std::string& name, const std::function<void()>& call) {
   const c10::NoGradGuard no_grad;
   const auto finished_call = [&] {
     call();
@@ -76,43 +78,46 @@ void repeat(benchmark::State& state, const std::function<void()>& call) {
   };
   finished_call();  // what is done once, such as choosing kernels, does not count
   for (auto _ : state) finished_call();
+  if (const std::string folder = setting("MIMICFLEET_BENCH_TRACES", ""); !folder.empty()) {
+    trace(folder + "/" + name + ".json", !subject().device.device.is_cpu(), finished_call);
+  }
 }
 
 // One call of the UNet on `clips` clips, of which the last has a pose.
-void unet(benchmark::State& state, std::int64_t clips) {
+void unet(benchmark::State& state, const std::string& name, std::int64_t clips) {
   svd::UnetInput input;
   input.sample = subject().latents(clips * kTile, 8).unflatten(0, {clips, kTile});
   input.timestep = 1.5;
   input.context = subject().noise({clips, 1, subject().models.unet->context_channels()});
   input.time_ids = at::full({clips, 3}, 6.0).to(subject().device.device);
   input.pose_features = subject().latents(kTile, subject().models.unet->base_channels());
-  repeat(state, [&] { benchmark::DoNotOptimize((*subject().models.unet)(input)); });
+  repeat(state, name, [&] { benchmark::DoNotOptimize((*subject().models.unet)(input)); });
 }
 
-void unet_tile(benchmark::State& state) { unet(state, 1); }
+void unet_tile(benchmark::State& state) { unet(state, "unet_tile", 1); }
 
 // Both passes of guidance at once.
-void unet_guided_tile(benchmark::State& state) { unet(state, 2); }
+void unet_guided_tile(benchmark::State& state) { unet(state, "unet_guided_tile", 2); }
 
 void vae_decode_chunk(benchmark::State& state) {
   const at::Tensor latents = subject().latents(kChunk, 4);
-  repeat(state, [&] { benchmark::DoNotOptimize(subject().models.vae->decode(latents)); });
+  repeat(state, "vae_decode_chunk", [&] { benchmark::DoNotOptimize(subject().models.vae->decode(latents)); });
 }
 
 void vae_encode(benchmark::State& state) {
   const at::Tensor image = subject().pictures(1);
-  repeat(state, [&] { benchmark::DoNotOptimize(subject().models.vae->encode_mode(image)); });
+  repeat(state, "vae_encode", [&] { benchmark::DoNotOptimize(subject().models.vae->encode_mode(image)); });
 }
 
 void clip_embedding(benchmark::State& state) {
   const auto& encoder = *subject().models.image_encoder;
   const at::Tensor image = subject().noise({1, 3, encoder.image_size(), encoder.image_size()});
-  repeat(state, [&] { benchmark::DoNotOptimize(encoder(image)); });
+  repeat(state, "clip_embedding", [&] { benchmark::DoNotOptimize(encoder(image)); });
 }
 
 void pose_net_tile(benchmark::State& state) {
   const at::Tensor pictures = subject().pictures(kTile);
-  repeat(state, [&] { benchmark::DoNotOptimize((*subject().models.pose_net)(pictures)); });
+  repeat(state, "pose_net_tile", [&] { benchmark::DoNotOptimize((*subject().models.pose_net)(pictures)); });
 }
 
 // A batch of frames through both nets of DWPose; on noise, where nobody is found, the whole frame is a
@@ -126,7 +131,7 @@ void dwpose_batch(benchmark::State& state) {
   const at::Tensor frames =
       at::randint(256, {batch, kVideo[0], kVideo[1], 3}, at::TensorOptions().dtype(at::kByte));
   state.counters["frames"] = batch;
-  repeat(state, [&] { benchmark::DoNotOptimize(estimator.estimate(frames).value()); });
+  repeat(state, "dwpose_batch", [&] { benchmark::DoNotOptimize(estimator.estimate(frames).value()); });
 }
 
 BENCHMARK(unet_tile)->Unit(benchmark::kMillisecond)->UseRealTime();

@@ -96,6 +96,21 @@ class Cluster:
         return list({line.split(" ", 1)[0]: line for line in lines}.values())
 
 
+@contextlib.contextmanager
+def busy_share():
+    """Gives a function that tells, at the end, the mean share of the time in which the GPU ran a kernel, as nvidia-smi sees it; None without it."""
+    if not shutil.which("nvidia-smi"):
+        yield lambda: None
+        return
+    process = subprocess.Popen(["nvidia-smi", "--query-gpu=utilization.gpu", "--format=csv,noheader,nounits", "--loop-ms=200", "--id=0"], stdout=subprocess.PIPE, text=True)
+    samples: list = []
+    try:
+        yield lambda: sum(samples) / len(samples) / 100 if samples else None
+    finally:
+        process.terminate()
+        samples += [float(line) for line in process.communicate()[0].splitlines() if line.strip().isdigit()]
+
+
 def read_records(output: pathlib.Path) -> dict:
     stages: dict = {}
     videos = frames = evaluations = 0

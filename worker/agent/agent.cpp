@@ -16,6 +16,7 @@ struct EventVisitor {
   void operator()(Holding& event) const { session.on_holding(std::move(event), now); }
   void operator()(Ready& event) const { session.on_ready(std::move(event), now); }
   void operator()(jobs::TaskProgress& event) const { session.on_progress(event, now); }
+  void operator()(Computed& event) const { session.on_computed(event); }
   void operator()(TaskEnd& event) const { session.on_end(std::move(event), now); }
   void operator()(Stop&) const { session.on_stop(now); }
 };
@@ -33,7 +34,7 @@ Agent::Agent(std::string endpoint, net::Socket socket, jobs::WorkerHello hello, 
       socket_(std::move(socket)),
       session_(std::move(hello), options, clock_.now()) {}
 
-void Agent::post(Event event) {
+void Agent::post(Event&& event) {
   {
     const std::lock_guard lock(mutex_);
     events_.push_back(std::move(event));

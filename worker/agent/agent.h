@@ -24,7 +24,7 @@ class TaskRunner {
 
 // What other threads tell the agent.
 struct Stop {};
-using Event = std::variant<Holding, Ready, jobs::TaskProgress, TaskEnd, Stop>;
+using Event = std::variant<Holding, Ready, jobs::TaskProgress, TaskEnd, Computed, Stop>;
 
 // The one thread that talks to the coordinator. It waits for messages, events and time, and for nothing else:
 // no disk, no device, no lock that somebody holds for long.
@@ -36,7 +36,7 @@ class Agent {
                                                               SessionOptions options);
 
   // From any thread, before and during run().
-  void post(Event event);
+  void post(Event&& event);
 
   // Called about every second on the agent's thread; true ends the session as Stop does.
   void set_stop_condition(std::function<bool()> condition) { stop_condition_ = std::move(condition); }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/log.h"
+#include "jobs/stages.h"
 
 namespace mimicfleet::agent {
 
@@ -85,7 +86,7 @@ void Session::on_grant(jobs::LeaseGrant grant, Instant now) {
     const Status status(StatusCode::kUnavailable, "the worker takes no more tasks now");
     return report(attempt, jobs::TaskFailed{hello_.worker, epoch_, attempt, status, true, {}}, now);
   }
-  leases_[attempt].progress = {attempt.task, attempt.attempt, "queued", 0, 0};
+  leases_[attempt].progress = {attempt.task, attempt.attempt, std::string(jobs::kQueued), 0, 0};
   actions_.start.push_back(std::move(grant));
   urgent_ = true;
 }
@@ -133,6 +134,14 @@ void Session::on_progress(const jobs::TaskProgress& progress, Instant) {
   const auto lease = leases_.find({progress.task, progress.attempt});
   if (lease == leases_.end() || lease->second.revoked) return;
   lease->second.progress = progress;
+  urgent_ = true;
+}
+
+void Session::on_computed(const Computed& computed) {
+  const auto lease = leases_.find(computed.attempt);
+  if (lease == leases_.end()) return;
+  lease->second.computed = true;
+  lease->second.progress.stage = jobs::kMux;
   urgent_ = true;
 }
 
@@ -267,7 +276,8 @@ void Session::leave_if_drained(Instant now) {
 
 std::uint32_t Session::free_slots() const {
   if (phase_ != Phase::kReady) return 0;
-  const auto held = static_cast<std::uint32_t>(leases_.size());
+  const auto held = static_cast<std::uint32_t>(std::count_if(
+      leases_.begin(), leases_.end(), [](const auto& lease) { return !lease.second.computed; }));
   return options_.slots > held ? options_.slots - held : 0;
 }
 
@@ -279,7 +289,7 @@ std::vector<jobs::TaskProgress> Session::running() const {
   }
   for (const auto& [attempt, report] : reports_) {
     if (std::holds_alternative<jobs::TaskCompleted>(report.message)) {
-      list.push_back({attempt.task, attempt.attempt, "reported", 0, 0});
+      list.push_back({attempt.task, attempt.attempt, std::string(jobs::kReported), 0, 0});
     }
   }
   return list;

@@ -14,6 +14,11 @@
 
 namespace mimicfleet::agent {
 
+// The attempt needs no models any more: its end is near, and another task may come.
+struct Computed {
+  jobs::TaskAttempt attempt;
+};
+
 // How an attempt ended on this worker.
 struct TaskEnd {
   jobs::TaskAttempt attempt;
@@ -37,7 +42,7 @@ struct Ready {
 };
 
 struct SessionOptions {
-  std::uint32_t slots = 2;  // leases held at once: one runs, the next is prepared
+  std::uint32_t slots = 2;  // leases held at once, beside those computed: one runs, the next is prepared
   Duration min_heartbeat_gap = std::chrono::milliseconds(100);
   Duration silence = std::chrono::seconds(10);         // of the coordinator, before a new connection is tried
   Duration repeat_after = std::chrono::seconds(2);     // a result without an answer is sent again, …
@@ -75,6 +80,7 @@ class Session {
   void on_holding(Holding holding, Instant now);
   void on_ready(Ready ready, Instant now);
   void on_progress(const jobs::TaskProgress& progress, Instant now);
+  void on_computed(const Computed& computed);
   void on_end(TaskEnd end, Instant now);
   void on_stop(Instant now);
   void on_time(Instant now);
@@ -90,7 +96,8 @@ class Session {
  private:
   struct Lease {
     jobs::TaskProgress progress;
-    bool revoked = false;  // its end is nobody's business any more; it only still takes a slot
+    bool revoked = false;   // its end is nobody's business any more; it only still takes a slot
+    bool computed = false;  // it takes no slot
   };
   // A result on its way; repeated until it is answered.
   struct Report {

@@ -7,9 +7,13 @@
 #include <fmt/format.h>
 
 #include "common/log.h"
+#include "jobs/stages.h"
 
 namespace mimicfleet::runner {
 namespace {
+
+// One is finished and one waits for it: each may hold memory and a process.
+constexpr int kUnfinishedAtMost = 2;
 
 // The last line of defence against exceptions of libraries; where they can be expected they are caught
 // before.
@@ -30,12 +34,14 @@ Runner::Runner(Executor& executor, Post post, Observer observe)
     : executor_(executor), post_(std::move(post)), observe_(std::move(observe)) {
   preparing_ = std::thread([this] { prepare_loop(); });
   computing_ = std::thread([this] { compute_loop(); });
+  finishing_ = std::thread([this] { finish_loop(); });
 }
 
 Runner::~Runner() {
   request_stop();
   preparing_.join();
   computing_.join();
+  finishing_.join();
 }
 
 void Runner::start(jobs::LeaseGrant lease) {
@@ -95,6 +101,30 @@ Runner::TaskPtr Runner::next(std::deque<TaskPtr>& queue) {
   return task;
 }
 
+Runner::TaskPtr Runner::next_to_compute() {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [&] { return stopping_ || !prepared_.empty(); });
+  if (stopping_) return nullptr;
+  // Other models than those of an encode that has begun would have to be loaded, and these once more.
+  const Task& first = *prepared_.front();
+  const auto overtakes = [&first](const TaskPtr& task) {
+    const auto& spec = task->lease.spec;
+    return spec.kind == jobs::TaskKind::kDecodeVideo &&
+           (!first.begun || spec.model_set == first.lease.spec.model_set);
+  };
+  auto chosen = std::find_if(prepared_.begin(), prepared_.end(), overtakes);
+  if (chosen == prepared_.end()) chosen = prepared_.begin();
+  TaskPtr task = std::move(*chosen);
+  prepared_.erase(chosen);
+  return task;
+}
+
+void Runner::thread_ends() {
+  const std::lock_guard lock(mutex_);
+  --running_threads_;
+  changed_.notify_all();
+}
+
 void Runner::prepare_loop() {
   while (const TaskPtr task = next(waiting_)) {
     auto prepared = guarded<std::unique_ptr<Prepared>>([&]() -> Result<std::unique_ptr<Prepared>> {
@@ -110,9 +140,7 @@ void Runner::prepare_loop() {
     prepared_.push_back(task);
     changed_.notify_all();
   }
-  const std::lock_guard lock(mutex_);
-  --running_threads_;
-  changed_.notify_all();
+  thread_ends();
 }
 
 void Runner::compute_loop() {
@@ -122,18 +150,65 @@ void Runner::compute_loop() {
   } else {
     give_up(ready.status());
   }
-  while (const TaskPtr task = next(prepared_)) {
-    auto result = guarded<jobs::TaskResult>([&]() -> Result<jobs::TaskResult> {
-      RETURN_IF_ERROR(task->context->check_cancelled());
-      return executor_.run(task->lease, *task->prepared, *task->context);
-    });
-    task->prepared.reset();
-    end(task, std::move(result));
-    if (const Status status = executor_.end_of_process(); !status.ok()) give_up(status);
+  while (const TaskPtr task = next_to_compute()) {
+    compute(task);
+    if (const Status status = executor_.end_of_process(); !status.ok()) {
+      wait_until_finished();
+      give_up(status);
+    }
   }
-  const std::lock_guard lock(mutex_);
-  --running_threads_;
+  thread_ends();
+}
+
+// The next part of the task.
+void Runner::compute(const TaskPtr& task) {
+  auto outcome = guarded<Outcome>([&]() -> Result<Outcome> {
+    RETURN_IF_ERROR(task->context->check_cancelled());
+    if (task->begun) return executor_.run(task->lease, *task->prepared, *task->context);
+    RETURN_IF_ERROR(executor_.begin(task->lease, *task->prepared, *task->context));
+    return Outcome();
+  });
+  if (!outcome.ok()) {
+    end(task, outcome.status());
+  } else if (!task->begun) {
+    const std::lock_guard lock(mutex_);
+    task->begun = true;
+    task->context->progress(std::string(jobs::kQueued));
+    prepared_.push_front(task);
+  } else if (outcome->finish) {
+    hand_to_finishing(task, std::move(*outcome));
+  } else {
+    end(task, std::move(outcome->result));
+  }
+}
+
+void Runner::hand_to_finishing(TaskPtr task, Outcome outcome) {
+  task->outcome = std::move(outcome);
+  post_(agent::Computed{task->context->attempt()});
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [&] { return stopping_ || unfinished_ < kUnfinishedAtMost; });
+  ++unfinished_;
+  computed_.push_back(std::move(task));
   changed_.notify_all();
+}
+
+void Runner::wait_until_finished() {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [&] { return stopping_ || unfinished_ == 0; });
+}
+
+void Runner::finish_loop() {
+  while (const TaskPtr task = next(computed_)) {
+    auto result = guarded<jobs::TaskResult>([&]() -> Result<jobs::TaskResult> {
+      RETURN_IF_ERROR(task->outcome.finish(task->outcome.result));
+      return std::move(task->outcome.result);
+    });
+    end(task, std::move(result));
+    const std::lock_guard lock(mutex_);
+    --unfinished_;
+    changed_.notify_all();
+  }
+  thread_ends();
 }
 
 void Runner::end(const TaskPtr& task, Result<jobs::TaskResult> result) {
@@ -141,6 +216,8 @@ void Runner::end(const TaskPtr& task, Result<jobs::TaskResult> result) {
     const std::lock_guard lock(mutex_);
     std::erase(tasks_, task);
   }
+  task->outcome.finish = nullptr;
+  task->prepared.reset();
   const TaskContext& context = *task->context;
   agent::TaskEnd end;
   end.attempt = context.attempt();

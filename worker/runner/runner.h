@@ -20,6 +20,14 @@ class Prepared {
   virtual ~Prepared() = default;
 };
 
+// A task whose models have run.
+struct Outcome {
+  jobs::TaskResult result;
+  // What is left to do, with all that it needs for it; adds to the result. Looks at context.cancelled()
+  // first. Called at most once. Empty: nothing is left.
+  std::function<Status(jobs::TaskResult& result)> finish;
+};
+
 // What tasks are made of. The stages implement it with LibTorch, tests without.
 class Executor {
  public:
@@ -30,16 +38,26 @@ class Executor {
   // runs.
   [[nodiscard]] virtual Result<std::unique_ptr<Prepared>> prepare(const jobs::LeaseGrant& lease,
                                                                   TaskContext& context) = 0;
-  // On the computing thread. Looks at context.cancelled() between steps.
-  [[nodiscard]] virtual Result<jobs::TaskResult> run(const jobs::LeaseGrant& lease, Prepared& prepared,
-                                                     TaskContext& context) = 0;
-  // Asked on the computing thread after each task: why this process can do no other one.
+  // On the computing thread: the short first part of the task. Decodes may run between it and run().
+  [[nodiscard]] virtual Status begin(const jobs::LeaseGrant& lease, Prepared& prepared,
+                                     TaskContext& context) = 0;
+  // On the computing thread. Looks at context.cancelled() between steps. `finish` of what it returns runs on
+  // the finishing thread, while the next task computes; lease, inputs and context live until then.
+  [[nodiscard]] virtual Result<Outcome> run(const jobs::LeaseGrant& lease, Prepared& prepared,
+                                            TaskContext& context) = 0;
+  // Asked on the computing thread after each part of a task: why this process can do no other one.
   [[nodiscard]] virtual Status end_of_process() const { return {}; }
 };
 
-// Two threads: one prepares the next task while the other computes. Only the computing thread runs LibTorch.
+// Three threads: one prepares the next task while another computes and the third finishes the last one. Only
+// the computing thread runs LibTorch.
 //
-//   start() ──► waiting ──preparing thread──► prepared ──computing thread──► TaskEnd
+//   start() ──► waiting ──preparing thread──► prepared ──computing thread──► computed ──finishing thread──►
+//   TaskEnd
+//
+// Tasks are computed in their order, but for decodes, which finish a video: one that is ready when the
+// computing thread looks for work goes before encodes. As it looks after the first part of an encode, too,
+// the decode of the clip before has time to get here.
 //
 // Every attempt that was started ends with exactly one TaskEnd, also when it is cancelled in a queue.
 class Runner final : public agent::TaskRunner {
@@ -69,12 +87,20 @@ class Runner final : public agent::TaskRunner {
     jobs::LeaseGrant lease;
     std::unique_ptr<TaskContext> context;
     std::unique_ptr<Prepared> prepared;
+    bool begun = false;
+    Outcome outcome;
   };
   using TaskPtr = std::shared_ptr<Task>;
 
   void prepare_loop();
   void compute_loop();
+  void finish_loop();
   [[nodiscard]] TaskPtr next(std::deque<TaskPtr>& queue);  // null: stopping
+  [[nodiscard]] TaskPtr next_to_compute();                 // null: stopping
+  void compute(const TaskPtr& task);
+  void hand_to_finishing(TaskPtr task, Outcome outcome);
+  void wait_until_finished();
+  void thread_ends();
   void end(const TaskPtr& task, Result<jobs::TaskResult> result);
   void request_stop();
   void give_up(const Status& status);
@@ -86,14 +112,17 @@ class Runner final : public agent::TaskRunner {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   bool stopping_ = false;
-  int running_threads_ = 2;
+  int running_threads_ = 3;
   Status failure_;
   std::vector<TaskPtr> tasks_;  // all that have not ended
   std::deque<TaskPtr> waiting_;
   std::deque<TaskPtr> prepared_;
+  std::deque<TaskPtr> computed_;
+  int unfinished_ = 0;  // computed, and not yet ended
 
   std::thread preparing_;
   std::thread computing_;
+  std::thread finishing_;
 };
 
 }  // namespace mimicfleet::runner

@@ -1,14 +1,13 @@
 #include "worker/stages/decode_video.h"
 
-#include <filesystem>
-
 #include <fmt/format.h>
 
-#include "common/av/video_writer.h"
 #include "common/clock.h"
 #include "common/files/atomic_file.h"
+#include "jobs/stages.h"
 #include "worker/models/svd/decode.h"
 #include "worker/stages/film_latents.h"
+#include "worker/stages/finish_video.h"
 #include "worker/stages/tensor_bytes.h"
 
 namespace mimicfleet::stages {
@@ -23,10 +22,10 @@ class Decoding {
            runner::TaskContext& context)
       : services_(services), models_(models), lease_(lease), inputs_(inputs), context_(context) {}
 
-  [[nodiscard]] Result<jobs::TaskResult> run();
+  [[nodiscard]] Result<DecodedVideo> run();
 
  private:
-  [[nodiscard]] Status decode();
+  [[nodiscard]] Result<DecodedVideo> decode();
   [[nodiscard]] Status write(const at::Tensor& frames, av::VideoWriter& writer);
   [[nodiscard]] Result<at::Tensor> clip_latents(std::size_t clip);
   [[nodiscard]] std::vector<jobs::FilmClip> clips() const;
@@ -34,8 +33,6 @@ class Decoding {
   [[nodiscard]] bool is_film() const { return !lease_.spec.segments.empty(); }
   [[nodiscard]] double source_fps() const;
   [[nodiscard]] double fps();
-  [[nodiscard]] jobs::OutputRecord record(const jobs::TaskResult& result) const;
-  [[nodiscard]] std::vector<jobs::RecordPart> parts() const;
 
   Services& services_;
   LoadedModels& models_;
@@ -91,7 +88,7 @@ std::vector<jobs::FilmClip> Decoding::clips() const {
   return clips;
 }
 
-Status Decoding::decode() {
+Result<DecodedVideo> Decoding::decode() {
   const auto& spec = lease_.spec;
   const jobs::Joining joining(spec.parameters);
   ASSIGN_OR_RETURN(const std::int64_t frames_in_all, joining.film_frames(clips()));
@@ -118,12 +115,9 @@ Status Decoding::decode() {
   }
   RETURN_IF_ERROR(decoded);
   context_.add_time("vae_decode", to_seconds(SteadyClock().now() - begin) - mux_seconds_, false);
-  runner::StageTimer timer(context_, "mux");
-  RETURN_IF_ERROR(writer.finish());
+  context_.add_time(std::string(jobs::kMux), mux_seconds_, false);
   if (spec.output.save_latents && !is_film()) RETURN_IF_ERROR(save_latents());
-  timer.finish();
-  context_.add_time("mux", mux_seconds_, false);
-  return {};
+  return DecodedVideo{std::move(writer), written_, models_.set};
 }
 
 // The latents of the clip in the precision that travelled.
@@ -144,78 +138,10 @@ Status Decoding::save_latents() {
   return write_file_atomically(inputs_.outputs.latents_path(), latents_to_bytes(values, metadata));
 }
 
-std::vector<jobs::RecordPart> Decoding::parts() const {
-  std::vector<jobs::RecordPart> parts;
-  auto input = lease_.inputs.begin();
-  for (std::size_t i = 0; i < lease_.spec.segments.size(); ++i) {
-    const auto& segment = lease_.spec.segments[i];
-    jobs::RecordPart& part = parts.emplace_back();
-    part.name = segment.name;
-    part.frames = static_cast<std::int32_t>(inputs_.latents[i].frames);
-    if (segment.encode.is_nil()) {
-      part.latents = segment.saved.key;
-      part.saved = segment.saved.file.path;
-      continue;
-    }
-    part.latents = input->artefact.key;
-    part.driving = input->driving;
-    part.encode_worker = input->made_by_worker;
-    part.encode_attempt = input->made_by_attempt;
-    ++input;
-  }
-  return parts;
-}
-
-jobs::OutputRecord Decoding::record(const jobs::TaskResult& result) const {
-  jobs::OutputRecord record;
-  record.program = "mimicfleet " MIMICFLEET_VERSION;
-  record.key = lease_.spec.key;
-  record.video = *result.video;
-  record.parts = parts();
-  record.models = models_.set;
-  record.parameters = lease_.spec.parameters;
-  record.provenance = lease_.spec.provenance;
-  record.frames = result.frames;
-  record.width = result.width;
-  record.height = result.height;
-  record.numerics = result.numerics;
-  if (!is_film()) {
-    const auto& input = lease_.inputs.at(0);
-    record.driving = input.driving;
-    record.reference = input.reference;
-    record.features = input.made_by.features;
-    record.unet_evaluations = input.made_by.unet_evaluations;
-    record.tiles = input.made_by.tiles;
-    record.stages = input.made_by.stages;
-    record.warnings = input.made_by.warnings;
-    record.encode_worker = input.made_by_worker;
-    record.encode_attempt = input.made_by_attempt;
-  }
-  const auto own_stages = context_.timings();
-  const auto own_warnings = context_.warnings();
-  record.stages.insert(record.stages.end(), own_stages.begin(), own_stages.end());
-  record.warnings.insert(record.warnings.end(), own_warnings.begin(), own_warnings.end());
-  record.decode_worker = services_.worker_name;
-  record.decode_attempt = lease_.attempt;
-  return record;
-}
-
-Result<jobs::TaskResult> Decoding::run() {
-  if (const Status failed = decode(); !failed.ok()) {
-    if (lease_.spec.output.save_frames) static_cast<void>(inputs_.outputs.clear_frames());
-    return failed;
-  }
-  jobs::TaskResult result;
-  std::error_code error;
-  const std::string path = inputs_.outputs.video_path();
-  ASSIGN_OR_RETURN(const Digest digest, sha256_file(path));
-  result.video = jobs::FileRef{inputs_.outputs.video_name(), digest, std::filesystem::file_size(path, error)};
-  result.frames = written_;
-  result.width = static_cast<std::int32_t>(inputs_.latents[0].width);
-  result.height = static_cast<std::int32_t>(inputs_.latents[0].height);
-  result.numerics = services_.device.numerics;
-  RETURN_IF_ERROR(inputs_.outputs.write_record(record(result)));
-  return result;
+Result<DecodedVideo> Decoding::run() {
+  auto decoded = decode();
+  if (!decoded.ok() && lease_.spec.output.save_frames) static_cast<void>(inputs_.outputs.clear_frames());
+  return decoded;
 }
 
 }  // namespace
@@ -227,9 +153,14 @@ Result<std::unique_ptr<DecodeInputs>> prepare_decode(const Services& services, c
   return std::make_unique<DecodeInputs>(std::move(outputs), std::move(latents));
 }
 
-Result<jobs::TaskResult> run_decode(Services& services, LoadedModels& models, const jobs::LeaseGrant& lease,
-                                    DecodeInputs& inputs, runner::TaskContext& context) {
-  return Decoding(services, models, lease, inputs, context).run();
+Result<runner::Outcome> run_decode(Services& services, LoadedModels& models, const jobs::LeaseGrant& lease,
+                                   DecodeInputs& inputs, runner::TaskContext& context) {
+  ASSIGN_OR_RETURN(DecodedVideo decoded, Decoding(services, models, lease, inputs, context).run());
+  const auto video =
+      std::make_shared<DecodedVideo>(std::move(decoded));  // std::function copies what it holds
+  return runner::Outcome{{}, [&services, &lease, &inputs, &context, video](jobs::TaskResult& result) {
+                           return finish_video(services, lease, inputs, *video, context, result);
+                         }};
 }
 
 }  // namespace mimicfleet::stages

@@ -24,10 +24,11 @@ struct DecodeInputs final : runner::Prepared {
                                                                    const jobs::LeaseGrant& lease,
                                                                    runner::TaskContext& context);
 
-// Latents become a video and its record, and whatever else the output asks for. On LibTorch's thread. Memory
-// does not grow with the number of clips. The record is written last; without it nothing counts.
-[[nodiscard]] Result<jobs::TaskResult> run_decode(Services& services, LoadedModels& models,
-                                                  const jobs::LeaseGrant& lease, DecodeInputs& inputs,
-                                                  runner::TaskContext& context);
+// Latents become frames on their way into a video, and whatever else the output asks for. On LibTorch's
+// thread. Memory does not grow with the number of clips. What is left is to end the video and to write its
+// record: last, for without it nothing counts.
+[[nodiscard]] Result<runner::Outcome> run_decode(Services& services, LoadedModels& models,
+                                                 const jobs::LeaseGrant& lease, DecodeInputs& inputs,
+                                                 runner::TaskContext& context);
 
 }  // namespace mimicfleet::stages

@@ -43,6 +43,7 @@ class Encoding {
         inputs_(inputs),
         context_(context) {}
 
+  [[nodiscard]] Status begin();
   [[nodiscard]] Result<jobs::TaskResult> run();
 
  private:
@@ -64,9 +65,7 @@ class Encoding {
                                                  const Reference& reference);
   [[nodiscard]] Result<at::Tensor> feature(const char* stage, FeatureKind kind, const Digest& key,
                                            const std::function<Result<at::Tensor>()>& make);
-  [[nodiscard]] Result<svd::SampledLatents> sample(const svd::ImageConditioning& conditioning,
-                                                   const at::Tensor& poses);
-  [[nodiscard]] Result<svd::SampledLatents> make();
+  [[nodiscard]] Result<svd::SampledLatents> sample();
   [[nodiscard]] Result<svd::SampledLatents> reuse(const jobs::ArtefactRef& made);
   [[nodiscard]] Result<jobs::ArtefactRef> store(const at::Tensor& latents);
   [[nodiscard]] Result<jobs::FileRef> keep(const at::Tensor& latents);
@@ -186,9 +185,8 @@ Result<at::Tensor> Encoding::feature(const char* stage, FeatureKind kind, const 
   return made.tensors.at("value");
 }
 
-Result<svd::SampledLatents> Encoding::sample(const svd::ImageConditioning& conditioning,
-                                             const at::Tensor& poses) {
-  RETURN_IF_ERROR(context_.check_cancelled());
+Result<svd::SampledLatents> Encoding::sample() {
+  source_fps_ = inputs_.conditions->source_fps;
   const auto& parameters = spec_.parameters;
   svd::SamplingParameters sampling;
   sampling.scheduler = parameters.scheduler == jobs::SchedulerKind::kLcm ? svd::SchedulerKind::kLcm
@@ -201,15 +199,15 @@ Result<svd::SampledLatents> Encoding::sample(const svd::ImageConditioning& condi
   sampling.noise_aug_strength = parameters.noise_aug_strength;
   sampling.seed = parameters.seed;
   context_.progress("denoise", 0, sampling.steps);
-  ASSIGN_OR_RETURN(auto sampled, svd::sample_latents(models_.diffusion, conditioning, poses, sampling,
-                                                     [this](const svd::SamplingProgress& progress) {
-                                                       const bool step_ends = progress.tile == progress.tiles;
-                                                       if (step_ends) {
-                                                         context_.progress("denoise", progress.step,
-                                                                           progress.steps);
-                                                       }
-                                                       return !context_.cancelled();
-                                                     }));
+  ASSIGN_OR_RETURN(auto sampled, svd::sample_latents(
+                                     models_.diffusion, inputs_.conditions->image, inputs_.conditions->poses,
+                                     sampling, [this](const svd::SamplingProgress& progress) {
+                                       const bool step_ends = progress.tile == progress.tiles;
+                                       if (step_ends) {
+                                         context_.progress("denoise", progress.step, progress.steps);
+                                       }
+                                       return !context_.cancelled();
+                                     }));
   context_.add_time("pose_net", sampled.pose_net_seconds, false);
   context_.add_time("denoise", sampled.denoise_seconds, false);
   services_.metrics.unet_evaluations(sampled.unet_evaluations);
@@ -266,30 +264,31 @@ Result<svd::SampledLatents> Encoding::reuse(const jobs::ArtefactRef& made) {
   return sampled;
 }
 
-Result<svd::SampledLatents> Encoding::make() {
+Status Encoding::begin() {
   runner::StageTimer preprocess(context_, "preprocess");
   Warmth warmth;
   ASSIGN_OR_RETURN(const Reference reference, prepare_reference(warmth));
   ASSIGN_OR_RETURN(const auto own_pose, reference_pose(reference, warmth));
   ASSIGN_OR_RETURN(const auto driving, driving_poses(warmth));
-  source_fps_ = driving.average_fps.value() / static_cast<double>(driving.stride);
   preprocess.finish(warmth.warm, warmth.saved_seconds);
-  ASSIGN_OR_RETURN(const at::Tensor poses, pose_pictures(own_pose, driving, reference));
-  svd::ImageConditioning conditioning;
-  ASSIGN_OR_RETURN(conditioning.clip_embedding,
+  EncodeInputs::Conditions conditions;
+  conditions.source_fps = driving.average_fps.value() / static_cast<double>(driving.stride);
+  ASSIGN_OR_RETURN(conditions.poses, pose_pictures(own_pose, driving, reference));
+  ASSIGN_OR_RETURN(conditions.image.clip_embedding,
                    feature("clip", FeatureKind::kClipEmbedding, keys_.clip_embedding,
                            [&] { return svd::encode_clip(models_.diffusion, reference.prepared); }));
   ASSIGN_OR_RETURN(
-      conditioning.vae_latent, feature("vae_encode", FeatureKind::kVaeLatent, keys_.vae_latent, [&] {
+      conditions.image.vae_latent, feature("vae_encode", FeatureKind::kVaeLatent, keys_.vae_latent, [&] {
         return svd::encode_image_latent(models_.diffusion, reference.prepared, spec_.parameters.seed,
                                         spec_.parameters.noise_aug_strength);
       }));
-  return sample(conditioning, poses);
+  inputs_.conditions = std::move(conditions);
+  return {};
 }
 
 Result<jobs::TaskResult> Encoding::run() {
   jobs::TaskResult result;
-  ASSIGN_OR_RETURN(const auto sampled, inputs_.made ? reuse(*inputs_.made) : make());
+  ASSIGN_OR_RETURN(const auto sampled, inputs_.made ? reuse(*inputs_.made) : sample());
   const at::Tensor& latents = sampled.latents;
   if (inputs_.made) {
     result.latents = inputs_.made;
@@ -381,6 +380,11 @@ Result<std::unique_ptr<EncodeInputs>> prepare_encode(const Services& services, c
   RETURN_IF_ERROR(find_or_read(features, keys.reference_image, reference, context, *inputs));
   timer.finish(!inputs->frames && !inputs->reference);
   return inputs;
+}
+
+Status begin_encode(Services& services, LoadedModels& models, const jobs::LeaseGrant& lease,
+                    EncodeInputs& inputs, runner::TaskContext& context) {
+  return Encoding(services, models, lease, inputs, context).begin();
 }
 
 Result<jobs::TaskResult> run_encode(Services& services, LoadedModels& models, const jobs::LeaseGrant& lease,

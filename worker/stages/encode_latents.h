@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "common/av/image.h"
+#include "worker/models/svd/pipeline.h"
 #include "worker/runner/runner.h"
 #include "worker/stages/frame_stream.h"
 #include "worker/stages/keypoints_bytes.h"
@@ -27,6 +28,14 @@ struct EncodeInputs final : runner::Prepared {
   UnetAdaptation adaptation;
   // Where the latents are kept for good; empty: nowhere.
   std::string kept_path;
+
+  // What begin_encode() makes of the above.
+  struct Conditions {
+    at::Tensor poses;  // uint8 [F, 3, H, W], the reference's own first
+    svd::ImageConditioning image;
+    double source_fps = 0;
+  };
+  std::optional<Conditions> conditions;
 };
 
 // On the preparing thread. Latents that may be reused are looked for here and fetched from who holds them.
@@ -35,9 +44,14 @@ struct EncodeInputs final : runner::Prepared {
                                                                    const jobs::LeaseGrant& lease,
                                                                    runner::TaskContext& context);
 
-// Driving video and reference image become latents in the artefact store, and in half precision in the file
-// that keeps them. On LibTorch's thread. kBadInput: the inputs cannot be used (nobody to be seen, and so on),
-// naming the file.
+// Driving video and reference image become what the sampling is conditioned on. Of inputs that are not
+// `made`, on LibTorch's thread. kBadInput: they cannot be used (nobody to be seen, and so on), naming the
+// file.
+[[nodiscard]] Status begin_encode(Services& services, LoadedModels& models, const jobs::LeaseGrant& lease,
+                                  EncodeInputs& inputs, runner::TaskContext& context);
+
+// What begin_encode() made becomes latents in the artefact store, and in half precision in the file that
+// keeps them. On LibTorch's thread. kBadInput: the models made numbers that are not finite, naming the file.
 [[nodiscard]] Result<jobs::TaskResult> run_encode(Services& services, LoadedModels& models,
                                                   const jobs::LeaseGrant& lease, EncodeInputs& inputs,
                                                   runner::TaskContext& context);

@@ -122,28 +122,58 @@ Result<std::unique_ptr<runner::Prepared>> StageExecutor::prepare(const jobs::Lea
   return as_base(prepare_decode(*services_, lease, context));
 }
 
-// On a GPU a task may end in ways that concern more than the task.
-Result<jobs::TaskResult> StageExecutor::run(const jobs::LeaseGrant& lease, runner::Prepared& prepared,
-                                            runner::TaskContext& context) {
+// On a GPU a part of a task may end in ways that concern more than the task.
+Status StageExecutor::on_device(const jobs::LeaseGrant& lease, const std::function<Status()>& work) {
   const at::Device device = services_->device.device;
-  if (device.is_cpu()) return compute(lease, prepared, context);
+  if (device.is_cpu()) return work();
   const auto before = nn::device_memory(device).value_or(nn::DeviceMemory{});
   nn::reset_peak_memory(device);
-  auto result = nn::guarded(to_string(lease.spec.kind), [&]() -> Result<jobs::TaskResult> {
+  const Status status = nn::guarded(to_string(lease.spec.kind), [&] {
     if (plant_fault()) fail_on_device(device);
-    return compute(lease, prepared, context);
+    return work();
   });
-  if (!result.ok() && result.status().code() != StatusCode::kCancelled) {
-    return after_failure(result.status(), before.failures);
-  }
+  if (status.ok() || status.code() == StatusCode::kCancelled) return status;
+  return after_failure(status, before.failures);
+}
+
+Status StageExecutor::begin(const jobs::LeaseGrant& lease, runner::Prepared& prepared,
+                            runner::TaskContext& context) {
+  auto* inputs = dynamic_cast<EncodeInputs*>(&prepared);
+  if (inputs == nullptr || inputs->made) return {};
+  return on_device(lease, [&]() -> Status {
+    ASSIGN_OR_RETURN(LoadedModels * models, use_models(lease, context));
+    return begin_encode(*services_, *models, lease, *inputs, context);
+  });
+}
+
+Result<runner::Outcome> StageExecutor::run(const jobs::LeaseGrant& lease, runner::Prepared& prepared,
+                                           runner::TaskContext& context) {
+  runner::Outcome outcome;
+  const Status status = on_device(lease, [&]() -> Status {
+    ASSIGN_OR_RETURN(outcome, compute(lease, prepared, context));
+    return {};
+  });
+  if (!status.ok()) return status;
   out_of_memory_ = 0;
-  if (const auto memory = nn::device_memory(device)) {
+  if (const auto memory = nn::device_memory(services_->device.device)) {
     log::info("{} {}: at most {:.2f} GB of the GPU's memory, {:.2f} GB held", to_string(lease.spec.kind),
               log::printable(lease.spec.name), static_cast<double>(memory->peak_bytes) / 1e9,
               static_cast<double>(memory->held_bytes) / 1e9);
     services_->metrics.device_memory(memory->peak_bytes, memory->held_bytes);
   }
-  return result;
+  return outcome;
+}
+
+Result<runner::Outcome> StageExecutor::compute(const jobs::LeaseGrant& lease, runner::Prepared& prepared,
+                                               runner::TaskContext& context) {
+  ASSIGN_OR_RETURN(LoadedModels * models, use_models(lease, context));
+  if (lease.spec.kind == jobs::TaskKind::kDecodeVideo) {
+    return run_decode(*services_, *models, lease, dynamic_cast<DecodeInputs&>(prepared), context);
+  }
+  auto& inputs = dynamic_cast<EncodeInputs&>(prepared);
+  if (!inputs.made) RETURN_IF_ERROR(adapt_unet(*services_, *models, inputs.adaptation, context));
+  ASSIGN_OR_RETURN(auto result, run_encode(*services_, *models, lease, inputs, context));
+  return runner::Outcome{std::move(result), nullptr};
 }
 
 // Too little memory: what was kept for later tasks is given up, so that the next attempt starts with all of
@@ -168,18 +198,12 @@ Status StageExecutor::after_failure(const Status& failure, std::int64_t memory_f
   return status;
 }
 
-Result<jobs::TaskResult> StageExecutor::compute(const jobs::LeaseGrant& lease, runner::Prepared& prepared,
-                                                runner::TaskContext& context) {
+Result<LoadedModels*> StageExecutor::use_models(const jobs::LeaseGrant& lease, runner::TaskContext& context) {
   ASSIGN_OR_RETURN(const auto use, services_->use_models(lease.spec.model_set));
   // The first task pays for the models that it found loaded; from then on they are warm.
   const double load_seconds = use.load_seconds + std::exchange(load_seconds_, 0);
   context.add_time("load", load_seconds, load_seconds == 0);
-  if (lease.spec.kind == jobs::TaskKind::kEncodeLatents) {
-    auto& inputs = dynamic_cast<EncodeInputs&>(prepared);
-    if (!inputs.made) RETURN_IF_ERROR(adapt_unet(*services_, *use.models, inputs.adaptation, context));
-    return run_encode(*services_, *use.models, lease, inputs, context);
-  }
-  return run_decode(*services_, *use.models, lease, dynamic_cast<DecodeInputs&>(prepared), context);
+  return use.models;
 }
 
 }  // namespace mimicfleet::stages

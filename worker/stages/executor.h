@@ -43,13 +43,17 @@ class StageExecutor final : public runner::Executor {
   [[nodiscard]] Result<agent::Ready> load() override;
   [[nodiscard]] Result<std::unique_ptr<runner::Prepared>> prepare(const jobs::LeaseGrant& lease,
                                                                   runner::TaskContext& context) override;
-  [[nodiscard]] Result<jobs::TaskResult> run(const jobs::LeaseGrant& lease, runner::Prepared& prepared,
-                                             runner::TaskContext& context) override;
+  [[nodiscard]] Status begin(const jobs::LeaseGrant& lease, runner::Prepared& prepared,
+                             runner::TaskContext& context) override;
+  [[nodiscard]] Result<runner::Outcome> run(const jobs::LeaseGrant& lease, runner::Prepared& prepared,
+                                            runner::TaskContext& context) override;
   [[nodiscard]] Status end_of_process() const override { return end_of_process_; }
 
  private:
-  [[nodiscard]] Result<jobs::TaskResult> compute(const jobs::LeaseGrant& lease, runner::Prepared& prepared,
-                                                 runner::TaskContext& context);
+  [[nodiscard]] Result<runner::Outcome> compute(const jobs::LeaseGrant& lease, runner::Prepared& prepared,
+                                                runner::TaskContext& context);
+  [[nodiscard]] Status on_device(const jobs::LeaseGrant& lease, const std::function<Status()>& work);
+  [[nodiscard]] Result<LoadedModels*> use_models(const jobs::LeaseGrant& lease, runner::TaskContext& context);
   [[nodiscard]] Status after_failure(const Status& failure, std::int64_t memory_failures_before);
   [[nodiscard]] Status open_artefacts();
   void open_feature_cache(const jobs::NumericsClass& numerics);

@@ -15,6 +15,8 @@ namespace {
 // Constant, because x264's choices depend on it: more or fewer would be other bytes.
 constexpr int kThreads = 8;
 constexpr const char* kPreset = "medium";
+// Frames that are looked ahead at are still to be encoded when the last one comes: half of the preset's 40.
+constexpr const char* kX264 = "cpu-independent=1:rc-lookahead=20";
 
 constexpr int kBitExactScaling = SWS_BICUBIC | SWS_ACCURATE_RND | SWS_BITEXACT | SWS_FULL_CHR_H_INP;
 constexpr int kNeutral = 1 << 16;  // contrast and saturation
@@ -54,7 +56,7 @@ Status Encoder::open_codec(const VideoFormat& format) {
   codec_->flags |= AV_CODEC_FLAG_GLOBAL_HEADER | AV_CODEC_FLAG_BITEXACT;
   av_opt_set(codec_->priv_data, "preset", kPreset, 0);
   av_opt_set_double(codec_->priv_data, "crf", format.crf, 0);
-  av_opt_set(codec_->priv_data, "x264-params", "cpu-independent=1", 0);
+  av_opt_set(codec_->priv_data, "x264-params", kX264, 0);
   const int error = avcodec_open2(codec_.get(), x264, nullptr);
   return error < 0 ? failed("the encoder", error) : Status();
 }

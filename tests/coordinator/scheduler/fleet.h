@@ -1,10 +1,12 @@
 #pragma once
 
 #include <algorithm>
+#include <map>
 #include <string>
 #include <vector>
 
 #include "coordinator/scheduler/decide.h"
+#include "jobs/stages.h"
 
 namespace mimicfleet::coordinator {
 
@@ -72,16 +74,23 @@ class Fleet {
   }
 
   // A heartbeat that lists what the scheduler believes the worker holds.
-  Decision beat(WorkerId worker, std::uint32_t slots = 1, std::int32_t step = 0) {
+  // Its tasks are in `stage`, those of `stages` in theirs.
+  Decision beat(WorkerId worker, std::uint32_t slots = 1, std::int32_t step = 0,
+                const std::map<TaskId, std::string>& stages = {}) {
     jobs::WorkerHeartbeat beat;
     beat.worker = worker;
     beat.state = jobs::WorkerState::kReady;
     if (const auto found = state.workers.find(worker); found != state.workers.end()) {
       for (const TaskId& id : found->second.leases) {
+        const auto stage = stages.find(id);
         beat.running.push_back({id, state.tasks.at(id).attempt, "denoise", step, 25});
+        if (stage != stages.end())
+          beat.running.back() = {id, state.tasks.at(id).attempt, stage->second, 0, 0};
       }
     }
-    const auto held = static_cast<std::uint32_t>(beat.running.size());
+    const auto held = static_cast<std::uint32_t>(
+        std::count_if(beat.running.begin(), beat.running.end(),
+                      [](const auto& one) { return jobs::takes_slot(one.stage); }));
     beat.free_slots = slots > held ? slots - held : 0;
     return input(beat);
   }

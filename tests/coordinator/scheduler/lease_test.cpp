@@ -100,6 +100,41 @@ TEST(Leases, AWorkerThatBeatsButDoesNotMoveLosesItsLeaseAtLast) {
   EXPECT_EQ(fleet.count_events("lease_expired"), 1U);
 }
 
+TEST(Leases, ATaskThatWaitsForAnotherOfItsWorkerKeepsItsLeaseAsLongAsThatOneMoves) {
+  Fleet fleet;
+  fleet.submit(2);
+  const WorkerId worker = fleet.join("slow", 2);
+  const auto held = fleet.leases(worker);
+  ASSERT_EQ(held.size(), 2U);
+  const std::map<TaskId, std::string> waits = {{held[1].task, "queued"}};
+  for (int minute = 0; minute < 120; ++minute) {  // a step every five minutes
+    for (int beat = 0; beat < 12; ++beat) {
+      fleet.pass(seconds(5));
+      fleet.beat(worker, 2, minute / 5, waits);
+    }
+  }
+  EXPECT_EQ(fleet.count_events("lease_expired"), 0U);
+  for (int beat = 0; beat < 31 * 12; ++beat) {  // no step any more
+    fleet.pass(seconds(5));
+    fleet.beat(worker, 2, 24, waits);
+  }
+  EXPECT_EQ(fleet.count_events("lease_expired"), 2U);
+}
+
+TEST(Leases, WhoseVideoIsOnlyToBeEndedTakesNoSlot) {
+  Fleet fleet;
+  fleet.submit(4);
+  const WorkerId worker = fleet.join("w", 2);
+  const auto first = fleet.leases(worker).at(0);
+  ASSERT_EQ(fleet.leases(worker).size(), 2U);
+  fleet.beat(worker, 2, 1, {{first.task, "mux"}});
+  EXPECT_EQ(fleet.leases(worker).size(), 3U) << "another one while it ends";
+  fleet.beat(worker, 2, 2, {{first.task, "mux"}});
+  EXPECT_EQ(fleet.leases(worker).size(), 3U);
+  fleet.complete(worker, first);
+  EXPECT_EQ(fleet.leases(worker).size(), 2U) << "it had no slot to give back";
+}
+
 TEST(Leases, ATransientFailureIsTriedAgainAndBounded) {
   Fleet fleet;
   const JobId job = fleet.submit(1);

@@ -245,6 +245,24 @@ TEST_F(SessionTest, ARevokedAttemptIsCancelledAndItsEndIsNotReported) {
   EXPECT_EQ(beats[0].free_slots, 2);
 }
 
+TEST_F(SessionTest, AnAttemptThatNeedsNoModelsAnyMoreTakesNoSlotButKeepsItsLease) {
+  ready();
+  const auto attempt = grant();
+  grant();
+  advance(100ms);
+  EXPECT_EQ(taken<jobs::WorkerHeartbeat>().at(0).free_slots, 0);
+  session_.on_computed({attempt});
+  advance(100ms);
+  const auto beats = taken<jobs::WorkerHeartbeat>();
+  ASSERT_THAT(beats, SizeIs(1)) << "at once: the next task should come";
+  EXPECT_EQ(beats[0].free_slots, 1);
+  EXPECT_THAT(beats[0].running, SizeIs(2));
+  const auto next = grant();
+  EXPECT_EQ(started_.back(), next);
+  end(attempt);
+  EXPECT_THAT(taken<jobs::TaskCompleted>(), SizeIs(1));
+}
+
 TEST_F(SessionTest, ACoordinatorThatRestartedLearnsWhatRunsAndWhatIsHeld) {
   ready();
   const auto attempt = grant();

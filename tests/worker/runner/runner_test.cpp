@@ -19,7 +19,8 @@ struct PreparedName final : Prepared {
   std::string name;
 };
 
-// Tasks do what their name says: "fail", "fail to prepare", "throw", "wait" (until cancelled) or succeed.
+// Tasks do what their name says: "fail", "fail to prepare", "throw", "wait" (until cancelled), or succeed.
+// "begin at length" and "finish at length" do so until go_on().
 class FakeExecutor final : public Executor {
  public:
   Status load_failure;
@@ -37,8 +38,14 @@ class FakeExecutor final : public Executor {
     changed_.notify_all();
     return std::unique_ptr<Prepared>(std::move(prepared));
   }
-  Result<jobs::TaskResult> run(const jobs::LeaseGrant& lease, Prepared& prepared,
-                               TaskContext& context) override {
+  Status begin(const jobs::LeaseGrant& lease, Prepared&, TaskContext&) override {
+    note("begin " + lease.spec.name);
+    if (lease.spec.name == "fail to begin") return {StatusCode::kBadInput, "nobody to be seen"};
+    if (lease.spec.name == "begin at length") wait_to_go_on();
+    return {};
+  }
+  Result<Outcome> run(const jobs::LeaseGrant& lease, Prepared& prepared, TaskContext& context) override {
+    note("run " + lease.spec.name);
     EXPECT_EQ(dynamic_cast<PreparedName&>(prepared).name, lease.spec.name);
     StageTimer timer(context, "denoise");
     context.warn("a warning");
@@ -57,20 +64,59 @@ class FakeExecutor final : public Executor {
     while (lease.spec.name == "wait" && !context.cancelled()) std::this_thread::yield();
     RETURN_IF_ERROR(context.check_cancelled());
     timer.finish();
-    jobs::TaskResult result;
-    result.frames = 3;
-    return result;
+    Outcome outcome;
+    outcome.result.frames = 3;
+    if (lease.spec.name.starts_with("finish")) {
+      outcome.finish = [this, &lease, &context](jobs::TaskResult& result) {
+        note(lease.spec.name);
+        if (lease.spec.name == "finish at length") {
+          wait_to_go_on();
+          note("finished at length");
+        }
+        RETURN_IF_ERROR(context.check_cancelled());
+        if (lease.spec.name == "finish with an exception") throw std::runtime_error("disk");
+        result.width = 5;
+        return Status();
+      };
+    }
+    return outcome;
   }
   Status end_of_process() const override { return end_of_process_; }
   void wait_until_prepared(const std::string& name) {
     std::unique_lock lock(mutex_);
     EXPECT_TRUE(changed_.wait_for(lock, 10s, [&] { return prepared_.contains(name); }));
   }
+  void wait_until_noted(const std::string& what) {
+    std::unique_lock lock(mutex_);
+    EXPECT_TRUE(changed_.wait_for(
+        lock, 10s, [&] { return std::find(noted_.begin(), noted_.end(), what) != noted_.end(); }));
+  }
+  void go_on() {
+    const std::lock_guard lock(mutex_);
+    going_on_ = true;
+    changed_.notify_all();
+  }
+  std::vector<std::string> noted() {
+    const std::lock_guard lock(mutex_);
+    return noted_;
+  }
 
  private:
+  void note(std::string what) {
+    const std::lock_guard lock(mutex_);
+    noted_.push_back(std::move(what));
+    changed_.notify_all();
+  }
+  void wait_to_go_on() {
+    std::unique_lock lock(mutex_);
+    EXPECT_TRUE(changed_.wait_for(lock, 10s, [&] { return going_on_; }));
+  }
+
   std::mutex mutex_;
   std::condition_variable changed_;
   std::set<std::string> prepared_;
+  std::vector<std::string> noted_;
+  bool going_on_ = false;
   Status end_of_process_;
 };
 
@@ -82,8 +128,12 @@ class RunnerTest : public ::testing::Test {
         [this](agent::Event event) {
           const std::lock_guard lock(mutex_);
           if (auto* end = std::get_if<agent::TaskEnd>(&event)) ends_.push_back(std::move(*end));
+          if (auto* computed = std::get_if<agent::Computed>(&event)) computed_.push_back(computed->attempt);
           ready_ = ready_ || std::holds_alternative<agent::Ready>(event);
-          stopped_ = stopped_ || std::holds_alternative<agent::Stop>(event);
+          if (std::holds_alternative<agent::Stop>(event)) {
+            stopped_ = true;
+            ends_when_stopped_ = ends_.size();
+          }
           changed_.notify_all();
         },
         [this](const jobs::LeaseGrant& lease, const agent::TaskEnd& end) {
@@ -92,11 +142,13 @@ class RunnerTest : public ::testing::Test {
         });
     return *runner_;
   }
-  static jobs::LeaseGrant lease(const std::string& name) {
+  static jobs::LeaseGrant lease(const std::string& name,
+                                jobs::TaskKind kind = jobs::TaskKind::kEncodeLatents) {
     jobs::LeaseGrant grant;
     grant.attempt = 1;
     grant.spec.id = new_id<jobs::TaskId>();
     grant.spec.name = name;
+    grant.spec.kind = kind;
     return grant;
   }
   template <typename Condition>
@@ -115,9 +167,11 @@ class RunnerTest : public ::testing::Test {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<agent::TaskEnd> ends_;
+  std::vector<jobs::TaskAttempt> computed_;
   std::map<std::string, StatusCode> observed_;
   bool ready_ = false;
   bool stopped_ = false;
+  std::size_t ends_when_stopped_ = 0;
   std::unique_ptr<Runner> runner_;
 };
 
@@ -140,6 +194,8 @@ TEST_F(RunnerTest, FailuresOfAllKindsEndOneTaskAndTheNextOneRuns) {
   EXPECT_EQ(failed.status, Status(StatusCode::kBadInput, "a.mp4: is empty"));
   EXPECT_THAT(failed.lost_inputs, ElementsAre(sha256("lost")));
   EXPECT_THAT(run("throw").status.message(), HasSubstr("library"));
+  EXPECT_EQ(run("fail to begin").status.message(), "nobody to be seen");
+  EXPECT_THAT(run("finish with an exception").status.message(), HasSubstr("disk"));
   EXPECT_EQ(run("exhaust").status.code(), StatusCode::kResourceExhausted);
   EXPECT_TRUE(run("succeed").status.ok());
   EXPECT_EQ(observed_["fail"], StatusCode::kBadInput);
@@ -171,6 +227,91 @@ TEST_F(RunnerTest, ATaskThatIsCancelledWhileItWaitsEndsToo) {
   wait_until([&] { return ends_.size() == 2; });
   EXPECT_EQ(ends_[0].status.code(), StatusCode::kCancelled);
   EXPECT_EQ(ends_[1].status.code(), StatusCode::kCancelled);
+}
+
+TEST_F(RunnerTest, ADecodeThatComesWhileAnEncodeBeginsRunsBeforeIt) {
+  Runner& runner = start();
+  runner.start(lease("begin at length"));
+  runner.start(lease("second encode"));
+  executor_.wait_until_noted("begin begin at length");
+  executor_.wait_until_prepared("second encode");
+  runner.start(lease("decode", jobs::TaskKind::kDecodeVideo));
+  executor_.wait_until_prepared("decode");
+  // It is among the prepared ones once the thread that prepared it has the next one.
+  runner.start(lease("third encode"));
+  executor_.wait_until_prepared("third encode");
+  executor_.go_on();
+  wait_until([&] { return ends_.size() == 4; });
+  EXPECT_THAT(executor_.noted(), ElementsAre("begin begin at length", "begin decode", "run decode",
+                                             "run begin at length", "begin second encode",
+                                             "run second encode", "begin third encode", "run third encode"));
+}
+
+TEST_F(RunnerTest, ADecodeOfOtherModelsDoesNotComeBetweenThePartsOfAnEncode) {
+  Runner& runner = start();
+  runner.start(lease("begin at length"));
+  executor_.wait_until_noted("begin begin at length");
+  runner.start(lease("second encode"));
+  auto decode = lease("decode", jobs::TaskKind::kDecodeVideo);
+  decode.spec.model_set = sha256("other models");
+  runner.start(decode);
+  runner.start(lease("third encode"));
+  executor_.wait_until_prepared("third encode");
+  executor_.go_on();
+  wait_until([&] { return ends_.size() == 4; });
+  EXPECT_THAT(executor_.noted(), ElementsAre("begin begin at length", "run begin at length", "begin decode",
+                                             "run decode", "begin second encode", "run second encode",
+                                             "begin third encode", "run third encode"));
+}
+
+TEST_F(RunnerTest, ATaskIsFinishedWhileTheNextOneRuns) {
+  Runner& runner = start();
+  const auto first = lease("finish at length");
+  runner.start(first);
+  runner.start(lease("second"));
+  wait_until([&] { return ends_.size() == 1; });
+  EXPECT_TRUE(ends_[0].attempt.task != first.spec.id);
+  EXPECT_THAT(computed_, ElementsAre(jobs::TaskAttempt{first.spec.id, first.attempt}));
+  executor_.go_on();
+  wait_until([&] { return ends_.size() == 2; });
+  EXPECT_TRUE(ends_[1].status.ok()) << ends_[1].status;
+  EXPECT_EQ(ends_[1].result.frames, 3);
+  EXPECT_EQ(ends_[1].result.width, 5);
+}
+
+TEST_F(RunnerTest, NoMoreThanTwoTasksWaitToBeFinished) {
+  Runner& runner = start();
+  runner.start(lease("finish at length"));
+  for (const char* name : {"finish 2", "finish 3", "finish 4"}) runner.start(lease(name));
+  executor_.wait_until_noted("run finish 3");
+  executor_.wait_until_prepared("finish 4");
+  executor_.go_on();
+  wait_until([&] { return ends_.size() == 4; });
+  const auto noted = executor_.noted();
+  EXPECT_LT(std::find(noted.begin(), noted.end(), "finished at length"),
+            std::find(noted.begin(), noted.end(), "begin finish 4"));
+}
+
+TEST_F(RunnerTest, ATaskThatIsCancelledWhileItIsFinishedEndsSo) {
+  Runner& runner = start();
+  const auto first = lease("finish at length");
+  runner.start(first);
+  executor_.wait_until_noted("finish at length");
+  runner.cancel({first.spec.id, first.attempt});
+  executor_.go_on();
+  wait_until([&] { return ends_.size() == 1; });
+  EXPECT_EQ(ends_[0].status.code(), StatusCode::kCancelled);
+}
+
+TEST_F(RunnerTest, WhatIsAlmostDoneIsFinishedBeforeAnUnusableProcessEnds) {
+  Runner& runner = start();
+  runner.start(lease("finish at length"));
+  runner.start(lease("break the device"));
+  wait_until([&] { return ends_.size() == 1; });
+  executor_.go_on();
+  wait_until([&] { return stopped_; });
+  EXPECT_EQ(ends_when_stopped_, 2U);
+  EXPECT_TRUE(ends_.back().status.ok()) << ends_.back().status;
 }
 
 TEST_F(RunnerTest, StoppingCancelsWhatRuns) {

@@ -98,9 +98,11 @@ class StageExecutorTest : public ::testing::Test {
         std::make_unique<runner::TaskContext>(jobs::TaskAttempt{lease.spec.id, lease.attempt},
                                               [this](const auto& progress) { on_progress_(progress); });
     ASSIGN_OR_RETURN(auto prepared, worker_->executor.prepare(lease, *context_));
-    auto result = worker_->executor.run(lease, *prepared, *context_);
-    if (result.ok()) result->stages = context_->timings();
-    return result;
+    RETURN_IF_ERROR(worker_->executor.begin(lease, *prepared, *context_));
+    ASSIGN_OR_RETURN(auto computed, worker_->executor.run(lease, *prepared, *context_));
+    if (computed.finish) RETURN_IF_ERROR(computed.finish(computed.result));
+    computed.result.stages = context_->timings();
+    return std::move(computed.result);
   }
   [[nodiscard]] bool warm(const std::string& stage) const {
     for (const auto& timing : context_->timings()) {
