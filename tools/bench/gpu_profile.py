@@ -10,7 +10,8 @@ KINDS = (("attention", r"sdpa|fmha|flash|attention|softmax"),
          ("linear", r"gemm|nvjet|cutlass|cublas|splitK"),
          ("group norm, SiLU (ours)", r"^(sum_groups|find_factors|normalise)"),
          ("GEGLU (ours)", r"^geglu"),
-         ("layer norm", r"layer_norm|LayerNorm"),
+         ("layer norm (ours)", r"^layer_norm"),
+         ("biases and sums (ours)", r"^add$"),
          ("copies and layouts", r"[Cc]opy|[Tt]ranspose|nchwToNhwc|nhwcToNchw|CatArray|Memcpy|Memset|upsample"),
          ("sums and other elementwise", r"elementwise|reduce"))
 

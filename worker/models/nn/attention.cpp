@@ -33,9 +33,7 @@ at::Tensor attend_widely(const at::Tensor& q, const at::Tensor& k, const at::Ten
   return at::stack(images);  // [N, H, L, D]
 }
 
-bool is_half_on_gpu(const at::Tensor& x) {
-  return x.is_cuda() && (x.scalar_type() == at::kHalf || x.scalar_type() == at::kBFloat16);
-}
+bool is_half_on_gpu(const at::Tensor& x) { return x.is_cuda() && is_half(x.scalar_type()); }
 
 at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
   constexpr std::int64_t kWide = 256;

@@ -21,6 +21,21 @@ struct Linear {
   at::Tensor bias;    // [out] or undefined
 };
 
+// Images [N, C, H, W] and what is still to be added to all positions of them: [N or 1, C], or undefined. On a
+// GPU that is left to what reads the images anyway; elsewhere it is added at once and undefined.
+struct WithAddend {
+  at::Tensor images;
+  at::Tensor addend;
+
+  void add(const at::Tensor& per_image);  // [N, C]
+};
+
+// x + other, in the memory of x.
+[[nodiscard]] at::Tensor sum(WithAddend&& x, const WithAddend& other);
+
+// onto + share * x, in the memory of `onto`.
+void add_to(const at::Tensor& onto, const WithAddend& x, double share);
+
 struct Conv2d {
   struct Geometry {
     std::int64_t kernel = 3;
@@ -31,6 +46,7 @@ struct Conv2d {
   Conv2d(const Scope& scope, std::int64_t in, std::int64_t out, Geometry geometry = {3, 1, 1, true});
 
   [[nodiscard]] at::Tensor operator()(const at::Tensor& x) const;  // [N, in, H, W] -> [N, out, H', W']
+  [[nodiscard]] WithAddend without_bias(const at::Tensor& x) const;
 
   at::Tensor weight;
   at::Tensor bias;
@@ -43,6 +59,7 @@ struct TemporalConv {
   TemporalConv(const Scope& scope, std::int64_t in, std::int64_t out);
 
   [[nodiscard]] at::Tensor operator()(const at::Tensor& x) const;  // [B, in, T, S] -> [B, out, T, S]
+  [[nodiscard]] WithAddend without_bias(const at::Tensor& x) const;
 
   at::Tensor weight;  // [out, in, 3, 1]; [out, in, 3, 1, 1] in the checkpoint
   at::Tensor bias;
@@ -53,6 +70,7 @@ struct GroupNorm {
 
   [[nodiscard]] at::Tensor operator()(const at::Tensor& x) const;  // [N, C, ...]
   [[nodiscard]] at::Tensor then_silu(const at::Tensor& x) const;   // silu of that
+  [[nodiscard]] at::Tensor then_silu(WithAddend&& x) const;
 
   static constexpr std::int64_t kGroups = 32;
   at::Tensor weight;
@@ -69,6 +87,11 @@ struct LayerNorm {
   at::Tensor bias;
   double eps;
 };
+
+// x + y + constant, in the memory of x: tokens [B, T, S, C], the constant [B or 1, T or 1, 1 or S, C].
+void add_to_tokens(const at::Tensor& x, const at::Tensor& y, const at::Tensor& constant);
+// x + constant.
+[[nodiscard]] at::Tensor add_constant(const at::Tensor& x, const at::Tensor& constant);
 
 // Sees what the blocks of a model give, by their names in checkpoints, while they run; for comparisons with
 // the original. The memory may be overwritten after the call.

@@ -1,6 +1,7 @@
 #include "worker/models/svd/resnet.h"
 
 #include <cmath>
+#include <utility>
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/add.h>
@@ -10,14 +11,12 @@
 namespace mimicfleet::svd {
 namespace {
 
-// [B, C] -> [B*T, C, 1, 1]: each clip's numbers for each of its frames.
+// [B, C] -> [B*T, C]: each clip's numbers for each of its frames.
 at::Tensor per_frame(const at::Tensor& per_clip, std::int64_t frames) {
   return per_clip
       .unsqueeze(1)                                          // [B, 1, C]
       .expand({per_clip.size(0), frames, per_clip.size(1)})  // [B, T, C]
-      .flatten(0, 1)                                         // [B*T, C]
-      .unsqueeze(-1)
-      .unsqueeze(-1);
+      .flatten(0, 1);                                        // [B*T, C]
 }
 
 }  // namespace
@@ -33,10 +32,10 @@ ResnetBlock::ResnetBlock(const nn::Scope& scope, std::int64_t in, std::int64_t o
 }
 
 at::Tensor ResnetBlock::operator()(const at::Tensor& x, const at::Tensor& time) const {
-  at::Tensor h = conv1(norm1.then_silu(x));                                                // [N, C', H, W]
-  if (time_emb_proj) h.add_(per_frame((*time_emb_proj)(time), h.size(0) / time.size(0)));  // + [N, C', 1, 1]
-  h = conv2(norm2.then_silu(h));                                                           // [N, C', H, W]
-  return h.add_(conv_shortcut ? (*conv_shortcut)(x) : x);
+  nn::WithAddend h = conv1.without_bias(norm1.then_silu(x));                              // [N, C', H, W]
+  if (time_emb_proj) h.add(per_frame((*time_emb_proj)(time), x.size(0) / time.size(0)));  // + [N, C']
+  h = conv2.without_bias(norm2.then_silu(std::move(h)));                                  // [N, C', H, W]
+  return nn::sum(std::move(h), conv_shortcut ? conv_shortcut->without_bias(x) : nn::WithAddend{x, {}});
 }
 
 TemporalResidual::TemporalResidual(const nn::Scope& scope, std::int64_t channels, std::int64_t time_channels,
@@ -48,10 +47,10 @@ TemporalResidual::TemporalResidual(const nn::Scope& scope, std::int64_t channels
   if (time_channels > 0) time_emb_proj.emplace(scope / "time_emb_proj", time_channels, channels);
 }
 
-at::Tensor TemporalResidual::operator()(const at::Tensor& x, const at::Tensor& time) const {
-  at::Tensor h = conv1(norm1.then_silu(x));                                       // [B, C, T, S]
-  if (time_emb_proj) h.add_((*time_emb_proj)(time).unsqueeze(-1).unsqueeze(-1));  // + [B, C, 1, 1]
-  return conv2(norm2.then_silu(h));                                               // [B, C, T, S]
+nn::WithAddend TemporalResidual::operator()(const at::Tensor& x, const at::Tensor& time) const {
+  nn::WithAddend h = conv1.without_bias(norm1.then_silu(x));  // [B, C, T, S]
+  if (time_emb_proj) h.add((*time_emb_proj)(time));           // + [B, C]
+  return conv2.without_bias(norm2.then_silu(std::move(h)));   // [B, C, T, S]
 }
 
 TimeMixer::TimeMixer(const nn::Scope& scope, MixFactorOf mixing_rule)
@@ -74,10 +73,12 @@ at::Tensor SpatioTemporalResBlock::operator()(const at::Tensor& x, const at::Ten
   if (!with_time) return h;
   const std::int64_t height = h.size(2);
   const at::Tensor clips = nn::as_tokens(h).unflatten(0, {-1, frames}).permute({0, 3, 1, 2});  // [B, C, T, S]
-  const at::Tensor residual = temporal_res_block(clips, time);                                 // [B, C, T, S]
+  nn::WithAddend residual = temporal_res_block(clips, time);                                   // [B, C, T, S]
+  residual.images = nn::as_images(residual.images.permute({0, 2, 3, 1}).flatten(0, 1), height,
+                                  h.size(3));  // [B*T, C, H, W]
   // share * (h + residual) + (1 - share) * h
-  const at::Tensor images = nn::as_images(residual.permute({0, 2, 3, 1}).flatten(0, 1), height, h.size(3));
-  return h.add_(images, time_mixer.temporal_share());  // [B*T, C, H, W]
+  nn::add_to(h, residual, time_mixer.temporal_share());  // [B*T, C, H, W]
+  return h;
 }
 
 Downsample::Downsample(const nn::Scope& scope, std::int64_t channels, std::int64_t padding)

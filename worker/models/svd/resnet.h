@@ -27,11 +27,12 @@ struct ResnetBlock {
   std::optional<nn::Conv2d> conv_shortcut;
 };
 
-// What TemporalResnetBlock adds to its input: the block without its skip connection.
+// What TemporalResnetBlock adds to its input: the block without its skip connection. Clips are images here,
+// of frames and positions.
 struct TemporalResidual {
   TemporalResidual(const nn::Scope& scope, std::int64_t channels, std::int64_t time_channels, double eps);
 
-  [[nodiscard]] at::Tensor operator()(const at::Tensor& x, const at::Tensor& time) const;  // [B, C, T, S]
+  [[nodiscard]] nn::WithAddend operator()(const at::Tensor& x, const at::Tensor& time) const;  // [B, C, T, S]
 
   nn::GroupNorm norm1;
   nn::TemporalConv conv1;

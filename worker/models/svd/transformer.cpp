@@ -18,9 +18,9 @@ SpatialTransformerBlock::SpatialTransformerBlock(const nn::Scope& scope, std::in
 }
 
 at::Tensor SpatialTransformerBlock::operator()(const at::Tensor& x, const at::Tensor& context) const {
-  x.add_(attn1.over_tokens(norm1(x).flatten(0, 1)).view_as(x));  // [B, T, S, C]
-  x.add_(attn2(context).unsqueeze(1));                           // + [B, 1, 1, C]
-  return x.add_(ff(norm3(x)));                                   // [B, T, S, C]
+  const at::Tensor attended = attn1.over_tokens(norm1(x).flatten(0, 1)).view_as(x);  // [B, T, S, C]
+  nn::add_to_tokens(x, attended, attn2(context).unsqueeze(1));                       // + [B, 1, 1, C]
+  return x.add_(ff(norm3(x)));                                                       // [B, T, S, C]
 }
 
 TemporalTransformerBlock::TemporalTransformerBlock(const nn::Scope& scope, std::int64_t channels,
@@ -37,10 +37,9 @@ TemporalTransformerBlock::TemporalTransformerBlock(const nn::Scope& scope, std::
 }
 
 at::Tensor TemporalTransformerBlock::operator()(const at::Tensor& x, const at::Tensor& context) const {
-  x.add_(ff_in(norm_in(x)));            // [B, T, S, C]
-  x.add_(attn1.over_frames(norm1(x)));  // [B, T, S, C]
-  x.add_(attn2(context).unsqueeze(1));  // + [B, 1, 1 or S, C]
-  return x.add_(ff(norm3(x)));          // [B, T, S, C]
+  x.add_(ff_in(norm_in(x)));                                                       // [B, T, S, C]
+  nn::add_to_tokens(x, attn1.over_frames(norm1(x)), attn2(context).unsqueeze(1));  // + [B, 1, 1 or S, C]
+  return x.add_(ff(norm3(x)));                                                     // [B, T, S, C]
 }
 
 SpatioTemporalTransformer::SpatioTemporalTransformer(const nn::Scope& scope, std::int64_t channels,
@@ -63,11 +62,12 @@ at::Tensor SpatioTemporalTransformer::operator()(const at::Tensor& x, const at::
   at::Tensor h = proj_in(nn::as_tokens(norm(x))).unflatten(0, {-1, frames});                   // [B, T, S, C]
   const at::Tensor frame_index = at::arange(frames, x.options().dtype(at::kLong));             // [T]
   const at::Tensor sines = sinusoidal_embedding(frame_index, h.size(-1)).to(h.scalar_type());  // [T, C]
-  const at::Tensor position = time_pos_embed(sines).unsqueeze(1);                              // [T, 1, C]
+  const at::Tensor position = time_pos_embed(sines).unsqueeze(1).unsqueeze(0);                 // [1, T, 1, C]
   for (std::size_t i = 0; i < transformer_blocks.size(); ++i) {
     h = transformer_blocks[i](h, context);  // [B, T, S, C]
     if (!time_context.defined()) continue;
-    const at::Tensor mixed = temporal_transformer_blocks[i](h + position, time_context);  // [B, T, S, C]
+    const at::Tensor mixed =
+        temporal_transformer_blocks[i](nn::add_constant(h, position), time_context);  // [B, T, S, C]
     h.lerp_(mixed, time_mixer.temporal_share());
   }
   return nn::as_images(proj_out(h).flatten(0, 1), x.size(2), x.size(3)).add_(x);  // [B*T, C, H, W]
