@@ -22,9 +22,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// A hundredth of the time so far, between these: so much is lost when the end of a job is seen late.
 constexpr std::chrono::milliseconds kLookEvery{300};
-constexpr std::chrono::milliseconds kLookEveryAtLast{50};  // while a job's last tasks run
-constexpr std::uint32_t kLastTasks = 2;
+constexpr std::chrono::milliseconds kLookEveryAtFirst{50};
+constexpr int kShareOfTime = 100;
 constexpr std::chrono::milliseconds kOwnPatience{1'000};
 constexpr std::chrono::milliseconds kCancelPatience{5'000};
 constexpr std::chrono::seconds kSilenceAllowed{120};
@@ -187,14 +188,15 @@ Status SubmitRun::follow() {
     // A coordinator of our own keeps its state there, too: it would wait for space and say nothing.
     if (cluster_) RETURN_IF_ERROR(folder_->check_full());
     if (cluster_) RETURN_IF_ERROR(cluster_->supervise(ended_tasks_, clock_.now()));
-    pause(interrupts_, is_near_its_end_ ? kLookEveryAtLast : kLookEvery);
+    const auto share =
+        std::chrono::duration_cast<std::chrono::milliseconds>((clock_.now() - started_) / kShareOfTime);
+    pause(interrupts_, std::clamp(share, kLookEveryAtFirst, kLookEvery));
   }
 }
 
 Result<bool> SubmitRun::look() {
   ASSIGN_OR_RETURN(const JobView view, view_job(*connection_, job_.number));
   ended_tasks_ = view.summary.tasks.ended();
-  is_near_its_end_ = ended_tasks_ + kLastTasks >= view.summary.tasks.total();
   display_.show(view, clock_.now());
   save_events();
   return jobs::is_terminal(view.summary.state);

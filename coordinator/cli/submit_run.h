@@ -72,7 +72,6 @@ class SubmitRun {
   jobs::JobAccepted job_;
   ProgressDisplay display_;
   std::size_t ended_tasks_ = 0;
-  bool is_near_its_end_ = false;
   std::uint64_t last_event_ = 0;
   CacheBenchmark benchmark_;
 };

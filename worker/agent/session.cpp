@@ -141,7 +141,7 @@ void Session::on_computed(const Computed& computed) {
   const auto lease = leases_.find(computed.attempt);
   if (lease == leases_.end()) return;
   lease->second.computed = true;
-  lease->second.progress.stage = jobs::kMux;
+  lease->second.progress = {computed.attempt.task, computed.attempt.attempt, std::string(jobs::kMux), 0, 0};
   urgent_ = true;
 }
 

@@ -12,8 +12,11 @@
 namespace mimicfleet::runner {
 namespace {
 
-// One is finished and one waits for it: each may hold memory and a process.
+// One is finished and one waits for it, and maybe a third to be handed over: each may hold memory and a
+// process.
 constexpr int kUnfinishedAtMost = 2;
+// What a process that can compute no more gives to what is almost done.
+constexpr std::chrono::seconds kLastPatience{10};
 
 // The last line of defence against exceptions of libraries; where they can be expected they are caught
 // before.
@@ -101,19 +104,33 @@ Runner::TaskPtr Runner::next(std::deque<TaskPtr>& queue) {
   return task;
 }
 
+// Where the next task to compute is: end() if there is none. With the mutex held.
+std::deque<Runner::TaskPtr>::iterator Runner::choose_to_compute() {
+  // Other models than those of an encode that has begun would have to be loaded, and these once more.
+  const auto overtakes = [this](const TaskPtr& task) {
+    const auto& spec = task->lease.spec;
+    const Task& first = *prepared_.front();
+    return spec.kind == jobs::TaskKind::kDecodeVideo &&
+           (!first.begun || spec.model_set == first.lease.spec.model_set) && may_start(*task);
+  };
+  const auto decode = std::find_if(prepared_.begin(), prepared_.end(), overtakes);
+  if (decode != prepared_.end()) return decode;
+  return std::find_if(prepared_.begin(), prepared_.end(),
+                      [this](const TaskPtr& task) { return may_start(*task); });
+}
+
+// Not while an earlier attempt at it is being finished, which may tidy up files of the same names.
+bool Runner::may_start(const Task& task) const {
+  return std::none_of(tasks_.begin(), tasks_.end(), [&task](const TaskPtr& other) {
+    return other->computed && other->lease.spec.id == task.lease.spec.id;
+  });
+}
+
 Runner::TaskPtr Runner::next_to_compute() {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [&] { return stopping_ || !prepared_.empty(); });
+  auto chosen = prepared_.end();
+  changed_.wait(lock, [&] { return stopping_ || (chosen = choose_to_compute()) != prepared_.end(); });
   if (stopping_) return nullptr;
-  // Other models than those of an encode that has begun would have to be loaded, and these once more.
-  const Task& first = *prepared_.front();
-  const auto overtakes = [&first](const TaskPtr& task) {
-    const auto& spec = task->lease.spec;
-    return spec.kind == jobs::TaskKind::kDecodeVideo &&
-           (!first.begun || spec.model_set == first.lease.spec.model_set);
-  };
-  auto chosen = std::find_if(prepared_.begin(), prepared_.end(), overtakes);
-  if (chosen == prepared_.end()) chosen = prepared_.begin();
   TaskPtr task = std::move(*chosen);
   prepared_.erase(chosen);
   return task;
@@ -135,6 +152,7 @@ void Runner::prepare_loop() {
       end(task, prepared.status());
       continue;
     }
+    task->context->progress(std::string(jobs::kQueued));
     const std::lock_guard lock(mutex_);
     task->prepared = std::move(*prepared);
     prepared_.push_back(task);
@@ -171,9 +189,9 @@ void Runner::compute(const TaskPtr& task) {
   if (!outcome.ok()) {
     end(task, outcome.status());
   } else if (!task->begun) {
+    task->context->progress(std::string(jobs::kQueued));
     const std::lock_guard lock(mutex_);
     task->begun = true;
-    task->context->progress(std::string(jobs::kQueued));
     prepared_.push_front(task);
   } else if (outcome->finish) {
     hand_to_finishing(task, std::move(*outcome));
@@ -182,31 +200,51 @@ void Runner::compute(const TaskPtr& task) {
   }
 }
 
-void Runner::hand_to_finishing(TaskPtr task, Outcome outcome) {
+void Runner::hand_to_finishing(const TaskPtr& task, Outcome outcome) {
   task->outcome = std::move(outcome);
+  {
+    const std::lock_guard lock(mutex_);
+    task->computed = true;
+  }
   post_(agent::Computed{task->context->attempt()});
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [&] { return stopping_ || unfinished_ < kUnfinishedAtMost; });
   ++unfinished_;
-  computed_.push_back(std::move(task));
-  changed_.notify_all();
+  if (!stopping_) {
+    computed_.push_back(task);
+    changed_.notify_all();
+    return;
+  }
+  lock.unlock();
+  finish(task);
 }
 
 void Runner::wait_until_finished() {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [&] { return stopping_ || unfinished_ == 0; });
+  changed_.wait_for(lock, kLastPatience, [&] { return stopping_ || unfinished_ == 0; });
+}
+
+// Also of a task that was cancelled: then it tidies up.
+void Runner::finish(const TaskPtr& task) {
+  auto result = guarded<jobs::TaskResult>([&]() -> Result<jobs::TaskResult> {
+    RETURN_IF_ERROR(task->outcome.finish(task->outcome.result));
+    return std::move(task->outcome.result);
+  });
+  end(task, std::move(result));
+  const std::lock_guard lock(mutex_);
+  --unfinished_;
+  changed_.notify_all();
 }
 
 void Runner::finish_loop() {
-  while (const TaskPtr task = next(computed_)) {
-    auto result = guarded<jobs::TaskResult>([&]() -> Result<jobs::TaskResult> {
-      RETURN_IF_ERROR(task->outcome.finish(task->outcome.result));
-      return std::move(task->outcome.result);
-    });
-    end(task, std::move(result));
-    const std::lock_guard lock(mutex_);
-    --unfinished_;
-    changed_.notify_all();
+  for (;;) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return stopping_ || !computed_.empty(); });
+    if (computed_.empty()) break;
+    const TaskPtr task = std::move(computed_.front());
+    computed_.pop_front();
+    lock.unlock();
+    finish(task);
   }
   thread_ends();
 }

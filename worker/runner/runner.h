@@ -59,14 +59,15 @@ class Executor {
 // computing thread looks for work goes before encodes. As it looks after the first part of an encode, too,
 // the decode of the clip before has time to get here.
 //
-// Every attempt that was started ends with exactly one TaskEnd, also when it is cancelled in a queue.
+// Every attempt that was started ends with exactly one TaskEnd, also when it is cancelled in a queue; of
+// those that are there when the runner stops, some without any.
 class Runner final : public agent::TaskRunner {
  public:
   using Post = std::function<void(agent::Event)>;
   // Sees every end before it is posted. Also that of a failed attempt has the stages that were finished.
   using Observer = std::function<void(const jobs::LeaseGrant&, const agent::TaskEnd&)>;
 
-  // `post` and `observe` are called from both threads. When loading fails, or a task leaves the process
+  // `post` and `observe` are called from all threads. When loading fails, or a task leaves the process
   // unusable, Stop is posted. All must outlive the runner.
   Runner(Executor& executor, Post post, Observer observe);
   // Cancels all and waits for the stages to notice, see stop().
@@ -88,6 +89,7 @@ class Runner final : public agent::TaskRunner {
     std::unique_ptr<TaskContext> context;
     std::unique_ptr<Prepared> prepared;
     bool begun = false;
+    bool computed = false;
     Outcome outcome;
   };
   using TaskPtr = std::shared_ptr<Task>;
@@ -98,7 +100,10 @@ class Runner final : public agent::TaskRunner {
   [[nodiscard]] TaskPtr next(std::deque<TaskPtr>& queue);  // null: stopping
   [[nodiscard]] TaskPtr next_to_compute();                 // null: stopping
   void compute(const TaskPtr& task);
-  void hand_to_finishing(TaskPtr task, Outcome outcome);
+  [[nodiscard]] std::deque<TaskPtr>::iterator choose_to_compute();
+  [[nodiscard]] bool may_start(const Task& task) const;
+  void hand_to_finishing(const TaskPtr& task, Outcome outcome);
+  void finish(const TaskPtr& task);
   void wait_until_finished();
   void thread_ends();
   void end(const TaskPtr& task, Result<jobs::TaskResult> result);

@@ -13,7 +13,7 @@
 namespace mimicfleet::runner {
 
 // What the stages of one attempt are told and tell: cancellation, progress, timings, warnings. Used by the
-// thread that prepares the attempt and by the one that runs it.
+// threads that prepare the attempt, compute it and finish it.
 class TaskContext {
  public:
   using OnProgress = std::function<void(const jobs::TaskProgress&)>;

@@ -36,6 +36,7 @@ struct EncodeInputs final : runner::Prepared {
     double source_fps = 0;
   };
   std::optional<Conditions> conditions;
+  std::uint64_t peak_bytes = 0;  // of the GPU's memory, while they were made
 };
 
 // On the preparing thread. Latents that may be reused are looked for here and fetched from who holds them.

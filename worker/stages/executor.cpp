@@ -142,7 +142,9 @@ Status StageExecutor::begin(const jobs::LeaseGrant& lease, runner::Prepared& pre
   if (inputs == nullptr || inputs->made) return {};
   return on_device(lease, [&]() -> Status {
     ASSIGN_OR_RETURN(LoadedModels * models, use_models(lease, context));
-    return begin_encode(*services_, *models, lease, *inputs, context);
+    RETURN_IF_ERROR(begin_encode(*services_, *models, lease, *inputs, context));
+    inputs->peak_bytes = nn::device_memory(services_->device.device).value_or(nn::DeviceMemory{}).peak_bytes;
+    return {};
   });
 }
 
@@ -155,7 +157,10 @@ Result<runner::Outcome> StageExecutor::run(const jobs::LeaseGrant& lease, runner
   });
   if (!status.ok()) return status;
   out_of_memory_ = 0;
-  if (const auto memory = nn::device_memory(services_->device.device)) {
+  if (auto memory = nn::device_memory(services_->device.device)) {
+    if (const auto* inputs = dynamic_cast<EncodeInputs*>(&prepared)) {
+      memory->peak_bytes = std::max(memory->peak_bytes, inputs->peak_bytes);
+    }
     log::info("{} {}: at most {:.2f} GB of the GPU's memory, {:.2f} GB held", to_string(lease.spec.kind),
               log::printable(lease.spec.name), static_cast<double>(memory->peak_bytes) / 1e9,
               static_cast<double>(memory->held_bytes) / 1e9);

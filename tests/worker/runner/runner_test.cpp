@@ -129,6 +129,9 @@ class RunnerTest : public ::testing::Test {
           const std::lock_guard lock(mutex_);
           if (auto* end = std::get_if<agent::TaskEnd>(&event)) ends_.push_back(std::move(*end));
           if (auto* computed = std::get_if<agent::Computed>(&event)) computed_.push_back(computed->attempt);
+          if (auto* progress = std::get_if<jobs::TaskProgress>(&event)) {
+            stages_[progress->task].push_back(progress->stage);
+          }
           ready_ = ready_ || std::holds_alternative<agent::Ready>(event);
           if (std::holds_alternative<agent::Stop>(event)) {
             stopped_ = true;
@@ -168,6 +171,7 @@ class RunnerTest : public ::testing::Test {
   std::condition_variable changed_;
   std::vector<agent::TaskEnd> ends_;
   std::vector<jobs::TaskAttempt> computed_;
+  std::map<jobs::TaskId, std::vector<std::string>> stages_;
   std::map<std::string, StatusCode> observed_;
   bool ready_ = false;
   bool stopped_ = false;
@@ -227,6 +231,48 @@ TEST_F(RunnerTest, ATaskThatIsCancelledWhileItWaitsEndsToo) {
   wait_until([&] { return ends_.size() == 2; });
   EXPECT_EQ(ends_[0].status.code(), StatusCode::kCancelled);
   EXPECT_EQ(ends_[1].status.code(), StatusCode::kCancelled);
+}
+
+TEST_F(RunnerTest, ATaskThatWaitsForAnotherSaysSoBeforeAndAfterItHasBegun) {
+  Runner& runner = start();
+  const auto first = lease("wait");
+  const auto second = lease("second");
+  runner.start(first);
+  runner.start(second);
+  wait_until([&] { return !stages_[second.spec.id].empty(); });
+  EXPECT_THAT(stages_[second.spec.id], ElementsAre("queued")) << "prepared, while the first one runs";
+  runner.cancel({first.spec.id, first.attempt});
+  wait_until([&] { return ends_.size() == 2; });
+  EXPECT_THAT(stages_[second.spec.id], ElementsAre("queued", "queued", "denoise"));
+}
+
+TEST_F(RunnerTest, AnotherAttemptAtATaskWaitsUntilTheFirstOneIsFinished) {
+  Runner& runner = start();
+  auto attempt = lease("finish at length", jobs::TaskKind::kDecodeVideo);
+  runner.start(attempt);
+  executor_.wait_until_noted("finish at length");
+  runner.cancel({attempt.spec.id, attempt.attempt});
+  ++attempt.attempt;
+  runner.start(attempt);
+  runner.start(lease("second"));
+  wait_until([&] { return ends_.size() == 1; });
+  EXPECT_NE(ends_[0].attempt.task, attempt.spec.id);
+  executor_.go_on();
+  wait_until([&] { return ends_.size() == 3; });
+  EXPECT_EQ(ends_[1].attempt.attempt, 1U);
+  EXPECT_EQ(ends_[1].status.code(), StatusCode::kCancelled);
+  EXPECT_TRUE(ends_[2].status.ok()) << ends_[2].status;
+}
+
+TEST_F(RunnerTest, ATaskThatIsComputedWhenTheRunnerStopsIsTidiedUp) {
+  Runner& runner = start();
+  runner.start(lease("finish at length"));
+  runner.start(lease("finish 2"));
+  executor_.wait_until_noted("run finish 2");
+  EXPECT_FALSE(runner.stop(0ms));
+  executor_.go_on();
+  EXPECT_TRUE(runner.stop(10s));
+  EXPECT_THAT(executor_.noted(), ::testing::Contains("finish 2")) << "told that it is cancelled";
 }
 
 TEST_F(RunnerTest, ADecodeThatComesWhileAnEncodeBeginsRunsBeforeIt) {
