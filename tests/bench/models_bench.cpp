@@ -6,15 +6,19 @@
 #include <cstdlib>
 #include <functional>
 #include <iostream>
+#include <map>
+#include <numeric>
 #include <string>
 
 #include <ATen/Parallel.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/randint.h>
-#include <ATen/ops/randn.h>
 #include <benchmark/benchmark.h>
 #include <c10/core/GradMode.h>
 
+#include "common/av/video.h"
+#include "common/files/atomic_file.h"
+#include "common/files/stable_file.h"
 #include "common/model_root/model_root.h"
 #include "tests/bench/trace.h"
 #include "tests/paths.h"
@@ -22,17 +26,20 @@
 #include "worker/models/nn/accelerator.h"
 #include "worker/models/pose/estimator.h"
 #include "worker/models/svd/autoencoder.h"
+#include "worker/models/svd/noise.h"
 #include "worker/models/svd/pipeline.h"
 #include "worker/models/svd/pose_net.h"
 #include "worker/models/svd/unet.h"
 #include "worker/stages/device.h"
+#include "worker/stages/tensor_bytes.h"
 
 namespace mimicfleet {
 namespace {
 
-constexpr std::int64_t kTile = 16;             // frames of a UNet call
-constexpr std::int64_t kChunk = 8;             // frames that the VAE decodes at once
-constexpr std::int64_t kVideo[] = {288, 352};  // height and width of the driving frames
+constexpr std::int64_t kTile = 16;  // frames of a UNet call
+constexpr std::int64_t kChunk = 8;  // frames that the VAE decodes at once
+constexpr double kTimestep = 1.5;
+constexpr double kTimeId = 6;
 
 std::string setting(const char* name, const std::string& otherwise) {
   const char* value = std::getenv(name);
@@ -56,8 +63,11 @@ struct Subject {
   svd::DiffusionModels models =
       svd::load_diffusion_models(files, device.device, stages::model_precision(device)).value();
 
+  // The same numbers in any precision and on any device; others for another number of them.
   [[nodiscard]] at::Tensor noise(at::IntArrayRef shape) const {
-    return at::randn(shape).to(device.device, models.dtype);
+    const auto count = std::accumulate(shape.begin(), shape.end(), std::int64_t{1}, std::multiplies<>());
+    return svd::draw(shape, svd::make_generator(static_cast<std::uint64_t>(count)))
+        .to(device.device, models.dtype);
   }
   [[nodiscard]] at::Tensor latents(std::int64_t frames, std::int64_t channels) const {
     return noise({frames, channels, height / models.vae->scale(), width / models.vae->scale()});
@@ -83,15 +93,34 @@ void repeat(benchmark::State& state, const std::string& name, const std::functio
   }
 }
 
+// Into MIMICFLEET_BENCH_OUTPUTS/<name>.safetensors.
+void keep_output(const std::string& name, std::map<std::string, at::Tensor> tensors,
+                 const std::function<at::Tensor()>& call) {
+  const std::string folder = setting("MIMICFLEET_BENCH_OUTPUTS", "");
+  if (folder.empty()) return;
+  const c10::NoGradGuard no_grad;
+  tensors["output"] = call();
+  for (auto& [key, tensor] : tensors) tensor = tensor.to(at::kCPU, at::kFloat).contiguous();
+  CHECK(write_file_atomically(folder + "/" + name + ".safetensors", stages::tensors_to_bytes(tensors)).ok());
+}
+
 // One call of the UNet on `clips` clips, of which the last has a pose.
 void unet(benchmark::State& state, const std::string& name, std::int64_t clips) {
   svd::UnetInput input;
   input.sample = subject().latents(clips * kTile, 8).unflatten(0, {clips, kTile});
-  input.timestep = 1.5;
+  input.timestep = kTimestep;
   input.context = subject().noise({clips, 1, subject().models.unet->context_channels()});
-  input.time_ids = at::full({clips, 3}, 6.0).to(subject().device.device);
+  input.time_ids = at::full({clips, 3}, kTimeId).to(subject().device.device);
   input.pose_features = subject().latents(kTile, subject().models.unet->base_channels());
-  repeat(state, name, [&] { benchmark::DoNotOptimize((*subject().models.unet)(input)); });
+  const auto call = [&] { return (*subject().models.unet)(input); };
+  repeat(state, name, [&] { benchmark::DoNotOptimize(call()); });
+  keep_output(name,
+              {{"sample", input.sample},
+               {"context", input.context},
+               {"pose_features", input.pose_features},
+               {"time_ids", input.time_ids},
+               {"timestep", at::full({1}, kTimestep)}},
+              call);
 }
 
 void unet_tile(benchmark::State& state) { unet(state, "unet_tile", 1); }
@@ -101,7 +130,9 @@ void unet_guided_tile(benchmark::State& state) { unet(state, "unet_guided_tile",
 
 void vae_decode_chunk(benchmark::State& state) {
   const at::Tensor latents = subject().latents(kChunk, 4);
-  repeat(state, "vae_decode_chunk", [&] { benchmark::DoNotOptimize(subject().models.vae->decode(latents)); });
+  const auto call = [&] { return subject().models.vae->decode(latents); };
+  repeat(state, "vae_decode_chunk", [&] { benchmark::DoNotOptimize(call()); });
+  keep_output("vae_decode_chunk", {{"latents", latents}}, call);
 }
 
 void vae_encode(benchmark::State& state) {
@@ -129,11 +160,42 @@ void dwpose_batch(benchmark::State& state) {
   const int batch =
       device.is_cpu() ? pose::PoseEstimator::kFramesPerBatch : pose::PoseEstimator::kFramesPerGpuBatch;
   const at::Tensor frames =
-      at::randint(256, {batch, kVideo[0], kVideo[1], 3}, at::TensorOptions().dtype(at::kByte));
+      at::randint(256, {batch, subject().height, subject().width, 3}, at::TensorOptions().dtype(at::kByte));
   state.counters["frames"] = batch;
   repeat(state, "dwpose_batch", [&] { benchmark::DoNotOptimize(estimator.estimate(frames).value()); });
 }
 
+// Two steps of a clip of one tile with guidance, as a task samples it.
+void sampling(benchmark::State& state) {
+  svd::ImageConditioning conditioning;
+  conditioning.clip_embedding =
+      subject().noise({1, 1, subject().models.unet->context_channels()}).to(at::kCPU, at::kFloat);
+  conditioning.vae_latent = subject().latents(1, 4).to(at::kCPU, at::kFloat);
+  const at::Tensor poses =
+      at::randint(256, {kTile, 3, subject().height, subject().width}, at::TensorOptions().dtype(at::kByte));
+  svd::SamplingParameters parameters;
+  parameters.scheduler = svd::SchedulerKind::kLcm;
+  parameters.steps = 2;
+  repeat(state, "sampling", [&] {
+    benchmark::DoNotOptimize(
+        svd::sample_latents(subject().models, conditioning, poses, parameters).value().latents);
+  });
+}
+
+// All frames of the video MIMICFLEET_BENCH_CLIP, on the CPU.
+void video_decode(benchmark::State& state) {
+  const std::string path = setting("MIMICFLEET_BENCH_CLIP", source_path("examples/words/hello.mp4"));
+  std::int64_t frames = 0;
+  for (auto _ : state) {
+    const StableFile file = StableFile::open(path).value();
+    auto stream = av::VideoFrames::open(file, {}).value();
+    for (frames = 0; stream.next().value(); ++frames) continue;
+  }
+  state.counters["frames"] = static_cast<double>(frames);
+}
+
+BENCHMARK(video_decode)->Unit(benchmark::kMillisecond)->UseRealTime();
+BENCHMARK(sampling)->Unit(benchmark::kMillisecond)->UseRealTime();
 BENCHMARK(unet_tile)->Unit(benchmark::kMillisecond)->UseRealTime();
 BENCHMARK(unet_guided_tile)->Unit(benchmark::kMillisecond)->UseRealTime();
 BENCHMARK(vae_decode_chunk)->Unit(benchmark::kMillisecond)->UseRealTime();

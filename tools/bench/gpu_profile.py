@@ -20,6 +20,10 @@ def kind_of(name: str) -> str:
     return next((kind for kind, pattern in KINDS if re.search(pattern, name)), "other")
 
 
+def short(name: str) -> str:
+    return re.sub(r"at::native::|\(anonymous namespace\)::|void |std::|<unnamed>::", "", name)[:90]
+
+
 def read_trace(path: pathlib.Path) -> dict:
     """Of one call: milliseconds from its first kernel to its last one's end, those in which no kernel ran, and those of each kind."""
     events = [event for event in json.loads(path.read_text())["traceEvents"] if event.get("cat") in ("kernel", "gpu_memcpy", "gpu_memset")]
@@ -28,7 +32,7 @@ def read_trace(path: pathlib.Path) -> dict:
     kinds: dict = collections.defaultdict(lambda: {"ms": 0.0, "calls": 0})
     names: dict = collections.defaultdict(lambda: {"ms": 0.0, "calls": 0})
     for event in events:
-        for sums, key in ((kinds, kind_of(event["name"])), (names, event["name"][:160])):
+        for sums, key in ((kinds, kind_of(event["name"])), (names, short(event["name"]))):
             sums[key]["ms"] += event["dur"] / 1e3
             sums[key]["calls"] += 1
     busy = end = 0.0
@@ -40,7 +44,7 @@ def read_trace(path: pathlib.Path) -> dict:
     def largest_first(sums: dict) -> dict:
         return dict(sorted(sums.items(), key=lambda item: -item[1]["ms"]))
 
-    return {"ms": span / 1e3, "idle_ms": (span - busy) / 1e3, "kinds": largest_first(kinds), "kernels": dict(list(largest_first(names).items())[:25])}
+    return {"copies_to_host": sum(event["name"].startswith("Memcpy DtoH") for event in events), "ms": span / 1e3, "idle_ms": (span - busy) / 1e3, "kinds": largest_first(kinds), "kernels": dict(list(largest_first(names).items())[:12])}
 
 
 def read_traces(folder: pathlib.Path) -> dict:

@@ -84,7 +84,7 @@ class Cluster:
         output = self.folder / f"out-{self.runs}"
         wall, _ = self.programs.run("bin/coordinator", "submit", *clips, "--server", self.endpoint, "--ref-image", reference, "--output-dir", output, "--disable-feature-cache",
                                     *flags, seconds=seconds)
-        return {"whole": wall, **read_records(output), "memory": self.memory(), "output": str(output)}
+        return {"whole": wall, **read_records(output), "memory": self.memory()}
 
     def log(self, number: int = 0) -> str:
         path = self.folder / f"worker-{number}.log"
@@ -114,16 +114,17 @@ def busy_share():
 def read_records(output: pathlib.Path) -> dict:
     stages: dict = {}
     videos = frames = evaluations = 0
-    workers = set()
+    workers, digests = set(), set()
     for path in sorted(output.glob("*.json")):
         record = json.loads(path.read_text())
         videos += 1
         frames += record["frames"]
         evaluations += record["unet_evaluations"]
+        digests.add(record["video"]["digest"])
         workers |= {record["encode_worker"], record["decode_worker"]}
         for timing in record["stages"]:
             stages[timing["stage"]] = stages.get(timing["stage"], 0.0) + timing["seconds"]
-    return {"videos": videos, "frames": frames, "unet_evaluations": evaluations, "workers": sorted(workers), "stages": stages}
+    return {"videos": videos, "frames": frames, "unet_evaluations": evaluations, "workers": sorted(workers), "digests": sorted(digests), "stages": stages}
 
 
 def read_png(path: pathlib.Path):

@@ -6,13 +6,10 @@ pose stage and its MP4 writer do not count. Prints one JSON line for each video 
 
 DIR is a checkout of UniSignMimicTurbo; docs/benchmarks.md says which packages it needs."""
 import argparse
-import contextlib
 import json
-import os
 import pathlib
 import sys
 import time
-import types
 
 parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
 parser.add_argument("--original", type=pathlib.Path, required=True)
@@ -26,28 +23,17 @@ parser.add_argument("--modes", default="euler25,lcm4", help="SCHEDULER+STEPS of 
 parser.add_argument("--device", default="cuda")
 args = parser.parse_args()
 
-os.environ["HF_HUB_OFFLINE"] = "1"
-sys.path.insert(0, str(args.original))
-# The models need none of the packages whose versions transformers checks when it is imported, such as tokenizers.
-no_checks = types.ModuleType("transformers.dependency_versions_check")
-no_checks.dep_version_check = lambda *_: None
-sys.modules["transformers.dependency_versions_check"] = no_checks
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
+import original_pipeline
+
+original_pipeline.set_up(args.original, args.device, half=args.device != "cpu")
 import PIL.Image
 import numpy
 import torch
 
-if args.device == "cpu":
-    torch.cuda.device = lambda _: contextlib.nullcontext()
-torch.set_default_dtype(torch.float16 if args.device != "cpu" else torch.float32)  # as its script does by default
-import diffusers.utils.import_utils
-
-diffusers.utils.import_utils._peft_available = False  # the pipeline uses no adapters, and a newer peft does not fit these versions
-from mimicmotion.utils.geglu_patch import patch_geglu_inplace
-
-patch_geglu_inplace()
+import diffusers
 from mimicmotion.lcm_scheduler import AnimateLCMSVDStochasticIterativeScheduler
-from mimicmotion.utils.loader import create_pipeline
 
 
 def synchronize() -> None:
@@ -81,9 +67,8 @@ def inputs() -> tuple:
 def run(mode: str) -> dict:
     lcm = mode.startswith("lcm")
     seconds: dict = {}
-    config = types.SimpleNamespace(base_model_path=str(args.models / "svd"), ckpt_path=str(args.models / "MimicMotion_1-1.pth"))
     begin = time.perf_counter()
-    pipeline = timed(seconds, "load", create_pipeline)(config, args.device)
+    pipeline = timed(seconds, "load", original_pipeline.create)(args.models, args.device)
     if args.device == "cpu":
         for part in (pipeline.unet, pipeline.vae, pipeline.image_encoder, pipeline.pose_net):
             part.float()
@@ -99,7 +84,8 @@ def run(mode: str) -> dict:
                       noise_aug_strength=0, num_inference_steps=int(mode.removeprefix("lcm" if lcm else "euler")), generator=torch.Generator(args.device).manual_seed(42),
                       min_guidance_scale=2.0, max_guidance_scale=2.0, decode_chunk_size=8, output_type="pt", device=torch.device(args.device)).frames.cpu()
     seconds["denoise"] = time.perf_counter() - start - sum(seconds[stage] for stage in ("clip", "vae_encode", "vae_decode"))
-    result = {"mode": mode, "whole": time.perf_counter() - begin, "stages": seconds, "frames": frames.shape[1], "finite": bool(torch.isfinite(frames.float()).all())}
+    result = {"mode": mode, "whole": time.perf_counter() - begin, "stages": seconds, "frames": frames.shape[1], "finite": bool(torch.isfinite(frames.float()).all()),
+              "versions": {"diffusers": diffusers.__version__, "torch": torch.__version__}}
     if args.device != "cpu":
         result["peak_gb"] = torch.cuda.max_memory_allocated() / 1e9
     return result
