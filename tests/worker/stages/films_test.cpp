@@ -65,6 +65,14 @@ class FilmTest : public StageExecutorTest {
     const at::Tensor latents = at::full({1, frames, 4, 24, 16}, static_cast<double>(value) / 10, at::kHalf);
     std::ofstream(folder_.path(name), std::ios::binary) << latents_to_bytes(latents, {});
   }
+  // What an encode would tell of such a file.
+  static jobs::TaskResult made_of(std::int32_t frames) {
+    jobs::TaskResult made;
+    made.frames = frames;
+    made.width = 128;
+    made.height = 192;
+    return made;
+  }
 };
 
 TEST_F(FilmTest, IsTheSameToTheByteOutOfTheStoreAndOutOfFiles) {
@@ -176,10 +184,7 @@ TEST_F(FilmTest, AnEncodeThatMayBeReusedTakesWhatTheStoreHas) {
 
 TEST_F(FilmTest, LatentsThatChangedOrAreOfAnotherSizeAreRefused) {
   put_latents("a.safetensors", 4, 1);
-  jobs::TaskResult made;
-  made.frames = 4;
-  made.width = 128;
-  made.height = 192;
+  jobs::TaskResult made = made_of(4);
   jobs::LeaseGrant lease = film("film");
   add_file(lease, folder_.path("a.safetensors"), made);
   made.width = 192;
@@ -193,10 +198,7 @@ TEST_F(FilmTest, LatentsThatChangedOrAreOfAnotherSizeAreRefused) {
 
 TEST_F(FilmTest, AClipThatIsTooShortForItsCrossFadesIsNamed) {
   put_latents("a.safetensors", 4, 1);
-  jobs::TaskResult made;
-  made.frames = 4;
-  made.width = 128;
-  made.height = 192;
+  const jobs::TaskResult made = made_of(4);
   jobs::LeaseGrant lease = film("film");
   for (int i = 0; i < 3; ++i) add_file(lease, folder_.path("a.safetensors"), made);
   lease.spec.parameters.crossfade_frames = 3;
@@ -234,10 +236,7 @@ double peak_mib() {
 
 TEST_F(FilmTest, OfFiftyClipsTakesNoMoreMemoryThanOneOfFive) {
   constexpr int kFrames = 6;  // of a clip: 0.42 MiB of pixels, four times that as they are decoded
-  jobs::TaskResult made;
-  made.frames = kFrames;
-  made.width = 128;
-  made.height = 192;
+  const jobs::TaskResult made = made_of(kFrames);
   std::vector<double> allocated;
   std::vector<double> peaks;
   for (const int clips : {5, 50}) {
