@@ -1,7 +1,6 @@
 #include "worker/stages/device.h"
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <cstdlib>
 #include <fstream>
@@ -19,57 +18,10 @@
 #include "common/log.h"
 #include "common/physical_cores.h"
 #include "worker/models/nn/gpu_kernels.h"
+#include "worker/stages/cuda_driver.h"
 
 namespace mimicfleet::stages {
 namespace {
-
-// The CUDA driver's own interface: asking it first keeps LibTorch from throwing where there is no GPU.
-class CudaDriver {
- public:
-  CudaDriver() : library_(::dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL)) {
-    const auto initialize = function<int(unsigned)>("cuInit");
-    if (initialize == nullptr || initialize(0) != 0) return;
-    const auto get_count = function<int(int*)>("cuDeviceGetCount");
-    if (get_count != nullptr && get_count(&count_) != 0) count_ = 0;
-  }
-
-  [[nodiscard]] int count() const { return count_; }
-  // Why there is no GPU, and what to do about it.
-  [[nodiscard]] std::string why_none() const {
-    if (library_ == nullptr) return "no NVIDIA driver is installed here (libcuda.so.1): install it";
-    const char* visible = std::getenv("CUDA_VISIBLE_DEVICES");
-    if (visible == nullptr) return "the NVIDIA driver finds no GPU: see what nvidia-smi says";
-    return fmt::format("the NVIDIA driver shows no GPU with CUDA_VISIBLE_DEVICES='{}': change it",
-                       log::printable(visible));
-  }
-  [[nodiscard]] std::uint64_t total_bytes(int index) const {
-    const auto get = function<int(int*, int)>("cuDeviceGet");
-    const auto get_total = function<int(std::size_t*, int)>("cuDeviceTotalMem_v2");
-    int device = 0;
-    std::size_t bytes = 0;
-    const bool known = get != nullptr && get_total != nullptr && get(&device, index) == 0;
-    return known && get_total(&bytes, device) == 0 ? bytes : 0;
-  }
-  [[nodiscard]] std::string name(int index) const {
-    std::array<char, 256> text{};
-    const auto get = function<int(int*, int)>("cuDeviceGet");
-    const auto get_name = function<int(char*, int, int)>("cuDeviceGetName");
-    int device = 0;
-    if (get != nullptr && get_name != nullptr && get(&device, index) == 0) {
-      get_name(text.data(), static_cast<int>(text.size()) - 1, device);
-    }
-    return text.data();
-  }
-
- private:
-  template <typename Function>
-  [[nodiscard]] Function* function(const char* symbol) const {
-    return library_ == nullptr ? nullptr : reinterpret_cast<Function*>(::dlsym(library_, symbol));
-  }
-
-  void* library_;  // never closed: the driver keeps threads
-  int count_ = 0;
-};
 
 // "Intel(R) Xeon(R) Processor": kernels are chosen by it, so it is part of what results depend on.
 std::string cpu_model() {

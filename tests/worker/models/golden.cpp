@@ -17,6 +17,7 @@
 #include "common/json/json.h"
 #include "tests/parity/figures.h"
 #include "tests/paths.h"
+#include "tests/test_device.h"
 #include "worker/models/nn/load.h"
 #include "worker/models/weights/safetensors.h"
 #include "worker/stages/device.h"
@@ -110,12 +111,11 @@ const model_root::ModelFiles& golden_model_files() {
 
 at::Device test_device() {
   static const at::Device kDevice = [] {
-    const char* wanted = std::getenv("MIMICFLEET_TEST_DEVICE");
     // One thread: as the original had it; and tests run side by side.
-    auto device = stages::open_device(wanted == nullptr ? "cpu" : wanted, jobs::Precision::kFp32, 1);
+    auto device = stages::open_device(test_device_name(), jobs::Precision::kFp32, 1);
     if (device.ok()) return device->device;
     std::cerr << device.status() << "\n";
-    std::_Exit(kNoSuchDevice);
+    std::_Exit(EXIT_FAILURE);
   }();
   return kDevice;
 }

@@ -65,11 +65,10 @@ void expect_golden_frames(const Golden& golden, const std::string& tensor, const
 // What conditions both passes of classifier-free guidance, of which the unconditional one has zeros.
 [[nodiscard]] at::Tensor after_zeros(const at::Tensor& conditional);
 
-// Where the tests of the models compute: MIMICFLEET_TEST_DEVICE (cuda:0), else the CPU. Ends the test binary
-// with kNoSuchDevice if it cannot be opened.
+// Where the tests of the models compute, see test_device_name(). Ends the test binary with its message if it
+// cannot be opened.
 [[nodiscard]] at::Device test_device();
 [[nodiscard]] at::Tensor on_test_device(const at::Tensor& tensor);
-inline constexpr int kNoSuchDevice = 77;
 
 // The golden pack's models, loaded once a test binary, in float32 on test_device().
 [[nodiscard]] const svd::DiffusionModels& golden_models();

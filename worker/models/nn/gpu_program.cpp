@@ -1,35 +1,12 @@
 #include "worker/models/nn/gpu_program.h"
 
 #include <c10/util/Exception.h>
-#include <dlfcn.h>
 #include <fmt/format.h>
+
+#include "worker/models/nn/shared_library.h"
 
 namespace mimicfleet::nn {
 namespace {
-
-// LibTorch's own stub is linked to the compiler of its version and knows where it lies.
-void* open_compiler() {
-  if (void* compiler = ::dlopen("libnvrtc.so.13", RTLD_NOW | RTLD_LOCAL)) return compiler;
-  return ::dlopen("libcaffe2_nvrtc.so", RTLD_NOW | RTLD_LOCAL);
-}
-
-// The functions of a library; the first that is not there is remembered.
-class Library {
- public:
-  explicit Library(void* handle) : handle_(handle) {}
-
-  template <typename Function>
-  Function* function(const char* name) {
-    void* found = handle_ == nullptr ? nullptr : ::dlsym(handle_, name);
-    if (found == nullptr && missing_.empty()) missing_ = name;
-    return reinterpret_cast<Function*>(found);
-  }
-  [[nodiscard]] const std::string& missing() const { return missing_; }
-
- private:
-  void* handle_;
-  std::string missing_;
-};
 
 Status failed(const std::string& what) { return {StatusCode::kUnsupported, "GPU kernels: " + what}; }
 
@@ -38,7 +15,8 @@ using Program = void*;
 // The machine code of `source` for one kind of GPU.
 Result<std::string> machine_code(const std::string& source, std::vector<std::string> options,
                                  const std::string& architecture) {
-  Library compiler(open_compiler());
+  // LibTorch's own stub is linked to the compiler of its version and knows where it lies.
+  SharedLibrary compiler{"libnvrtc.so.13", "libcaffe2_nvrtc.so"};
   const auto create =
       compiler.function<int(Program*, const char*, const char*, int, const char* const*, const char* const*)>(
           "nvrtcCreateProgram");
@@ -77,7 +55,7 @@ Result<GpuProgram> GpuProgram::compile(const std::string& source, const std::vec
                                        const std::vector<std::string>& kernels) {
   constexpr int kMajor = 75;  // CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR
   constexpr int kMinor = 76;
-  Library driver(::dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL));
+  SharedLibrary driver{"libcuda.so.1"};
   const auto current = driver.function<int(int*)>("cuCtxGetDevice");
   const auto attribute = driver.function<int(int*, int, int)>("cuDeviceGetAttribute");
   const auto load = driver.function<int(void**, const void*)>("cuModuleLoadData");

@@ -1,0 +1,20 @@
+#include "tests/test_device.h"
+
+#include <cstdlib>
+#include <iostream>
+
+#include "worker/stages/cuda_driver.h"
+
+namespace mimicfleet {
+
+std::string test_device_name() {
+  const char* wanted = std::getenv("MIMICFLEET_TEST_DEVICE");
+  const std::string name = wanted == nullptr ? "cpu" : wanted;
+  if (!name.starts_with("cuda")) return name;
+  const stages::CudaDriver driver;
+  if (driver.count() > 0) return name;
+  std::cerr << driver.why_none() << "\n";
+  std::_Exit(kNoGpu);
+}
+
+}  // namespace mimicfleet
