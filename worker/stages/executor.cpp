@@ -126,14 +126,20 @@ Result<std::unique_ptr<runner::Prepared>> StageExecutor::prepare(const jobs::Lea
 Status StageExecutor::on_device(const jobs::LeaseGrant& lease, const std::function<Status()>& work) {
   const at::Device device = services_->device.device;
   if (device.is_cpu()) return work();
-  const auto before = nn::device_memory(device).value_or(nn::DeviceMemory{});
+  services_->begin_part();
   nn::reset_peak_memory(device);
   const Status status = nn::guarded(to_string(lease.spec.kind), [&] {
     if (plant_fault()) fail_on_device(device);
     return work();
   });
-  if (status.ok() || status.code() == StatusCode::kCancelled) return status;
-  return after_failure(status, before.failures);
+  const std::int64_t shortages = services_->memory_shortages();
+  const bool works = status.ok() || status.code() == StatusCode::kCancelled || nn::still_works(device);
+  const Verdict verdict = failures_.judge({status, services_->device.name, works, shortages});
+  if (verdict.frees_what_is_kept) {
+    services_->models.unload();
+    nn::release_unused_memory(device);
+  }
+  return verdict.status;
 }
 
 Status StageExecutor::begin(const jobs::LeaseGrant& lease, runner::Prepared& prepared,
@@ -156,7 +162,7 @@ Result<runner::Outcome> StageExecutor::run(const jobs::LeaseGrant& lease, runner
     return {};
   });
   if (!status.ok()) return status;
-  out_of_memory_ = 0;
+  failures_.task_is_done();
   if (auto memory = nn::device_memory(services_->device.device)) {
     if (const auto* inputs = dynamic_cast<EncodeInputs*>(&prepared)) {
       memory->peak_bytes = std::max(memory->peak_bytes, inputs->peak_bytes);
@@ -179,28 +185,6 @@ Result<runner::Outcome> StageExecutor::compute(const jobs::LeaseGrant& lease, ru
   if (!inputs.made) RETURN_IF_ERROR(adapt_unet(*services_, *models, inputs.adaptation, context));
   ASSIGN_OR_RETURN(auto result, run_encode(*services_, *models, lease, inputs, context));
   return runner::Outcome{std::move(result), nullptr};
-}
-
-// Too little memory: what was kept for later tasks is given up, so that the next attempt starts with all of
-// it; if that was of no use either, the one after it gets a new process. A device that no longer answers
-// answers only to a new process.
-Status StageExecutor::after_failure(const Status& failure, std::int64_t memory_failures_before) {
-  const auto& device = services_->device;
-  if (!nn::still_works(device.device)) {
-    end_of_process_ = {StatusCode::kUnavailable, fmt::format("{} does nothing any more for this process: {}",
-                                                             device.name, failure.message())};
-    return end_of_process_;
-  }
-  const auto memory = nn::device_memory(device.device);
-  if (!memory || memory->failures == memory_failures_before) return failure;
-  services_->models.unload();
-  nn::release_unused_memory(device.device);
-  Status status(StatusCode::kResourceExhausted,
-                fmt::format("{}; give {} to this worker alone, or use a smaller --resolution, "
-                            "--num-frames or --decode-chunk-size, or --precision fp16",
-                            failure.message(), device.name));
-  if (++out_of_memory_ >= 2) end_of_process_ = status;
-  return status;
 }
 
 Result<LoadedModels*> StageExecutor::use_models(const jobs::LeaseGrant& lease, runner::TaskContext& context) {

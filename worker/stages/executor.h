@@ -9,6 +9,7 @@
 #include "worker/artefacts/server.h"
 #include "worker/cache/private_folder.h"
 #include "worker/runner/runner.h"
+#include "worker/stages/device_failures.h"
 #include "worker/stages/services.h"
 
 namespace mimicfleet::stages {
@@ -47,14 +48,13 @@ class StageExecutor final : public runner::Executor {
                              runner::TaskContext& context) override;
   [[nodiscard]] Result<runner::Outcome> run(const jobs::LeaseGrant& lease, runner::Prepared& prepared,
                                             runner::TaskContext& context) override;
-  [[nodiscard]] Status end_of_process() const override { return end_of_process_; }
+  [[nodiscard]] Status end_of_process() const override { return failures_.end_of_process(); }
 
  private:
   [[nodiscard]] Result<runner::Outcome> compute(const jobs::LeaseGrant& lease, runner::Prepared& prepared,
                                                 runner::TaskContext& context);
   [[nodiscard]] Status on_device(const jobs::LeaseGrant& lease, const std::function<Status()>& work);
   [[nodiscard]] Result<LoadedModels*> use_models(const jobs::LeaseGrant& lease, runner::TaskContext& context);
-  [[nodiscard]] Status after_failure(const Status& failure, std::int64_t memory_failures_before);
   [[nodiscard]] Status open_artefacts();
   void open_feature_cache(const jobs::NumericsClass& numerics);
 
@@ -68,8 +68,7 @@ class StageExecutor final : public runner::Executor {
   std::unique_ptr<cache::FeatureCache> feature_cache_;
   std::unique_ptr<Services> services_;
   double load_seconds_ = 0;  // of the first model set, for the first task
-  int out_of_memory_ = 0;    // tasks in a row that a GPU's memory did not suffice for
-  Status end_of_process_;
+  DeviceFailures failures_;
 };
 
 }  // namespace mimicfleet::stages

@@ -1,0 +1,119 @@
+#include "worker/stages/device_failures.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace mimicfleet::stages {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+const Status kNoMemory(StatusCode::kResourceExhausted, "encode_latents: out of device memory: 2 GB");
+const Status kBadVideo(StatusCode::kBadInput, "a.mp4: nobody to be seen");
+const Status kCancelled(StatusCode::kCancelled, "cancelled");
+
+class DeviceFailuresTest : public ::testing::Test {
+ protected:
+  Verdict well() { return failures_.judge({{}, "cuda:0"}); }
+  Verdict fails(const Status& status) { return failures_.judge({status, "cuda:0"}); }
+  Verdict falls_short(const Status& status = kNoMemory, std::int64_t shortages = 1) {
+    return failures_.judge({.status = status, .device = "cuda:0", .shortages = shortages});
+  }
+  Verdict breaks(const Status& status) {
+    return failures_.judge({.status = status, .device = "cuda:0", .device_works = false});
+  }
+  [[nodiscard]] bool goes_on() const { return failures_.end_of_process().ok(); }
+
+  DeviceFailures failures_;
+};
+
+TEST_F(DeviceFailuresTest, WhatConcernsTheTaskAloneIsLeftAsItIs) {
+  for (const Status& status : {Status(), kBadVideo, kCancelled}) {
+    const Verdict verdict = fails(status);
+    EXPECT_EQ(verdict.status, status);
+    EXPECT_FALSE(verdict.frees_what_is_kept);
+  }
+  EXPECT_TRUE(goes_on());
+}
+
+TEST_F(DeviceFailuresTest, TooLittleMemoryFreesWhatIsKeptAndSaysWhatToChange) {
+  const Verdict verdict = falls_short();
+  EXPECT_TRUE(verdict.frees_what_is_kept);
+  EXPECT_TRUE(goes_on());
+  EXPECT_EQ(verdict.status.code(), StatusCode::kResourceExhausted);
+  EXPECT_TRUE(verdict.status.retryable());
+  EXPECT_THAT(verdict.status.message(),
+              AllOf(StartsWith(kNoMemory.message()), HasSubstr("give cuda:0 to this worker alone"),
+                    HasSubstr("use a smaller --resolution")));
+}
+
+TEST_F(DeviceFailuresTest, AFailureThatDoesNotTellOfTooLittleMemoryIsTakenForItAndEndsTheProcess) {
+  const Status hidden(StatusCode::kInternal, "encode_latents: no kernel is left");
+  const Verdict verdict = falls_short(hidden);
+  EXPECT_TRUE(verdict.frees_what_is_kept);
+  EXPECT_EQ(verdict.status.code(), StatusCode::kResourceExhausted);
+  EXPECT_THAT(verdict.status.message(), StartsWith(hidden.message()));
+  EXPECT_EQ(failures_.end_of_process(), verdict.status);
+}
+
+TEST_F(DeviceFailuresTest, TheSecondTimeInARowEndsTheProcess) {
+  static_cast<void>(falls_short());
+  const Verdict second = falls_short();
+  EXPECT_TRUE(second.frees_what_is_kept);
+  EXPECT_EQ(failures_.end_of_process(), second.status);
+}
+
+TEST_F(DeviceFailuresTest, ATaskThatIsDoneInBetweenForgivesTheFirstTimeAndAPartOfOneDoesNot) {
+  static_cast<void>(falls_short());
+  failures_.task_is_done();
+  static_cast<void>(falls_short());
+  EXPECT_TRUE(goes_on());
+  EXPECT_TRUE(well().status.ok());
+  EXPECT_EQ(fails(kBadVideo).status, kBadVideo);
+  static_cast<void>(falls_short());
+  EXPECT_FALSE(goes_on());
+}
+
+// cuDNN's frontend remembers the kernels that it took then, so the same process would not fall short again.
+TEST_F(DeviceFailuresTest, ASuccessInSpiteOfTooLittleMemoryIsAFailureBecauseItsBytesMayDiffer) {
+  for (const Status& status : {Status(), computed_otherwise()}) {
+    failures_ = {};
+    const Verdict verdict = falls_short(status);
+    EXPECT_TRUE(verdict.frees_what_is_kept);
+    EXPECT_EQ(verdict.status.code(), StatusCode::kResourceExhausted);
+    EXPECT_TRUE(verdict.status.retryable());
+    EXPECT_THAT(verdict.status.message(),
+                AllOf(StartsWith(computed_otherwise().message()), HasSubstr("may differ in its bytes"),
+                      HasSubstr("give cuda:0 to this worker alone")));
+    EXPECT_EQ(failures_.end_of_process(), verdict.status);
+  }
+}
+
+TEST_F(DeviceFailuresTest, AFailureAfterOneThatWasNotToldEndsTheProcessAtOnce) {
+  const Verdict verdict = falls_short(kNoMemory, 2);
+  EXPECT_THAT(verdict.status.message(), StartsWith(kNoMemory.message()));
+  EXPECT_EQ(failures_.end_of_process(), verdict.status);
+}
+
+TEST_F(DeviceFailuresTest, ACancelledTaskStaysOneAndEndsTheProcessIfItWentOnWithTooLittleMemory) {
+  const Verdict verdict = falls_short(kCancelled);
+  EXPECT_EQ(verdict.status, kCancelled);
+  EXPECT_TRUE(verdict.frees_what_is_kept);
+  EXPECT_EQ(failures_.end_of_process().code(), StatusCode::kResourceExhausted);
+  EXPECT_THAT(failures_.end_of_process().message(), StartsWith(computed_otherwise().message()));
+}
+
+TEST_F(DeviceFailuresTest, ADeviceThatWorksNoMoreEndsTheProcessAtOnce) {
+  const Verdict verdict = breaks(kBadVideo);
+  EXPECT_FALSE(verdict.frees_what_is_kept) << "nothing can be freed there";
+  EXPECT_EQ(failures_.end_of_process(), verdict.status);
+  EXPECT_EQ(verdict.status.code(), StatusCode::kUnavailable);
+  EXPECT_TRUE(verdict.status.retryable());
+  EXPECT_THAT(verdict.status.message(), AllOf(StartsWith("cuda:0 does nothing any more for this process: "),
+                                              HasSubstr(kBadVideo.message())));
+}
+
+}  // namespace
+}  // namespace mimicfleet::stages

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "common/status.h"
+
+namespace mimicfleet::stages {
+
+// How a part of a task on a GPU ended.
+struct PartEnd {
+  Status status;
+  std::string device;          // "cuda:0"
+  bool device_works = true;    // it still computes
+  std::int64_t shortages = 0;  // how often its memory fell short meanwhile, told by `status` or not
+};
+
+// What is to be done then.
+struct Verdict {
+  Status status;  // of the part
+  bool frees_what_is_kept = false;
+};
+
+// Ends that concern more than the task. Too little memory: what is kept for later tasks is freed, so that the
+// next attempt starts with all of it; if that was of no use either, the one after it gets a new process. At
+// once if LibTorch went on in spite of it, see computed_otherwise(). A device that no longer computes does so
+// only for a new process.
+class DeviceFailures {
+ public:
+  // May set end_of_process().
+  [[nodiscard]] Verdict judge(const PartEnd& end);
+  // All parts of a task went well: memory suffices again.
+  void task_is_done() { short_in_a_row_ = 0; }
+  // Why this process can do no other task; ok as long as it can.
+  [[nodiscard]] const Status& end_of_process() const { return end_of_process_; }
+
+ private:
+  int short_in_a_row_ = 0;  // tasks that the memory did not suffice for
+  Status end_of_process_;
+};
+
+// kInternal: of what was computed although memory fell short. cuDNN's frontend in LibTorch catches the
+// failure and takes the next kernel, now and whenever this process does the same again; its bytes may be
+// others than those of the numerics class.
+[[nodiscard]] Status computed_otherwise();
+
+}  // namespace mimicfleet::stages
