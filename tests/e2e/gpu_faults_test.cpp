@@ -1,0 +1,79 @@
+// What goes wrong on a GPU, with real programs: see worker/stages/device_failures.h.
+#include <algorithm>
+#include <fstream>
+#include <string_view>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/e2e/fleet_test_base.h"
+#include "tests/test_device.h"
+
+namespace mimicfleet::e2e {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::AllOf;
+using ::testing::AnyOf;
+using ::testing::HasSubstr;
+
+// Where there is a GPU (MIMICFLEET_TEST_DEVICE).
+class FaultsNeedsAGpu : public FleetTest {
+ protected:
+  void SetUp() override {
+    device_ = test_device_name();
+    if (device_ == "cpu") GTEST_SKIP();
+  }
+  // An embedded run with the golden pack's models, in the precision that GPUs take by themselves.
+  Outcome run(const Words& more = {}) {
+    Words words = {"submit", pack() / "videos/a.mp4", "--config", pack() / "config.yaml"};
+    words.insert(words.end(), {"--ref-image", pack() / "ref.png", "--steps", "2", "--server", "embedded"});
+    words.insert(words.end(), {"--device", device_, "--feature-cache-dir", "", "--output-dir", output_});
+    words.insert(words.end(), more.begin(), more.end());
+    return coordinator(words);
+  }
+  [[nodiscard]] std::string worker_log() const { return bytes(output_ / "_run/logs/worker-0.log"); }
+  static std::size_t count(std::string_view text, std::string_view words) {
+    std::size_t found = 0;
+    for (auto at = text.find(words); at != text.npos; at = text.find(words, at + words.size())) ++found;
+    return found;
+  }
+  [[nodiscard]] std::size_t videos() const {
+    return static_cast<std::size_t>(
+        std::count_if(fs::directory_iterator(output_), fs::directory_iterator(),
+                      [](const auto& entry) { return entry.path().extension() == ".mp4"; }));
+  }
+
+  std::string device_;
+  const fs::path output_ = scratch_ / "out";
+};
+
+TEST_F(FaultsNeedsAGpu, TooLittleMemoryEndsWithTheRemedyAfterFreedModelsAndAFreshProcess) {
+  surroundings_.environment.emplace_back("MIMICFLEET_GPU_MEMORY_LIMIT=1G");
+  const Outcome outcome = run({"--resolution", "576x1024"});
+  const std::string log = worker_log();
+  EXPECT_EQ(outcome.exit_code, 1) << outcome.err << log;
+  EXPECT_THAT(outcome.out + outcome.err, AllOf(HasSubstr("give " + device_ + " to this worker alone"),
+                                               HasSubstr("use a smaller --resolution")));
+  EXPECT_EQ(count(log, "models models loaded"), 3U) << "for each attempt: " << log;
+  // Two attempts by the first process, but one if cuDNN had taken other kernels before memory ran out.
+  EXPECT_THAT(count(log, "working for"), AnyOf(2U, 3U)) << log;
+  EXPECT_EQ(videos(), 0U);
+}
+
+TEST_F(FaultsNeedsAGpu, AnAssertionInAKernelCostsAProcessAndAnAttemptAndNoVideo) {
+  const fs::path plant = scratch_ / "plant";
+  std::ofstream(plant).flush();
+  surroundings_.environment.push_back("MIMICFLEET_PLANT_GPU_FAULT=" + plant.string());
+  const Outcome outcome = run();
+  const std::string log = worker_log();
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err << log;
+  EXPECT_FALSE(fs::exists(plant));
+  EXPECT_THAT(log, HasSubstr(device_ + " does nothing any more for this process"));
+  EXPECT_EQ(count(log, "working for"), 2U) << log;
+  EXPECT_EQ(Json::parse(bytes(output_ / "a.json"))["encode_attempt"], 2);
+  EXPECT_EQ(videos(), 1U);
+}
+
+}  // namespace
+}  // namespace mimicfleet::e2e
