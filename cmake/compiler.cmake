@@ -14,7 +14,7 @@ if(MOLD)
   target_link_options(mimicfleet_options INTERFACE -fuse-ld=mold)
 endif()
 if(MIMICFLEET_SANITIZE)
-  # The sanitizers' extra code makes g++ suspect uninitialised values where there are none.
+  # The sanitizers' extra code makes g++ suspect uninitialised values and wrong deletes where there are none.
   add_compile_options($<$<CXX_COMPILER_ID:GNU>:-Wno-error=maybe-uninitialized>)
   add_compile_options(-fsanitize=${MIMICFLEET_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${MIMICFLEET_SANITIZE})

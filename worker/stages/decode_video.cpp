@@ -114,7 +114,6 @@ Result<DecodedVideo> Decoding::decode() {
     return decoded.prefixed(is_film() ? spec.name : lease_.inputs.at(0).driving.path);
   }
   RETURN_IF_ERROR(decoded);
-  RETURN_IF_ERROR(services_.check_memory());
   context_.add_time("vae_decode", to_seconds(SteadyClock().now() - begin) - mux_seconds_, false);
   context_.add_time(std::string(jobs::kMux), mux_seconds_, false);
   if (spec.output.save_latents && !is_film()) RETURN_IF_ERROR(save_latents());

@@ -19,12 +19,14 @@ struct PartEnd {
 struct Verdict {
   Status status;  // of the part
   bool frees_what_is_kept = false;
+  std::string warning;  // for whoever reads the results; mostly empty
 };
 
 // Ends that concern more than the task. Too little memory: what is kept for later tasks is freed, so that the
-// next attempt starts with all of it; if that was of no use either, the one after it gets a new process. At
-// once if LibTorch went on in spite of it, see computed_otherwise(). A device that no longer computes does so
-// only for a new process.
+// next attempt starts with all of it; if that was of no use either, the one after it gets a new process.
+// Where LibTorch went on in spite of it, a warning tells of it: cuDNN's frontend takes the next kernel then,
+// now and whenever this process does the same again, and its bytes may be others than those of the numerics
+// class. A device that no longer computes does so only for a new process.
 class DeviceFailures {
  public:
   // May set end_of_process().
@@ -38,10 +40,5 @@ class DeviceFailures {
   int short_in_a_row_ = 0;  // tasks that the memory did not suffice for
   Status end_of_process_;
 };
-
-// kInternal: of what was computed although memory fell short. cuDNN's frontend in LibTorch catches the
-// failure and takes the next kernel, now and whenever this process does the same again; its bytes may be
-// others than those of the numerics class.
-[[nodiscard]] Status computed_otherwise();
 
 }  // namespace mimicfleet::stages

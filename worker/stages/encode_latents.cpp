@@ -107,7 +107,6 @@ Result<std::vector<pose::FramePose>> Encoding::estimate(const at::Tensor& frames
   context_.count_call("detector");
   auto poses = models_.pose->estimate(frames);
   if (!poses.ok()) return poses.status().prefixed(path);
-  RETURN_IF_ERROR(services_.check_memory());
   return poses;
 }
 
@@ -180,7 +179,6 @@ Result<at::Tensor> Encoding::feature(const char* stage, FeatureKind kind, const 
   ASSIGN_OR_RETURN(auto made, features_.get_or_make(kind, key, {"value"}, [&]() -> Result<NamedTensors> {
     context_.count_call(stage);
     ASSIGN_OR_RETURN(at::Tensor value, make());
-    RETURN_IF_ERROR(services_.check_memory());
     return NamedTensors{{"value", std::move(value)}};
   }));
   timer.finish(made.warm, made.saved_seconds);
@@ -210,7 +208,6 @@ Result<svd::SampledLatents> Encoding::sample() {
                                        }
                                        return !context_.cancelled();
                                      }));
-  RETURN_IF_ERROR(services_.check_memory());
   context_.add_time("pose_net", sampled.pose_net_seconds, false);
   context_.add_time("denoise", sampled.denoise_seconds, false);
   services_.metrics.unet_evaluations(sampled.unet_evaluations);

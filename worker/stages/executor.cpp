@@ -123,18 +123,23 @@ Result<std::unique_ptr<runner::Prepared>> StageExecutor::prepare(const jobs::Lea
 }
 
 // On a GPU a part of a task may end in ways that concern more than the task.
-Status StageExecutor::on_device(const jobs::LeaseGrant& lease, const std::function<Status()>& work) {
+Status StageExecutor::on_device(const jobs::LeaseGrant& lease, runner::TaskContext& context,
+                                const std::function<Status()>& work) {
   const at::Device device = services_->device.device;
   if (device.is_cpu()) return work();
-  services_->begin_part();
+  const auto shortages_ever = [device] {
+    return nn::device_memory(device).value_or(nn::DeviceMemory{}).failures;
+  };
+  const std::int64_t before = shortages_ever();
   nn::reset_peak_memory(device);
   const Status status = nn::guarded(to_string(lease.spec.kind), [&] {
     if (plant_fault()) fail_on_device(device);
     return work();
   });
-  const std::int64_t shortages = services_->memory_shortages();
   const bool works = status.ok() || status.code() == StatusCode::kCancelled || nn::still_works(device);
-  const Verdict verdict = failures_.judge({status, services_->device.name, works, shortages});
+  const Verdict verdict =
+      failures_.judge({status, services_->device.name, works, works ? shortages_ever() - before : 0});
+  if (!verdict.warning.empty()) context.warn(verdict.warning);
   if (verdict.frees_what_is_kept) {
     services_->models.unload();
     nn::release_unused_memory(device);
@@ -146,7 +151,7 @@ Status StageExecutor::begin(const jobs::LeaseGrant& lease, runner::Prepared& pre
                             runner::TaskContext& context) {
   auto* inputs = dynamic_cast<EncodeInputs*>(&prepared);
   if (inputs == nullptr || inputs->made) return {};
-  return on_device(lease, [&]() -> Status {
+  return on_device(lease, context, [&]() -> Status {
     ASSIGN_OR_RETURN(LoadedModels * models, use_models(lease, context));
     RETURN_IF_ERROR(begin_encode(*services_, *models, lease, *inputs, context));
     inputs->peak_bytes = nn::device_memory(services_->device.device).value_or(nn::DeviceMemory{}).peak_bytes;
@@ -157,7 +162,7 @@ Status StageExecutor::begin(const jobs::LeaseGrant& lease, runner::Prepared& pre
 Result<runner::Outcome> StageExecutor::run(const jobs::LeaseGrant& lease, runner::Prepared& prepared,
                                            runner::TaskContext& context) {
   runner::Outcome outcome;
-  const Status status = on_device(lease, [&]() -> Status {
+  const Status status = on_device(lease, context, [&]() -> Status {
     ASSIGN_OR_RETURN(outcome, compute(lease, prepared, context));
     return {};
   });

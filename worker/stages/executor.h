@@ -53,7 +53,8 @@ class StageExecutor final : public runner::Executor {
  private:
   [[nodiscard]] Result<runner::Outcome> compute(const jobs::LeaseGrant& lease, runner::Prepared& prepared,
                                                 runner::TaskContext& context);
-  [[nodiscard]] Status on_device(const jobs::LeaseGrant& lease, const std::function<Status()>& work);
+  [[nodiscard]] Status on_device(const jobs::LeaseGrant& lease, runner::TaskContext& context,
+                                 const std::function<Status()>& work);
   [[nodiscard]] Result<LoadedModels*> use_models(const jobs::LeaseGrant& lease, runner::TaskContext& context);
   [[nodiscard]] Status open_artefacts();
   void open_feature_cache(const jobs::NumericsClass& numerics);

@@ -268,7 +268,7 @@ TEST_F(RunnerTest, ATaskThatIsComputedWhenTheRunnerStopsIsTidiedUp) {
   Runner& runner = start();
   runner.start(lease("finish at length"));
   runner.start(lease("finish 2"));
-  executor_.wait_until_noted("run finish 2");
+  wait_until([&] { return computed_.size() == 2; });
   EXPECT_FALSE(runner.stop(0ms));
   executor_.go_on();
   EXPECT_TRUE(runner.stop(10s));
