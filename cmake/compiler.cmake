@@ -15,7 +15,8 @@ if(MOLD)
 endif()
 if(MIMICFLEET_SANITIZE)
   # The sanitizers' extra code makes g++ suspect uninitialised values and wrong deletes where there are none.
-  add_compile_options($<$<CXX_COMPILER_ID:GNU>:-Wno-error=maybe-uninitialized>)
+  add_compile_options($<$<CXX_COMPILER_ID:GNU>:-Wno-error=maybe-uninitialized>
+                      $<$<CXX_COMPILER_ID:GNU>:-Wno-error=free-nonheap-object>)
   add_compile_options(-fsanitize=${MIMICFLEET_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${MIMICFLEET_SANITIZE})
 endif()
