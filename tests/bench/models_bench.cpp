@@ -9,6 +9,7 @@
 #include <map>
 #include <numeric>
 #include <string>
+#include <vector>
 
 #include <ATen/Parallel.h>
 #include <ATen/ops/full.h>
@@ -24,6 +25,7 @@
 #include "tests/paths.h"
 #include "worker/models/clip/vision_model.h"
 #include "worker/models/nn/accelerator.h"
+#include "worker/models/pose/draw.h"
 #include "worker/models/pose/estimator.h"
 #include "worker/models/svd/autoencoder.h"
 #include "worker/models/svd/noise.h"
@@ -182,6 +184,31 @@ void sampling(benchmark::State& state) {
   });
 }
 
+// Somebody in each of 16 frames, on the CPU: the time that is neither the GPU's nor the video's.
+void draw_poses(benchmark::State& state) {
+  pose::DrawablePose pose;
+  pose.bodies.resize(1);
+  pose.hands.resize(2);
+  pose.faces.resize(1);
+  for (std::size_t i = 0; i < pose::kBodyJoints; ++i)
+    pose.bodies[0][i] = {0.3 + 0.02 * static_cast<double>(i), 0.2 + 0.03 * static_cast<double>(i)};
+  for (std::size_t i = 0; i < pose::kHandPoints; ++i)
+    pose.hands[0][i] = pose.hands[1][i] = {0.6 + 0.01 * static_cast<double>(i), 0.5};
+  for (std::size_t i = 0; i < pose::kFacePoints; ++i)
+    pose.faces[0][i] = {0.4 + 0.002 * static_cast<double>(i), 0.3};
+  pose.body_scores.emplace_back().fill(1);
+  pose.hand_scores.assign(2, {});
+  for (auto& scores : pose.hand_scores) scores.fill(1);
+  pose.face_scores.emplace_back().fill(1);
+  const std::vector<pose::DrawablePose> poses(kTile, pose);
+  state.counters["frames"] = kTile;
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(pose::draw_poses(poses, static_cast<int>(subject().height),
+                                              static_cast<int>(subject().width), pose::kCanvasShortSide)
+                                 .value());
+  }
+}
+
 // All frames of the video MIMICFLEET_BENCH_CLIP, on the CPU.
 void video_decode(benchmark::State& state) {
   const std::string path = setting("MIMICFLEET_BENCH_CLIP", source_path("examples/words/hello.mp4"));
@@ -194,6 +221,7 @@ void video_decode(benchmark::State& state) {
   state.counters["frames"] = static_cast<double>(frames);
 }
 
+BENCHMARK(draw_poses)->Unit(benchmark::kMillisecond)->UseRealTime();
 BENCHMARK(video_decode)->Unit(benchmark::kMillisecond)->UseRealTime();
 BENCHMARK(sampling)->Unit(benchmark::kMillisecond)->UseRealTime();
 BENCHMARK(unet_tile)->Unit(benchmark::kMillisecond)->UseRealTime();

@@ -6,7 +6,7 @@ from table import outside_models
 
 TARGETS_MS = {"unet_guided_tile": ("UNet, both passes of a tile of 16 frames", 360), "unet_tile": ("UNet, one pass of a tile of 16 frames", None),
               "vae_decode_chunk": ("VAE decode, a chunk of 8 frames", 250), "vae_encode": ("VAE encode, one image (float32)", None), "clip_embedding": ("CLIP", None),
-              "pose_net_tile": ("PoseNet, 16 frames", None), "dwpose_batch": ("DWPose, a frame, 16 at a time (TensorFloat-32)", 4), "video_decode": ("decoding a frame of the driving video, on the CPU", None)}
+              "pose_net_tile": ("PoseNet, 16 frames", None), "dwpose_batch": ("DWPose, a frame, 16 at a time (TensorFloat-32)", 4), "video_decode": ("on the CPU: decoding a frame of the driving video", None), "draw_poses": ("on the CPU: drawing a frame's poses", None)}
 MODE_NAMES = {"euler25": "25 steps Euler, guidance", "lcm4_guided": "4 steps LCM, guidance", "lcm4": "4 steps LCM, no guidance"}
 STAGES = ("preprocess", "draw", "clip", "vae_encode", "pose_net", "denoise", "vae_decode", "mux")
 MODELS = ("clip", "vae_encode", "pose_net", "denoise", "vae_decode")
