@@ -9,7 +9,7 @@ namespace mimicfleet {
 
 std::string test_device_name() {
   const char* wanted = std::getenv("MIMICFLEET_TEST_DEVICE");
-  const std::string name = wanted == nullptr ? "cpu" : wanted;
+  std::string name = wanted == nullptr ? "cpu" : wanted;
   if (!name.starts_with("cuda")) return name;
   const stages::CudaDriver driver;
   if (driver.count() > 0) return name;
