@@ -65,8 +65,8 @@ TEST(Connection, APeerOfAnotherMajorVersionIsNamed) {
 }
 
 TEST(Connection, ALateAnswerToAnEarlierRequestIsNotTakenForThisOne) {
-  FakeServer server;
   std::optional<wire::Envelope> first;
+  FakeServer server;
   server.on_bytes(jobs::JobListRequest::kType,
                   [&](const wire::Envelope& request) -> std::optional<std::string> {
                     if (!first) {

@@ -23,7 +23,10 @@ class FakeServer {
   FakeServer() : socket_(*net::Socket::router("tcp://127.0.0.1:*")) {
     on<jobs::ServerInfoRequest>([](const auto&) { return jobs::ServerInfo(); });
   }
-  ~FakeServer() {
+  ~FakeServer() { stop(); }
+
+  // Before a test looks at what its handlers noted.
+  void stop() {
     stop_.signal();
     if (thread_.joinable()) thread_.join();
   }

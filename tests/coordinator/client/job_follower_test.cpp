@@ -1,6 +1,6 @@
 #include "coordinator/client/job_follower.h"
 
-#include <mutex>
+#include <atomic>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -34,13 +34,14 @@ TEST(SubmitJob, ALongJobIsSentInPartsOfWhichOnlyTheLastSaysSo) {
   const auto accepted = submit_job(*connection, plan);
   ASSERT_TRUE(accepted.ok()) << accepted.status();
   EXPECT_EQ(accepted->number, 7U);
+  server.stop();
   EXPECT_THAT(clips, ElementsAre(1000, 1000, 1));
   EXPECT_THAT(last, ElementsAre(false, false, true));
 }
 
 TEST(ViewJob, ShowsWhatRunsOrElseWhatIsWaitedFor) {
+  std::atomic<bool> anything_runs = true;
   FakeServer server;
-  bool anything_runs = true;
   server.on<jobs::JobListRequest>([](const jobs::JobListRequest& request) {
     EXPECT_EQ(request.selector, "7");
     jobs::JobList list;
@@ -79,12 +80,12 @@ TEST(EachTask, ReadsAllPages) {
 }
 
 TEST(EachEvent, GoesOnWhereItEnded) {
+  std::atomic<std::uint64_t> newest = 3;
   FakeServer server;
-  std::uint64_t newest = 3;
   server.on<jobs::EventsRequest>([&](const jobs::EventsRequest& request) {
     jobs::Events events;
     events.last = request.after;
-    for (std::uint64_t i = request.after + 1; i <= std::min(newest, request.after + 2); ++i) {
+    for (std::uint64_t i = request.after + 1; i <= std::min<std::uint64_t>(newest, request.after + 2); ++i) {
       events.events.emplace_back().sequence = i;
       events.last = i;
     }
