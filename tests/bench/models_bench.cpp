@@ -2,7 +2,9 @@
 // those of the folder MIMICFLEET_BENCH_MODELS (default: the shipped models), the picture is
 // MIMICFLEET_BENCH_WIDTH by MIMICFLEET_BENCH_HEIGHT pixels, the threads are OMP_NUM_THREADS.
 // MIMICFLEET_BENCH_DEVICE (cuda:0; default: cpu) and MIMICFLEET_BENCH_PRECISION are as the worker's flags.
-// With MIMICFLEET_BENCH_TRACES a trace of one call of each is written into that folder.
+// With MIMICFLEET_BENCH_TRACES a trace of one call of each is written into that folder; with
+// MIMICFLEET_BENCH_OUTPUTS what one call of the UNet and of the VAE's decoder takes and gives, in float32.
+// MIMICFLEET_BENCH_CLIP is the video that is decoded.
 #include <cstdlib>
 #include <functional>
 #include <iostream>

@@ -10,6 +10,13 @@ from gpu_programs import Failed, read_png
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
+def relative_difference(a, b) -> dict:
+    """Of two arrays: root mean square and largest of the difference, each of that of `b`."""
+    import numpy
+
+    return {"rms": float(((a - b) ** 2).mean() ** 0.5 / (b**2).mean() ** 0.5), "largest": float(numpy.abs(a - b).max() / numpy.abs(b).max())}
+
+
 class Checks:
     """Of the benchmark, which has the arguments, the programs and the clock."""
 
@@ -59,8 +66,8 @@ class Checks:
         import numpy
 
         difference = a["frames"].astype(float) - b["frames"]
-        figures = {"latents": float(numpy.abs(a["latents"] - b["latents"]).max() / numpy.abs(b["latents"]).max()),
-                   "latents_rms": float(((a["latents"] - b["latents"]) ** 2).mean() ** 0.5 / (b["latents"] ** 2).mean() ** 0.5),
+        latents = relative_difference(a["latents"], b["latents"])
+        figures = {"latents": latents["largest"], "latents_rms": latents["rms"],
                    "psnr_db": float(10 * numpy.log10(255**2 / max((difference**2).mean(), 1e-12))), "equal": float((difference == 0).mean()),
                    "largest": float(numpy.abs(difference).max()), "seconds": [a["whole"], b["whole"]]}
         self.say(f"{what}: {figures}")
@@ -88,10 +95,9 @@ class Checks:
         for model in ("unet_tile", "vae_decode_chunk"):
             for one, other in (("fp16", "fp32"), ("fp16 alone", "fp32")):
                 if one in runs:
-                    a, b = output(one, model), output(other, model)
-                    figures[f"{model}: {one} against {other}"] = {"rms": float(((a - b) ** 2).mean() ** 0.5 / (b**2).mean() ** 0.5), "largest": float(numpy.abs(a - b).max() / numpy.abs(b).max())}
+                    figures[f"{model}: {one} against {other}"] = relative_difference(output(one, model), output(other, model))
         if self.args.original:
-            done = self.python("check_original_gpu.py", "--original", self.args.original, "--models", self.models, "--outputs", outputs, "--device", self.args.device.split(":")[0],
+            done = self.python("check_original_gpu.py", "--original", self.args.original, "--models", self.model_folder, "--outputs", outputs, "--device", self.args.device.split(":")[0],
                                seconds=self.left(), env=self.original_env())
             if done.returncode != 0:
                 raise Failed(done.stderr[-1500:])
@@ -100,7 +106,7 @@ class Checks:
             self.say(f"full size: {what}: rms {value['rms']:.1e}, largest {value['largest']:.1e}")
         self.keep("full", figures)
         if self.args.device != "cpu":
-            flags = [self.clip, self.reference, "--models", self.models, *self.sampling, "--scheduler", "lcm", "--steps", "2", "--guidance-scale", "2", "--max-pose-frames", "16", "--device", self.args.device]
+            flags = [self.clip, self.reference, "--models", self.model_folder, *self.sampling, "--scheduler", "lcm", "--steps", "2", "--guidance-scale", "2", "--max-pose-frames", "16", "--device", self.args.device]
             a, b = (self.whole_command(f"full-{precision}", *flags, "--precision", precision) for precision in ("fp16", "fp32"))
             self.keep("full", figures | {"whole": self.compare("full size: whole command, fp16 against fp32", a, b)})
 

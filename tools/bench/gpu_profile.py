@@ -4,6 +4,8 @@ import json
 import pathlib
 import re
 
+from table import table
+
 # The first that fits a kernel's name says what it does.
 KINDS = (("attention", r"sdpa|fmha|flash|attention|softmax"),
          ("convolution", r"conv|fprop|wgrad|dgrad|implicit"),
@@ -51,14 +53,14 @@ def read_traces(folder: pathlib.Path) -> dict:
     return {path.stem: read_trace(path) for path in sorted(folder.glob("*.json"))}
 
 
-def table(profile: dict, titles: dict) -> list:
+def profile_table(profile: dict, titles: dict) -> list:
     """A column for each model that `titles` names, a row for each kind of kernel."""
     models = [model for model in titles if model in profile]
     kinds = [kind for kind, _ in KINDS] + ["other"]
-    lines = ["| ms of kernels in one call | " + " | ".join(titles[model] for model in models) + " |", "|---|" + "---|" * len(models)]
+    rows = []
     for kind in kinds:
         values = [profile[model]["kinds"].get(kind, {"ms": 0.0})["ms"] for model in models]
         if max(values, default=0) >= 0.05:
-            lines.append(f"| {kind} | " + " | ".join(f"{value:.1f}" for value in values) + " |")
-    lines.append("| no kernel runs | " + " | ".join(f"{profile[model]['idle_ms']:.1f}" for model in models) + " |")
-    return lines
+            rows.append([kind, *(f"{value:.1f}" for value in values)])
+    rows.append(["no kernel runs", *(f"{profile[model]['idle_ms']:.1f}" for model in models)])
+    return table(["ms of kernels in one call", *(titles[model] for model in models)], rows)

@@ -2,7 +2,7 @@
 import statistics
 
 import gpu_profile
-from table import outside_models
+from table import outside_models, table
 
 TARGETS_MS = {"unet_guided_tile": ("UNet, both passes of a tile of 16 frames", 360), "unet_tile": ("UNet, one pass of a tile of 16 frames", None),
               "vae_decode_chunk": ("VAE decode, a chunk of 8 frames", 250), "vae_encode": ("VAE encode, one image (float32)", None), "clip_embedding": ("CLIP", None),
@@ -15,10 +15,6 @@ OUTSIDE_TARGET, RATIO_TARGET, PSNR_BAR = 0.02, 3, 40
 FULL_BARS = {"fp32": 1e-4, "fp16": 2e-2}
 FAULTS = {"out of memory": "1 GB of memory, too little for the VAE's decoding", "a kernel's assertion": "a kernel whose assertion fails"}
 SHOWN_KERNELS = 4
-
-
-def table(head: list, rows: list) -> list:
-    return ["| " + " | ".join(head) + " |", "|---" * len(head) + "|", *("| " + " | ".join(row) + " |" for row in rows)]
 
 
 def verdict(met: bool) -> str:
@@ -208,7 +204,7 @@ def failures(results: dict) -> list:
 
 def profile_lines(profile: dict) -> list:
     titles = {name: TARGETS_MS[name][0] for name in ("unet_guided_tile", "vae_decode_chunk")} | {"dwpose_batch": "DWPose, 16 frames"}
-    lines = gpu_profile.table(profile, titles)
+    lines = gpu_profile.profile_table(profile, titles)
     for model, title in titles.items():
         if model in profile:
             largest = "; ".join(f"`{name}` {value['ms']:.1f} ms in {value['calls']}" for name, value in list(profile[model]["kernels"].items())[:SHOWN_KERNELS])

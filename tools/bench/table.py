@@ -37,6 +37,11 @@ def outside_models(run: dict) -> float:
     return 1 - sum(run["stages"].get(stage, 0) for stage in MODEL_STAGES) / run["whole"]
 
 
+def table(head: list, rows: list) -> list:
+    """Lines of a table of texts."""
+    return ["| " + " | ".join(head) + " |", "|---" * len(head) + "|", *("| " + " | ".join(row) + " |" for row in rows)]
+
+
 def verdict(value: float, bar: float) -> str:
     return f"{bar:g}" if value <= bar else f"{bar:g}, MISSED"
 

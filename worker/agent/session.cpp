@@ -140,7 +140,6 @@ void Session::on_progress(const jobs::TaskProgress& progress, Instant) {
 void Session::on_computed(const Computed& computed) {
   const auto lease = leases_.find(computed.attempt);
   if (lease == leases_.end()) return;
-  lease->second.computed = true;
   lease->second.progress = {computed.attempt.task, computed.attempt.attempt, std::string(jobs::kMux), 0, 0};
   urgent_ = true;
 }
@@ -276,8 +275,10 @@ void Session::leave_if_drained(Instant now) {
 
 std::uint32_t Session::free_slots() const {
   if (phase_ != Phase::kReady) return 0;
-  const auto held = static_cast<std::uint32_t>(std::count_if(
-      leases_.begin(), leases_.end(), [](const auto& lease) { return !lease.second.computed; }));
+  const auto held =
+      static_cast<std::uint32_t>(std::count_if(leases_.begin(), leases_.end(), [](const auto& lease) {
+        return jobs::takes_slot(lease.second.progress.stage);
+      }));
   return options_.slots > held ? options_.slots - held : 0;
 }
 

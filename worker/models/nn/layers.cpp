@@ -23,24 +23,11 @@ Linear::Linear(const Scope& scope, std::int64_t in, std::int64_t out, bool has_b
 
 at::Tensor Linear::operator()(const at::Tensor& x) const { return linear(x, weight, bias); }
 
-void WithAddend::add(const at::Tensor& per_image) {
-  if (addend.defined()) {
-    addend = addend + per_image;
-  } else {
-    images.add_(per_image.unsqueeze(-1).unsqueeze(-1));
-  }
-}
-
 namespace {
 
 // [N, C, H, W] in channels-last memory as [N, 1, H*W, C]; of other memory it is no view, but is not asked
 // for.
 at::Tensor as_lines(const at::Tensor& images) { return as_tokens(images).unsqueeze(1); }
-
-// [N or 1, C] -> [N or 1, 1, C]
-at::Tensor as_lines_addend(const at::Tensor& addend) {
-  return addend.defined() ? addend.unsqueeze(1) : addend;
-}
 
 // Both may be undefined.
 at::Tensor sum_of_addends(const at::Tensor& a, const at::Tensor& b) {
@@ -68,14 +55,16 @@ at::Tensor adding_bias(WithAddend&& x) {
 
 }  // namespace
 
-at::Tensor sum(WithAddend&& x, const WithAddend& other) {
-  const at::Tensor addend = sum_of_addends(x.addend, other.addend);
-  if (addend.defined() && is_channels_last(x.images) && is_channels_last(other.images) &&
-      gpu_add(as_lines(x.images), as_lines(x.images), as_lines(other.images), as_lines_addend(addend))) {
-    return std::move(x.images);
+void WithAddend::add(const at::Tensor& per_image) {
+  if (addend.defined()) {
+    addend = addend + per_image;
+  } else {
+    images.add_(as_addend_of_images(per_image));
   }
-  x.images.add_(other.images);
-  if (addend.defined()) x.images.add_(as_addend_of_images(addend));
+}
+
+at::Tensor sum(WithAddend&& x, const WithAddend& other) {
+  add_to(x.images, {other.images, sum_of_addends(x.addend, other.addend)}, 1);
   return std::move(x.images);
 }
 
@@ -84,7 +73,7 @@ void add_to(const at::Tensor& onto, const WithAddend& x, double share) {
   if (x.addend.defined() && serves) {
     const at::Tensor lines = as_lines(onto);
     const at::Tensor images = x.images.defined() ? as_lines(x.images) : at::Tensor();
-    if (gpu_add(lines, lines, images, as_lines_addend(x.addend), share)) return;
+    if (gpu_add(lines, lines, images, x.addend.unsqueeze(1), share)) return;
   }
   if (x.images.defined()) onto.add_(x.images, share);
   if (x.addend.defined()) onto.add_(as_addend_of_images(x.addend), share);
