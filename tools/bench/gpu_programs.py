@@ -49,7 +49,7 @@ class Programs:
                 processes.append(subprocess.Popen(self.command("bin/worker", "--coordinator", endpoint, "--models", models, "--device", device, "--precision", precision,
                                                                "--name", f"worker-{number}", "--metrics", "off", "--data-dir", folder / f"data-{number}",
                                                                "--feature-cache-dir", ""), stdout=subprocess.DEVNULL, stderr=open(folder / f"worker-{number}.log", "w")))
-            cluster = Cluster(self, endpoint, folder)
+            cluster = Cluster(self, endpoint, folder, len(devices))
             cluster.wait_until_ready(processes[1:])
             yield cluster
         finally:
@@ -63,8 +63,8 @@ class Programs:
 
 
 class Cluster:
-    def __init__(self, programs: Programs, endpoint: str, folder: pathlib.Path):
-        self.programs, self.endpoint, self.folder, self.runs = programs, endpoint, folder, 0
+    def __init__(self, programs: Programs, endpoint: str, folder: pathlib.Path, workers: int):
+        self.programs, self.endpoint, self.folder, self.workers, self.runs = programs, endpoint, folder, workers, 0
 
     def wait_until_ready(self, workers: list, patience: float = 180) -> None:
         """Until every worker has its models in memory."""
@@ -82,13 +82,18 @@ class Cluster:
         """One submission, from the client's start to its end. Seconds of each stage summed over its videos."""
         self.runs += 1
         output = self.folder / f"out-{self.runs}"
+        before = self.begun_beside()
         wall, _ = self.programs.run("bin/coordinator", "submit", *clips, "--server", self.endpoint, "--ref-image", reference, "--output-dir", output, "--disable-feature-cache",
                                     *flags, seconds=seconds)
-        return {"whole": wall, **read_records(output), "memory": self.memory()}
+        return {"whole": wall, **read_records(output), "memory": self.memory(), "beside": self.begun_beside() - before}
 
     def log(self, number: int = 0) -> str:
         path = self.folder / f"worker-{number}.log"
         return path.read_text() if path.exists() else ""
+
+    def begun_beside(self) -> int:
+        """How many clips the workers prepared while another one was sampled or decoded."""
+        return sum(self.log(number).count("begun beside another task") for number in range(self.workers))
 
     def memory(self) -> list:
         """What the workers said of the GPU's memory, the last of each kind of task."""

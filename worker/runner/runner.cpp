@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <exception>
 #include <new>
+#include <optional>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -33,9 +35,13 @@ Result<T> guarded(Work&& work) {
 
 }  // namespace
 
-Runner::Runner(Executor& executor, Post post, Observer observe)
-    : executor_(executor), post_(std::move(post)), observe_(std::move(observe)) {
+Runner::Runner(Executor& executor, Post post, Observer observe, std::chrono::milliseconds decode_comes_within)
+    : executor_(executor),
+      post_(std::move(post)),
+      observe_(std::move(observe)),
+      decode_comes_within_(decode_comes_within) {
   preparing_ = std::thread([this] { prepare_loop(); });
+  beginning_ = std::thread([this] { begin_loop(); });
   computing_ = std::thread([this] { compute_loop(); });
   finishing_ = std::thread([this] { finish_loop(); });
 }
@@ -43,6 +49,7 @@ Runner::Runner(Executor& executor, Post post, Observer observe)
 Runner::~Runner() {
   request_stop();
   preparing_.join();
+  beginning_.join();
   computing_.join();
   finishing_.join();
 }
@@ -53,6 +60,7 @@ void Runner::start(jobs::LeaseGrant lease) {
   task->context = std::make_unique<TaskContext>(
       attempt, [this](const jobs::TaskProgress& progress) { post_(agent::Event(progress)); });
   task->lease = std::move(lease);
+  task->begun = task->lease.spec.kind == jobs::TaskKind::kDecodeVideo;
   const std::lock_guard lock(mutex_);
   if (stopping_) return;
   tasks_.push_back(task);
@@ -113,10 +121,20 @@ std::deque<Runner::TaskPtr>::iterator Runner::choose_to_compute() {
     return spec.kind == jobs::TaskKind::kDecodeVideo &&
            (!first.begun || spec.model_set == first.lease.spec.model_set) && may_start(*task);
   };
+  const bool one_begins =
+      std::any_of(prepared_.begin(), prepared_.end(), [](const TaskPtr& task) { return task->beginning; });
   const auto decode = std::find_if(prepared_.begin(), prepared_.end(), overtakes);
   if (decode != prepared_.end()) return decode;
+  return std::find_if(prepared_.begin(), prepared_.end(), [&](const TaskPtr& task) {
+    return !task->beginning && (task->begun || !one_begins) && may_start(*task);
+  });
+}
+
+// Where the next encode to begin beside what runs is: end() if there is none. With the mutex held.
+std::deque<Runner::TaskPtr>::iterator Runner::choose_to_begin() {
+  if (!running_) return prepared_.end();
   return std::find_if(prepared_.begin(), prepared_.end(),
-                      [this](const TaskPtr& task) { return may_start(*task); });
+                      [](const TaskPtr& task) { return !task->begun && !task->begins_in_turn; });
 }
 
 // Not while an earlier attempt at it is being finished, which may tidy up files of the same names.
@@ -126,13 +144,43 @@ bool Runner::may_start(const Task& task) const {
   });
 }
 
+Runner::TaskPtr Runner::next_to_begin() {
+  std::unique_lock lock(mutex_);
+  auto chosen = prepared_.end();
+  changed_.wait(lock, [&] { return stopping_ || (chosen = choose_to_begin()) != prepared_.end(); });
+  if (stopping_) return nullptr;
+  (*chosen)->beginning = true;
+  return *chosen;
+}
+
+// After an encode, if one is next that has begun.
+void Runner::wait_for_decode(std::unique_lock<std::mutex>& lock) {
+  const auto kind_of_next = [this]() -> std::optional<jobs::TaskKind> {
+    const auto next = choose_to_compute();
+    if (next == prepared_.end() || !(*next)->begun) return std::nullopt;
+    return (*next)->lease.spec.kind;
+  };
+  if (!std::exchange(encoded_, false) || kind_of_next() != jobs::TaskKind::kEncodeLatents) return;
+  if (!decodes_follow_) return;
+  decodes_follow_ = changed_.wait_for(lock, decode_comes_within_, [&] {
+    return stopping_ || kind_of_next() == jobs::TaskKind::kDecodeVideo;
+  });
+}
+
 Runner::TaskPtr Runner::next_to_compute() {
   std::unique_lock lock(mutex_);
+  wait_for_decode(lock);
   auto chosen = prepared_.end();
   changed_.wait(lock, [&] { return stopping_ || (chosen = choose_to_compute()) != prepared_.end(); });
   if (stopping_) return nullptr;
   TaskPtr task = std::move(*chosen);
   prepared_.erase(chosen);
+  running_ = task->begun;
+  if (running_) {
+    encoded_ = task->lease.spec.kind == jobs::TaskKind::kEncodeLatents;
+    decodes_follow_ = decodes_follow_ || !encoded_;
+    changed_.notify_all();
+  }
   return task;
 }
 
@@ -161,6 +209,28 @@ void Runner::prepare_loop() {
   thread_ends();
 }
 
+void Runner::begin_loop() {
+  while (const TaskPtr task = next_to_begin()) begin_beside(task);
+  thread_ends();
+}
+
+void Runner::begin_beside(const TaskPtr& task) {
+  auto begun = guarded<bool>([&]() -> Result<bool> {
+    RETURN_IF_ERROR(task->context->check_cancelled());
+    return executor_.begin_beside(task->lease, *task->prepared, *task->context);
+  });
+  if (begun.ok() && *begun) task->context->progress(std::string(jobs::kQueued));
+  {
+    const std::lock_guard lock(mutex_);
+    task->beginning = false;
+    task->begun = begun.ok() && *begun;
+    task->begins_in_turn = !task->begun;
+    if (!begun.ok()) std::erase(prepared_, task);
+    changed_.notify_all();
+  }
+  if (!begun.ok()) end(task, begun.status());
+}
+
 void Runner::compute_loop() {
   auto ready = guarded<agent::Ready>([&] { return executor_.load(); });
   if (ready.ok()) {
@@ -170,6 +240,10 @@ void Runner::compute_loop() {
   }
   while (const TaskPtr task = next_to_compute()) {
     compute(task);
+    {
+      const std::lock_guard lock(mutex_);
+      running_ = false;
+    }
     if (const Status status = executor_.end_of_process(); !status.ok()) {
       wait_until_finished();
       give_up(status);

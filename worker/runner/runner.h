@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -38,9 +39,13 @@ class Executor {
   // runs.
   [[nodiscard]] virtual Result<std::unique_ptr<Prepared>> prepare(const jobs::LeaseGrant& lease,
                                                                   TaskContext& context) = 0;
-  // On the computing thread: the short first part of the task. Decodes may run between it and run().
+  // On the computing thread: the short first part of an encode. Decodes may run between it and run().
   [[nodiscard]] virtual Status begin(const jobs::LeaseGrant& lease, Prepared& prepared,
                                      TaskContext& context) = 0;
+  // On the beginning thread, while run() of another task is on the computing thread: the same, where both can
+  // be done at once. False: they cannot; begin() is called in its turn, with inputs as they were.
+  [[nodiscard]] virtual Result<bool> begin_beside(const jobs::LeaseGrant& lease, Prepared& prepared,
+                                                  TaskContext& context) = 0;
   // On the computing thread. Looks at context.cancelled() between steps. `finish` of what it returns runs on
   // the finishing thread, while the next task computes; lease, inputs and context live until then.
   [[nodiscard]] virtual Result<Outcome> run(const jobs::LeaseGrant& lease, Prepared& prepared,
@@ -49,15 +54,16 @@ class Executor {
   [[nodiscard]] virtual Status end_of_process() const { return {}; }
 };
 
-// Three threads: one prepares the next task while another computes and the third finishes the last one. Only
-// the computing thread runs LibTorch.
+// Four threads: while one computes, others prepare the next task, begin it where the device can do both at
+// once, and finish the last one. Only the computing and the beginning thread run LibTorch.
 //
 //   start() ──► waiting ──preparing thread──► prepared ──computing thread──► computed ──finishing thread──►
-//   TaskEnd
+//   TaskEnd                                      ▲│
+//                                                └┴─beginning thread
 //
 // Tasks are computed in their order, but for decodes, which finish a video: one that is ready when the
-// computing thread looks for work goes before encodes. As it looks after the first part of an encode, too,
-// the decode of the clip before has time to get here.
+// computing thread looks for work goes before encodes. So that the decode of the clip before has time to get
+// here, it looks after the first part of an encode, too; where that was done beside, it waits a moment.
 //
 // Every attempt that was started ends with exactly one TaskEnd, also when it is cancelled in a queue; of
 // those that are there when the runner stops, some without any.
@@ -66,10 +72,13 @@ class Runner final : public agent::TaskRunner {
   using Post = std::function<void(agent::Event)>;
   // Sees every end before it is posted. Also that of a failed attempt has the stages that were finished.
   using Observer = std::function<void(const jobs::LeaseGrant&, const agent::TaskEnd&)>;
+  // From an encode's end to the decode of its latents, with a coordinator that is not far.
+  static constexpr std::chrono::milliseconds kDecodeComesWithin{50};
 
   // `post` and `observe` are called from all threads. When loading fails, or a task leaves the process
   // unusable, Stop is posted. All must outlive the runner.
-  Runner(Executor& executor, Post post, Observer observe);
+  Runner(Executor& executor, Post post, Observer observe,
+         std::chrono::milliseconds decode_comes_within = kDecodeComesWithin);
   // Cancels all and waits for the stages to notice, see stop().
   ~Runner() override;
 
@@ -88,19 +97,26 @@ class Runner final : public agent::TaskRunner {
     jobs::LeaseGrant lease;
     std::unique_ptr<TaskContext> context;
     std::unique_ptr<Prepared> prepared;
-    bool begun = false;
+    bool begun = false;           // or nothing is to be begun: a decode
+    bool beginning = false;       // on the beginning thread; still in prepared_
+    bool begins_in_turn = false;  // on the computing thread
     bool computed = false;
     Outcome outcome;
   };
   using TaskPtr = std::shared_ptr<Task>;
 
   void prepare_loop();
+  void begin_loop();
   void compute_loop();
   void finish_loop();
   [[nodiscard]] TaskPtr next(std::deque<TaskPtr>& queue);  // null: stopping
-  [[nodiscard]] TaskPtr next_to_compute();                 // null: stopping
+  [[nodiscard]] TaskPtr next_to_begin();                   // null: stopping
+  void begin_beside(const TaskPtr& task);
+  [[nodiscard]] TaskPtr next_to_compute();  // null: stopping
   void compute(const TaskPtr& task);
+  void wait_for_decode(std::unique_lock<std::mutex>& lock);
   [[nodiscard]] std::deque<TaskPtr>::iterator choose_to_compute();
+  [[nodiscard]] std::deque<TaskPtr>::iterator choose_to_begin();
   [[nodiscard]] bool may_start(const Task& task) const;
   void hand_to_finishing(const TaskPtr& task, Outcome outcome);
   void finish(const TaskPtr& task);
@@ -113,19 +129,24 @@ class Runner final : public agent::TaskRunner {
   Executor& executor_;
   const Post post_;
   const Observer observe_;
+  const std::chrono::milliseconds decode_comes_within_;
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   bool stopping_ = false;
-  int running_threads_ = 3;
+  int running_threads_ = 4;
   Status failure_;
   std::vector<TaskPtr> tasks_;  // all that have not ended
   std::deque<TaskPtr> waiting_;
   std::deque<TaskPtr> prepared_;
   std::deque<TaskPtr> computed_;
-  int unfinished_ = 0;  // computed, and not yet ended
+  int unfinished_ = 0;          // computed, and not yet ended
+  bool running_ = false;        // Executor::run() is on the computing thread
+  bool encoded_ = false;        // the last that it did was to run an encode
+  bool decodes_follow_ = true;  // the last decode that was waited for came
 
   std::thread preparing_;
+  std::thread beginning_;
   std::thread computing_;
   std::thread finishing_;
 };

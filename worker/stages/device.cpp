@@ -41,22 +41,22 @@ std::string cpu_name() {
   return fmt::format("cpu-{} {}", capability, cpu_model());
 }
 
-// LibTorch's allocator reads this when its CUDA half is loaded, and has no other interface for programs that
-// do not link to that half.
-Status limit_memory(const CudaDriver& driver, int index) {
+// How much may be used of the GPU. LibTorch's allocator reads this when its CUDA half is loaded, and has no
+// other interface for programs that do not link to that half.
+Result<std::uint64_t> limit_memory(const CudaDriver& driver, int index) {
+  const std::uint64_t total = driver.total_bytes(index);
   const char* limit = std::getenv("MIMICFLEET_GPU_MEMORY_LIMIT");
-  if (limit == nullptr) return {};
+  if (limit == nullptr) return total;
   const auto bytes = config::parse_byte_size(limit);
   if (!bytes.ok()) return bytes.status().prefixed("MIMICFLEET_GPU_MEMORY_LIMIT");
-  const std::uint64_t total = driver.total_bytes(index);
-  if (total == 0 || *bytes >= total) return {};
+  if (total == 0 || *bytes >= total) return total;
   const char* given = std::getenv("PYTORCH_CUDA_ALLOC_CONF");
   const std::string settings =
       fmt::format("{}{}per_process_memory_fraction:{:.6f}", given == nullptr ? "" : given,
                   given == nullptr ? "" : ",", static_cast<double>(*bytes) / static_cast<double>(total));
   ::setenv("PYTORCH_CUDA_ALLOC_CONF", settings.c_str(), 1);
   log::info("at most {} of {:.1f} GB of the GPU", limit, static_cast<double>(total) / 1e9);
-  return {};
+  return *bytes;
 }
 
 // What the models compute has to be the same bytes in every process of a numerics class: no choice among
@@ -106,7 +106,7 @@ Result<Device> open_gpu(const CudaDriver& driver, int index) {
                               "with 0",
                               index, driver.count()));
   }
-  RETURN_IF_ERROR(limit_memory(driver, index));
+  ASSIGN_OR_RETURN(const std::uint64_t memory_bytes, limit_memory(driver, index));
   if (::dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL) == nullptr) {
     return Status(
         StatusCode::kFailedPrecondition,
@@ -117,6 +117,7 @@ Result<Device> open_gpu(const CudaDriver& driver, int index) {
   Device device;
   device.device = at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(index));
   device.name = fmt::format("cuda:{}", index);
+  device.memory_bytes = memory_bytes;
   device.precision = jobs::Precision::kFp16;
   device.numerics.device = driver.name(index);
   RETURN_IF_ERROR(try_device(device.device));

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include <c10/core/Device.h>
@@ -17,6 +18,7 @@ struct Device {
   std::string name = "cpu";                            // "cuda:0"
   jobs::Precision precision = jobs::Precision::kFp32;  // never kAuto
   jobs::NumericsClass numerics;
+  std::uint64_t memory_bytes = 0;  // of a GPU, what may be used of it; 0: not known
 };
 
 [[nodiscard]] svd::Precision model_precision(const Device& device);

@@ -22,7 +22,7 @@ namespace {
 using jobs::FeatureKind;
 
 constexpr std::size_t kFrameBudgetBytes = 256 << 20;
-constexpr std::size_t kFramesAtOnce = 2 * pose::PoseEstimator::kFramesPerGpuBatch;
+constexpr std::size_t kFramesAtOnce = pose::PoseEstimator::kFramesPerGpuBatch;
 static_assert(kFramesAtOnce % pose::PoseEstimator::kFramesPerBatch == 0);
 
 jobs::FeatureKeys keys_of(const jobs::LeaseGrant& lease) {

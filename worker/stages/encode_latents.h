@@ -46,7 +46,7 @@ struct EncodeInputs final : runner::Prepared {
                                                                    runner::TaskContext& context);
 
 // Driving video and reference image become what the sampling is conditioned on. Of inputs that are not
-// `made`, on LibTorch's thread. kBadInput: they cannot be used (nobody to be seen, and so on), naming the
+// `made`, on a thread of LibTorch. kBadInput: they cannot be used (nobody to be seen, and so on), naming the
 // file.
 [[nodiscard]] Status begin_encode(Services& services, LoadedModels& models, const jobs::LeaseGrant& lease,
                                   EncodeInputs& inputs, runner::TaskContext& context);

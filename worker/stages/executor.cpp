@@ -20,6 +20,9 @@ namespace {
 
 constexpr std::size_t kMaxAnnouncedArtefacts = 4096;
 constexpr std::size_t kMaxAnnouncedFeatures = 16384;
+// What real models take while one clip is sampled or decoded (12 GB) and the next one begun, and as much
+// again.
+constexpr std::uint64_t kMemoryForTwo = std::uint64_t{30} << 30;
 
 // The device as a part of a folder's name.
 std::string slot_of(std::string device) {
@@ -104,6 +107,7 @@ Result<agent::Ready> StageExecutor::load() {
   const auto sets = services_->models.sets();
   ASSIGN_OR_RETURN(const auto first, services_->use_models(sets.at(0).id));
   load_seconds_ = first.load_seconds;
+  if (services_->device.memory_bytes >= kMemoryForTwo) side_stream_.emplace(services_->device.device);
   agent::Ready ready{services_->device.name, services_->device.numerics, sets, {}};
   if (feature_cache_) ready.features = feature_cache_->held(kMaxAnnouncedFeatures);
   return ready;
@@ -140,7 +144,9 @@ Status StageExecutor::on_device(const jobs::LeaseGrant& lease, runner::TaskConte
   const Verdict verdict =
       failures_.judge({status, services_->device.name, works, works ? shortages_ever() - before : 0});
   if (!verdict.warning.empty()) context.warn(verdict.warning);
+  if (works && shortages_ever() > before) memory_suffices_ = false;
   if (verdict.frees_what_is_kept) {
+    const std::lock_guard alone(models_stay_);
     services_->models.unload();
     nn::release_unused_memory(device);
   }
@@ -157,6 +163,32 @@ Status StageExecutor::begin(const jobs::LeaseGrant& lease, runner::Prepared& pre
     inputs->peak_bytes = nn::device_memory(services_->device.device).value_or(nn::DeviceMemory{}).peak_bytes;
     return {};
   });
+}
+
+Result<bool> StageExecutor::begin_beside(const jobs::LeaseGrant& lease, runner::Prepared& prepared,
+                                         runner::TaskContext& context) {
+  auto* inputs = dynamic_cast<EncodeInputs*>(&prepared);
+  if (!side_stream_ || !memory_suffices_ || inputs == nullptr || inputs->made) return false;
+  const std::shared_lock stay(models_stay_, std::try_to_lock);
+  LoadedModels* models = stay ? services_->models.loaded(lease.spec.model_set) : nullptr;
+  if (models == nullptr) return false;
+  const Status status = side_stream_->run(
+      to_string(lease.spec.kind), [&] { return begin_encode(*services_, *models, lease, *inputs, context); });
+  if (status.ok()) {
+    log::info("{} {}: begun beside another task", to_string(lease.spec.kind),
+              log::printable(lease.spec.name));
+    return true;
+  }
+  const bool of_device =
+      status.code() == StatusCode::kResourceExhausted || status.code() == StatusCode::kInternal;
+  if (!of_device) return status;
+  // That may be the other task's doing: once more from the start, alone.
+  if (status.code() == StatusCode::kResourceExhausted) memory_suffices_ = false;
+  log::warn("{} {}: not begun beside another task: {}", to_string(lease.spec.kind),
+            log::printable(lease.spec.name), log::printable(status.message()));
+  ASSIGN_OR_RETURN(auto again, prepare_encode(*services_, lease, context));
+  *inputs = std::move(*again);
+  return false;
 }
 
 Result<runner::Outcome> StageExecutor::run(const jobs::LeaseGrant& lease, runner::Prepared& prepared,
@@ -193,6 +225,8 @@ Result<runner::Outcome> StageExecutor::compute(const jobs::LeaseGrant& lease, ru
 }
 
 Result<LoadedModels*> StageExecutor::use_models(const jobs::LeaseGrant& lease, runner::TaskContext& context) {
+  std::unique_lock alone(models_stay_, std::defer_lock);
+  if (services_->models.loaded(lease.spec.model_set) == nullptr) alone.lock();
   ASSIGN_OR_RETURN(const auto use, services_->use_models(lease.spec.model_set));
   // The first task pays for the models that it found loaded; from then on they are warm.
   const double load_seconds = use.load_seconds + std::exchange(load_seconds_, 0);

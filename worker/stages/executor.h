@@ -1,13 +1,16 @@
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <shared_mutex>
 #include <string>
 #include <vector>
 
 #include "worker/artefacts/server.h"
 #include "worker/cache/private_folder.h"
+#include "worker/models/nn/accelerator.h"
 #include "worker/runner/runner.h"
 #include "worker/stages/device_failures.h"
 #include "worker/stages/services.h"
@@ -46,6 +49,9 @@ class StageExecutor final : public runner::Executor {
                                                                   runner::TaskContext& context) override;
   [[nodiscard]] Status begin(const jobs::LeaseGrant& lease, runner::Prepared& prepared,
                              runner::TaskContext& context) override;
+  // On a GPU with memory enough for both, with the models that are loaded.
+  [[nodiscard]] Result<bool> begin_beside(const jobs::LeaseGrant& lease, runner::Prepared& prepared,
+                                          runner::TaskContext& context) override;
   [[nodiscard]] Result<runner::Outcome> run(const jobs::LeaseGrant& lease, runner::Prepared& prepared,
                                             runner::TaskContext& context) override;
   [[nodiscard]] Status end_of_process() const override { return failures_.end_of_process(); }
@@ -69,6 +75,10 @@ class StageExecutor final : public runner::Executor {
   std::unique_ptr<cache::FeatureCache> feature_cache_;
   std::unique_ptr<Services> services_;
   double load_seconds_ = 0;  // of the first model set, for the first task
+  // Shared by who uses the models beside the computing thread, which alone loads and unloads them.
+  std::shared_mutex models_stay_;
+  std::optional<nn::SideStream> side_stream_;  // of a GPU whose memory may suffice for two tasks
+  std::atomic<bool> memory_suffices_ = true;
   DeviceFailures failures_;
 };
 

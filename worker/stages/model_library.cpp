@@ -36,8 +36,12 @@ std::vector<jobs::ModelSet> ModelLibrary::sets() const {
   return sets;
 }
 
+LoadedModels* ModelLibrary::loaded(const Digest& set) {
+  return loaded_ && loaded_->set.id == set ? &*loaded_ : nullptr;
+}
+
 Result<ModelLibrary::Use> ModelLibrary::use(const Digest& set, const Device& device, bool decoder_only) {
-  if (loaded_ && loaded_->set.id == set) return Use{&*loaded_, 0};
+  if (LoadedModels* models = loaded(set)) return Use{models, 0};
   const auto found =
       std::find_if(known_.begin(), known_.end(), [&](const Known& known) { return known.set.id == set; });
   if (found == known_.end()) {

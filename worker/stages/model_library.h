@@ -40,6 +40,9 @@ class ModelLibrary {
   // it.
   [[nodiscard]] Result<Use> use(const Digest& set, const Device& device, bool decoder_only);
 
+  // The set if it is in memory, or null.
+  [[nodiscard]] LoadedModels* loaded(const Digest& set);
+
   // Gives up what is in memory.
   void unload() { loaded_.reset(); }
 

@@ -20,10 +20,12 @@ struct PreparedName final : Prepared {
 };
 
 // Tasks do what their name says: "fail", "fail to prepare", "throw", "wait" (until cancelled), or succeed.
-// "begin at length" and "finish at length" do so until go_on().
+// "begin at length", "run at length" and "finish at length" do so until go_on(), "beside at length" begins so
+// beside another task.
 class FakeExecutor final : public Executor {
  public:
   Status load_failure;
+  bool begins_beside = false;
 
   Result<agent::Ready> load() override {
     if (!load_failure.ok()) return load_failure;
@@ -44,6 +46,14 @@ class FakeExecutor final : public Executor {
     if (lease.spec.name == "begin at length") wait_to_go_on();
     return {};
   }
+  Result<bool> begin_beside(const jobs::LeaseGrant& lease, Prepared&, TaskContext& context) override {
+    if (!begins_beside) return false;
+    note("beside " + lease.spec.name);
+    if (lease.spec.name == "fail to begin") return Status(StatusCode::kBadInput, "nobody to be seen");
+    if (lease.spec.name == "beside at length") wait_to_go_on();
+    RETURN_IF_ERROR(context.check_cancelled());
+    return lease.spec.name != "alone";
+  }
   Result<Outcome> run(const jobs::LeaseGrant& lease, Prepared& prepared, TaskContext& context) override {
     note("run " + lease.spec.name);
     EXPECT_EQ(dynamic_cast<PreparedName&>(prepared).name, lease.spec.name);
@@ -61,6 +71,7 @@ class FakeExecutor final : public Executor {
     }
     if (lease.spec.name == "throw") throw std::runtime_error("library");
     if (lease.spec.name == "exhaust") throw std::bad_alloc();
+    if (lease.spec.name == "run at length") wait_to_go_on();
     while (lease.spec.name == "wait" && !context.cancelled()) std::this_thread::yield();
     RETURN_IF_ERROR(context.check_cancelled());
     timer.finish();
@@ -127,7 +138,10 @@ class RunnerTest : public ::testing::Test {
         executor_,
         [this](agent::Event event) {
           const std::lock_guard lock(mutex_);
-          if (auto* end = std::get_if<agent::TaskEnd>(&event)) ends_.push_back(std::move(*end));
+          if (auto* end = std::get_if<agent::TaskEnd>(&event)) {
+            if (after_first_end_ && ends_.empty()) runner_->start(*after_first_end_);
+            ends_.push_back(std::move(*end));
+          }
           if (auto* computed = std::get_if<agent::Computed>(&event)) computed_.push_back(computed->attempt);
           if (auto* progress = std::get_if<jobs::TaskProgress>(&event)) {
             stages_[progress->task].push_back(progress->stage);
@@ -142,7 +156,8 @@ class RunnerTest : public ::testing::Test {
         [this](const jobs::LeaseGrant& lease, const agent::TaskEnd& end) {
           const std::lock_guard lock(mutex_);
           observed_[lease.spec.name] = end.status.code();
-        });
+        },
+        decode_comes_within_);
     return *runner_;
   }
   static jobs::LeaseGrant lease(const std::string& name,
@@ -167,6 +182,8 @@ class RunnerTest : public ::testing::Test {
   }
 
   FakeExecutor executor_;
+  std::chrono::milliseconds decode_comes_within_ = Runner::kDecodeComesWithin;
+  std::optional<jobs::LeaseGrant> after_first_end_;  // is started when it is posted
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<agent::TaskEnd> ends_;
@@ -288,9 +305,9 @@ TEST_F(RunnerTest, ADecodeThatComesWhileAnEncodeBeginsRunsBeforeIt) {
   executor_.wait_until_prepared("third encode");
   executor_.go_on();
   wait_until([&] { return ends_.size() == 4; });
-  EXPECT_THAT(executor_.noted(), ElementsAre("begin begin at length", "begin decode", "run decode",
-                                             "run begin at length", "begin second encode",
-                                             "run second encode", "begin third encode", "run third encode"));
+  EXPECT_THAT(executor_.noted(),
+              ElementsAre("begin begin at length", "run decode", "run begin at length", "begin second encode",
+                          "run second encode", "begin third encode", "run third encode"));
 }
 
 TEST_F(RunnerTest, ADecodeOfOtherModelsDoesNotComeBetweenThePartsOfAnEncode) {
@@ -305,9 +322,119 @@ TEST_F(RunnerTest, ADecodeOfOtherModelsDoesNotComeBetweenThePartsOfAnEncode) {
   executor_.wait_until_prepared("third encode");
   executor_.go_on();
   wait_until([&] { return ends_.size() == 4; });
-  EXPECT_THAT(executor_.noted(), ElementsAre("begin begin at length", "run begin at length", "begin decode",
-                                             "run decode", "begin second encode", "run second encode",
-                                             "begin third encode", "run third encode"));
+  EXPECT_THAT(executor_.noted(),
+              ElementsAre("begin begin at length", "run begin at length", "run decode", "begin second encode",
+                          "run second encode", "begin third encode", "run third encode"));
+}
+
+TEST_F(RunnerTest, AnEncodeBeginsBesideTheTaskThatRuns) {
+  executor_.begins_beside = true;
+  decode_comes_within_ = 1ms;
+  Runner& runner = start();
+  runner.start(lease("run at length"));
+  executor_.wait_until_noted("run run at length");
+  const auto second = lease("second");
+  runner.start(second);
+  wait_until([&] { return stages_[second.spec.id].size() == 2; });
+  EXPECT_THAT(stages_[second.spec.id], ElementsAre("queued", "queued")) << "prepared, then begun";
+  EXPECT_TRUE(ends_.empty());
+  executor_.go_on();
+  wait_until([&] { return ends_.size() == 2; });
+  EXPECT_THAT(executor_.noted(),
+              ElementsAre("begin run at length", "run run at length", "beside second", "run second"));
+}
+
+TEST_F(RunnerTest, NothingBeginsBesideATaskThatItselfBegins) {
+  executor_.begins_beside = true;
+  decode_comes_within_ = 1ms;
+  Runner& runner = start();
+  runner.start(lease("begin at length"));
+  executor_.wait_until_noted("begin begin at length");
+  runner.start(lease("second"));
+  runner.start(lease("third"));
+  executor_.wait_until_prepared("third");
+  EXPECT_THAT(executor_.noted(), ElementsAre("begin begin at length"));
+  executor_.go_on();
+  wait_until([&] { return ends_.size() == 3; });
+}
+
+TEST_F(RunnerTest, WhatCannotBeginBesideBeginsInItsTurn) {
+  executor_.begins_beside = true;
+  Runner& runner = start();
+  runner.start(lease("run at length"));
+  executor_.wait_until_noted("run run at length");
+  runner.start(lease("alone"));
+  executor_.wait_until_noted("beside alone");
+  executor_.go_on();
+  wait_until([&] { return ends_.size() == 2; });
+  EXPECT_THAT(executor_.noted(), ElementsAre("begin run at length", "run run at length", "beside alone",
+                                             "begin alone", "run alone"));
+}
+
+TEST_F(RunnerTest, AFailureToBeginBesideEndsThatTaskWhileTheOtherOneRuns) {
+  executor_.begins_beside = true;
+  Runner& runner = start();
+  runner.start(lease("run at length"));
+  runner.start(lease("fail to begin"));
+  wait_until([&] { return ends_.size() == 1; });
+  EXPECT_EQ(ends_[0].status.message(), "nobody to be seen");
+  executor_.go_on();
+  wait_until([&] { return ends_.size() == 2; });
+  EXPECT_TRUE(ends_[1].status.ok()) << ends_[1].status;
+}
+
+TEST_F(RunnerTest, WhatBeginsBesideIsWaitedForAndNothingElseBeginsMeanwhile) {
+  executor_.begins_beside = true;
+  decode_comes_within_ = 1ms;
+  Runner& runner = start();
+  runner.start(lease("succeed"));
+  const auto first = lease("wait");
+  runner.start(first);
+  executor_.wait_until_noted("run wait");
+  runner.start(lease("beside at length"));
+  runner.start(lease("third"));
+  executor_.wait_until_noted("beside beside at length");
+  executor_.wait_until_prepared("third");
+  runner.cancel({first.spec.id, first.attempt});
+  wait_until([&] { return ends_.size() == 2; });
+  executor_.go_on();
+  wait_until([&] { return ends_.size() == 4; });
+  const auto noted = executor_.noted();
+  const auto place = [&](const char* what) { return std::find(noted.begin(), noted.end(), what); };
+  EXPECT_LT(place("run beside at length"), place("begin third")) << "if it begins in its turn at all";
+  EXPECT_LT(place("run beside at length"), place("run third"));
+}
+
+TEST_F(RunnerTest, ATaskThatIsCancelledWhileItBeginsBesideEnds) {
+  executor_.begins_beside = true;
+  Runner& runner = start();
+  const auto first = lease("wait");
+  const auto second = lease("beside at length");
+  runner.start(first);
+  runner.start(second);
+  executor_.wait_until_noted("beside beside at length");
+  runner.cancel({second.spec.id, second.attempt});
+  executor_.go_on();
+  wait_until([&] { return ends_.size() == 1; });
+  EXPECT_EQ(ends_[0].attempt.task, second.spec.id);
+  EXPECT_EQ(ends_[0].status.code(), StatusCode::kCancelled);
+  EXPECT_TRUE(runner.stop(10s));
+}
+
+TEST_F(RunnerTest, AnEncodeThatHasBegunBesideWaitsAMomentForTheDecodeOfTheOneBefore) {
+  executor_.begins_beside = true;
+  decode_comes_within_ = 10s;
+  after_first_end_ = lease("decode", jobs::TaskKind::kDecodeVideo);
+  Runner& runner = start();
+  runner.start(lease("run at length"));
+  executor_.wait_until_noted("run run at length");
+  const auto second = lease("second");
+  runner.start(second);
+  wait_until([&] { return stages_[second.spec.id].size() == 2; });
+  executor_.go_on();
+  wait_until([&] { return ends_.size() == 3; });
+  EXPECT_THAT(executor_.noted(), ElementsAre("begin run at length", "run run at length", "beside second",
+                                             "run decode", "run second"));
 }
 
 TEST_F(RunnerTest, ATaskIsFinishedWhileTheNextOneRuns) {

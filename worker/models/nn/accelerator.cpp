@@ -6,6 +6,8 @@
 #include <c10/core/impl/DeviceGuardImplInterface.h>
 #include <c10/util/Exception.h>
 
+#include "worker/models/nn/guarded.h"
+
 namespace mimicfleet::nn {
 namespace {
 
@@ -21,7 +23,35 @@ std::uint64_t bytes(std::int64_t count) { return count < 0 ? 0 : static_cast<std
 }  // namespace
 
 void synchronize(at::Device device) {
-  if (!device.is_cpu()) c10::impl::getDeviceGuardImpl(device.type())->synchronizeDevice(device.index());
+  if (device.is_cpu()) return;
+  const auto* streams = c10::impl::getDeviceGuardImpl(device.type());
+  streams->synchronizeStream(streams->getStream(device));
+}
+
+void* current_stream(at::Device device) {
+  const auto* streams = c10::impl::getDeviceGuardImpl(device.type());
+  return streams->getStreamNativeHandle(streams->getStream(device));
+}
+
+SideStream::SideStream(at::Device device)
+    : stream_(c10::impl::getDeviceGuardImpl(device.type())->getStreamFromGlobalPool(device)) {}
+
+Status SideStream::run(std::string_view what, const std::function<Status()>& work) const {
+  const auto* streams = c10::impl::getDeviceGuardImpl(stream_.device_type());
+  const auto wait = [&] { streams->synchronizeStream(stream_); };
+  return guarded(what, [&]() -> Status {
+    streams->setDevice(stream_.device());
+    const c10::Stream before = streams->exchangeStream(stream_);
+    Status status = guarded(what, [&]() -> Status {
+      RETURN_IF_ERROR(work());
+      wait();
+      return {};
+    });
+    streams->exchangeStream(before);
+    // What was given to the GPU before it failed uses tensors that are gone after this.
+    if (!status.ok()) static_cast<void>(guarded(what, [&] { return wait(), Status(); }));
+    return status;
+  });
 }
 
 std::optional<DeviceMemory> device_memory(at::Device device) {

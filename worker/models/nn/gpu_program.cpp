@@ -3,6 +3,7 @@
 #include <c10/util/Exception.h>
 #include <fmt/format.h>
 
+#include "worker/models/nn/accelerator.h"
 #include "worker/models/nn/shared_library.h"
 
 namespace mimicfleet::nn {
@@ -70,6 +71,7 @@ Result<GpuProgram> GpuProgram::compile(const std::string& source, const std::vec
       attribute(&minor, kMinor, device) != 0) {
     return failed("the thread has no GPU");
   }
+  program.device_ = at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(device));
   ASSIGN_OR_RETURN(const std::string code,
                    machine_code(source, options, fmt::format("sm_{}{}", major, minor)));
   void* module = nullptr;
@@ -88,9 +90,9 @@ void GpuProgram::launch(std::size_t kernel, std::array<unsigned, 2> blocks, unsi
                         std::size_t shared_bytes, std::span<void* const> arguments) const {
   using Launch = int(void*, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, void*,
                      void* const*, void**);
-  const int error = reinterpret_cast<Launch*>(launch_)(
-      functions_.at(kernel), blocks[0], blocks[1], 1, threads, 1, 1, static_cast<unsigned>(shared_bytes),
-      /*stream: LibTorch's default*/ nullptr, arguments.data(), nullptr);
+  const int error = reinterpret_cast<Launch*>(launch_)(functions_.at(kernel), blocks[0], blocks[1], 1,
+                                                       threads, 1, 1, static_cast<unsigned>(shared_bytes),
+                                                       current_stream(device_), arguments.data(), nullptr);
   TORCH_CHECK(error == 0, "the GPU refuses a kernel: error ", error);
 }
 

@@ -4,7 +4,9 @@
 #include <array>
 #include <cmath>
 #include <cstdint>
+#include <mutex>
 #include <numbers>
+#include <utility>
 #include <vector>
 
 #include <ATen/ops/empty.h>
@@ -75,9 +77,29 @@ int truncated(double value) {
   return std::isnan(value) ? 0 : static_cast<int>(std::clamp(value, -kFar, kFar));
 }
 
-cv::Point pixel(const Point& point, const cv::Mat& canvas) {
-  return {truncated(point.x * canvas.cols), truncated(point.y * canvas.rows)};
-}
+// What is drawn on, and where something was.
+struct Canvas {
+  cv::Mat pixels;
+  cv::Rect touched;
+
+  [[nodiscard]] cv::Point pixel(const Point& point) const {
+    return {truncated(point.x * pixels.cols), truncated(point.y * pixels.rows)};
+  }
+  // Something around `area` is drawn, no further from it than `margin`.
+  void touch(const cv::Rect& area, int margin) {
+    const cv::Rect whole({}, pixels.size());
+    touched |=
+        cv::Rect(area.x - margin, area.y - margin, area.width + 2 * margin, area.height + 2 * margin) & whole;
+  }
+  void circle(cv::Point center, int radius, const cv::Scalar& color) {
+    cv::circle(pixels, center, radius, color, cv::FILLED);
+    touch({center, cv::Size(1, 1)}, radius + 1);
+  }
+  void line(cv::Point from, cv::Point to, int width, const cv::Scalar& color) {
+    cv::line(pixels, from, to, color, width);
+    touch(cv::Rect(from, cv::Size(1, 1)) | cv::Rect(to, cv::Size(1, 1)), width + 1);
+  }
+};
 
 cv::Scalar faded(const std::array<int, 3>& color, double factor) {
   return {static_cast<double>(truncated(color[0] * factor)),
@@ -86,11 +108,11 @@ cv::Scalar faded(const std::array<int, 3>& color, double factor) {
 }
 
 // A limb is a thin ellipse between its joints.
-std::vector<cv::Point> limb_outline(const Point& a, const Point& b, const cv::Mat& canvas) {
-  const double ax = a.x * canvas.cols;
-  const double ay = a.y * canvas.rows;
-  const double bx = b.x * canvas.cols;
-  const double by = b.y * canvas.rows;
+std::vector<cv::Point> limb_outline(const Point& a, const Point& b, cv::Size canvas) {
+  const double ax = a.x * canvas.width;
+  const double ay = a.y * canvas.height;
+  const double bx = b.x * canvas.width;
+  const double by = b.y * canvas.height;
   const cv::Point center(truncated((ax + bx) / 2), truncated((ay + by) / 2));
   const double length = std::pow((ay - by) * (ay - by) + (ax - bx) * (ax - bx), 0.5);
   const double angle = std::atan2(ay - by, ax - bx) * (180.0 / std::numbers::pi);
@@ -110,27 +132,24 @@ void dim(cv::Mat& canvas, const cv::Rect& area) {
   cv::LUT(part, table, part);
 }
 
-void draw_bodies(const DrawablePose& pose, cv::Mat& canvas) {
-  const cv::Rect whole({}, canvas.size());
-  cv::Rect drawn;
+void draw_bodies(const DrawablePose& pose, Canvas& canvas) {
   for (std::size_t limb = 0; limb < kLimbs.size(); ++limb) {
     for (std::size_t i = 0; i < pose.bodies.size(); ++i) {
       const auto [from, to] = kLimbs[limb];
       const double from_score = pose.body_scores.at(i)[from];
       const double to_score = pose.body_scores[i][to];
       if (from_score < kVisible || to_score < kVisible) continue;
-      const auto outline = limb_outline(pose.bodies[i][from], pose.bodies[i][to], canvas);
-      cv::fillConvexPoly(canvas, outline, faded(kColors[limb], from_score * to_score));
-      drawn |= cv::boundingRect(outline) & whole;
+      const auto outline = limb_outline(pose.bodies[i][from], pose.bodies[i][to], canvas.pixels.size());
+      cv::fillConvexPoly(canvas.pixels, outline, faded(kColors[limb], from_score * to_score));
+      canvas.touch(cv::boundingRect(outline), 0);
     }
   }
-  if (!drawn.empty()) dim(canvas, drawn);
+  if (!canvas.touched.empty()) dim(canvas.pixels, canvas.touched);
   for (std::size_t joint = 0; joint < kBodyJoints; ++joint) {
     for (std::size_t i = 0; i < pose.bodies.size(); ++i) {
       const double score = pose.body_scores[i][joint];
       if (!(score > kVisible)) continue;
-      cv::circle(canvas, pixel(pose.bodies[i][joint], canvas), kJointRadius, faded(kColors[joint], score),
-                 cv::FILLED);
+      canvas.circle(canvas.pixel(pose.bodies[i][joint]), kJointRadius, faded(kColors[joint], score));
     }
   }
 }
@@ -160,45 +179,73 @@ std::array<double, 3> rainbow(double hue) {
 // Points on the first row or column, or before it, count as missing.
 bool present(const cv::Point& point) { return point.x > 0 && point.y > 0; }
 
-void draw_hand(const Hand& hand, const HandScores& scores, cv::Mat& canvas) {
+void draw_hand(const Hand& hand, const HandScores& scores, Canvas& canvas) {
   for (int edge = 0; edge < kHandEdges; ++edge) {
     const int to = edge + 1;
     const int from = edge % kFingerEdges == 0 ? 0 : edge;  // fingers start at the wrist
-    const cv::Point a = pixel(hand[from], canvas);
-    const cv::Point b = pixel(hand[to], canvas);
+    const cv::Point a = canvas.pixel(hand[from]);
+    const cv::Point b = canvas.pixel(hand[to]);
     if (!present(a) || !present(b)) continue;
     const auto color = rainbow(edge / static_cast<double>(kHandEdges));
     const int score = truncated(scores[from] * scores[to] * 255);
-    cv::line(canvas, a, b, {color[0] * score, color[1] * score, color[2] * score}, kHandLineWidth);
+    canvas.line(a, b, kHandLineWidth, {color[0] * score, color[1] * score, color[2] * score});
   }
   for (std::size_t i = 0; i < hand.size(); ++i) {
-    const cv::Point point = pixel(hand[i], canvas);
+    const cv::Point point = canvas.pixel(hand[i]);
     const auto score = static_cast<double>(truncated(scores[i] * 255));
-    if (present(point)) cv::circle(canvas, point, kJointRadius, {0, 0, score}, cv::FILLED);
+    if (present(point)) canvas.circle(point, kJointRadius, {0, 0, score});
   }
 }
 
-void draw_face(const Face& face, const FaceScores& scores, cv::Mat& canvas) {
+void draw_face(const Face& face, const FaceScores& scores, Canvas& canvas) {
   for (std::size_t i = 0; i < face.size(); ++i) {
-    const cv::Point point = pixel(face[i], canvas);
+    const cv::Point point = canvas.pixel(face[i]);
     const auto score = static_cast<double>(truncated(scores[i] * 255));
-    if (present(point)) cv::circle(canvas, point, kFaceRadius, cv::Scalar::all(score), cv::FILLED);
+    if (present(point)) canvas.circle(point, kFaceRadius, cv::Scalar::all(score));
   }
 }
 
-// Draws on a canvas whose short side is `short_side` and scales it down without antialiasing, into planes
-// with red and blue swapped: out [3, height, width].
-void draw(const DrawablePose& pose, int height, int width, int short_side, std::uint8_t* out) {
+// Black canvases of one size (20 MB), as many as threads draw at once: what is drawn on one is wiped off
+// afterwards, which is less work than new pages of memory for each picture.
+class Canvases {
+ public:
+  explicit Canvases(cv::Size size) : size_(size) {}
+
+  [[nodiscard]] Canvas take() {
+    const std::lock_guard lock(mutex_);
+    if (free_.empty()) return {cv::Mat::zeros(size_, CV_8UC3), {}};
+    Canvas canvas = std::move(free_.back());
+    free_.pop_back();
+    return canvas;
+  }
+  void give_back(Canvas canvas) {
+    canvas.pixels(std::exchange(canvas.touched, {})).setTo(0);
+    const std::lock_guard lock(mutex_);
+    free_.push_back(std::move(canvas));
+  }
+
+ private:
+  const cv::Size size_;
+  std::mutex mutex_;
+  std::vector<Canvas> free_;
+};
+
+cv::Size canvas_size(int height, int width, int short_side) {
   const int smaller = std::min(height, width);
   const double ratio = smaller == short_side ? 1 : static_cast<double>(short_side) / smaller;
-  cv::Mat canvas = cv::Mat::zeros(static_cast<int>(height * ratio), static_cast<int>(width * ratio), CV_8UC3);
+  return {static_cast<int>(width * ratio), static_cast<int>(height * ratio)};
+}
+
+// Draws on a black canvas and scales it down without antialiasing, into planes with red and blue swapped: out
+// [3, height, width].
+void draw(const DrawablePose& pose, int height, int width, Canvas& canvas, std::uint8_t* out) {
   draw_bodies(pose, canvas);
   const std::size_t hands = std::min(pose.hands.size(), pose.hand_scores.size());
   for (std::size_t i = 0; i < hands; ++i) draw_hand(pose.hands[i], pose.hand_scores[i], canvas);
   const std::size_t faces = std::min(pose.faces.size(), pose.face_scores.size());
   for (std::size_t i = 0; i < faces; ++i) draw_face(pose.faces[i], pose.face_scores[i], canvas);
   cv::Mat picture;
-  cv::resize(canvas, picture, {width, height}, 0, 0, cv::INTER_LINEAR);
+  cv::resize(canvas.pixels, picture, {width, height}, 0, 0, cv::INTER_LINEAR);
   const std::size_t plane = static_cast<std::size_t>(height) * static_cast<std::size_t>(width);
   std::vector<cv::Mat> planes;
   for (const std::size_t channel : {2, 1, 0})
@@ -216,8 +263,11 @@ Result<at::Tensor> draw_poses(std::span<const DrawablePose> poses, int height, i
   auto* pixels = pictures.mutable_data_ptr<std::uint8_t>();
   const std::size_t size =
       std::size_t{3} * static_cast<std::size_t>(height) * static_cast<std::size_t>(width);
+  Canvases canvases(canvas_size(height, width, canvas_short_side));
   RETURN_IF_ERROR(for_each_frame(poses.size(), [&](std::size_t i) {
-                    draw(poses[i], height, width, canvas_short_side, pixels + i * size);
+                    Canvas canvas = canvases.take();
+                    draw(poses[i], height, width, canvas, pixels + i * size);
+                    canvases.give_back(std::move(canvas));
                     return Status();
                   }).prefixed("drawing poses"));
   return pictures;

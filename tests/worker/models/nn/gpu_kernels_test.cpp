@@ -12,6 +12,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/worker/models/golden.h"
+#include "worker/models/nn/accelerator.h"
 #include "worker/models/nn/layers.h"
 #include "worker/models/svd/noise.h"
 
@@ -112,6 +113,38 @@ TEST_F(KernelsNeedsAGpu, LayerNormIsAsExactAsHalfPrecisionAllows) {
 }
 
 // The layers that leave adding the bias to others.
+// On two streams at once: what follows kernels of ours on its stream waits for them, and they for what is
+// before them.
+TEST_F(KernelsNeedsAGpu, OnASideStreamTheResultsAreTheSame) {
+  const at::Tensor weight = random({512});
+  const at::Tensor x = images({2, 512, 64, 64});
+  const auto chain = [&] {
+    at::Tensor y = x;
+    for (int i = 0; i < 50; ++i) y = *gpu_group_norm(y * 1.5, {}, kGroups, weight, weight, 1e-6, true) + x;
+    return y;
+  };
+  const at::Tensor expected = chain().to(at::kCPU);
+  const SideStream side(x.device());
+  at::Tensor beside;
+  for (int round = 0; round < 10; ++round) {
+    const at::Tensor meanwhile = chain();
+    const Status status = side.run("chain", [&] { return beside = chain(), Status(); });
+    ASSERT_TRUE(status.ok()) << status;
+    EXPECT_TRUE(beside.to(at::kCPU).equal(expected));
+    EXPECT_TRUE(meanwhile.to(at::kCPU).equal(expected));
+  }
+}
+
+TEST_F(KernelsNeedsAGpu, WhatFailsOnASideStreamIsAStatusAndTheStreamWorksAfterwards) {
+  const at::Tensor x = images({2, 512, 64, 64});
+  const SideStream side(x.device());
+  const Status thrown = side.run("shapes", [&] { return static_cast<void>(x + random({3})), Status(); });
+  EXPECT_EQ(thrown.code(), StatusCode::kInternal) << thrown;
+  const Status told = side.run("told", [] { return Status(StatusCode::kBadInput, "nobody to be seen"); });
+  EXPECT_EQ(told.message(), "nobody to be seen");
+  EXPECT_TRUE(side.run("sum", [&] { return static_cast<void>(x + x), Status(); }).ok());
+}
+
 class LayersNeedsAGpu : public KernelsNeedsAGpu {
  protected:
   [[nodiscard]] Scope scope() { return {list_, at::TensorOptions(test_device()).dtype(at::kHalf)}; }

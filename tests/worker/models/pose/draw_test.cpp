@@ -1,6 +1,7 @@
 #include "worker/models/pose/draw.h"
 
 #include <string>
+#include <vector>
 
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
@@ -56,6 +57,26 @@ TEST(DrawPoses, GraftedPosesLookLikeTheSeeds) { expect_pictures(Golden("pose/pos
 
 TEST(DrawPoses, RescaledPosesLookLikeUpstreams) {
   expect_pictures(Golden("pose/upstream"), "upstream", "upstream.");
+}
+
+TEST(DrawPoses, NothingOfAPictureStaysInTheNextOne) {
+  constexpr int kSize = 192;
+  const Golden golden("pose/draw_cases");
+  std::vector<DrawablePose> poses;
+  for (int i = 0; i < 4; ++i) {
+    poses.push_back(golden_drawable(golden, "case" + std::to_string(i)));
+    poses.emplace_back();
+  }
+  const int threads = at::get_num_threads();
+  at::set_num_threads(1);
+  const auto pictures = draw_poses(poses, kSize, kSize);
+  at::set_num_threads(threads);
+  ASSERT_TRUE(pictures.ok()) << pictures.status();
+  for (std::size_t i = 0; i < poses.size(); i += 2) {
+    const auto index = static_cast<std::int64_t>(i);
+    EXPECT_TRUE((*pictures)[index].equal(drawn(poses[i], kSize, kSize))) << i;
+    EXPECT_EQ((*pictures)[index + 1].count_nonzero().item<std::int64_t>(), 0) << i;
+  }
 }
 
 TEST(DrawPoses, TheNumberOfThreadsChangesNothing) {
