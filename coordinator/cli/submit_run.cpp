@@ -23,8 +23,9 @@ namespace {
 namespace fs = std::filesystem;
 
 // A hundredth of the time so far, between these: so much is lost when the end of a job is seen late.
-constexpr std::chrono::milliseconds kLookEvery{300};
+constexpr std::chrono::milliseconds kLookEvery{100};
 constexpr std::chrono::milliseconds kLookEveryAtFirst{50};
+constexpr std::chrono::milliseconds kNoteEvery{300};
 constexpr int kShareOfTime = 100;
 constexpr std::chrono::milliseconds kOwnPatience{1'000};
 constexpr std::chrono::milliseconds kCancelPatience{5'000};
@@ -83,7 +84,7 @@ Status SubmitRun::plan() {
   display_.note("reading models and inputs…");
   Instant shown = clock_.now();
   ASSIGN_OR_RETURN(plan_, planner.finish(places, digests, [&](std::size_t done) {
-    if (clock_.now() - shown < kLookEvery) return;
+    if (clock_.now() - shown < kNoteEvery) return;
     shown = clock_.now();
     display_.note(fmt::format("reading inputs: {} of {}", done, planner.items()));
   }));

@@ -69,6 +69,8 @@ constexpr int kJointRadius = 4;
 constexpr int kFaceRadius = 3;
 constexpr int kHandLineWidth = 2;
 constexpr double kLimbBrightness = 0.6;
+constexpr std::size_t kDrawnAtOnce = 8;
+constexpr std::size_t kKeptBytes = 256 << 20;  // of canvases
 
 // Python's int(): towards zero. Points that a bad fit throws far out of the picture stay where OpenCV can
 // count.
@@ -205,15 +207,14 @@ void draw_face(const Face& face, const FaceScores& scores, Canvas& canvas) {
   }
 }
 
-// Black canvases of one size (20 MB), as many as threads draw at once: what is drawn on one is wiped off
-// afterwards, which is less work than new pages of memory for each picture.
+// Black canvases of one size (20 MB each), as many as threads draw at once, kept for the next clip: what is
+// drawn on one is wiped off afterwards. Pages of new memory take longer than the drawing does.
 class Canvases {
  public:
-  explicit Canvases(cv::Size size) : size_(size) {}
-
-  [[nodiscard]] Canvas take() {
+  [[nodiscard]] Canvas take(cv::Size size) {
     const std::lock_guard lock(mutex_);
-    if (free_.empty()) return {cv::Mat::zeros(size_, CV_8UC3), {}};
+    std::erase_if(free_, [size](const Canvas& canvas) { return canvas.pixels.size() != size; });
+    if (free_.empty()) return {cv::Mat::zeros(size, CV_8UC3), {}};
     Canvas canvas = std::move(free_.back());
     free_.pop_back();
     return canvas;
@@ -221,11 +222,11 @@ class Canvases {
   void give_back(Canvas canvas) {
     canvas.pixels(std::exchange(canvas.touched, {})).setTo(0);
     const std::lock_guard lock(mutex_);
-    free_.push_back(std::move(canvas));
+    const std::size_t bytes = canvas.pixels.total() * canvas.pixels.elemSize();
+    if ((free_.size() + 1) * bytes <= kKeptBytes) free_.push_back(std::move(canvas));
   }
 
  private:
-  const cv::Size size_;
   std::mutex mutex_;
   std::vector<Canvas> free_;
 };
@@ -263,13 +264,15 @@ Result<at::Tensor> draw_poses(std::span<const DrawablePose> poses, int height, i
   auto* pixels = pictures.mutable_data_ptr<std::uint8_t>();
   const std::size_t size =
       std::size_t{3} * static_cast<std::size_t>(height) * static_cast<std::size_t>(width);
-  Canvases canvases(canvas_size(height, width, canvas_short_side));
-  RETURN_IF_ERROR(for_each_frame(poses.size(), [&](std::size_t i) {
-                    Canvas canvas = canvases.take();
-                    draw(poses[i], height, width, canvas, pixels + i * size);
-                    canvases.give_back(std::move(canvas));
-                    return Status();
-                  }).prefixed("drawing poses"));
+  static Canvases canvases;
+  const cv::Size size_of_canvas = canvas_size(height, width, canvas_short_side);
+  const auto draw_one = [&](std::size_t i) {
+    Canvas canvas = canvases.take(size_of_canvas);
+    draw(poses[i], height, width, canvas, pixels + i * size);
+    canvases.give_back(std::move(canvas));
+    return Status();
+  };
+  RETURN_IF_ERROR(for_each_frame(poses.size(), draw_one, kDrawnAtOnce).prefixed("drawing poses"));
   return pictures;
 }
 
