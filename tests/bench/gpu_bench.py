@@ -45,7 +45,7 @@ class Report(unittest.TestCase):
         self.assertIn("- modules: H100; Xeon, 16 cores (machine 1a2b3c), torch 2.11; revision abc, 2026-01-31; 576x1024.", report)
         self.assertIn("- fleet: 2 × H100;", report)
         self.assertIn("| 361.0 |  | 1000 | 360, MISSED |", report)
-        self.assertIn("| with guidance | 2 | 0 | 10.0 | 5.00 | 720 | 0.4% | 97% | 20.0 (12.0) | 4.0 | 2.4 |", report)
+        self.assertIn("| with guidance | 2 | 0 | 10.0 | 5.00 | 720 | 0.4% |  |  | 97% | 20.0 (12.0) | 4.0 | 2.4 |", report)
         self.assertIn("| outside the models: also decoding, resizing and drawing (target 2 %) | 2.2%, MISSED |", report)
         self.assertIn("2 GPUs 5.5 s; 1.82 times the throughput.", report)
         self.assertIn("5 videos: each time equal to the byte.", report)
@@ -56,6 +56,12 @@ class Report(unittest.TestCase):
         in_turn, before = 6.7 + 2.9, 0.2 + 144 * 0.0025
         for beside, models in ((0, in_turn + before), (1, in_turn + before / 2), (2, in_turn)):
             self.assertAlmostEqual(gpu_report.outside_all(run | {"beside": beside}, self.results["modules"]), 1 - models / 10)
+
+    def test_a_further_clip_is_what_a_folder_takes_beyond_a_single_one(self):
+        folder = {"whole": 29.6, "videos": 3, "stages": {"pose_net": 0.3, "denoise": 20.0, "vae_decode": 8.5}}
+        seconds, outside = gpu_report.further_clip(folder, RUN)
+        self.assertAlmostEqual(seconds, 9.8)
+        self.assertAlmostEqual(outside, 1 - 9.6 / 9.8)
 
     def test_a_wrong_result_is_a_failure(self):
         wrong = {"other bytes": {"fleet": {"1": RUN, "2": RUN | {"digests": ["d1", "d2"]}}}, "memory": {"faults": {"out of memory": MEMORY_FAULT | {"processes": 1}}},

@@ -204,11 +204,10 @@ void draw_poses(benchmark::State& state) {
   pose.face_scores.emplace_back().fill(1);
   const std::vector<pose::DrawablePose> poses(kTile, pose);
   state.counters["frames"] = kTile;
-  for (auto _ : state) {
-    benchmark::DoNotOptimize(pose::draw_poses(poses, static_cast<int>(subject().height),
-                                              static_cast<int>(subject().width), pose::kCanvasShortSide)
-                                 .value());
-  }
+  const auto height = static_cast<int>(subject().height);
+  const auto width = static_cast<int>(subject().width);
+  for (auto _ : state)
+    benchmark::DoNotOptimize(pose::draw_poses(poses, height, width, pose::kCanvasShortSide).value());
 }
 
 // All frames of the video MIMICFLEET_BENCH_CLIP, on the CPU.

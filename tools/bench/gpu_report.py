@@ -6,7 +6,7 @@ from table import outside_models, table
 
 TARGETS_MS = {"unet_guided_tile": ("UNet, both passes of a tile of 16 frames", 360), "unet_tile": ("UNet, one pass of a tile of 16 frames", None),
               "vae_decode_chunk": ("VAE decode, a chunk of 8 frames", 250), "vae_encode": ("VAE encode, one image (float32)", None), "clip_embedding": ("CLIP", None),
-              "pose_net_tile": ("PoseNet, 16 frames", None), "dwpose_batch": ("DWPose, a frame, 16 at a time (TensorFloat-32)", 4), "video_decode": ("on the CPU: decoding a frame of the driving video", None), "draw_poses": ("on the CPU: drawing a frame's poses", None)}
+              "pose_net_tile": ("PoseNet, 16 frames", None), "dwpose_batch": ("DWPose, a frame, 32 at a time (TensorFloat-32)", 4), "video_decode": ("on the CPU: decoding a frame of the driving video", None), "draw_poses": ("on the CPU: drawing a frame's poses", None)}
 MODE_NAMES = {"euler25": "25 steps Euler, guidance", "lcm4_guided": "4 steps LCM, guidance", "lcm4": "4 steps LCM, no guidance"}
 STAGES = ("preprocess", "draw", "clip", "vae_encode", "pose_net", "denoise", "vae_decode", "mux")
 MODELS_IN_TURN = ("pose_net", "denoise", "vae_decode")
@@ -72,7 +72,7 @@ def original_modules(original: list) -> dict:
 def outside_all(run: dict, modules: dict) -> float | None:
     """Of the whole command: what no model computes. DWPose counts with what its calls take alone; decoding, resizing, drawing, messages and the encoder are outside.
     Where a clip was begun beside another one's models, no time of its own counts for DWPose, CLIP and the VAE's encoding."""
-    pose = milliseconds(modules, "dwpose_batch")
+    pose = run.get("dwpose_ms", milliseconds(modules, "dwpose_batch"))  # of that machine and revision
     if pose is None:
         return None
     in_turn = sum(run["stages"].get(stage, 0) for stage in MODELS_IN_TURN)
@@ -80,8 +80,15 @@ def outside_all(run: dict, modules: dict) -> float | None:
     return 1 - (in_turn + before * (1 - run.get("beside", 0) / run["videos"])) / run["whole"]
 
 
-def outside_text(run: dict, modules: dict) -> str:
-    share = outside_all(run, modules)
+def further_clip(folder: dict, single: dict | None) -> tuple:
+    """What one clip more costs a folder, in seconds, and what part of that no model computes: without a run's start and end."""
+    if single is None or folder["videos"] < 2 or folder["whole"] <= single["whole"]:
+        return None, None
+    seconds = (folder["whole"] - single["whole"]) / (folder["videos"] - 1)
+    return seconds, 1 - sum(folder["stages"].get(stage, 0) for stage in MODELS_IN_TURN) / folder["videos"] / seconds
+
+
+def outside_text(share: float | None) -> str:
     return "" if share is None else f"{share:.1%}{verdict(share <= OUTSIDE_TARGET)}"
 
 
@@ -90,7 +97,7 @@ def clips_table(clips: dict, modules: dict) -> list:
     rows = [[stage, *(f"{clips[mode]['stages'].get(stage, 0.0):.2f}" for mode in modes)] for stage in STAGES]
     rows.append(["**whole command**", *(f"**{clips[mode]['whole']:.1f}**" for mode in modes)])
     rows.append(["in none of these stages but mux: encoder, processes, messages", *(f"{outside_models(clips[mode]):.1%}" for mode in modes)])
-    rows.append(["outside the models: also decoding, resizing and drawing (target 2 %)", *(outside_text(clips[mode], modules) for mode in modes)])
+    rows.append(["outside the models: also decoding, resizing and drawing (target 2 %)", *(outside_text(outside_all(clips[mode], modules)) for mode in modes)])
     return table(["seconds, one clip", *(MODE_NAMES[mode] for mode in modes)], rows)
 
 
@@ -98,33 +105,38 @@ def folders_table(clips: dict, original: list, modules: dict) -> list:
     """A folder's throughput; the original makes a video of a folder as it makes a single one, loading included, and always with guidance."""
     theirs = [run for run in original if run["mode"] == "lcm4"]
     rows = []
-    for name, title in (("folder_guided", "with guidance"), ("folder", "without")):
+    for name, mode, title in (("folder_guided", "lcm4_guided", "with guidance"), ("folder", "lcm4", "without")):
         run = clips.get(name)
         if run is None:
             continue
         each = run["whole"] / run["videos"]
+        further, outside = further_clip(run, clips.get(mode))
         against = ["", "", ""]
         if theirs:
             whole = statistics.median(one["whole"] for one in theirs)
             loaded = statistics.median(one["whole"] - one["stages"]["load"] for one in theirs)
             against = [f"{whole:.1f} ({loaded:.1f})", f"{whole / each:.1f}{verdict(whole / each >= RATIO_TARGET)}", f"{loaded / each:.1f}"]
-        rows.append([title, f"{run['videos']}", f"{run.get('beside', 0)}", f"{run['whole']:.1f}", f"{each:.2f}", f"{3600 / each:.0f}", outside_text(run, modules), "" if run.get("busy") is None else f"{run['busy']:.0%}", *against])
+        rows.append([title, f"{run['videos']}", f"{run.get('beside', 0)}", f"{run['whole']:.1f}", f"{each:.2f}", f"{3600 / each:.0f}", outside_text(outside_all(run, modules)), "" if further is None else f"{further:.2f}", outside_text(outside), "" if run.get("busy") is None else f"{run['busy']:.0%}", *against])
     if not rows:
         return []
-    return table(["a folder, 4 steps LCM", "clips", "begun beside another", "seconds", "a clip", "videos an hour", "outside the models (target 2 %)", "GPU busy", "original with guidance, a clip (without its loading)",
+    return table(["a folder, 4 steps LCM", "clips", "begun beside another", "seconds", "a clip", "videos an hour", "outside the models (target 2 %)", "a further clip", "outside the models", "GPU busy", "original with guidance, a clip (without its loading)",
                   "times its throughput (target 3)", "without its loading"], rows)
 
 
 def original_table(original: list, clips: dict) -> list:
-    ours_of = {"euler25": "euler25", "lcm4": "lcm4_guided"}
+    """Of each mode the medians of its runs, the first one of all left out, which warmed up."""
     rows = []
-    for run in original:
-        stages = run["stages"]
-        ours = clips.get(ours_of.get(run["mode"], ""))
-        against = [f"{ours['whole']:.1f}", f"{run['whole'] / ours['whole']:.1f}"] if ours else ["", ""]
-        rows.append([MODE_NAMES[ours_of[run["mode"]]], f"{stages['load']:.1f}", f"{stages['clip'] + stages['vae_encode']:.2f}", f"{stages['denoise']:.1f}", f"{stages['vae_decode']:.1f}",
-                     f"{run['whole']:.1f}", *against])
-    return table(["seconds, one clip", "original: load", "CLIP, VAE encode", "denoise", "VAE decode", "all", "mimicfleet, whole command", "ratio"], rows)
+    for mode, name in (("euler25", "euler25"), ("lcm4", "lcm4_guided")):
+        runs = [run for run in original if run["mode"] == mode]
+        if not runs:
+            continue
+        seconds = {stage: statistics.median(run["stages"][stage] for run in runs) for stage in runs[0]["stages"]}
+        whole = statistics.median(run["whole"] for run in runs)
+        ours = clips.get(name)
+        against = [f"{ours['whole']:.1f}", f"{whole / ours['whole']:.1f}"] if ours else ["", ""]
+        rows.append([MODE_NAMES[name], f"{len(runs)}", f"{seconds['load']:.1f}", f"{seconds['clip'] + seconds['vae_encode']:.2f}", f"{seconds['denoise']:.1f}", f"{seconds['vae_decode']:.1f}",
+                     f"{whole:.1f}", *against])
+    return table(["seconds, one clip; medians", "runs of the original", "its load", "CLIP, VAE encode", "denoise", "VAE decode", "all", "mimicfleet, whole command", "ratio"], rows)
 
 
 def fleet_line(fleet: dict) -> str:
@@ -206,7 +218,7 @@ def failures(results: dict) -> list:
 # ---- the profile
 
 def profile_lines(profile: dict) -> list:
-    titles = {name: TARGETS_MS[name][0] for name in ("unet_guided_tile", "vae_decode_chunk")} | {"dwpose_batch": "DWPose, 16 frames"}
+    titles = {name: TARGETS_MS[name][0] for name in ("unet_guided_tile", "vae_decode_chunk")} | {"dwpose_batch": "DWPose, 32 frames"}
     lines = gpu_profile.profile_table(profile, titles)
     for model, title in titles.items():
         if model in profile:

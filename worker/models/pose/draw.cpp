@@ -69,8 +69,8 @@ constexpr int kJointRadius = 4;
 constexpr int kFaceRadius = 3;
 constexpr int kHandLineWidth = 2;
 constexpr double kLimbBrightness = 0.6;
-constexpr std::size_t kDrawnAtOnce = 8;
-constexpr std::size_t kKeptBytes = 256 << 20;  // of canvases
+constexpr std::size_t kDrawnAtOnce = 16;
+constexpr std::size_t kKeptBytes = 512 << 20;  // of canvases
 
 // Python's int(): towards zero. Points that a bad fit throws far out of the picture stay where OpenCV can
 // count.
@@ -83,6 +83,7 @@ int truncated(double value) {
 struct Canvas {
   cv::Mat pixels;
   cv::Rect touched;
+  cv::Mat small;  // the pixels scaled down
 
   [[nodiscard]] cv::Point pixel(const Point& point) const {
     return {truncated(point.x * pixels.cols), truncated(point.y * pixels.rows)};
@@ -214,7 +215,7 @@ class Canvases {
   [[nodiscard]] Canvas take(cv::Size size) {
     const std::lock_guard lock(mutex_);
     std::erase_if(free_, [size](const Canvas& canvas) { return canvas.pixels.size() != size; });
-    if (free_.empty()) return {cv::Mat::zeros(size, CV_8UC3), {}};
+    if (free_.empty()) return {cv::Mat::zeros(size, CV_8UC3), {}, {}};
     Canvas canvas = std::move(free_.back());
     free_.pop_back();
     return canvas;
@@ -245,13 +246,12 @@ void draw(const DrawablePose& pose, int height, int width, Canvas& canvas, std::
   for (std::size_t i = 0; i < hands; ++i) draw_hand(pose.hands[i], pose.hand_scores[i], canvas);
   const std::size_t faces = std::min(pose.faces.size(), pose.face_scores.size());
   for (std::size_t i = 0; i < faces; ++i) draw_face(pose.faces[i], pose.face_scores[i], canvas);
-  cv::Mat picture;
-  cv::resize(canvas.pixels, picture, {width, height}, 0, 0, cv::INTER_LINEAR);
+  cv::resize(canvas.pixels, canvas.small, {width, height}, 0, 0, cv::INTER_LINEAR);
   const std::size_t plane = static_cast<std::size_t>(height) * static_cast<std::size_t>(width);
   std::vector<cv::Mat> planes;
   for (const std::size_t channel : {2, 1, 0})
     planes.emplace_back(height, width, CV_8U, out + channel * plane);
-  cv::split(picture, planes);
+  cv::split(canvas.small, planes);
 }
 
 }  // namespace

@@ -32,6 +32,7 @@ struct Net {
   std::string file;
   int height;
   int width;
+  at::Tensor pictures{};  // of the last batch, whose memory the next one takes
 };
 
 Result<Net> load_net(const std::string& path, std::size_t outputs, at::Device device, std::string_view name) {
@@ -66,8 +67,13 @@ ImageView view_of(const at::Tensor& frames, std::int64_t index) {
           static_cast<int>(frame.size(1))};
 }
 
-at::Tensor empty_pictures(std::size_t count, const Net& net) {
-  return at::empty({static_cast<std::int64_t>(count), net.height, net.width, kChannels}, at::kByte);
+// [count, h, w, 3] to be filled.
+at::Tensor pictures_for(std::size_t count, Net& net) {
+  const auto wanted = static_cast<std::int64_t>(count);
+  if (!net.pictures.defined() || net.pictures.size(0) < wanted) {
+    net.pictures = at::empty({wanted, net.height, net.width, kChannels}, at::kByte);
+  }
+  return net.pictures.slice(0, 0, wanted);
 }
 
 // A person's place in a batch of frames.
@@ -79,7 +85,7 @@ struct Candidate {
 // dwpose/onnxdet.py: inference_detector, for several frames.
 Result<std::vector<std::vector<Box>>> detect(Net& yolox, const at::Tensor& frames, at::Device device) {
   const auto count = static_cast<std::size_t>(frames.size(0));
-  const at::Tensor pictures = empty_pictures(count, yolox);  // [n, S, S, 3]
+  const at::Tensor pictures = pictures_for(count, yolox);  // [n, S, S, 3]
   RETURN_IF_ERROR(for_each_frame(count, [&](std::size_t i) {
     const auto index = static_cast<std::int64_t>(i);
     letterbox(view_of(frames, index), yolox.height, yolox.width,
@@ -164,7 +170,7 @@ struct PoseEstimator::Nets {
 
 Status PoseEstimator::Nets::estimate_persons(const at::Tensor& frames, std::span<const Candidate> candidates,
                                              std::span<FramePose> poses) {
-  const at::Tensor pictures = empty_pictures(candidates.size(), dwpose);
+  const at::Tensor pictures = pictures_for(candidates.size(), dwpose);
   RETURN_IF_ERROR(for_each_frame(candidates.size(), [&](std::size_t i) {
     crop(view_of(frames, candidates[i].frame), candidates[i].region, dwpose.height, dwpose.width,
          pictures[static_cast<std::int64_t>(i)].mutable_data_ptr<std::uint8_t>());

@@ -32,7 +32,7 @@ class PoseEstimator {
   [[nodiscard]] Result<std::vector<FramePose>> estimate(const at::Tensor& frames);
 
   static constexpr int kFramesPerBatch = 4;
-  static constexpr int kFramesPerGpuBatch = 16;
+  static constexpr int kFramesPerGpuBatch = 32;
 
  private:
   struct Nets;
