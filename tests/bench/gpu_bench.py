@@ -57,6 +57,12 @@ class Report(unittest.TestCase):
         for beside, models in ((0, in_turn + before), (1, in_turn + before / 2), (2, in_turn)):
             self.assertAlmostEqual(gpu_report.outside_all(run | {"beside": beside}, self.results["modules"]), 1 - models / 10)
 
+    def test_figures_of_another_machine_follow_in_a_section_of_their_own(self):
+        other = {"machines": {"modules": MACHINE | {"gpus": ["H200"]}}, "modules": {"unet_guided_tile": {"ms": 250, "frames": None}}}
+        report = gpu_report.markdown(self.results, [other])
+        self.assertLess(report.index("| 361.0 |"), report.index("### On H200"))
+        self.assertLess(report.index("### On H200"), report.index("| 250.0 |"))
+
     def test_a_further_clip_is_what_a_folder_takes_beyond_a_single_one(self):
         folder = {"whole": 29.6, "videos": 3, "stages": {"pose_net": 0.3, "denoise": 20.0, "vae_decode": 8.5}}
         seconds, outside = gpu_report.further_clip(folder, RUN)

@@ -6,7 +6,7 @@ from table import outside_models, table
 
 TARGETS_MS = {"unet_guided_tile": ("UNet, both passes of a tile of 16 frames", 360), "unet_tile": ("UNet, one pass of a tile of 16 frames", None),
               "vae_decode_chunk": ("VAE decode, a chunk of 8 frames", 250), "vae_encode": ("VAE encode, one image (float32)", None), "clip_embedding": ("CLIP", None),
-              "pose_net_tile": ("PoseNet, 16 frames", None), "dwpose_batch": ("DWPose, a frame, 32 at a time (TensorFloat-32)", 4), "video_decode": ("on the CPU: decoding a frame of the driving video", None), "draw_poses": ("on the CPU: drawing a frame's poses", None)}
+              "pose_net_tile": ("PoseNet, 16 frames", None), "dwpose_batch": ("DWPose, a frame, in batches (TensorFloat-32)", 4), "video_decode": ("on the CPU: decoding a frame of the driving video", None), "draw_poses": ("on the CPU: drawing a frame's poses", None)}
 MODE_NAMES = {"euler25": "25 steps Euler, guidance", "lcm4_guided": "4 steps LCM, guidance", "lcm4": "4 steps LCM, no guidance"}
 STAGES = ("preprocess", "draw", "clip", "vae_encode", "pose_net", "denoise", "vae_decode", "mux")
 MODELS_IN_TURN = ("pose_net", "denoise", "vae_decode")
@@ -134,7 +134,8 @@ def original_table(original: list, clips: dict) -> list:
         whole = statistics.median(run["whole"] for run in runs)
         ours = clips.get(name)
         against = [f"{ours['whole']:.1f}", f"{whole / ours['whole']:.1f}"] if ours else ["", ""]
-        rows.append([MODE_NAMES[name], f"{len(runs)}", f"{seconds['load']:.1f}", f"{seconds['clip'] + seconds['vae_encode']:.2f}", f"{seconds['denoise']:.1f}", f"{seconds['vae_decode']:.1f}",
+        elsewhere = sorted({run["machine"] for run in runs if "machine" in run})
+        rows.append([MODE_NAMES[name] + "".join(f" (on {machine})" for machine in elsewhere), f"{len(runs)}", f"{seconds['load']:.1f}", f"{seconds['clip'] + seconds['vae_encode']:.2f}", f"{seconds['denoise']:.1f}", f"{seconds['vae_decode']:.1f}",
                      f"{whole:.1f}", *against])
     return table(["seconds, one clip; medians", "runs of the original", "its load", "CLIP, VAE encode", "denoise", "VAE decode", "all", "mimicfleet, whole command", "ratio"], rows)
 
@@ -218,7 +219,7 @@ def failures(results: dict) -> list:
 # ---- the profile
 
 def profile_lines(profile: dict) -> list:
-    titles = {name: TARGETS_MS[name][0] for name in ("unet_guided_tile", "vae_decode_chunk")} | {"dwpose_batch": "DWPose, 32 frames"}
+    titles = {name: TARGETS_MS[name][0] for name in ("unet_guided_tile", "vae_decode_chunk")} | {"dwpose_batch": "DWPose, a batch of frames"}
     lines = gpu_profile.profile_table(profile, titles)
     for model, title in titles.items():
         if model in profile:
@@ -229,11 +230,10 @@ def profile_lines(profile: dict) -> list:
     return [line for line in lines if line is not None]
 
 
-def markdown(results: dict) -> str:
+def body(results: dict) -> list:
     clips, modules = results.get("clips", {}), results.get("modules", {})
     original = results.get("original", [])[1:]  # the first one warmed up
-    lines = ["Models with random weights (`tools/bench/full_size_models`), fp16, 72 frames with the reference's, tiles of 16 that share 6, a warm worker, no feature cache; each figure measured once.", "",
-             *run_lines(results.get("machines", {}))]
+    lines = run_lines(results.get("machines", {}))
     if modules:
         lines += ["", *modules_table(modules, results.get("alone", {}), original)]
     if any(mode in clips for mode in MODE_NAMES):
@@ -255,6 +255,16 @@ def markdown(results: dict) -> str:
     lines += ["", *profile_lines(results["profile"])] if "profile" in results else []
     if failed := failures(results):
         lines += ["", f"**FAILED: {', '.join(failed)}.**"]
+    return lines
+
+
+def markdown(results: dict, others: list | None = None) -> str:
+    """`others`: figures of other machines, each with a section of its own."""
+    lines = ["Models with random weights (`tools/bench/full_size_models`), fp16, 72 frames with the reference's, tiles of 16 that share 6, a warm worker, no feature cache; each figure measured once.", "",
+             *body(results)]
+    for other in others or []:
+        machine = next(iter(other["machines"].values()))
+        lines += ["", f"### On {machine_line(machine).split(',')[0]}", "", *body(other)]
     return "\n".join(lines) + "\n"
 
 
