@@ -16,7 +16,7 @@ namespace {
 constexpr int kThreads = 8;
 constexpr const char* kPreset = "medium";
 // Frames that are looked ahead at are still to be encoded when the last one comes. With 10 instead of the
-// preset's 40, videos of people are 1 to 2 % smaller at the same crf, and 0.0001 further from the frames (SSIM).
+// preset's 40, camera videos are 1 to 2 % smaller at the same crf, and 0.0001 further from the frames (SSIM).
 constexpr const char* kX264 = "cpu-independent=1:rc-lookahead=10";
 
 constexpr int kBitExactScaling = SWS_BICUBIC | SWS_ACCURATE_RND | SWS_BITEXACT | SWS_FULL_CHR_H_INP;
