@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <exception>
 #include <new>
-#include <optional>
 #include <utility>
 
 #include <fmt/format.h>
@@ -46,6 +45,8 @@ Runner::Runner(Executor& executor, Post post, Observer observe, std::chrono::mil
   finishing_ = std::thread([this] { finish_loop(); });
 }
 
+bool Runner::is_decode(const Task& task) { return task.lease.spec.kind == jobs::TaskKind::kDecodeVideo; }
+
 Runner::~Runner() {
   request_stop();
   preparing_.join();
@@ -60,7 +61,7 @@ void Runner::start(jobs::LeaseGrant lease) {
   task->context = std::make_unique<TaskContext>(
       attempt, [this](const jobs::TaskProgress& progress) { post_(agent::Event(progress)); });
   task->lease = std::move(lease);
-  task->begun = task->lease.spec.kind == jobs::TaskKind::kDecodeVideo;
+  task->begun = is_decode(*task);
   const std::lock_guard lock(mutex_);
   if (stopping_) return;
   tasks_.push_back(task);
@@ -114,27 +115,31 @@ Runner::TaskPtr Runner::next(std::deque<TaskPtr>& queue) {
 
 // Where the next task to compute is: end() if there is none. With the mutex held.
 std::deque<Runner::TaskPtr>::iterator Runner::choose_to_compute() {
-  // Other models than those of an encode that has begun would have to be loaded, and these once more.
-  const auto overtakes = [this](const TaskPtr& task) {
-    const auto& spec = task->lease.spec;
-    const Task& first = *prepared_.front();
-    return spec.kind == jobs::TaskKind::kDecodeVideo &&
-           (!first.begun || spec.model_set == first.lease.spec.model_set) && may_start(*task);
-  };
   const bool one_begins =
       std::any_of(prepared_.begin(), prepared_.end(), [](const TaskPtr& task) { return task->beginning; });
-  const auto decode = std::find_if(prepared_.begin(), prepared_.end(), overtakes);
+  // Other models than those of an encode that has begun would have to be loaded, and these once more.
+  const auto may_decode = [this](const TaskPtr& task) {
+    return is_decode(*task) && may_start(*task) &&
+           std::none_of(prepared_.begin(), prepared_.end(), [&task](const TaskPtr& other) {
+             return !is_decode(*other) && (other->begun || other->beginning) &&
+                    other->lease.spec.model_set != task->lease.spec.model_set;
+           });
+  };
+  const auto decode = std::find_if(prepared_.begin(), prepared_.end(), may_decode);
   if (decode != prepared_.end()) return decode;
   return std::find_if(prepared_.begin(), prepared_.end(), [&](const TaskPtr& task) {
-    return !task->beginning && (task->begun || !one_begins) && may_start(*task);
+    return !is_decode(*task) && !task->beginning && (task->begun || !one_begins) && may_start(*task);
   });
 }
 
-// Where the next encode to begin beside what runs is: end() if there is none. With the mutex held.
+// Where the next encode to begin beside what runs is: end() if there is none, or if one has begun already.
+// With the mutex held.
 std::deque<Runner::TaskPtr>::iterator Runner::choose_to_begin() {
-  if (!running_) return prepared_.end();
-  return std::find_if(prepared_.begin(), prepared_.end(),
-                      [](const TaskPtr& task) { return !task->begun && !task->begins_in_turn; });
+  const auto encode =
+      std::find_if(prepared_.begin(), prepared_.end(), [](const TaskPtr& task) { return !is_decode(*task); });
+  const bool may_begin = running_ && encode != prepared_.end() && !(*encode)->begun &&
+                         !(*encode)->beginning && !(*encode)->begins_in_turn;
+  return may_begin ? encode : prepared_.end();
 }
 
 // Not while an earlier attempt at it is being finished, which may tidy up files of the same names.
@@ -153,34 +158,28 @@ Runner::TaskPtr Runner::next_to_begin() {
   return *chosen;
 }
 
-// After an encode, if one is next that has begun.
-void Runner::wait_for_decode(std::unique_lock<std::mutex>& lock) {
-  const auto kind_of_next = [this]() -> std::optional<jobs::TaskKind> {
-    const auto next = choose_to_compute();
-    if (next == prepared_.end() || !(*next)->begun) return std::nullopt;
-    return (*next)->lease.spec.kind;
-  };
-  if (!std::exchange(encoded_, false) || kind_of_next() != jobs::TaskKind::kEncodeLatents) return;
-  if (!decodes_follow_) return;
-  decodes_follow_ = changed_.wait_for(lock, decode_comes_within_, [&] {
-    return stopping_ || kind_of_next() == jobs::TaskKind::kDecodeVideo;
-  });
+// Whether the decode of the encode that ran last is waited for before `next` runs.
+bool Runner::waits_for_decode(const Task& next) const {
+  return encoded_ && decodes_follow_ && next.begun && !is_decode(next);
 }
 
 Runner::TaskPtr Runner::next_to_compute() {
   std::unique_lock lock(mutex_);
-  wait_for_decode(lock);
   auto chosen = prepared_.end();
-  changed_.wait(lock, [&] { return stopping_ || (chosen = choose_to_compute()) != prepared_.end(); });
+  const auto there_is_one = [&] { return stopping_ || (chosen = choose_to_compute()) != prepared_.end(); };
+  changed_.wait(lock, there_is_one);
+  if (!stopping_ && waits_for_decode(**chosen)) {
+    decodes_follow_ = changed_.wait_for(lock, decode_comes_within_,
+                                        [&] { return stopping_ || (there_is_one() && is_decode(**chosen)); });
+    changed_.wait(lock, there_is_one);
+  }
   if (stopping_) return nullptr;
   TaskPtr task = std::move(*chosen);
   prepared_.erase(chosen);
   running_ = task->begun;
-  if (running_) {
-    encoded_ = task->lease.spec.kind == jobs::TaskKind::kEncodeLatents;
-    decodes_follow_ = decodes_follow_ || !encoded_;
-    changed_.notify_all();
-  }
+  encoded_ = running_ && !is_decode(*task);
+  decodes_follow_ = decodes_follow_ || is_decode(*task);
+  changed_.notify_all();
   return task;
 }
 

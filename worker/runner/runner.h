@@ -114,7 +114,8 @@ class Runner final : public agent::TaskRunner {
   void begin_beside(const TaskPtr& task);
   [[nodiscard]] TaskPtr next_to_compute();  // null: stopping
   void compute(const TaskPtr& task);
-  void wait_for_decode(std::unique_lock<std::mutex>& lock);
+  [[nodiscard]] static bool is_decode(const Task& task);
+  [[nodiscard]] bool waits_for_decode(const Task& next) const;
   [[nodiscard]] std::deque<TaskPtr>::iterator choose_to_compute();
   [[nodiscard]] std::deque<TaskPtr>::iterator choose_to_begin();
   [[nodiscard]] bool may_start(const Task& task) const;

@@ -73,6 +73,16 @@ void TaskContext::add_lost_input(const Digest& content) {
   lost_inputs_.push_back(content);
 }
 
+void TaskContext::start_over() {
+  const std::lock_guard lock(mutex_);
+  timings_.clear();
+  features_.clear();
+  calls_.clear();
+  warnings_.clear();
+  transferred_bytes_ = 0;
+  lost_inputs_.clear();
+}
+
 std::vector<jobs::StageTiming> TaskContext::timings() const {
   const std::lock_guard lock(mutex_);
   return timings_;

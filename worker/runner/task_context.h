@@ -40,6 +40,8 @@ class TaskContext {
   void warn(std::string warning);
   void add_transferred(std::uint64_t bytes);
   void add_lost_input(const Digest& content);
+  // Forgets what was told so far: the attempt begins anew.
+  void start_over();
 
   // For the report, once the attempt is over.
   [[nodiscard]] std::vector<jobs::StageTiming> timings() const;

@@ -3,6 +3,23 @@
 #include <fmt/format.h>
 
 namespace mimicfleet::stages {
+namespace {
+
+std::string remedy(const std::string& device) {
+  return fmt::format(
+      "give {} to this worker alone, or use a smaller --resolution, --num-frames or --decode-chunk-size, or "
+      "--precision fp16",
+      device);
+}
+
+}  // namespace
+
+std::string shortage_warning(const std::string& device) {
+  return fmt::format(
+      "{} had too little memory for kernels that come first; where others were taken, results "
+      "differ in their last bits: {} for the same bytes as elsewhere",
+      device, remedy(device));
+}
 
 Verdict DeviceFailures::judge(const PartEnd& end) {
   if (!end.device_works) {
@@ -11,18 +28,9 @@ Verdict DeviceFailures::judge(const PartEnd& end) {
     return {end_of_process_, false, ""};
   }
   if (end.shortages == 0 || end.status.code() == StatusCode::kCancelled) return {end.status, false, ""};
-  const std::string remedy = fmt::format(
-      "give {} to this worker alone, or use a smaller --resolution, --num-frames or --decode-chunk-size, or "
-      "--precision fp16",
-      end.device);
-  if (end.status.ok()) {
-    return {{},
-            false,
-            fmt::format("{} had too little memory for the kernels that come first; others were taken, whose "
-                        "results differ in their last bits: {} for the same bytes as elsewhere",
-                        end.device, remedy)};
-  }
-  const Status status(StatusCode::kResourceExhausted, fmt::format("{}; {}", end.status.message(), remedy));
+  if (end.status.ok()) return {{}, false, shortage_warning(end.device)};
+  const Status status(StatusCode::kResourceExhausted,
+                      fmt::format("{}; {}", end.status.message(), remedy(end.device)));
   if (++short_in_a_row_ >= 2) end_of_process_ = status;
   return {status, true, ""};
 }

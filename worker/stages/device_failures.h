@@ -22,6 +22,9 @@ struct Verdict {
   std::string warning;  // for whoever reads the results; mostly empty
 };
 
+// For whoever reads the results of a part that went well although memory fell short meanwhile.
+[[nodiscard]] std::string shortage_warning(const std::string& device);
+
 // Ends that concern more than the task. Too little memory: what is kept for later tasks is freed, so that the
 // next attempt starts with all of it; if that was of no use either, the one after it gets a new process.
 // Where LibTorch went on in spite of it, a warning tells of it: cuDNN's frontend takes the next kernel then,

@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "common/log.h"
+#include "jobs/stages.h"
 #include "worker/models/nn/accelerator.h"
 #include "worker/models/nn/guarded.h"
 #include "worker/stages/decode_video.h"
@@ -20,8 +21,7 @@ namespace {
 
 constexpr std::size_t kMaxAnnouncedArtefacts = 4096;
 constexpr std::size_t kMaxAnnouncedFeatures = 16384;
-// What real models take while one clip is sampled or decoded (12 GB) and the next one begun, and as much
-// again.
+// Real models hold 20 GB (576x1024, 72 frames) where one clip is sampled or decoded and the next one begun.
 constexpr std::uint64_t kMemoryForTwo = std::uint64_t{30} << 30;
 
 // The device as a part of a folder's name.
@@ -107,7 +107,10 @@ Result<agent::Ready> StageExecutor::load() {
   const auto sets = services_->models.sets();
   ASSIGN_OR_RETURN(const auto first, services_->use_models(sets.at(0).id));
   load_seconds_ = first.load_seconds;
-  if (services_->device.memory_bytes >= kMemoryForTwo) side_stream_.emplace(services_->device.device);
+  const bool suffices = services_->device.memory_bytes >= kMemoryForTwo;
+  if (suffices || options_.begin_beside == BeginBeside::kAlways) {
+    side_stream_.emplace(services_->device.device);
+  }
   agent::Ready ready{services_->device.name, services_->device.numerics, sets, {}};
   if (feature_cache_) ready.features = feature_cache_->held(kMaxAnnouncedFeatures);
   return ready;
@@ -126,14 +129,15 @@ Result<std::unique_ptr<runner::Prepared>> StageExecutor::prepare(const jobs::Lea
   return as_base(prepare_decode(*services_, lease, context));
 }
 
+std::int64_t StageExecutor::shortages_ever() const {
+  return nn::device_memory(services_->device.device).value_or(nn::DeviceMemory{}).failures;
+}
+
 // On a GPU a part of a task may end in ways that concern more than the task.
 Status StageExecutor::on_device(const jobs::LeaseGrant& lease, runner::TaskContext& context,
                                 const std::function<Status()>& work) {
   const at::Device device = services_->device.device;
   if (device.is_cpu()) return work();
-  const auto shortages_ever = [device] {
-    return nn::device_memory(device).value_or(nn::DeviceMemory{}).failures;
-  };
   const std::int64_t before = shortages_ever();
   nn::reset_peak_memory(device);
   const Status status = nn::guarded(to_string(lease.spec.kind), [&] {
@@ -165,29 +169,50 @@ Status StageExecutor::begin(const jobs::LeaseGrant& lease, runner::Prepared& pre
   });
 }
 
+// What falls short of memory meanwhile may be this task or the other one: both are told.
+Status StageExecutor::begin_on_side(const jobs::LeaseGrant& lease, LoadedModels& models, EncodeInputs& inputs,
+                                    runner::TaskContext& context) {
+  const at::Device device = services_->device.device;
+  const std::int64_t before = shortages_ever();
+  const Status status = side_stream_->run(to_string(lease.spec.kind), [&] {
+    if (plant_fault()) fail_on_device(device);
+    return begin_encode(*services_, models, lease, inputs, context);
+  });
+  const bool of_device =
+      status.code() == StatusCode::kResourceExhausted || status.code() == StatusCode::kInternal;
+  if (of_device && !nn::still_works(device)) {
+    return {StatusCode::kUnavailable, fmt::format("{} does nothing any more for this process: {}",
+                                                  services_->device.name, status.message())};
+  }
+  if (shortages_ever() == before && status.code() != StatusCode::kResourceExhausted) return status;
+  memory_suffices_ = false;
+  if (status.ok()) context.warn(shortage_warning(services_->device.name));
+  return status;
+}
+
 Result<bool> StageExecutor::begin_beside(const jobs::LeaseGrant& lease, runner::Prepared& prepared,
                                          runner::TaskContext& context) {
   auto* inputs = dynamic_cast<EncodeInputs*>(&prepared);
   if (!side_stream_ || !memory_suffices_ || inputs == nullptr || inputs->made) return false;
-  const std::shared_lock stay(models_stay_, std::try_to_lock);
+  std::shared_lock stay(models_stay_, std::try_to_lock);
   LoadedModels* models = stay ? services_->models.loaded(lease.spec.model_set) : nullptr;
   if (models == nullptr) return false;
-  const Status status = side_stream_->run(
-      to_string(lease.spec.kind), [&] { return begin_encode(*services_, *models, lease, *inputs, context); });
+  const Status status = begin_on_side(lease, *models, *inputs, context);
+  stay.unlock();
   if (status.ok()) {
     log::info("{} {}: begun beside another task", to_string(lease.spec.kind),
               log::printable(lease.spec.name));
     return true;
   }
-  const bool of_device =
-      status.code() == StatusCode::kResourceExhausted || status.code() == StatusCode::kInternal;
-  if (!of_device) return status;
+  if (status.code() != StatusCode::kResourceExhausted && status.code() != StatusCode::kInternal)
+    return status;
   // That may be the other task's doing: once more from the start, alone.
-  if (status.code() == StatusCode::kResourceExhausted) memory_suffices_ = false;
   log::warn("{} {}: not begun beside another task: {}", to_string(lease.spec.kind),
             log::printable(lease.spec.name), log::printable(status.message()));
+  context.start_over();
   ASSIGN_OR_RETURN(auto again, prepare_encode(*services_, lease, context));
   *inputs = std::move(*again);
+  context.progress(std::string(jobs::kQueued));
   return false;
 }
 

@@ -13,9 +13,16 @@
 #include "worker/models/nn/accelerator.h"
 #include "worker/runner/runner.h"
 #include "worker/stages/device_failures.h"
+#include "worker/stages/encode_latents.h"
 #include "worker/stages/services.h"
 
 namespace mimicfleet::stages {
+
+// Where the next encode is begun while another task is computed.
+enum class BeginBeside {
+  kWhereMemorySuffices,  // on a GPU with enough for both
+  kAlways,               // also on a CPU, which gains nothing by it
+};
 
 struct ExecutorOptions {
   std::vector<std::string> models;
@@ -28,6 +35,7 @@ struct ExecutorOptions {
   int threads = 0;
   std::vector<std::string> roots;
   bool decoder_only = false;
+  BeginBeside begin_beside = BeginBeside::kWhereMemorySuffices;
   std::string data_bind_endpoint = "tcp://127.0.0.1:*";
   std::string data_advertised_host;  // empty: as bound
   std::string worker_name;
@@ -49,7 +57,8 @@ class StageExecutor final : public runner::Executor {
                                                                   runner::TaskContext& context) override;
   [[nodiscard]] Status begin(const jobs::LeaseGrant& lease, runner::Prepared& prepared,
                              runner::TaskContext& context) override;
-  // On a GPU with memory enough for both, with the models that are loaded.
+  // Where options.begin_beside says, with the models that are loaded. After a failure of the device the
+  // inputs are prepared once more.
   [[nodiscard]] Result<bool> begin_beside(const jobs::LeaseGrant& lease, runner::Prepared& prepared,
                                           runner::TaskContext& context) override;
   [[nodiscard]] Result<runner::Outcome> run(const jobs::LeaseGrant& lease, runner::Prepared& prepared,
@@ -61,7 +70,10 @@ class StageExecutor final : public runner::Executor {
                                                 runner::TaskContext& context);
   [[nodiscard]] Status on_device(const jobs::LeaseGrant& lease, runner::TaskContext& context,
                                  const std::function<Status()>& work);
+  [[nodiscard]] Status begin_on_side(const jobs::LeaseGrant& lease, LoadedModels& models,
+                                     EncodeInputs& inputs, runner::TaskContext& context);
   [[nodiscard]] Result<LoadedModels*> use_models(const jobs::LeaseGrant& lease, runner::TaskContext& context);
+  [[nodiscard]] std::int64_t shortages_ever() const;  // of the GPU's memory
   [[nodiscard]] Status open_artefacts();
   void open_feature_cache(const jobs::NumericsClass& numerics);
 
@@ -77,7 +89,7 @@ class StageExecutor final : public runner::Executor {
   double load_seconds_ = 0;  // of the first model set, for the first task
   // Shared by who uses the models beside the computing thread, which alone loads and unloads them.
   std::shared_mutex models_stay_;
-  std::optional<nn::SideStream> side_stream_;  // of a GPU whose memory may suffice for two tasks
+  std::optional<nn::SideStream> side_stream_;  // where encodes are begun beside other tasks
   std::atomic<bool> memory_suffices_ = true;
   DeviceFailures failures_;
 };

@@ -6,6 +6,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "worker/models/nn/accelerator.h"
 #include "common/model_root/shipped.h"
 
 namespace mimicfleet::stages {
@@ -66,6 +67,7 @@ Result<ModelLibrary::Use> ModelLibrary::use(const Digest& set, const Device& dev
   }
   loaded_.emplace(LoadedModels{found->set, std::move(diffusion), std::move(pose),
                                UnetShelf(found->files, found->set.diffusion)});
+  nn::synchronize(device.device);  // another thread may use them on another stream
   const double seconds = to_seconds(SteadyClock().now() - begin);
   log::info("models {} loaded on {} in {:.2f} s", found->set.name, device.name, seconds);
   return Use{&*loaded_, seconds};

@@ -1,5 +1,6 @@
 #include "worker/runner/runner.h"
 
+#include <atomic>
 #include <map>
 #include <set>
 #include <stdexcept>
@@ -41,16 +42,24 @@ class FakeExecutor final : public Executor {
     return std::unique_ptr<Prepared>(std::move(prepared));
   }
   Status begin(const jobs::LeaseGrant& lease, Prepared&, TaskContext&) override {
+    EXPECT_FALSE(begins_.exchange(true)) << "two begin at once";
     note("begin " + lease.spec.name);
-    if (lease.spec.name == "fail to begin") return {StatusCode::kBadInput, "nobody to be seen"};
+    if (lease.spec.name == "fail to begin") {
+      begins_ = false;
+      return {StatusCode::kBadInput, "nobody to be seen"};
+    }
     if (lease.spec.name == "begin at length") wait_to_go_on();
+    begins_ = false;
     return {};
   }
   Result<bool> begin_beside(const jobs::LeaseGrant& lease, Prepared&, TaskContext& context) override {
     if (!begins_beside) return false;
+    EXPECT_FALSE(begins_.exchange(true)) << "two begin at once";
     note("beside " + lease.spec.name);
-    if (lease.spec.name == "fail to begin") return Status(StatusCode::kBadInput, "nobody to be seen");
     if (lease.spec.name == "beside at length") wait_to_go_on();
+    begins_ = false;
+    if (lease.spec.name == "fail to begin") return Status(StatusCode::kBadInput, "nobody to be seen");
+    if (lease.spec.name == "throw beside") throw std::runtime_error("library");
     RETURN_IF_ERROR(context.check_cancelled());
     return lease.spec.name != "alone";
   }
@@ -128,6 +137,7 @@ class FakeExecutor final : public Executor {
   std::set<std::string> prepared_;
   std::vector<std::string> noted_;
   bool going_on_ = false;
+  std::atomic<bool> begins_ = false;
   Status end_of_process_;
 };
 
@@ -353,6 +363,7 @@ TEST_F(RunnerTest, NothingBeginsBesideATaskThatItselfBegins) {
   runner.start(lease("second"));
   runner.start(lease("third"));
   executor_.wait_until_prepared("third");
+  std::this_thread::sleep_for(20ms);  // in which a wrong runner would
   EXPECT_THAT(executor_.noted(), ElementsAre("begin begin at length"));
   executor_.go_on();
   wait_until([&] { return ends_.size() == 3; });
@@ -381,6 +392,51 @@ TEST_F(RunnerTest, AFailureToBeginBesideEndsThatTaskWhileTheOtherOneRuns) {
   executor_.go_on();
   wait_until([&] { return ends_.size() == 2; });
   EXPECT_TRUE(ends_[1].status.ok()) << ends_[1].status;
+}
+
+TEST_F(RunnerTest, AnExceptionWhileATaskBeginsBesideEndsThatTask) {
+  executor_.begins_beside = true;
+  Runner& runner = start();
+  runner.start(lease("run at length"));
+  executor_.wait_until_noted("run run at length");
+  runner.start(lease("throw beside"));
+  wait_until([&] { return ends_.size() == 1; });
+  EXPECT_THAT(ends_[0].status.message(), HasSubstr("library"));
+  executor_.go_on();
+  wait_until([&] { return ends_.size() == 2; });
+}
+
+TEST_F(RunnerTest, StoppingWaitsForWhatBeginsBeside) {
+  executor_.begins_beside = true;
+  Runner& runner = start();
+  runner.start(lease("wait"));
+  executor_.wait_until_noted("run wait");
+  runner.start(lease("beside at length"));
+  executor_.wait_until_noted("beside beside at length");
+  EXPECT_FALSE(runner.stop(0ms));
+  executor_.go_on();
+  EXPECT_TRUE(runner.stop(10s));
+}
+
+TEST_F(RunnerTest, WhileATaskBeginsBesideDecodesOfItsModelsRunAndOthersWait) {
+  executor_.begins_beside = true;
+  decode_comes_within_ = 1ms;
+  Runner& runner = start();
+  const auto first = lease("wait");
+  runner.start(first);
+  executor_.wait_until_noted("run wait");
+  runner.start(lease("beside at length"));
+  executor_.wait_until_noted("beside beside at length");
+  auto other = lease("other models", jobs::TaskKind::kDecodeVideo);
+  other.spec.model_set = sha256("other models");
+  runner.start(other);
+  runner.cancel({first.spec.id, first.attempt});
+  runner.start(lease("decode", jobs::TaskKind::kDecodeVideo));
+  executor_.wait_until_noted("run decode");
+  executor_.go_on();
+  wait_until([&] { return ends_.size() == 4; });
+  EXPECT_THAT(executor_.noted(), ElementsAre("begin wait", "run wait", "beside beside at length",
+                                             "run decode", "run beside at length", "run other models"));
 }
 
 TEST_F(RunnerTest, WhatBeginsBesideIsWaitedForAndNothingElseBeginsMeanwhile) {

@@ -58,6 +58,20 @@ TEST(TaskContext, RemembersHowEachFeatureWasComeByAndWhatWasComputed) {
   EXPECT_EQ(context.calls(), (std::map<std::string, std::uint32_t>{{"detector", 2}}));
 }
 
+TEST(TaskContext, AnAttemptThatStartsOverHasToldNothing) {
+  TaskContext context({}, [](const jobs::TaskProgress&) {});
+  context.add_time("preprocess", 1, false);
+  context.add_feature({jobs::FeatureKind::kKeypoints, jobs::FeatureOutcome::kMiss, 7});
+  context.count_call("detector");
+  context.warn("a warning");
+  context.add_transferred(5);
+  context.add_lost_input(sha256("lost"));
+  context.start_over();
+  EXPECT_TRUE(context.timings().empty() && context.features().empty() && context.calls().empty());
+  EXPECT_TRUE(context.warnings().empty() && context.lost_inputs().empty());
+  EXPECT_EQ(context.transferred_bytes(), 0U);
+}
+
 TEST(TaskContext, SavedSecondsOfAStageAddUp) {
   TaskContext context({}, [](const jobs::TaskProgress&) {});
   context.add_time("preprocess", 1, true, 0.5);

@@ -27,15 +27,16 @@ struct Worker {
   StageExecutor executor;
   agent::Ready ready;
 
-  Worker()
+  explicit Worker(BeginBeside begin_beside = BeginBeside::kWhereMemorySuffices)
       : executor(
-            options(), [](const agent::Event&) {}, metrics) {
+            options(begin_beside), [](const agent::Event&) {}, metrics) {
     auto loaded = executor.load();
     EXPECT_TRUE(loaded.ok()) << loaded.status();
     ready = loaded.value();
   }
-  [[nodiscard]] ExecutorOptions options() const {
+  [[nodiscard]] ExecutorOptions options(BeginBeside begin_beside) const {
     ExecutorOptions options;
+    options.begin_beside = begin_beside;
     options.models = {kPack + "models"};
     options.feature_cache_dir = folder.path("features");
     options.data_dir = folder.path("data");

@@ -33,15 +33,18 @@ void* current_stream(at::Device device) {
   return streams->getStreamNativeHandle(streams->getStream(device));
 }
 
-SideStream::SideStream(at::Device device)
-    : stream_(c10::impl::getDeviceGuardImpl(device.type())->getStreamFromGlobalPool(device)) {}
+SideStream::SideStream(at::Device device) {
+  if (device.is_cpu()) return;
+  stream_ = c10::impl::getDeviceGuardImpl(device.type())->getStreamFromGlobalPool(device);
+}
 
 Status SideStream::run(std::string_view what, const std::function<Status()>& work) const {
-  const auto* streams = c10::impl::getDeviceGuardImpl(stream_.device_type());
-  const auto wait = [&] { streams->synchronizeStream(stream_); };
+  if (!stream_) return guarded(what, work);
+  const auto* streams = c10::impl::getDeviceGuardImpl(stream_->device_type());
+  const auto wait = [&] { streams->synchronizeStream(*stream_); };
   return guarded(what, [&]() -> Status {
-    streams->setDevice(stream_.device());
-    const c10::Stream before = streams->exchangeStream(stream_);
+    streams->setDevice(stream_->device());
+    const c10::Stream before = streams->exchangeStream(*stream_);
     Status status = guarded(what, [&]() -> Status {
       RETURN_IF_ERROR(work());
       wait();

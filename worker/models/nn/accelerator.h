@@ -21,7 +21,8 @@ void synchronize(at::Device device);
 // The driver's handle of the stream that the calling thread's work goes to. Of a GPU.
 [[nodiscard]] void* current_stream(at::Device device);
 
-// A stream of a GPU beside the one that every thread's work goes to by default: the GPU does both at once.
+// A stream of a GPU beside the one that every thread's work goes to by default: the GPU does both at once. On
+// a CPU threads run side by side as they are.
 class SideStream {
  public:
   explicit SideStream(at::Device device);
@@ -32,7 +33,7 @@ class SideStream {
   [[nodiscard]] Status run(std::string_view what, const std::function<Status()>& work) const;
 
  private:
-  c10::Stream stream_;
+  std::optional<c10::Stream> stream_;  // of a GPU
 };
 
 struct DeviceMemory {

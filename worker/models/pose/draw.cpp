@@ -85,6 +85,9 @@ struct Canvas {
   cv::Rect touched;
   cv::Mat small;  // the pixels scaled down
 
+  [[nodiscard]] std::size_t bytes() const {
+    return pixels.total() * pixels.elemSize() + small.total() * small.elemSize();
+  }
   [[nodiscard]] cv::Point pixel(const Point& point) const {
     return {truncated(point.x * pixels.cols), truncated(point.y * pixels.rows)};
   }
@@ -223,7 +226,7 @@ class Canvases {
   void give_back(Canvas canvas) {
     canvas.pixels(std::exchange(canvas.touched, {})).setTo(0);
     const std::lock_guard lock(mutex_);
-    const std::size_t bytes = canvas.pixels.total() * canvas.pixels.elemSize();
+    const std::size_t bytes = canvas.bytes();
     if ((free_.size() + 1) * bytes <= kKeptBytes) free_.push_back(std::move(canvas));
   }
 
