@@ -119,7 +119,7 @@ def folders_table(clips: dict, original: list, modules: dict) -> list:
         rows.append([title, f"{run['videos']}", f"{run.get('beside', 0)}", f"{run['whole']:.1f}", f"{each:.2f}", f"{3600 / each:.0f}", outside_text(outside_all(run, modules)), "" if further is None else f"{further:.2f}", outside_text(outside), "" if run.get("busy") is None else f"{run['busy']:.0%}", *against])
     if not rows:
         return []
-    return table(["a folder, 4 steps LCM", "clips", "begun beside another", "seconds", "a clip", "videos an hour", "outside the models (target 2 %)", "a further clip", "outside the models", "GPU busy", "original with guidance, a clip (without its loading)",
+    return table(["a folder, 4 steps LCM", "clips", "begun beside another", "seconds", "a clip", "videos an hour", "outside the models (target 2 %)", "a further clip", "of it outside the models", "GPU busy", "original with guidance, a clip (without its loading)",
                   "times its throughput (target 3)", "without its loading"], rows)
 
 
@@ -260,7 +260,7 @@ def body(results: dict) -> list:
 
 def markdown(results: dict, others: list | None = None) -> str:
     """`others`: figures of other machines, each with a section of its own."""
-    lines = ["Models with random weights (`tools/bench/full_size_models`), fp16, 72 frames with the reference's, tiles of 16 that share 6, a warm worker, no feature cache; each figure measured once.", "",
+    lines = ["Models with random weights (`tools/bench/full_size_models`), fp16, 72 frames with the reference's, tiles of 16 that share 6, a warm worker, no feature cache; each figure of ours measured once.", "",
              *body(results)]
     for other in others or []:
         machine = next(iter(other["machines"].values()))

@@ -112,7 +112,6 @@ TEST_F(KernelsNeedsAGpu, LayerNormIsAsExactAsHalfPrecisionAllows) {
   }
 }
 
-// The layers that leave adding the bias to others.
 // On two streams at once: what follows kernels of ours on its stream waits for them, and they for what is
 // before them.
 TEST_F(KernelsNeedsAGpu, OnASideStreamTheResultsAreTheSame) {
@@ -145,6 +144,7 @@ TEST_F(KernelsNeedsAGpu, WhatFailsOnASideStreamIsAStatusAndTheStreamWorksAfterwa
   EXPECT_TRUE(side.run("sum", [&] { return static_cast<void>(x + x), Status(); }).ok());
 }
 
+// The layers that leave adding the bias to others.
 class LayersNeedsAGpu : public KernelsNeedsAGpu {
  protected:
   [[nodiscard]] Scope scope() { return {list_, at::TensorOptions(test_device()).dtype(at::kHalf)}; }
