@@ -6,8 +6,8 @@
 
 #include "common/clock.h"
 #include "common/log.h"
-#include "worker/models/nn/accelerator.h"
 #include "common/model_root/shipped.h"
+#include "worker/models/nn/accelerator.h"
 
 namespace mimicfleet::stages {
 Result<ModelLibrary> ModelLibrary::find(std::vector<std::string> roots, FileDigestCache& digests) {
