@@ -363,7 +363,6 @@ TEST_F(RunnerTest, NothingBeginsBesideATaskThatItselfBegins) {
   runner.start(lease("second"));
   runner.start(lease("third"));
   executor_.wait_until_prepared("third");
-  std::this_thread::sleep_for(20ms);  // in which a wrong runner would
   EXPECT_THAT(executor_.noted(), ElementsAre("begin begin at length"));
   executor_.go_on();
   wait_until([&] { return ends_.size() == 3; });
