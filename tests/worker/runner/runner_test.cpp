@@ -184,6 +184,13 @@ class RunnerTest : public ::testing::Test {
     std::unique_lock lock(mutex_);
     EXPECT_TRUE(changed_.wait_for(lock, 10s, condition));
   }
+  // With an executor that begins tasks beside `first`, which runs.
+  Runner& start_beside(const jobs::LeaseGrant& first) {
+    executor_.begins_beside = true;
+    start().start(first);
+    executor_.wait_until_noted("run " + first.spec.name);
+    return *runner_;
+  }
   agent::TaskEnd run(const std::string& name) {
     const std::size_t before = ends_.size();
     runner_->start(lease(name));
@@ -338,11 +345,8 @@ TEST_F(RunnerTest, ADecodeOfOtherModelsDoesNotComeBetweenThePartsOfAnEncode) {
 }
 
 TEST_F(RunnerTest, AnEncodeBeginsBesideTheTaskThatRuns) {
-  executor_.begins_beside = true;
   decode_comes_within_ = 1ms;
-  Runner& runner = start();
-  runner.start(lease("run at length"));
-  executor_.wait_until_noted("run run at length");
+  Runner& runner = start_beside(lease("run at length"));
   const auto second = lease("second");
   runner.start(second);
   wait_until([&] { return stages_[second.spec.id].size() == 2; });
@@ -369,10 +373,7 @@ TEST_F(RunnerTest, NothingBeginsBesideATaskThatItselfBegins) {
 }
 
 TEST_F(RunnerTest, WhatCannotBeginBesideBeginsInItsTurn) {
-  executor_.begins_beside = true;
-  Runner& runner = start();
-  runner.start(lease("run at length"));
-  executor_.wait_until_noted("run run at length");
+  Runner& runner = start_beside(lease("run at length"));
   runner.start(lease("alone"));
   executor_.wait_until_noted("beside alone");
   executor_.go_on();
@@ -382,9 +383,7 @@ TEST_F(RunnerTest, WhatCannotBeginBesideBeginsInItsTurn) {
 }
 
 TEST_F(RunnerTest, AFailureToBeginBesideEndsThatTaskWhileTheOtherOneRuns) {
-  executor_.begins_beside = true;
-  Runner& runner = start();
-  runner.start(lease("run at length"));
+  Runner& runner = start_beside(lease("run at length"));
   runner.start(lease("fail to begin"));
   wait_until([&] { return ends_.size() == 1; });
   EXPECT_EQ(ends_[0].status.message(), "nobody to be seen");
@@ -394,10 +393,7 @@ TEST_F(RunnerTest, AFailureToBeginBesideEndsThatTaskWhileTheOtherOneRuns) {
 }
 
 TEST_F(RunnerTest, AnExceptionWhileATaskBeginsBesideEndsThatTask) {
-  executor_.begins_beside = true;
-  Runner& runner = start();
-  runner.start(lease("run at length"));
-  executor_.wait_until_noted("run run at length");
+  Runner& runner = start_beside(lease("run at length"));
   runner.start(lease("throw beside"));
   wait_until([&] { return ends_.size() == 1; });
   EXPECT_THAT(ends_[0].status.message(), HasSubstr("library"));
@@ -406,10 +402,7 @@ TEST_F(RunnerTest, AnExceptionWhileATaskBeginsBesideEndsThatTask) {
 }
 
 TEST_F(RunnerTest, StoppingWaitsForWhatBeginsBeside) {
-  executor_.begins_beside = true;
-  Runner& runner = start();
-  runner.start(lease("wait"));
-  executor_.wait_until_noted("run wait");
+  Runner& runner = start_beside(lease("wait"));
   runner.start(lease("beside at length"));
   executor_.wait_until_noted("beside beside at length");
   EXPECT_FALSE(runner.stop(0ms));
@@ -418,12 +411,9 @@ TEST_F(RunnerTest, StoppingWaitsForWhatBeginsBeside) {
 }
 
 TEST_F(RunnerTest, WhileATaskBeginsBesideDecodesOfItsModelsRunAndOthersWait) {
-  executor_.begins_beside = true;
   decode_comes_within_ = 1ms;
-  Runner& runner = start();
   const auto first = lease("wait");
-  runner.start(first);
-  executor_.wait_until_noted("run wait");
+  Runner& runner = start_beside(first);
   runner.start(lease("beside at length"));
   executor_.wait_until_noted("beside beside at length");
   auto other = lease("other models", jobs::TaskKind::kDecodeVideo);
@@ -439,21 +429,17 @@ TEST_F(RunnerTest, WhileATaskBeginsBesideDecodesOfItsModelsRunAndOthersWait) {
 }
 
 TEST_F(RunnerTest, WhatBeginsBesideIsWaitedForAndNothingElseBeginsMeanwhile) {
-  executor_.begins_beside = true;
   decode_comes_within_ = 1ms;
-  Runner& runner = start();
-  runner.start(lease("succeed"));
   const auto first = lease("wait");
-  runner.start(first);
-  executor_.wait_until_noted("run wait");
+  Runner& runner = start_beside(first);
   runner.start(lease("beside at length"));
   runner.start(lease("third"));
   executor_.wait_until_noted("beside beside at length");
   executor_.wait_until_prepared("third");
   runner.cancel({first.spec.id, first.attempt});
-  wait_until([&] { return ends_.size() == 2; });
+  wait_until([&] { return ends_.size() == 1; });
   executor_.go_on();
-  wait_until([&] { return ends_.size() == 4; });
+  wait_until([&] { return ends_.size() == 3; });
   const auto noted = executor_.noted();
   const auto place = [&](const char* what) { return std::find(noted.begin(), noted.end(), what); };
   EXPECT_LT(place("run beside at length"), place("begin third")) << "if it begins in its turn at all";
@@ -461,11 +447,8 @@ TEST_F(RunnerTest, WhatBeginsBesideIsWaitedForAndNothingElseBeginsMeanwhile) {
 }
 
 TEST_F(RunnerTest, ATaskThatIsCancelledWhileItBeginsBesideEnds) {
-  executor_.begins_beside = true;
-  Runner& runner = start();
-  const auto first = lease("wait");
   const auto second = lease("beside at length");
-  runner.start(first);
+  Runner& runner = start_beside(lease("wait"));
   runner.start(second);
   executor_.wait_until_noted("beside beside at length");
   runner.cancel({second.spec.id, second.attempt});
@@ -477,12 +460,9 @@ TEST_F(RunnerTest, ATaskThatIsCancelledWhileItBeginsBesideEnds) {
 }
 
 TEST_F(RunnerTest, AnEncodeThatHasBegunBesideWaitsAMomentForTheDecodeOfTheOneBefore) {
-  executor_.begins_beside = true;
   decode_comes_within_ = 10s;
   after_first_end_ = lease("decode", jobs::TaskKind::kDecodeVideo);
-  Runner& runner = start();
-  runner.start(lease("run at length"));
-  executor_.wait_until_noted("run run at length");
+  Runner& runner = start_beside(lease("run at length"));
   const auto second = lease("second");
   runner.start(second);
   wait_until([&] { return stages_[second.spec.id].size() == 2; });
