@@ -174,7 +174,7 @@ Status StageExecutor::begin_on_side(const jobs::LeaseGrant& lease, LoadedModels&
                                     runner::TaskContext& context) {
   const at::Device device = services_->device.device;
   const std::int64_t before = shortages_ever();
-  const Status status = side_stream_->run(to_string(lease.spec.kind), [&] {
+  Status status = side_stream_->run(to_string(lease.spec.kind), [&] {
     if (plant_fault()) fail_on_device(device);
     return begin_encode(*services_, models, lease, inputs, context);
   });
