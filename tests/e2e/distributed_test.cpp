@@ -1,6 +1,5 @@
 #include <signal.h>
 
-#include <algorithm>
 #include <map>
 #include <sstream>
 
@@ -78,15 +77,6 @@ class DistributedTest : public FleetTest {
     }
     EXPECT_EQ(all.contains(lost) ? all.at(lost).leases : 0, 2) << lost;
     EXPECT_EQ(mp4_files(output), videos);
-  }
-
-  [[nodiscard]] static std::vector<std::string> mp4_files(const fs::path& folder) {
-    std::vector<std::string> names;
-    for (const auto& entry : fs::recursive_directory_iterator(folder)) {
-      if (entry.path().extension() == ".mp4") names.push_back(fs::relative(entry.path(), folder));
-    }
-    std::sort(names.begin(), names.end());
-    return names;
   }
 
   // What an embedded run makes of the same input, to compare with.

@@ -27,6 +27,15 @@ std::string FleetTest::bytes(const fs::path& path) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
+FleetTest::Words FleetTest::mp4_files(const fs::path& folder) {
+  Words names;
+  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+    if (entry.path().extension() == ".mp4") names.push_back(fs::relative(entry.path(), folder));
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
 std::unique_ptr<Process> FleetTest::start(Words words) {
   words.insert(words.begin(), program("coordinator"));
   return std::make_unique<Process>(words, scratch_, surroundings_);

@@ -43,6 +43,8 @@ class FleetTest : public testing::Test {
   // Copies of the golden pack's clips under names of their own.
   void make_clips(const Words& names, const std::string& source = "a.mp4");
   [[nodiscard]] static std::string bytes(const std::filesystem::path& path);
+  // Below `folder`, in order.
+  [[nodiscard]] static Words mp4_files(const std::filesystem::path& folder);
 
   std::filesystem::path scratch_;
   std::filesystem::path clips_;

@@ -96,8 +96,8 @@ class Session {
  private:
   struct Lease {
     jobs::TaskProgress progress;
-    bool revoked =
-        false;  // its end is nobody's business any more; it only still takes a slot, see takes_slot()
+    // Its end is nobody's business any more; it only still takes a slot, see takes_slot().
+    bool revoked = false;
   };
   // A result on its way; repeated until it is answered.
   struct Report {

@@ -61,7 +61,7 @@ void Runner::start(jobs::LeaseGrant lease) {
   task->context = std::make_unique<TaskContext>(
       attempt, [this](const jobs::TaskProgress& progress) { post_(agent::Event(progress)); });
   task->lease = std::move(lease);
-  task->begun = is_decode(*task);
+  if (is_decode(*task)) task->phase = Phase::kBegun;
   const std::lock_guard lock(mutex_);
   if (stopping_) return;
   tasks_.push_back(task);
@@ -115,20 +115,21 @@ Runner::TaskPtr Runner::next(std::deque<TaskPtr>& queue) {
 
 // Where the next task to compute is: end() if there is none. With the mutex held.
 std::deque<Runner::TaskPtr>::iterator Runner::choose_to_compute() {
-  const bool one_begins =
-      std::any_of(prepared_.begin(), prepared_.end(), [](const TaskPtr& task) { return task->beginning; });
+  const bool one_begins = std::any_of(prepared_.begin(), prepared_.end(),
+                                      [](const TaskPtr& task) { return task->phase == Phase::kBeginning; });
   // Other models than those of an encode that has begun would have to be loaded, and these once more.
   const auto may_decode = [this](const TaskPtr& task) {
     return is_decode(*task) && may_start(*task) &&
            std::none_of(prepared_.begin(), prepared_.end(), [&task](const TaskPtr& other) {
-             return !is_decode(*other) && (other->begun || other->beginning) &&
+             return !is_decode(*other) &&
+                    (other->phase == Phase::kBegun || other->phase == Phase::kBeginning) &&
                     other->lease.spec.model_set != task->lease.spec.model_set;
            });
   };
   const auto decode = std::find_if(prepared_.begin(), prepared_.end(), may_decode);
   if (decode != prepared_.end()) return decode;
   return std::find_if(prepared_.begin(), prepared_.end(), [&](const TaskPtr& task) {
-    return !is_decode(*task) && !task->beginning && (task->begun || !one_begins) && may_start(*task);
+    return !is_decode(*task) && (task->phase == Phase::kBegun || !one_begins) && may_start(*task);
   });
 }
 
@@ -137,15 +138,14 @@ std::deque<Runner::TaskPtr>::iterator Runner::choose_to_compute() {
 std::deque<Runner::TaskPtr>::iterator Runner::choose_to_begin() {
   const auto encode =
       std::find_if(prepared_.begin(), prepared_.end(), [](const TaskPtr& task) { return !is_decode(*task); });
-  const bool may_begin = running_ && encode != prepared_.end() && !(*encode)->begun &&
-                         !(*encode)->beginning && !(*encode)->begins_in_turn;
+  const bool may_begin = running_ && encode != prepared_.end() && (*encode)->phase == Phase::kToBegin;
   return may_begin ? encode : prepared_.end();
 }
 
 // Not while an earlier attempt at it is being finished, which may tidy up files of the same names.
 bool Runner::may_start(const Task& task) const {
   return std::none_of(tasks_.begin(), tasks_.end(), [&task](const TaskPtr& other) {
-    return other->computed && other->lease.spec.id == task.lease.spec.id;
+    return other->phase == Phase::kComputed && other->lease.spec.id == task.lease.spec.id;
   });
 }
 
@@ -154,13 +154,13 @@ Runner::TaskPtr Runner::next_to_begin() {
   auto chosen = prepared_.end();
   changed_.wait(lock, [&] { return stopping_ || (chosen = choose_to_begin()) != prepared_.end(); });
   if (stopping_) return nullptr;
-  (*chosen)->beginning = true;
+  (*chosen)->phase = Phase::kBeginning;
   return *chosen;
 }
 
 // Whether the decode of the encode that ran last is waited for before `next` runs.
 bool Runner::waits_for_decode(const Task& next) const {
-  return encoded_ && decodes_follow_ && next.begun && !is_decode(next);
+  return encoded_ && decodes_follow_ && next.phase == Phase::kBegun && !is_decode(next);
 }
 
 Runner::TaskPtr Runner::next_to_compute() {
@@ -176,7 +176,7 @@ Runner::TaskPtr Runner::next_to_compute() {
   if (stopping_) return nullptr;
   TaskPtr task = std::move(*chosen);
   prepared_.erase(chosen);
-  running_ = task->begun;
+  running_ = task->phase == Phase::kBegun;
   encoded_ = running_ && !is_decode(*task);
   decodes_follow_ = decodes_follow_ || is_decode(*task);
   changed_.notify_all();
@@ -221,9 +221,7 @@ void Runner::begin_beside(const TaskPtr& task) {
   if (begun.ok() && *begun) task->context->progress(std::string(jobs::kQueued));
   {
     const std::lock_guard lock(mutex_);
-    task->beginning = false;
-    task->begun = begun.ok() && *begun;
-    task->begins_in_turn = !task->begun;
+    task->phase = begun.ok() && *begun ? Phase::kBegun : Phase::kToBeginInTurn;
     if (!begun.ok()) std::erase(prepared_, task);
     changed_.notify_all();
   }
@@ -253,18 +251,19 @@ void Runner::compute_loop() {
 
 // The next part of the task.
 void Runner::compute(const TaskPtr& task) {
+  const bool begun = task->phase == Phase::kBegun;
   auto outcome = guarded<Outcome>([&]() -> Result<Outcome> {
     RETURN_IF_ERROR(task->context->check_cancelled());
-    if (task->begun) return executor_.run(task->lease, *task->prepared, *task->context);
+    if (begun) return executor_.run(task->lease, *task->prepared, *task->context);
     RETURN_IF_ERROR(executor_.begin(task->lease, *task->prepared, *task->context));
     return Outcome();
   });
   if (!outcome.ok()) {
     end(task, outcome.status());
-  } else if (!task->begun) {
+  } else if (!begun) {
     task->context->progress(std::string(jobs::kQueued));
     const std::lock_guard lock(mutex_);
-    task->begun = true;
+    task->phase = Phase::kBegun;
     prepared_.push_front(task);
   } else if (outcome->finish) {
     hand_to_finishing(task, std::move(*outcome));
@@ -277,7 +276,7 @@ void Runner::hand_to_finishing(const TaskPtr& task, Outcome outcome) {
   task->outcome = std::move(outcome);
   {
     const std::lock_guard lock(mutex_);
-    task->computed = true;
+    task->phase = Phase::kComputed;
   }
   post_(agent::Computed{task->context->attempt()});
   std::unique_lock lock(mutex_);

@@ -93,14 +93,18 @@ class Runner final : public agent::TaskRunner {
   [[nodiscard]] Status failure() const;
 
  private:
+  enum class Phase {
+    kToBegin,
+    kToBeginInTurn,  // it does not begin beside another task
+    kBeginning,      // beside another task, and still in prepared_
+    kBegun,          // decodes are from the start
+    kComputed,
+  };
   struct Task {
     jobs::LeaseGrant lease;
     std::unique_ptr<TaskContext> context;
     std::unique_ptr<Prepared> prepared;
-    bool begun = false;           // or nothing is to be begun: a decode
-    bool beginning = false;       // on the beginning thread; still in prepared_
-    bool begins_in_turn = false;  // on the computing thread
-    bool computed = false;
+    Phase phase = Phase::kToBegin;
     Outcome outcome;
   };
   using TaskPtr = std::shared_ptr<Task>;

@@ -14,6 +14,11 @@ std::string remedy(const std::string& device) {
 
 }  // namespace
 
+Status device_is_dead(const std::string& device, const Status& failure) {
+  return {StatusCode::kUnavailable,
+          fmt::format("{} does nothing any more for this process: {}", device, failure.message())};
+}
+
 std::string shortage_warning(const std::string& device) {
   return fmt::format(
       "{} had too little memory for kernels that come first; where others were taken, results "
@@ -23,8 +28,7 @@ std::string shortage_warning(const std::string& device) {
 
 Verdict DeviceFailures::judge(const PartEnd& end) {
   if (!end.device_works) {
-    end_of_process_ = {StatusCode::kUnavailable, fmt::format("{} does nothing any more for this process: {}",
-                                                             end.device, end.status.message())};
+    end_of_process_ = device_is_dead(end.device, end.status);
     return {end_of_process_, false, ""};
   }
   if (end.shortages == 0 || end.status.code() == StatusCode::kCancelled) return {end.status, false, ""};

@@ -22,6 +22,8 @@ struct Verdict {
   std::string warning;  // for whoever reads the results; mostly empty
 };
 
+// Of a device that no longer computes, as `failure` tells.
+[[nodiscard]] Status device_is_dead(const std::string& device, const Status& failure);
 // For whoever reads the results of a part that went well although memory fell short meanwhile.
 [[nodiscard]] std::string shortage_warning(const std::string& device);
 

@@ -48,6 +48,10 @@ void fail_on_device(at::Device device) {
   static_cast<void>(at::zeros({1}, options).index_select(0, index).to(at::kCPU));
 }
 
+bool may_be_of_device(const Status& status) {
+  return status.code() == StatusCode::kResourceExhausted || status.code() == StatusCode::kInternal;
+}
+
 Status adapt_unet(const Services& services, LoadedModels& models, const UnetAdaptation& adaptation,
                   runner::TaskContext& context) {
   ASSIGN_OR_RETURN(const auto use, models.unets.use(adaptation, models.diffusion));
@@ -145,10 +149,10 @@ Status StageExecutor::on_device(const jobs::LeaseGrant& lease, runner::TaskConte
     return work();
   });
   const bool works = status.ok() || status.code() == StatusCode::kCancelled || nn::still_works(device);
-  const Verdict verdict =
-      failures_.judge({status, services_->device.name, works, works ? shortages_ever() - before : 0});
+  const std::int64_t shortages = works ? shortages_ever() - before : 0;
+  if (shortages > 0) memory_suffices_ = false;
+  const Verdict verdict = failures_.judge({status, services_->device.name, works, shortages});
   if (!verdict.warning.empty()) context.warn(verdict.warning);
-  if (works && shortages_ever() > before) memory_suffices_ = false;
   if (verdict.frees_what_is_kept) {
     const std::lock_guard alone(models_stay_);
     services_->models.unload();
@@ -178,11 +182,8 @@ Status StageExecutor::begin_on_side(const jobs::LeaseGrant& lease, LoadedModels&
     if (plant_fault()) fail_on_device(device);
     return begin_encode(*services_, models, lease, inputs, context);
   });
-  const bool of_device =
-      status.code() == StatusCode::kResourceExhausted || status.code() == StatusCode::kInternal;
-  if (of_device && !nn::still_works(device)) {
-    return {StatusCode::kUnavailable, fmt::format("{} does nothing any more for this process: {}",
-                                                  services_->device.name, status.message())};
+  if (may_be_of_device(status) && !nn::still_works(device)) {
+    return device_is_dead(services_->device.name, status);
   }
   if (shortages_ever() == before && status.code() != StatusCode::kResourceExhausted) return status;
   memory_suffices_ = false;
@@ -204,8 +205,7 @@ Result<bool> StageExecutor::begin_beside(const jobs::LeaseGrant& lease, runner::
               log::printable(lease.spec.name));
     return true;
   }
-  if (status.code() != StatusCode::kResourceExhausted && status.code() != StatusCode::kInternal)
-    return status;
+  if (!may_be_of_device(status)) return status;
   // That may be the other task's doing: once more from the start, alone.
   log::warn("{} {}: not begun beside another task: {}", to_string(lease.spec.kind),
             log::printable(lease.spec.name), log::printable(status.message()));

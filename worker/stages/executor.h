@@ -13,10 +13,11 @@
 #include "worker/models/nn/accelerator.h"
 #include "worker/runner/runner.h"
 #include "worker/stages/device_failures.h"
-#include "worker/stages/encode_latents.h"
 #include "worker/stages/services.h"
 
 namespace mimicfleet::stages {
+
+struct EncodeInputs;
 
 // Where the next encode is begun while another task is computed.
 enum class BeginBeside {

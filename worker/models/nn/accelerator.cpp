@@ -1,5 +1,7 @@
 #include "worker/models/nn/accelerator.h"
 
+#include <utility>
+
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/ones.h>
 #include <c10/core/CachingDeviceAllocator.h>
@@ -41,19 +43,14 @@ SideStream::SideStream(at::Device device) {
 Status SideStream::run(std::string_view what, const std::function<Status()>& work) const {
   if (!stream_) return guarded(what, work);
   const auto* streams = c10::impl::getDeviceGuardImpl(stream_->device_type());
-  const auto wait = [&] { streams->synchronizeStream(*stream_); };
   return guarded(what, [&]() -> Status {
     streams->setDevice(stream_->device());
     const c10::Stream before = streams->exchangeStream(*stream_);
-    Status status = guarded(what, [&]() -> Status {
-      RETURN_IF_ERROR(work());
-      wait();
-      return {};
-    });
+    Status worked = guarded(what, work);
+    // Also after a failure: what was given to the GPU before it uses tensors that are gone after this.
+    Status waited = guarded(what, [&] { return streams->synchronizeStream(*stream_), Status(); });
     streams->exchangeStream(before);
-    // What was given to the GPU before it failed uses tensors that are gone after this.
-    if (!status.ok()) static_cast<void>(guarded(what, [&] { return wait(), Status(); }));
-    return status;
+    return worked.ok() ? std::move(waited) : std::move(worked);
   });
 }
 
