@@ -12,7 +12,6 @@ namespace mimicfleet::e2e {
 namespace {
 
 namespace fs = std::filesystem;
-using testing::HasSubstr;
 
 // Until a model has made a step or a worker has ended: a busy machine may take a minute for one.
 constexpr Seconds kPatience{300};
@@ -39,7 +38,7 @@ class DistributedTest : public FleetTest {
         coordinator({"task", "list", "--job", "last", "--server", endpoint_, "--output-mode", "json"});
     std::istringstream lines(outcome.out);
     for (std::string line; outcome.exit_code == 0 && std::getline(lines, line);) {
-      const auto task = Json::parse(line);
+      auto task = Json::parse(line);
       if (task["state"] == "running" && task["spec"]["kind"] == kind && task["progress"]["step"] >= step)
         return task;
     }
