@@ -125,6 +125,9 @@ class Merging(unittest.TestCase):
         self.assertNotIn("tests_failed", both)
         self.assertEqual({part: machine["id"] for part, machine in both["machines"].items()},
                          {"modules": "999999", "clips": H200["id"], "clips (euler25)": "999999", "peers": H200["id"], "peers (unet_tile)": "999999", "tests": "999999"})
+        again = gpu_figures.merged(both, {"clips": {"lcm4": RUN, "euler25": RUN}, "machines": {"clips": elsewhere}})
+        self.assertEqual(again["machines"]["clips"], elsewhere, "all of its figures are that machine's")
+        self.assertNotIn("clips (euler25)", again["machines"])
 
 
 class Roofline(unittest.TestCase):

@@ -72,9 +72,11 @@ def merged(results: dict, added: dict) -> dict:
             continue
         machine = added["machines"][part]
         if part in PARTS_OF_SEVERAL and part in results:
-            if machines.get(part) != machine:
-                machines[f"{part} ({', '.join(figures)})"] = machine
             whole[part] = results[part] | {name: results[part].get(name, {}) | value if part == "peers" else value for name, value in figures.items()}
+            if whole[part] == figures:  # nothing of the other is left
+                machines = {name: its for name, its in machines.items() if not name.startswith(f"{part} (")} | {part: machine}
+            elif machines.get(part) != machine:
+                machines[f"{part} ({', '.join(figures)})"] = machine
         else:
             whole[part], machines[part] = figures, machine
             whole.pop(f"{part}_failed", None)
