@@ -159,11 +159,13 @@ class Kernels(unittest.TestCase):
             return {"name": name, "run_type": "iteration", "real_time": time, "time_unit": "us", **more}
 
         kernels = gpu_kernels.read([one("add/16x72x128x320/ours/real_time", 900, bytes=3.87e9), one("add/16x72x128x320/ours/real_time", 1100, bytes=3.87e9), one("add/16x72x128x320/ours/real_time", 1000, bytes=3.87e9),
-                                    one("add/16x72x128x320/libtorch/real_time", 2500), one("geglu_linear/a/ours", 100, flop=79e9, bytes=1e6), one("geglu_linear/a/libtorch", 1, error_occurred=True),
+                                    one("add/16x72x128x320/libtorch/real_time", 2500), one("geglu_linear/a/ours/real_time", 1000, ms=0.1, flop=79e9, bytes=1e6), one("geglu_linear/a/libtorch", 1, error_occurred=True),
                                     one("add/16x72x128x320/ours/real_time_mean", 1, run_type="aggregate"), one("something else", 1)])
         self.assertEqual(kernels, {"add": {"16x72x128x320": {"ours": 1.0, "bytes": 3.87e9, "libtorch": 2.5}}, "geglu_linear": {"a": {"ours": 0.1, "flop": 79e9, "bytes": 1e6}}})
         table = gpu_kernels.kernels_table(kernels, on_an_h200=True)
         self.assertEqual(table[2:], ["| `add` | 16x72x128x320 | 1.000 | 2.500 | 2.5 | 3.87 TB/s (90%) |", "| `geglu_linear` | a | 0.100 |  |  | 790 TFLOP/s (100%) |"])
+        kernels["geglu_linear"]["a"] |= gpu_kernels.read([one("geglu_linear/a/portable", 200)])["geglu_linear"]["a"]
+        self.assertEqual(gpu_kernels.kernels_table(kernels, on_an_h200=True)[3], "| `geglu_linear` | a | 0.100 | 0.200 |  |  | 790 TFLOP/s (100%) |")
         self.assertIn("| 3.87 TB/s |", gpu_kernels.kernels_table(kernels, on_an_h200=False)[2])
 
 
