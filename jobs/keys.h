@@ -13,7 +13,7 @@
 namespace mimicfleet::jobs {
 
 // Raised when a change of our code changes results beyond the numerics class.
-inline constexpr std::uint64_t kNumericsVersion = 5;
+inline constexpr std::uint64_t kNumericsVersion = 6;
 
 // Digest over canonical bytes: a domain, then each field as name, type and value, all length-prefixed.
 class KeyBuilder {

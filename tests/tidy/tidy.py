@@ -104,7 +104,7 @@ def check_registered(sources: list[str]) -> list[str]:
     """Every source file is named in the CMakeLists.txt of its folder (or of one above it)."""
     found = []
     for path in sources:
-        if not path.endswith(".cpp"):
+        if not path.endswith((".cpp", ".cu", ".cuh")):
             continue
         source = ROOT / path
         for folder in source.relative_to(ROOT).parents:
@@ -169,7 +169,7 @@ def main() -> int:
             violations.append(f"{path}:1: no #pragma once at the top")
         if path.startswith("tests/"):
             violations += check_tests_can_fail(path, lines)
-    violations += check_registered(sources)
+    violations += check_registered(sources + tracked("*.cu", "*.cuh"))
     folders = {name.split("/")[0] for name in tracked() if "/" in name}
     for path in tracked("*.md"):
         violations += check_document(path, (ROOT / path).read_text().splitlines(), folders)
