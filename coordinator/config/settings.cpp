@@ -78,6 +78,15 @@ Status set_resolution(Parameters& parameters, std::string_view text) {
   return {};
 }
 
+Status set_guidance_interval(Parameters& parameters, std::string_view text) {
+  const std::size_t colon = text.find(':');
+  const auto begin = number<double>(text.substr(0, colon));
+  const auto end = colon == std::string_view::npos ? std::nullopt : number<double>(text.substr(colon + 1));
+  if (!begin || !end) return refused(text, "two shares of the steps such as 0.2:0.8");
+  parameters.guidance_interval = {*begin, *end};
+  return {};
+}
+
 Status set_fps(Parameters& parameters, std::string_view text) {
   if (text == "source") {
     parameters.fps = 0;
@@ -158,6 +167,8 @@ std::vector<Setting> make_settings() {
       make("scheduler", set_named<&P::scheduler>, "euler|lcm", "noise scheduler"),
       make("guidance_scale", set_real<&P::guidance_scale>, "X",
            "guidance; 1 or less: one UNet pass instead of two", {"lcm_cfg"}),
+      make("guidance_interval", set_guidance_interval, "A:B",
+           "share of the steps that are guided, such as 0.2:0.8; the others run one UNet pass"),
       make("resolution", set_resolution, "N|WxH",
            "pixels of the short side (the long one by 9:16), or a size"),
       with_flag("num-frames",

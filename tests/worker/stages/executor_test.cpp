@@ -145,6 +145,15 @@ TEST_F(StageExecutorTest, WithoutGuidanceTheUnetRunsHalfAsOften) {
   EXPECT_EQ(single->tiles, guided->tiles);
 }
 
+TEST_F(StageExecutorTest, AGuidanceIntervalSavesThePassesOfTheStepsOutsideIt) {
+  auto lease = encode();
+  lease.spec.parameters.steps = 4;
+  lease.spec.parameters.guidance_interval = {0.2, 0.8};
+  const auto sampled = run(lease);
+  ASSERT_TRUE(sampled.ok()) << sampled.status();
+  EXPECT_EQ(sampled->unet_evaluations, (1 + 2 + 2 + 1) * sampled->tiles);
+}
+
 TEST_F(StageExecutorTest, InputsThatCannotBeUsedAreNamedAndNotRetryable) {
   std::ofstream(folder_.path("text.mp4")) << "this is a text, not a video\n";
   std::ofstream(folder_.path("empty.mp4"));
