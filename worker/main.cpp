@@ -10,6 +10,7 @@
 #include "common/discovery/discovery.h"
 #include "common/log.h"
 #include "common/user_folders.h"
+#include "jobs/abilities.h"
 #include "monitoring/metrics.h"
 #include "worker/agent/agent.h"
 #include "worker/cli/options.h"
@@ -62,6 +63,7 @@ jobs::WorkerHello hello_of(const WorkerOptions& options) {
   hello.version = MIMICFLEET_VERSION;
   hello.device = options.device;
   hello.kinds = options.kinds;
+  hello.abilities = jobs::known_abilities();
   return hello;
 }
 

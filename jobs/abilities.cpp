@@ -1,0 +1,23 @@
+#include "jobs/abilities.h"
+
+#include <algorithm>
+
+namespace mimicfleet::jobs {
+namespace {
+
+constexpr const char* kGuidanceInterval = "guidance_interval";
+
+}  // namespace
+
+std::vector<std::string> known_abilities() { return {kGuidanceInterval}; }
+
+std::string lacking_ability(std::span<const std::string> abilities, const Parameters& parameters) {
+  const auto lacks = [&](const char* ability) {
+    return std::find(abilities.begin(), abilities.end(), ability) == abilities.end();
+  };
+  const bool everywhere = parameters.guidance_interval == GuidanceInterval();
+  if (!everywhere && lacks(kGuidanceInterval)) return "--guidance-interval";
+  return "";
+}
+
+}  // namespace mimicfleet::jobs
