@@ -6,6 +6,17 @@ function(mimicfleet_module name)
   target_link_libraries(mimicfleet_${name} PUBLIC mimicfleet_options ${ARG_DEPENDS} PRIVATE ${ARG_PRIVATE_DEPENDS})
 endfunction()
 
+# mimicfleet_gpu_sources(OUT FILE…): writes OUT.cpp into the build tree with the text of kernels in CUDA C++, which the
+# driver's machine compiles at run time (worker/models/nn/gpu_program.h). Nothing here needs nvcc.
+function(mimicfleet_gpu_sources out)
+  list(TRANSFORM ARGN PREPEND "${CMAKE_CURRENT_SOURCE_DIR}/" OUTPUT_VARIABLE files)
+  list(JOIN files "," joined)
+  set(script "${PROJECT_SOURCE_DIR}/cmake/embed.cmake")
+  add_custom_command(OUTPUT "${CMAKE_CURRENT_BINARY_DIR}/${out}.cpp"
+    COMMAND "${CMAKE_COMMAND}" -D "OUT=${CMAKE_CURRENT_BINARY_DIR}/${out}.cpp" -D "FILES=${joined}" -P "${script}"
+    DEPENDS ${files} "${script}" VERBATIM)
+endfunction()
+
 # mimicfleet_binary(NAME SOURCES a.cpp… DEPENDS target…): an executable build/bin/NAME.
 function(mimicfleet_binary name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})

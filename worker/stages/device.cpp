@@ -165,7 +165,7 @@ Result<Device> open_device(const std::string& wanted, jobs::Precision precision,
   device.numerics.library = "libtorch-" TORCH_VERSION;
   const at::ScalarType type = device.precision == jobs::Precision::kBf16 ? at::kBFloat16 : at::kHalf;
   const bool wants_kernels = !device.device.is_cpu() && device.precision != jobs::Precision::kFp32;
-  if (wants_kernels && !nn::has_gpu_kernels(type)) device.numerics.library += "-alone";
+  if (wants_kernels) device.numerics.library += nn::gpu_kernel_set(type);
   device.numerics.precision = to_string(device.precision);
   device.numerics.threads = threads;
   return device;

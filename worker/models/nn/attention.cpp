@@ -65,24 +65,29 @@ SelfAttention::SelfAttention(const Scope& scope, std::int64_t channels, std::int
   }
 }
 
-at::Tensor SelfAttention::over_tokens(const at::Tensor& x) const {
+at::Tensor SelfAttention::attend_tokens(const at::Tensor& x) const {
   const at::Tensor qkv = linear(x, projections, projections_bias)  // [N, L, 3C]
                              .unflatten(-1, {3, heads, -1})        // [N, L, 3, H, D]
                              .permute({2, 0, 3, 1, 4});            // [3, N, H, L, D]
-  const at::Tensor y = attend(qkv[0], qkv[1], qkv[2]);             // [N, H, L, D]
-  return to_out(y.transpose(1, 2).flatten(2));                     // [N, L, C]
+  return attend(qkv[0], qkv[1], qkv[2])                            // [N, H, L, D]
+      .transpose(1, 2)                                             // [N, L, H, D]
+      .flatten(2);                                                 // [N, L, C]
 }
 
-at::Tensor SelfAttention::over_frames(const at::Tensor& x) const {
-  const std::int64_t batch = x.size(0);
-  const at::Tensor qkv = linear(x, projections, projections_bias)  // [B, T, S, 3C]
-                             .unflatten(-1, {3, heads, -1})        // [B, T, S, 3, H, D]
-                             .permute({3, 0, 2, 4, 1, 5})          // [3, B, S, H, T, D]
-                             .flatten(1, 2);                       // [3, B*S, H, T, D]
-  const at::Tensor y = attend_briefly(qkv[0], qkv[1], qkv[2]);     // [B*S, H, T, D]
-  return to_out(y.transpose(1, 2).flatten(2))                      // [B*S, T, C]
-      .unflatten(0, {batch, -1})                                   // [B, S, T, C]
-      .transpose(1, 2);                                            // [B, T, S, C]
+at::Tensor SelfAttention::over_tokens(const at::Tensor& x) const { return to_out(attend_tokens(x)); }
+
+at::Tensor SelfAttention::attend_frames(const at::Tensor& x) const {
+  const at::Tensor projected = linear(x, projections, projections_bias);  // [B, T, S, 3C]
+  if (auto y = gpu_attend_frames(projected, heads)) return *std::move(y);
+  const at::Tensor qkv = projected
+                             .unflatten(-1, {3, heads, -1})  // [B, T, S, 3, H, D]
+                             .permute({3, 0, 2, 4, 1, 5})    // [3, B, S, H, T, D]
+                             .flatten(1, 2);                 // [3, B*S, H, T, D]
+  return attend_briefly(qkv[0], qkv[1], qkv[2])              // [B*S, H, T, D]
+      .transpose(1, 2)                                       // [B*S, T, H, D]
+      .flatten(2)                                            // [B*S, T, C]
+      .unflatten(0, {x.size(0), -1})                         // [B, S, T, C]
+      .transpose(1, 2);                                      // [B, T, S, C]
 }
 
 OneTokenAttention::OneTokenAttention(const Scope& scope, std::int64_t channels, std::int64_t context_channels)
@@ -98,17 +103,17 @@ FeedForward::FeedForward(const Scope& scope, std::int64_t channels)
     : proj(scope / "net" / 0 / "proj", channels, 2 * kFeedForwardFactor * channels),
       out(scope / "net" / 2, kFeedForwardFactor * channels, channels) {}
 
-at::Tensor FeedForward::operator()(const at::Tensor& x) const {
+at::Tensor FeedForward::gated(const at::Tensor& x) const {
   const std::int64_t inner = out.weight.size(1);
   if (fuses_linear(x)) {
     const at::Tensor gate =
         linear_then_gelu(x, proj.weight.narrow(0, inner, inner), proj.bias.narrow(0, inner, inner));
-    return out(linear_times(x, proj.weight.narrow(0, 0, inner), proj.bias.narrow(0, 0, inner), gate));
+    return linear_times(x, proj.weight.narrow(0, 0, inner), proj.bias.narrow(0, 0, inner), gate);
   }
+  if (auto y = gpu_geglu_linear(x, proj.weight, proj.bias)) return *std::move(y);
   const at::Tensor both = proj(x);  // [..., 8C]
-  if (const auto gated = gpu_geglu(both)) return out(*gated);
-  const at::Tensor gate = at::gelu(both.narrow(-1, inner, inner));  // [..., 4C]
-  return out(gate.mul_(both.narrow(-1, 0, inner)));
+  if (auto y = gpu_geglu(both)) return *std::move(y);
+  return at::gelu(both.narrow(-1, inner, inner)).mul_(both.narrow(-1, 0, inner));  // [..., 4C]
 }
 
 }  // namespace mimicfleet::nn

@@ -24,7 +24,10 @@ struct SelfAttention {
                 bool projections_have_bias = false, const AttentionNames& names = kDiffusersNames);
 
   [[nodiscard]] at::Tensor over_tokens(const at::Tensor& x) const;  // [N, L, C], along L
-  [[nodiscard]] at::Tensor over_frames(const at::Tensor& x) const;  // [B, T, S, C], along T
+
+  // What to_out takes.
+  [[nodiscard]] at::Tensor attend_tokens(const at::Tensor& x) const;  // [N, L, C], along L
+  [[nodiscard]] at::Tensor attend_frames(const at::Tensor& x) const;  // [B, T, S, C], along T
 
   std::int64_t heads;
   at::Tensor projections;       // [3C, C]: queries, keys, values
@@ -47,7 +50,7 @@ struct OneTokenAttention {
 struct FeedForward {
   FeedForward(const Scope& scope, std::int64_t channels);
 
-  [[nodiscard]] at::Tensor operator()(const at::Tensor& x) const;  // [..., C]
+  [[nodiscard]] at::Tensor gated(const at::Tensor& x) const;  // [..., C] -> [..., 4C], which `out` takes
 
   Linear proj;  // C -> 2 * 4C
   Linear out;   // 4C -> C

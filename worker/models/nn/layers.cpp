@@ -3,13 +3,15 @@
 #include <utility>
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/conv2d.h>
-#include <ATen/ops/empty_like.h>
+#include <ATen/ops/conv3d.h>
 #include <ATen/ops/group_norm.h>
 #include <ATen/ops/layer_norm.h>
+#include <ATen/ops/matmul.h>
 #include <ATen/ops/silu.h>
-#include <ATen/ops/zeros.h>
 
+#include "common/check.h"
 #include "worker/models/nn/gpu_kernels.h"
 #include "worker/models/nn/group_norm.h"
 #include "worker/models/nn/linear_kernels.h"
@@ -44,13 +46,26 @@ at::Tensor as_addend_of_images(const at::Tensor& addend) { return addend.unsquee
 // The convolution of x, to which `bias` is yet to be added: `convolve(bias)` is one with that bias.
 template <typename Convolve>
 WithAddend leaving_bias(const at::Tensor& x, const at::Tensor& bias, Convolve&& convolve) {
-  if (!bias.defined() || !has_gpu_kernels(x)) return {convolve(bias), {}};
+  if (!bias.defined() || !has_gpu_kernels(x)) return {convolve(bias)};
   return {convolve(at::Tensor()), bias.unsqueeze(0)};
 }
 
-at::Tensor adding_bias(WithAddend&& x) {
-  if (x.addend.defined()) add_to(x.images, {at::Tensor(), x.addend}, 1);
-  return std::move(x.images);
+// In the memory of `out`, which may be `onto`.
+WithAddend add(const at::Tensor& out, const at::Tensor& onto, const WithAddend& x, double share) {
+  if (x.images.defined() && is_channels_last(out)) {
+    auto sums = gpu_add_and_sum(out, onto, x.images, x.addend, share, GroupNorm::kGroups);
+    if (sums) return {out, {}, *std::move(sums)};
+  }
+  const bool serves = is_channels_last(onto) && (!x.images.defined() || is_channels_last(x.images));
+  if (x.addend.defined() && serves) {
+    const at::Tensor lines = as_lines(onto);
+    const at::Tensor images = x.images.defined() ? as_lines(x.images) : at::Tensor();
+    if (gpu_add(as_lines(out), lines, images, x.addend.unsqueeze(1), share)) return {out};
+  }
+  if (!out.is_same(onto)) out.copy_(onto);
+  if (x.images.defined()) out.add_(x.images, share);
+  if (x.addend.defined()) out.add_(as_addend_of_images(x.addend), share);
+  return {out};
 }
 
 }  // namespace
@@ -60,35 +75,30 @@ void WithAddend::add(const at::Tensor& per_image) {
     addend = addend + per_image;
   } else {
     images.add_(as_addend_of_images(per_image));
+    sums = {};
   }
 }
 
-at::Tensor sum(WithAddend&& x, const WithAddend& other) {
-  add_to(x.images, {other.images, sum_of_addends(x.addend, other.addend)}, 1);
-  return std::move(x.images);
+WithAddend sum(WithAddend&& x, const WithAddend& other) {
+  return nn::add(x.images, x.images, {other.images, sum_of_addends(x.addend, other.addend)}, 1);
 }
 
-void add_to(const at::Tensor& onto, const WithAddend& x, double share) {
-  const bool serves = is_channels_last(onto) && (!x.images.defined() || is_channels_last(x.images));
-  if (x.addend.defined() && serves) {
-    const at::Tensor lines = as_lines(onto);
-    const at::Tensor images = x.images.defined() ? as_lines(x.images) : at::Tensor();
-    if (gpu_add(lines, lines, images, x.addend.unsqueeze(1), share)) return;
-  }
-  if (x.images.defined()) onto.add_(x.images, share);
-  if (x.addend.defined()) onto.add_(as_addend_of_images(x.addend), share);
+WithAddend add_to(const at::Tensor& onto, const WithAddend& x, double share) {
+  return nn::add(onto, onto, x, share);
 }
 
-void add_to_tokens(const at::Tensor& x, const at::Tensor& y, const at::Tensor& constant) {
-  if (constant.size(2) == 1 && gpu_add(x, x, y, constant.squeeze(2))) return;
-  x.add_(y);
-  x.add_(constant);
+at::Tensor settled(WithAddend&& x) {
+  if (!x.addend.defined()) return std::move(x.images);
+  return nn::add(x.images, x.images, {at::Tensor(), x.addend}, 1).images;
 }
 
-at::Tensor add_constant(const at::Tensor& x, const at::Tensor& constant) {
-  if (!has_gpu_kernels(x)) return x + constant;
-  at::Tensor y = at::empty_like(x);
-  return gpu_add(y, x, at::Tensor(), constant.squeeze(2)) ? y : x + constant;
+at::Tensor settled_copy(const WithAddend& x) {
+  return x.addend.defined() ? x.images + as_addend_of_images(x.addend) : x.images;
+}
+
+at::Tensor concatenated(const WithAddend& a, const WithAddend& b) {
+  if (auto y = gpu_concatenate(a.images, a.addend, b.images, b.addend)) return *std::move(y);
+  return at::cat({settled_copy(a), settled_copy(b)}, 1);
 }
 
 Conv2d::Conv2d(const Scope& scope, std::int64_t in, std::int64_t out, Geometry shape)
@@ -98,7 +108,7 @@ Conv2d::Conv2d(const Scope& scope, std::int64_t in, std::int64_t out, Geometry s
   if (shape.has_bias) bias = scope.parameter("bias", {out});
 }
 
-at::Tensor Conv2d::operator()(const at::Tensor& x) const { return adding_bias(without_bias(x)); }
+at::Tensor Conv2d::operator()(const at::Tensor& x) const { return settled(without_bias(x)); }
 
 WithAddend Conv2d::without_bias(const at::Tensor& x) const {
   return leaving_bias(x, bias, [&](const at::Tensor& with) {
@@ -106,33 +116,12 @@ WithAddend Conv2d::without_bias(const at::Tensor& x) const {
   });
 }
 
-namespace {
-
-bool pays_in_pairs(const at::Tensor& x, const at::Tensor& weight) {
-  constexpr std::int64_t kFewChannels = 128;
-  return has_gpu_kernels(x) && weight.size(0) == weight.size(1) && weight.size(0) % 8 == 0 &&
-         weight.size(0) <= kFewChannels && x.size(3) % 2 == 0 && is_channels_last(x);
+WithAddend Conv2d::without_bias(const WithAddend& x) const {
+  CHECK(geometry.kernel == 1 && geometry.padding == 0);
+  WithAddend y = without_bias(x.images);
+  if (x.addend.defined()) y.add(at::matmul(x.addend, weight.flatten(1).t()));
+  return y;
 }
-
-// Two neighbouring positions as one of twice the channels, with 0 for the weights between the two: of few
-// channels cuDNN's kernels along time are slower on a Hopper GPU than of twice as many.
-at::Tensor convolve_pairs(const at::Tensor& x, const at::Tensor& weight) {
-  const std::int64_t channels = weight.size(0);
-  const at::Tensor both = at::zeros({2 * channels, 2 * channels, weight.size(2), 1}, weight.options())
-                              .contiguous(at::MemoryFormat::ChannelsLast);
-  for (const std::int64_t first : {std::int64_t{0}, channels}) {
-    both.narrow(0, first, channels).narrow(1, first, channels).copy_(weight);
-  }
-  const auto of_channels = [](const at::Tensor& images, std::int64_t count) {
-    const at::Tensor lines = images.permute({0, 2, 3, 1});  // [B, T, S, C]
-    return lines.reshape({lines.size(0), lines.size(1), -1, count}).permute({0, 3, 1, 2});
-  };
-  const at::Tensor y =
-      at::conv2d(of_channels(x, 2 * channels), both, {}, /*stride=*/1, /*padding=*/at::IntArrayRef{1, 0});
-  return of_channels(y, channels);
-}
-
-}  // namespace
 
 TemporalConv::TemporalConv(const Scope& scope, std::int64_t in, std::int64_t out)
     : weight(scope.empty({out, in, 3, 1}, at::MemoryFormat::ChannelsLast)) {
@@ -140,12 +129,19 @@ TemporalConv::TemporalConv(const Scope& scope, std::int64_t in, std::int64_t out
   bias = scope.parameter("bias", {out});
 }
 
-at::Tensor TemporalConv::operator()(const at::Tensor& x) const { return adding_bias(without_bias(x)); }
+at::Tensor TemporalConv::operator()(const at::Tensor& x, std::int64_t height) const {
+  return settled(without_bias(x, height));
+}
 
-WithAddend TemporalConv::without_bias(const at::Tensor& x) const {
-  if (pays_in_pairs(x, weight)) return {convolve_pairs(x, weight), bias.unsqueeze(0)};
+WithAddend TemporalConv::without_bias(const at::Tensor& x, std::int64_t height) const {
+  const bool as_volume = has_gpu_kernels(x) && weight.size(1) % 8 == 0 && is_channels_last(x);
   return leaving_bias(x, bias, [&](const at::Tensor& with) {
-    return at::conv2d(x, weight, with, /*stride=*/1, /*padding=*/at::IntArrayRef{1, 0});
+    if (!as_volume) return at::conv2d(x, weight, with, /*stride=*/1, /*padding=*/at::IntArrayRef{1, 0});
+    const at::Tensor volume = x.unflatten(3, {height, -1});  // [B, in, T, H, W]
+    const std::int64_t in = weight.size(1);
+    // With strides that say channels last: unsqueeze() would not.
+    const at::Tensor filters = weight.as_strided({weight.size(0), in, 3, 1, 1}, {3 * in, 1, in, in, in});
+    return at::conv3d(volume, filters, with, /*stride=*/1, /*padding=*/at::IntArrayRef{1, 0, 0}).flatten(3);
   });
 }
 
@@ -154,26 +150,22 @@ GroupNorm::GroupNorm(const Scope& scope, std::int64_t channels, double epsilon)
       bias(scope.parameter("bias", {channels})),
       eps(epsilon) {}
 
-at::Tensor GroupNorm::operator()(const at::Tensor& x) const {
-  if (x.is_cpu() && x.scalar_type() == at::kFloat && x.dim() == 4 &&
-      x.is_contiguous(at::MemoryFormat::ChannelsLast)) {
+at::Tensor GroupNorm::operator()(const WithAddend& with_addend) const {
+  const at::Tensor& images = with_addend.images;
+  if (auto y = gpu_group_norm(images, with_addend.addend, kGroups, weight, bias, eps, /*then_silu=*/false,
+                              with_addend.sums))
+    return *std::move(y);
+  const at::Tensor x = settled_copy(with_addend);
+  if (x.is_cpu() && x.scalar_type() == at::kFloat && x.dim() == 4 && is_channels_last(x)) {
     return group_norm_channels_last(x, kGroups, weight, bias, eps);
   }
-  if (auto y = gpu_group_norm(x, {}, kGroups, weight, bias, eps, /*then_silu=*/false)) return *std::move(y);
   return at::group_norm(x, kGroups, weight, bias, eps);
 }
 
-at::Tensor GroupNorm::then_silu(const at::Tensor& x) const {
-  if (auto y = gpu_group_norm(x, {}, kGroups, weight, bias, eps, /*then_silu=*/true)) return *std::move(y);
-  return silu((*this)(x));
-}
-
-at::Tensor GroupNorm::then_silu(WithAddend&& x) const {
-  if (!x.addend.defined()) return then_silu(x.images);
-  if (auto y = gpu_group_norm(x.images, x.addend, kGroups, weight, bias, eps, /*then_silu=*/true))
+at::Tensor GroupNorm::then_silu(const WithAddend& x) const {
+  if (auto y = gpu_group_norm(x.images, x.addend, kGroups, weight, bias, eps, /*then_silu=*/true, x.sums))
     return *std::move(y);
-  x.images.add_(as_addend_of_images(x.addend));
-  return then_silu(x.images);
+  return silu((*this)(x));
 }
 
 LayerNorm::LayerNorm(const Scope& scope, std::int64_t channels, double epsilon)
@@ -182,7 +174,7 @@ LayerNorm::LayerNorm(const Scope& scope, std::int64_t channels, double epsilon)
       eps(epsilon) {}
 
 at::Tensor LayerNorm::operator()(const at::Tensor& x) const {
-  if (auto y = gpu_layer_norm(x, weight, bias, eps)) return *std::move(y);
+  if (auto y = gpu_layer_norm(x, {}, weight, bias, eps)) return *std::move(y);
   return at::layer_norm(x, weight.sizes(), weight, bias, eps);
 }
 

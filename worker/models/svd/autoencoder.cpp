@@ -21,9 +21,10 @@ ImageAttention::ImageAttention(const nn::Scope& scope, std::int64_t channels)
     : group_norm(scope / "group_norm", channels, kEps),
       attention(scope, channels, /*heads=*/1, /*projections_have_bias=*/true) {}
 
-at::Tensor ImageAttention::operator()(const at::Tensor& x) const {
+nn::WithAddend ImageAttention::operator()(const nn::WithAddend& x) const {
+  const at::Tensor images = nn::settled_copy(x);
   const at::Tensor y = attention.over_tokens(nn::as_tokens(group_norm(x)));  // [N, H*W, C]
-  return nn::as_images(y, x.size(2), x.size(3)) + x;                         // [N, C, H, W]
+  return {nn::as_images(y, images.size(2), images.size(3)) + images};        // [N, C, H, W]
 }
 
 Encoder::Encoder(const nn::Scope& scope, const AutoencoderConfig& config)
@@ -51,13 +52,13 @@ Encoder::Encoder(const nn::Scope& scope, const AutoencoderConfig& config)
 }
 
 at::Tensor Encoder::operator()(const at::Tensor& images, const nn::Observer& observe) const {
-  at::Tensor h = conv_in_(images.contiguous(at::MemoryFormat::ChannelsLast));  // [N, C0, H, W]
+  nn::WithAddend h{conv_in_(images.contiguous(at::MemoryFormat::ChannelsLast))};  // [N, C0, H, W]
   for (const auto& block : down_blocks_) {
     for (const auto& resnet : block.resnets) h = resnet(h, kNoTime);
-    if (block.downsampler) h = (*block.downsampler)(h);
+    if (block.downsampler) h = {(*block.downsampler)(nn::settled(std::move(h)))};
   }
   h = mid_resnet_1_(mid_attention_(mid_resnet_0_(h, kNoTime)), kNoTime);  // [N, C3, H/8, W/8]
-  if (observe) observe("encoder.mid_block", h);
+  if (observe) observe("encoder.mid_block", nn::settled_copy(h));
   return conv_out_(conv_norm_out_.then_silu(h));  // [N, 2*L, H/8, W/8]
 }
 
@@ -87,10 +88,10 @@ TemporalDecoder::TemporalDecoder(const nn::Scope& scope, const AutoencoderConfig
 
 at::Tensor TemporalDecoder::operator()(const at::Tensor& latents, const nn::Observer& observe) const {
   const std::int64_t frames = latents.size(0);
-  const auto observed = [&](const std::string& block, const at::Tensor& output) {
-    if (observe) observe("decoder." + block, output);
+  const auto observed = [&](const std::string& block, const nn::WithAddend& output) {
+    if (observe) observe("decoder." + block, nn::settled_copy(output));
   };
-  at::Tensor h = conv_in_(latents.contiguous(at::MemoryFormat::ChannelsLast));  // [T, C3, h, w]
+  nn::WithAddend h{conv_in_(latents.contiguous(at::MemoryFormat::ChannelsLast))};  // [T, C3, h, w]
   observed("conv_in", h);
   h = mid_resnets_[0](h, kNoTime, frames);
   // The original pairs its one attention with the second block: with one block it runs neither attention nor
@@ -99,14 +100,15 @@ at::Tensor TemporalDecoder::operator()(const at::Tensor& latents, const nn::Obse
   observed("mid_block", h);
   for (std::size_t i = 0; i < up_blocks_.size(); ++i) {
     for (const auto& resnet : up_blocks_[i].resnets) h = resnet(h, kNoTime, frames);
-    if (up_blocks_[i].upsampler) h = (*up_blocks_[i].upsampler)(h);
+    if (up_blocks_[i].upsampler) h = (*up_blocks_[i].upsampler)(nn::settled(std::move(h)));
     observed("up_blocks." + std::to_string(i), h);
   }
-  h = conv_out_(conv_norm_out_.then_silu(h));  // [T, 3, 8h, 8w]
-  const std::int64_t height = h.size(2);
-  const std::int64_t width = h.size(3);
-  h = time_conv_out_(nn::as_tokens(h).unsqueeze(0).permute({0, 3, 1, 2}));  // [1, 3, T, 8h*8w]
-  return nn::as_images(h.permute({0, 2, 3, 1}).squeeze(0), height, width);  // [T, 3, 8h, 8w]
+  const at::Tensor frames_alone = conv_out_(conv_norm_out_.then_silu(h));  // [T, 3, 8h, 8w]
+  const std::int64_t height = frames_alone.size(2);
+  const at::Tensor clip = nn::as_tokens(frames_alone).unsqueeze(0).permute({0, 3, 1, 2});  // [1, 3, T, 8h*8w]
+  const at::Tensor blended = time_conv_out_(clip, height);                                 // [1, 3, T, 8h*8w]
+  return nn::as_images(blended.permute({0, 2, 3, 1}).squeeze(0), height,
+                       frames_alone.size(3));  // [T, 3, 8h, 8w]
 }
 
 // As diffusers has it for these models: float32 instead of float16, which the encoder's numbers may exceed.

@@ -32,7 +32,7 @@ struct AutoencoderConfig {
 struct ImageAttention {
   ImageAttention(const nn::Scope& scope, std::int64_t channels);
 
-  [[nodiscard]] at::Tensor operator()(const at::Tensor& x) const;  // [N, C, H, W]
+  [[nodiscard]] nn::WithAddend operator()(const nn::WithAddend& x) const;  // [N, C, H, W]
 
   nn::GroupNorm group_norm;
   nn::SelfAttention attention;

@@ -4,9 +4,7 @@
 #include <utility>
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/add.h>
 #include <ATen/ops/constant_pad_nd.h>
-#include <ATen/ops/upsample_nearest2d.h>
 
 namespace mimicfleet::svd {
 namespace {
@@ -31,11 +29,11 @@ ResnetBlock::ResnetBlock(const nn::Scope& scope, std::int64_t in, std::int64_t o
   if (in != out) conv_shortcut.emplace(scope / "conv_shortcut", in, out, nn::Conv2d::Geometry{1, 1, 0});
 }
 
-at::Tensor ResnetBlock::operator()(const at::Tensor& x, const at::Tensor& time) const {
-  nn::WithAddend h = conv1.without_bias(norm1.then_silu(x));                              // [N, C', H, W]
-  if (time_emb_proj) h.add(per_frame((*time_emb_proj)(time), x.size(0) / time.size(0)));  // + [N, C']
-  h = conv2.without_bias(norm2.then_silu(std::move(h)));                                  // [N, C', H, W]
-  return nn::sum(std::move(h), conv_shortcut ? conv_shortcut->without_bias(x) : nn::WithAddend{x, {}});
+nn::WithAddend ResnetBlock::operator()(const nn::WithAddend& x, const at::Tensor& time) const {
+  nn::WithAddend h = conv1.without_bias(norm1.then_silu(x));  // [N, C', H, W]
+  if (time_emb_proj) h.add(per_frame((*time_emb_proj)(time), x.images.size(0) / time.size(0)));  // + [N, C']
+  h = conv2.without_bias(norm2.then_silu(h));  // [N, C', H, W]
+  return nn::sum(std::move(h), conv_shortcut ? conv_shortcut->without_bias(x) : x);
 }
 
 TemporalResidual::TemporalResidual(const nn::Scope& scope, std::int64_t channels, std::int64_t time_channels,
@@ -47,10 +45,11 @@ TemporalResidual::TemporalResidual(const nn::Scope& scope, std::int64_t channels
   if (time_channels > 0) time_emb_proj.emplace(scope / "time_emb_proj", time_channels, channels);
 }
 
-nn::WithAddend TemporalResidual::operator()(const at::Tensor& x, const at::Tensor& time) const {
-  nn::WithAddend h = conv1.without_bias(norm1.then_silu(x));  // [B, C, T, S]
-  if (time_emb_proj) h.add((*time_emb_proj)(time));           // + [B, C]
-  return conv2.without_bias(norm2.then_silu(std::move(h)));   // [B, C, T, S]
+nn::WithAddend TemporalResidual::operator()(const nn::WithAddend& x, const at::Tensor& time,
+                                            std::int64_t height) const {
+  nn::WithAddend h = conv1.without_bias(norm1.then_silu(x), height);  // [B, C, T, S]
+  if (time_emb_proj) h.add((*time_emb_proj)(time));                   // + [B, C]
+  return conv2.without_bias(norm2.then_silu(h), height);              // [B, C, T, S]
 }
 
 TimeMixer::TimeMixer(const nn::Scope& scope, MixFactorOf mixing_rule)
@@ -67,18 +66,19 @@ SpatioTemporalResBlock::SpatioTemporalResBlock(const nn::Scope& scope, std::int6
       temporal_res_block(scope / "temporal_res_block", out, options.time_channels, options.temporal_eps),
       time_mixer(scope / "time_mixer", options.mix) {}
 
-at::Tensor SpatioTemporalResBlock::operator()(const at::Tensor& x, const at::Tensor& time,
-                                              std::int64_t frames, bool with_time) const {
-  at::Tensor h = spatial_res_block(x, time);  // [B*T, C, H, W]
+nn::WithAddend SpatioTemporalResBlock::operator()(const nn::WithAddend& x, const at::Tensor& time,
+                                                  std::int64_t frames, bool with_time) const {
+  const nn::WithAddend h = spatial_res_block(x, time);  // [B*T, C, H, W]
   if (!with_time) return h;
-  const std::int64_t height = h.size(2);
-  const at::Tensor clips = nn::as_tokens(h).unflatten(0, {-1, frames}).permute({0, 3, 1, 2});  // [B, C, T, S]
-  nn::WithAddend residual = temporal_res_block(clips, time);                                   // [B, C, T, S]
+  const at::Tensor& images = h.images;
+  const std::int64_t height = images.size(2);
+  const at::Tensor clips =
+      nn::as_tokens(images).unflatten(0, {-1, frames}).permute({0, 3, 1, 2});       // [B, C, T, S]
+  nn::WithAddend residual = temporal_res_block({clips, {}, h.sums}, time, height);  // [B, C, T, S]
   residual.images = nn::as_images(residual.images.permute({0, 2, 3, 1}).flatten(0, 1), height,
-                                  h.size(3));  // [B*T, C, H, W]
-  // share * (h + residual) + (1 - share) * h
-  nn::add_to(h, residual, time_mixer.temporal_share());  // [B*T, C, H, W]
-  return h;
+                                  images.size(3));  // [B*T, C, H, W]
+  // share * (images + residual) + (1 - share) * images
+  return nn::add_to(images, residual, time_mixer.temporal_share());  // [B*T, C, H, W]
 }
 
 Downsample::Downsample(const nn::Scope& scope, std::int64_t channels, std::int64_t padding)
@@ -88,11 +88,8 @@ at::Tensor Downsample::operator()(const at::Tensor& x) const {
   return conv(conv.geometry.padding == 0 ? at::constant_pad_nd(x, {0, 1, 0, 1}) : x);
 }
 
-Upsample::Upsample(const nn::Scope& scope, std::int64_t channels)
-    : conv(scope / "conv", channels, channels) {}
+Upsample::Upsample(const nn::Scope& scope, std::int64_t channels) : conv(scope / "conv", channels) {}
 
-at::Tensor Upsample::operator()(const at::Tensor& x) const {
-  return conv(at::upsample_nearest2d(x, at::IntArrayRef{2 * x.size(2), 2 * x.size(3)}));
-}
+nn::WithAddend Upsample::operator()(const at::Tensor& x) const { return conv.without_bias(x); }
 
 }  // namespace mimicfleet::svd

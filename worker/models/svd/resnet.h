@@ -17,7 +17,7 @@ struct ResnetBlock {
   ResnetBlock(const nn::Scope& scope, std::int64_t in, std::int64_t out, std::int64_t time_channels,
               double eps);
 
-  [[nodiscard]] at::Tensor operator()(const at::Tensor& x, const at::Tensor& time) const;
+  [[nodiscard]] nn::WithAddend operator()(const nn::WithAddend& x, const at::Tensor& time) const;
 
   nn::GroupNorm norm1;
   nn::Conv2d conv1;
@@ -32,7 +32,9 @@ struct ResnetBlock {
 struct TemporalResidual {
   TemporalResidual(const nn::Scope& scope, std::int64_t channels, std::int64_t time_channels, double eps);
 
-  [[nodiscard]] nn::WithAddend operator()(const at::Tensor& x, const at::Tensor& time) const;  // [B, C, T, S]
+  // x: [B, C, T, S] of images of this height.
+  [[nodiscard]] nn::WithAddend operator()(const nn::WithAddend& x, const at::Tensor& time,
+                                          std::int64_t height) const;
 
   nn::GroupNorm norm1;
   nn::TemporalConv conv1;
@@ -67,8 +69,8 @@ struct SpatioTemporalResBlock {
 
   // x: [B*T, in, H, W] -> [B*T, out, H, W]. Without `with_time` the temporal part is left out (images, no
   // clip).
-  [[nodiscard]] at::Tensor operator()(const at::Tensor& x, const at::Tensor& time, std::int64_t frames,
-                                      bool with_time = true) const;
+  [[nodiscard]] nn::WithAddend operator()(const nn::WithAddend& x, const at::Tensor& time,
+                                          std::int64_t frames, bool with_time = true) const;
 
   ResnetBlock spatial_res_block;
   TemporalResidual temporal_res_block;
@@ -87,9 +89,9 @@ struct Downsample {
 struct Upsample {
   Upsample(const nn::Scope& scope, std::int64_t channels);
 
-  [[nodiscard]] at::Tensor operator()(const at::Tensor& x) const;  // [N, C, H, W] -> [N, C, 2H, 2W]
+  [[nodiscard]] nn::WithAddend operator()(const at::Tensor& x) const;  // [N, C, H, W] -> [N, C, 2H, 2W]
 
-  nn::Conv2d conv;
+  nn::UpsamplingConv conv;
 };
 
 }  // namespace mimicfleet::svd

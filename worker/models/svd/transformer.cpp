@@ -2,7 +2,6 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
-#include <ATen/ops/lerp.h>
 
 namespace mimicfleet::svd {
 
@@ -17,10 +16,11 @@ SpatialTransformerBlock::SpatialTransformerBlock(const nn::Scope& scope, std::in
   (scope / "norm2").unread("bias", {channels});
 }
 
-at::Tensor SpatialTransformerBlock::operator()(const at::Tensor& x, const at::Tensor& context) const {
-  const at::Tensor attended = attn1.over_tokens(norm1(x).flatten(0, 1)).view_as(x);  // [B, T, S, C]
-  nn::add_to_tokens(x, attended, attn2(context).unsqueeze(1));                       // + [B, 1, 1, C]
-  return x.add_(ff(norm3(x)));                                                       // [B, T, S, C]
+void SpatialTransformerBlock::operator()(nn::Residual& x, const at::Tensor& context) const {
+  const at::Tensor normal = x.normalised(norm1);  // [B, T, S, C]
+  x.add(attn1.to_out, attn1.attend_tokens(normal.flatten(0, 1)).view_as(normal));
+  x.add_constant(attn2(context).unsqueeze(1));  // [B, 1, 1, C]
+  x.add(ff.out, ff.gated(x.normalised(norm3)));
 }
 
 TemporalTransformerBlock::TemporalTransformerBlock(const nn::Scope& scope, std::int64_t channels,
@@ -36,10 +36,11 @@ TemporalTransformerBlock::TemporalTransformerBlock(const nn::Scope& scope, std::
   (scope / "norm2").unread("bias", {channels});
 }
 
-at::Tensor TemporalTransformerBlock::operator()(const at::Tensor& x, const at::Tensor& context) const {
-  x.add_(ff_in(norm_in(x)));                                                       // [B, T, S, C]
-  nn::add_to_tokens(x, attn1.over_frames(norm1(x)), attn2(context).unsqueeze(1));  // + [B, 1, 1 or S, C]
-  return x.add_(ff(norm3(x)));                                                     // [B, T, S, C]
+void TemporalTransformerBlock::operator()(nn::Residual& x, const at::Tensor& context) const {
+  x.add(ff_in.out, ff_in.gated(x.normalised(norm_in)));
+  x.add(attn1.to_out, attn1.attend_frames(x.normalised(norm1)));
+  x.add_constant(attn2(context).unsqueeze(1));  // [B, 1, 1 or S, C]
+  x.add(ff.out, ff.gated(x.normalised(norm3)));
 }
 
 SpatioTemporalTransformer::SpatioTemporalTransformer(const nn::Scope& scope, std::int64_t channels,
@@ -57,20 +58,22 @@ SpatioTemporalTransformer::SpatioTemporalTransformer(const nn::Scope& scope, std
   }
 }
 
-at::Tensor SpatioTemporalTransformer::operator()(const at::Tensor& x, const at::Tensor& context,
-                                                 const at::Tensor& time_context, std::int64_t frames) const {
-  at::Tensor h = proj_in(nn::as_tokens(norm(x))).unflatten(0, {-1, frames});                   // [B, T, S, C]
-  const at::Tensor frame_index = at::arange(frames, x.options().dtype(at::kLong));             // [T]
-  const at::Tensor sines = sinusoidal_embedding(frame_index, h.size(-1)).to(h.scalar_type());  // [T, C]
-  const at::Tensor position = time_pos_embed(sines).unsqueeze(1).unsqueeze(0);                 // [1, T, 1, C]
+nn::WithAddend SpatioTemporalTransformer::operator()(const nn::WithAddend& x, const at::Tensor& context,
+                                                     const at::Tensor& time_context,
+                                                     std::int64_t frames) const {
+  nn::Residual h(proj_in, nn::as_tokens(norm(x)).unflatten(0, {-1, frames}));              // [B, T, S, C]
+  const at::Tensor frame_index = at::arange(frames, x.images.options().dtype(at::kLong));  // [T]
+  const at::Tensor sines =
+      sinusoidal_embedding(frame_index, proj_in.weight.size(0)).to(x.images.scalar_type());  // [T, C]
+  const at::Tensor position = time_pos_embed(sines).unsqueeze(1).unsqueeze(0);               // [1, T, 1, C]
   for (std::size_t i = 0; i < transformer_blocks.size(); ++i) {
-    h = transformer_blocks[i](h, context);  // [B, T, S, C]
+    transformer_blocks[i](h, context);
     if (!time_context.defined()) continue;
-    const at::Tensor mixed =
-        temporal_transformer_blocks[i](nn::add_constant(h, position), time_context);  // [B, T, S, C]
-    h.lerp_(mixed, time_mixer.temporal_share());
+    nn::Residual mixed = h.plus(position);
+    temporal_transformer_blocks[i](mixed, time_context);
+    h.mix(mixed, time_mixer.temporal_share());
   }
-  return nn::as_images(proj_out(h).flatten(0, 1), x.size(2), x.size(3)).add_(x);  // [B*T, C, H, W]
+  return h.added_onto(nn::settled_copy(x), proj_out);  // [B*T, C, H, W]
 }
 
 }  // namespace mimicfleet::svd

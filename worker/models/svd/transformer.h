@@ -7,6 +7,7 @@
 
 #include "worker/models/nn/attention.h"
 #include "worker/models/nn/layers.h"
+#include "worker/models/nn/residual.h"
 #include "worker/models/nn/scope.h"
 #include "worker/models/svd/embedding.h"
 #include "worker/models/svd/resnet.h"
@@ -15,12 +16,12 @@
 // blocks of models/attention.py that it uses. The context is one token a clip: [B, 1, X].
 namespace mimicfleet::svd {
 
-// Attention among the positions of each image. Like the next one it adds to x in place.
+// Attention among the positions of each image. Like the next one it adds to x.
 struct SpatialTransformerBlock {
   SpatialTransformerBlock(const nn::Scope& scope, std::int64_t channels, std::int64_t heads,
                           std::int64_t context_channels);
 
-  [[nodiscard]] at::Tensor operator()(const at::Tensor& x, const at::Tensor& context) const;  // [B, T, S, C]
+  void operator()(nn::Residual& x, const at::Tensor& context) const;  // x: [B, T, S, C]; context: [B, 1, X]
 
   nn::LayerNorm norm1;
   nn::SelfAttention attn1;
@@ -35,7 +36,7 @@ struct TemporalTransformerBlock {
                            std::int64_t context_channels);
 
   // x: [B, T, S, C]; context: [B, 1 or S, X].
-  [[nodiscard]] at::Tensor operator()(const at::Tensor& x, const at::Tensor& context) const;
+  void operator()(nn::Residual& x, const at::Tensor& context) const;
 
   nn::LayerNorm norm_in;
   nn::FeedForward ff_in;
@@ -55,9 +56,9 @@ struct SpatioTemporalTransformer {
   SpatioTemporalTransformer(const nn::Scope& scope, std::int64_t channels, const Options& options);
 
   // x: [B*T, C, H, W]; context: [B, 1, X] for the images, [B, 1 or H*W, X] for each position along time. An
-  // undefined time context leaves the temporal blocks out.
-  [[nodiscard]] at::Tensor operator()(const at::Tensor& x, const at::Tensor& context,
-                                      const at::Tensor& time_context, std::int64_t frames) const;
+  // undefined time context leaves the temporal blocks out. The result may take the memory of x.
+  [[nodiscard]] nn::WithAddend operator()(const nn::WithAddend& x, const at::Tensor& context,
+                                          const at::Tensor& time_context, std::int64_t frames) const;
 
   nn::GroupNorm norm;
   nn::Linear proj_in;

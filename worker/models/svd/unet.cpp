@@ -4,7 +4,6 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
-#include <ATen/ops/cat.h>
 #include <ATen/ops/full.h>
 #include <fmt/format.h>
 
@@ -100,14 +99,15 @@ void Unet::make_up_blocks(const nn::Scope& scope) {
   }
 }
 
-at::Tensor Unet::Layer::operator()(const at::Tensor& x, const Conditions& conditions) const {
-  at::Tensor h = resnet(x, conditions.time, conditions.frames, conditions.with_time);  // [B*T, C', H, W]
+nn::WithAddend Unet::Layer::operator()(const nn::WithAddend& x, const Conditions& conditions) const {
+  nn::WithAddend h = resnet(x, conditions.time, conditions.frames, conditions.with_time);  // [B*T, C', H, W]
   if (!attention) return h;
   at::Tensor time_context;
   if (conditions.with_time) {
-    time_context = conditions.contexts_as_original
-                       ? contexts_mixed_over_positions(conditions.context, h.size(2) * h.size(3))
-                       : conditions.context;
+    time_context =
+        conditions.contexts_as_original
+            ? contexts_mixed_over_positions(conditions.context, h.images.size(2) * h.images.size(3))
+            : conditions.context;
   }
   return (*attention)(h, conditions.context, time_context, conditions.frames);  // [B*T, C', H, W]
 }
@@ -132,22 +132,25 @@ at::Tensor Unet::operator()(const UnetInput& input) const {
   const std::int64_t frames = input.sample.size(1);
   const Conditions conditions{nn::silu(embed_time(input)), input.context, frames, !input.image_only,
                               input.contexts_as_original};
-  const auto observe = [&](const std::string& block, const at::Tensor& output) {
-    if (input.observe) input.observe(block, output);
+  const auto observe = [&](const std::string& block, const nn::WithAddend& output) {
+    if (input.observe) input.observe(block, nn::settled_copy(output));
   };
   const at::Tensor images = input.sample.flatten(0, 1).contiguous(at::MemoryFormat::ChannelsLast);
 
-  at::Tensor h = conv_in_(images);  // [B*T, C0, h, w]
+  nn::WithAddend h{conv_in_(images)};  // [B*T, C0, h, w]
   observe("conv_in", h);
   if (input.pose_features.defined()) {
     const std::int64_t count = input.pose_features.size(0);
-    h.narrow(0, h.size(0) - count, count).add_(input.pose_features);
+    h.images.narrow(0, h.images.size(0) - count, count).add_(input.pose_features);
   }
-  std::vector<at::Tensor> put_aside = {h};
+  std::vector<nn::WithAddend> put_aside = {h};
   for (std::size_t i = 0; i < down_blocks_.size(); ++i) {
     const DownBlock& block = down_blocks_[i];
     for (const auto& layer : block.layers) put_aside.push_back(h = layer(h, conditions));
-    if (block.downsampler) put_aside.push_back(h = (*block.downsampler)(h));
+    if (block.downsampler) {
+      put_aside.back() = {nn::settled(std::move(h))};
+      put_aside.push_back(h = {(*block.downsampler)(put_aside.back().images)});
+    }
     observe("down_blocks." + std::to_string(i), h);
   }
   for (const auto& layer : mid_) h = layer(h, conditions);  // [B*T, C3, h/8, w/8]
@@ -155,16 +158,20 @@ at::Tensor Unet::operator()(const UnetInput& input) const {
   for (std::size_t i = 0; i < up_blocks_.size(); ++i) {
     const UpBlock& block = up_blocks_[i];
     for (const auto& layer : block.layers) {
-      h = layer(at::cat({h, put_aside.back()}, 1), conditions);
+      h = layer({nn::concatenated(h, put_aside.back())}, conditions);
       put_aside.pop_back();
     }
-    if (block.upsampler) h = (*block.upsampler)(h);
+    if (block.upsampler) h = (*block.upsampler)(nn::settled(std::move(h)));
     observe("up_blocks." + std::to_string(i), h);
   }
-  h = conv_norm_out_(h);
-  observe("conv_norm_out", h);
-  h = conv_out_(nn::silu(std::move(h)));  // [B*T, 4, h, w]
-  return h.unflatten(0, {-1, frames});    // [B, T, 4, h, w]
+  return last_convolution(h, input.observe).unflatten(0, {-1, frames});  // [B, T, 4, h, w]
+}
+
+at::Tensor Unet::last_convolution(const nn::WithAddend& h, const nn::Observer& observe) const {
+  if (!observe) return conv_out_(conv_norm_out_.then_silu(h));
+  at::Tensor normal = conv_norm_out_(h);
+  observe("conv_norm_out", normal);
+  return conv_out_(nn::silu(std::move(normal)));
 }
 
 Result<UnetConfig> read_unet_config(const std::string& path) {

@@ -75,7 +75,7 @@ class Unet {
     SpatioTemporalResBlock resnet;
     std::optional<SpatioTemporalTransformer> attention;
 
-    [[nodiscard]] at::Tensor operator()(const at::Tensor& x, const Conditions& conditions) const;
+    [[nodiscard]] nn::WithAddend operator()(const nn::WithAddend& x, const Conditions& conditions) const;
   };
 
   struct DownBlock {
@@ -93,6 +93,7 @@ class Unet {
   [[nodiscard]] Layer make_layer(const nn::Scope& block, int index, std::int64_t in, std::size_t level,
                                  double eps, bool has_attention) const;
   [[nodiscard]] at::Tensor embed_time(const UnetInput& input) const;
+  [[nodiscard]] at::Tensor last_convolution(const nn::WithAddend& h, const nn::Observer& observe) const;
 
   UnetConfig config_;
   nn::Conv2d conv_in_;

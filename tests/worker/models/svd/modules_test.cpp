@@ -86,11 +86,11 @@ TEST_F(Modules, TheFirstResidualBlockAndTransformerOfTheUnet) {
   const at::Tensor time =
       on_test_device(at::silu(golden["with_pose.time_embedding"] + golden["with_pose.add_embedding"]));
   const at::Tensor x = channels_last(golden["with_pose.conv_in"] + golden["pose_latents"]);
-  EXPECT_TRUE(golden.is_near("with_pose.down_blocks.0.resnets.0", resnet(x, time, kFrames)));
+  EXPECT_TRUE(golden.is_near("with_pose.down_blocks.0.resnets.0", resnet({x}, time, kFrames).images));
   const at::Tensor context = on_test_device(golden["encoder_hidden_states"]);
-  EXPECT_TRUE(golden.is_near(
-      "with_pose.down_blocks.0.attentions.0",
-      transformer(channels_last(golden["with_pose.down_blocks.0.resnets.0"]), context, context, kFrames)));
+  const nn::WithAddend images{channels_last(golden["with_pose.down_blocks.0.resnets.0"])};
+  EXPECT_TRUE(golden.is_near("with_pose.down_blocks.0.attentions.0",
+                             nn::settled(transformer(images, context, context, kFrames))));
 }
 
 TEST_F(Modules, UnetWithoutPose) {

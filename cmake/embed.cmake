@@ -1,0 +1,11 @@
+# cmake -D OUT=file.cpp -D FILES=a.cu,b.cuh -P embed.cmake: C++ that holds these files as text; see mimicfleet_gpu_sources().
+set(code "// Made by cmake/embed.cmake.\n#include \"worker/models/nn/gpu_sources.h\"\n\nnamespace mimicfleet::nn {\nnamespace {\n\n")
+string(APPEND code "constexpr GpuSource kSources[] = {\n")
+string(REPLACE "," ";" files "${FILES}")
+foreach(file IN LISTS files)
+  get_filename_component(name "${file}" NAME)
+  file(READ "${file}" text)
+  string(APPEND code "    {\"${name}\", R\"cuda(${text})cuda\"},\n")
+endforeach()
+string(APPEND code "};\n\n}  // namespace\n\nstd::span<const GpuSource> gpu_sources() { return kSources; }\n\n}  // namespace mimicfleet::nn\n")
+file(WRITE "${OUT}" "${code}")

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string_view>
+
+#include <ATen/core/Tensor.h>
+
+#include "worker/models/nn/gpu_program.h"
+
+// What the functions of gpu_kernels.h are made of; only their sources include this.
+namespace mimicfleet::nn {
+
+inline constexpr int kVector = 8;          // channels that a thread takes at once: 16 bytes
+inline constexpr unsigned kThreads = 256;  // of a block, where they share nothing
+inline constexpr std::int64_t kMostBlocksInY = 65536;
+
+// Which kernels of our own may run: MIMICFLEET_GPU_KERNELS.
+enum class AllowedKernels {
+  kNone,      // "off"
+  kPortable,  // "portable": those that run on any GPU
+  kAll,
+};
+[[nodiscard]] AllowedKernels allowed_kernels();
+
+// The kernels of one source file, compiled at the first use for either type.
+class KernelFile {
+ public:
+  // `for_hopper`: for GPUs of compute capability 9.0 alone.
+  KernelFile(std::string_view file, std::vector<std::string> kernels, bool for_hopper = false);
+
+  // Null if they are not allowed, not for this GPU, or do not compile, which is logged once.
+  [[nodiscard]] const GpuProgram* for_type(at::ScalarType type) const;
+
+ private:
+  struct Compiled {
+    std::once_flag once;
+    std::optional<GpuProgram> program;
+  };
+  void compile(const char* option, std::optional<GpuProgram>& program) const;
+
+  std::string_view file_;
+  std::vector<std::string> kernels_;
+  bool for_hopper_;
+  std::unique_ptr<Compiled> half_;
+  std::unique_ptr<Compiled> bfloat16_;
+};
+
+[[nodiscard]] const KernelFile& norm_kernels();
+[[nodiscard]] const KernelFile& elementwise_kernels();
+[[nodiscard]] const KernelFile& frame_kernels();
+[[nodiscard]] const KernelFile& product_kernels();  // for Hopper
+
+// Null: the kernels do not serve `x`, whose last dimension or, of images, whose channels they go along.
+[[nodiscard]] const GpuProgram* program_for(const KernelFile& file, const at::Tensor& x,
+                                            std::int64_t channels);
+
+[[nodiscard]] bool is_aligned(const at::Tensor& x);
+[[nodiscard]] const void* data_of(const at::Tensor& x);  // null for an undefined one
+[[nodiscard]] unsigned blocks_for(std::int64_t count, unsigned threads);
+
+}  // namespace mimicfleet::nn
