@@ -9,7 +9,11 @@ constexpr const char* kGuidanceInterval = "guidance_interval";
 
 }  // namespace
 
-std::vector<std::string> known_abilities() { return {kGuidanceInterval}; }
+std::vector<std::string> known_abilities(bool fp8) {
+  std::vector<std::string> abilities = {kGuidanceInterval};
+  if (fp8) abilities.emplace_back(kFp8);
+  return abilities;
+}
 
 std::string lacking_ability(std::span<const std::string> abilities, const Parameters& parameters) {
   const auto lacks = [&](const char* ability) {
@@ -17,6 +21,7 @@ std::string lacking_ability(std::span<const std::string> abilities, const Parame
   };
   const bool everywhere = parameters.guidance_interval == GuidanceInterval();
   if (!everywhere && lacks(kGuidanceInterval)) return "--guidance-interval";
+  if (parameters.fp8 && lacks(kFp8)) return "--fp8";
   return "";
 }
 

@@ -11,8 +11,12 @@
 // clients, and what asks for one goes to nobody who lacks it.
 namespace mimicfleet::jobs {
 
-// The names of the settings that this version of the programs has beyond the first.
-[[nodiscard]] std::vector<std::string> known_abilities();
+// Beyond being known this one takes a device that can do it.
+inline constexpr const char* kFp8 = "fp8";
+
+// The names of the settings that this version of the programs has beyond the first. A worker lists kFp8 only
+// if its device can do it.
+[[nodiscard]] std::vector<std::string> known_abilities(bool fp8 = true);
 
 // The flag of a setting of an encode, such as "--guidance-interval", that is not among `abilities`; empty:
 // all are.

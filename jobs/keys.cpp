@@ -115,6 +115,7 @@ Digest latents_key(const Digest& video, const Digest& reference, const ModelSet&
       .add("retarget", to_string(parameters.retarget));
   add_guided_steps(key, parameters);
   add_adaptation(key, parameters);
+  if (parameters.fp8) key.add("fp8", std::int64_t{1});
   return key.finish();
 }
 

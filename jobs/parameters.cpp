@@ -89,6 +89,12 @@ Status steps_fit(const Parameters& parameters) {
   return in_range("--steps", parameters.steps, 1, 1000);
 }
 
+Status fp8_fits(const Parameters& parameters) {
+  if (!parameters.fp8 || parameters.precision != Precision::kFp32) return {};
+  return {StatusCode::kInvalidArgument,
+          "--fp8 is not possible with --precision fp32: give fp16 or bf16, or leave one of the two out"};
+}
+
 Status overlap_fits(const Parameters& parameters) {
   if (parameters.tile_overlap >= 0 && parameters.tile_overlap < parameters.tile_frames) return {};
   return {StatusCode::kInvalidArgument,
@@ -159,6 +165,7 @@ Status validate(const Parameters& parameters) {
   RETURN_IF_ERROR(valid_size(parameters));
   RETURN_IF_ERROR(steps_fit(parameters));
   RETURN_IF_ERROR(loras_fit(parameters));
+  RETURN_IF_ERROR(fp8_fits(parameters));
   RETURN_IF_ERROR(in_range("--guidance-scale", parameters.guidance_scale, 0, 100));
   RETURN_IF_ERROR(interval_fits(parameters.guidance_interval));
   RETURN_IF_ERROR(in_range("--noise-aug-strength", parameters.noise_aug_strength, 0, 10));

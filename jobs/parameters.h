@@ -82,6 +82,7 @@ struct Parameters {
   std::int32_t pose_canvas = 2160;  // short side of the canvas that poses are drawn on
   Retarget retarget = Retarget::kGraft;
   Precision precision = Precision::kAuto;
+  bool fp8 = false;  // linear layers of the UNet's transformers in 8-bit floating point, on GPUs that can
   std::vector<Lora> loras;              // fused in this order
   std::optional<FileRef> unet_overlay;  // a whole UNet in place of the checkpoint's
 
@@ -114,6 +115,7 @@ struct Parameters {
     field("pose_canvas", self.pose_canvas);
     field("retarget", self.retarget);
     field("precision", self.precision);
+    field("fp8", self.fp8);
     field("loras", self.loras);
     field("unet_overlay", self.unet_overlay);
     field("fps", self.fps);

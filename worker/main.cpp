@@ -10,7 +10,6 @@
 #include "common/discovery/discovery.h"
 #include "common/log.h"
 #include "common/user_folders.h"
-#include "jobs/abilities.h"
 #include "monitoring/metrics.h"
 #include "worker/agent/agent.h"
 #include "worker/cli/options.h"
@@ -63,7 +62,6 @@ jobs::WorkerHello hello_of(const WorkerOptions& options) {
   hello.version = MIMICFLEET_VERSION;
   hello.device = options.device;
   hello.kinds = options.kinds;
-  hello.abilities = jobs::known_abilities();
   return hello;
 }
 
@@ -77,6 +75,7 @@ stages::ExecutorOptions executor_options(const WorkerOptions& options, const std
   out.device = options.device;
   out.precision = options.precision;
   out.threads = options.threads;
+  out.needs_fp8 = options.needs_fp8;
   out.roots = options.roots;
   out.decoder_only = options.kinds == std::vector{jobs::TaskKind::kDecodeVideo};
   const auto port = data_port(options.advertise, options.insecure).value();  // checked with the options

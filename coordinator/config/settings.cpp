@@ -124,6 +124,13 @@ Status check_switch(Parameters& /*parameters*/, std::string_view text) {
   return is_true(text) || lower(text) == "false" ? Status() : refused(text, "true or false");
 }
 
+template <auto member>
+Status set_switch(Parameters& parameters, std::string_view text) {
+  RETURN_IF_ERROR(check_switch(parameters, text));
+  parameters.*member = is_true(text);
+  return {};
+}
+
 using Setter = Status (*)(Parameters&, std::string_view);
 
 // The flag is the name with dashes; `others` are spellings that mean the same.
@@ -196,6 +203,8 @@ std::vector<Setting> make_settings() {
            "how poses are fitted to the reference body"),
       make("precision", set_named<&P::precision>, "auto|fp32|bf16|fp16",
            "of the computation; auto: fp32 on a CPU"),
+      make("fp8", set_switch<&P::fp8>, "",
+           "linear layers of the UNet in 8-bit floating point: faster, less exact, on GPUs that can"),
       with_flag("lcm-lora-path",
                 kept_list(kept_path(make("loras", check_path, "FILE|DIR",
                                          "LoRA to fuse into the UNet; repeat it for several", {"lora"})))),

@@ -109,7 +109,10 @@ std::string misfit(const Worker& worker, const Task& task) {
   if (!has_models) return "it does not have the models";
   if (task.spec.kind == TaskKind::kEncodeLatents) {
     const std::string lacking = jobs::lacking_ability(hello.abilities, task.spec.parameters);
-    if (!lacking.empty()) return fmt::format("it cannot do {}: it is of an older version", lacking);
+    if (!lacking.empty()) {
+      return fmt::format("it cannot do {}: its device, its precision or its version is not the right one",
+                         lacking);
+    }
   }
   const auto precision = task.spec.parameters.precision;
   if (precision != jobs::Precision::kAuto && to_string(precision) != hello.numerics.precision) {

@@ -17,5 +17,12 @@ TEST(Abilities, AProgramThatDoesNotListASettingLacksIt) {
   EXPECT_EQ(lacking_ability(known_abilities(), parameters), "");
 }
 
+TEST(Abilities, EightBitsTakeADeviceBesideAVersion) {
+  Parameters parameters;
+  parameters.fp8 = true;
+  EXPECT_EQ(lacking_ability(known_abilities(/*fp8=*/false), parameters), "--fp8");
+  EXPECT_EQ(lacking_ability(known_abilities(/*fp8=*/true), parameters), "");
+}
+
 }  // namespace
 }  // namespace mimicfleet::jobs

@@ -32,6 +32,7 @@ TEST(Keys, EveryParameterThatChangesPixelsChangesTheKey) {
       [](Parameters& p, ModelSet&) {
         p.guidance_interval = {0.2, 1};
       },
+      [](Parameters& p, ModelSet&) { p.fp8 = true; },
       [](Parameters& p, ModelSet&) { p.noise_aug_strength = 0.02; },
       [](Parameters& p, ModelSet&) { p.seed = 43; },
       [](Parameters& p, ModelSet&) { p.tile_frames = 8; },
@@ -130,6 +131,7 @@ TEST(Keys, AUnetIsNamedByItsModelsItsOverlayAndItsLoras) {
   adapted.steps = 4;
   Parameters other = adapted;
   other.steps = 8;
+  other.fp8 = true;  // made of the same weights
   EXPECT_EQ(unet_key(sha256("x"), adapted), unet_key(sha256("x"), other));
 }
 

@@ -92,6 +92,15 @@ TEST(Parameters, LorasHaveFiniteScalesAndAreNotTooMany) {
   EXPECT_THAT(validate(parameters).message(), HasSubstr("17 LoRAs are too many"));
 }
 
+TEST(Parameters, EightBitsAreNotForFloat32) {
+  Parameters parameters;
+  parameters.fp8 = true;
+  EXPECT_EQ(validate(parameters), Status());
+  parameters.precision = Precision::kFp32;
+  EXPECT_EQ(validate(parameters).message(),
+            "--fp8 is not possible with --precision fp32: give fp16 or bf16, or leave one of the two out");
+}
+
 TEST(Parameters, AResolutionThatTheModelsDoNotAcceptNamesANearOne) {
   Parameters parameters;
   parameters.resolution = 500;

@@ -96,6 +96,12 @@ TEST(Settings, AGuidanceIntervalIsTwoSharesOfTheSteps) {
       "by the config)");
 }
 
+TEST(Settings, ASwitchMayBeInAFileWithItsValue) {
+  EXPECT_TRUE(resolve("fp8", "true")->parameters.fp8);
+  EXPECT_FALSE(resolve("fp8", "False")->parameters.fp8);
+  EXPECT_EQ(resolve("fp8", "1").status().message(), "--fp8: '1' is not true or false");
+}
+
 TEST(Settings, NoStepsAreAnError) {
   EXPECT_EQ(resolve("steps", "0").status().message(), "--steps 0 is not possible: it must be 1 to 1000");
   EXPECT_EQ(resolve_settings(std::vector{layer("config", {{"steps", "0"}})}).status().message(),

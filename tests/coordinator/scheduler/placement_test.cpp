@@ -81,8 +81,10 @@ TEST(Placement, AnEncodeThatAsksForMoreThanAnOlderWorkerKnowsGoesToANewerOne) {
   fleet.beat(older);
   EXPECT_TRUE(fleet.leases(older).empty());
   const Task& task = fleet.state.tasks.at(fleet.job(job).tasks[0]);
-  EXPECT_THAT(explain(fleet.state, task, fleet.clock.now()),
-              HasSubstr("older: it cannot do --guidance-interval: it is of an older version"));
+  EXPECT_THAT(
+      explain(fleet.state, task, fleet.clock.now()),
+      HasSubstr("older: it cannot do --guidance-interval: its device, its precision or its version is not "
+                "the right one"));
   auto newer = fleet.hello("newer");
   newer.abilities = jobs::known_abilities();
   fleet.input(newer);
