@@ -23,7 +23,7 @@ class Checks:
     def tests(self) -> None:
         figures = {}
         env = {"MIMICFLEET_TEST_DEVICE": "cuda:0", "MIMICFLEET_SOURCE_DIR": str(self.args.source)}
-        for name, selection in (("nn_test", "*NeedsAGpu*"), ("svd_parity_test", "*"), ("pose_test", "Estimator.FindsTheOriginalsKeypoints*")):
+        for name, selection in (("nn_test", "*NeedsAGpu*"), ("onnx_test", "*NeedsAGpu*"), ("svd_parity_test", "*"), ("pose_test", "Estimator.FindsTheOriginalsKeypoints*")):
             _, done = self.programs.run(f"tests/{name}", f"--gtest_filter={selection}", env=env, seconds=self.left(), check=False)
             failed = [line for line in done.stdout.splitlines() if line.startswith("[  FAILED  ]")]
             passed = sum(line.startswith("[       OK ]") for line in done.stdout.splitlines())
@@ -98,7 +98,7 @@ class Checks:
                     figures[f"{model}: {one} against {other}"] = relative_difference(output(one, model), output(other, model))
         if self.args.original:
             done = self.python("check_original_gpu.py", "--original", self.args.original, "--models", self.model_folder, "--outputs", outputs, "--device", self.args.device.split(":")[0],
-                               seconds=self.left(), env=self.original_env())
+                               seconds=self.left(), env={"PYTHONPATH": str(self.args.packages)} if self.args.packages else {})
             if done.returncode != 0:
                 raise Failed(done.stderr[-1500:])
             figures |= {f"{name} against the original": value for name, value in json.loads(done.stdout).items()}

@@ -7,13 +7,18 @@ import re
 from table import table
 
 # The first that fits a kernel's name says what it does.
-KINDS = (("attention", r"sdpa|fmha|flash|attention|softmax"),
-         ("convolution", r"conv|fprop|wgrad|dgrad|implicit"),
-         ("linear", r"gemm|nvjet|cutlass|cublas|splitK"),
-         ("group norm, SiLU (ours)", r"^(sum_groups|find_factors|normalise)"),
+KINDS = (("attention over frames (ours)", r"^attend"),
+         ("linear with GEGLU (ours)", r"^geglu_linear"),
+         ("quantising (ours)", r"^(quantise|\w+_quantised)"),
+         ("group norm, SiLU (ours)", r"^(sum_groups|add_and_sum|find_factors|normalise)"),
          ("GEGLU (ours)", r"^geglu"),
          ("layer norm (ours)", r"^layer_norm"),
-         ("biases and sums (ours)", r"^add$"),
+         ("biases and sums (ours)", r"^(add|finish_convolution)"),
+         ("convolution of single channels (ours)", r"^convolve_channels"),
+         ("copies and layouts (ours)", r"^(concatenate|put_channels|repeat_pixels|look_up)"),
+         ("attention", r"sdpa|fmha|flash|attention|softmax"),
+         ("convolution", r"conv|fprop|wgrad|dgrad|implicit"),
+         ("linear", r"gemm|nvjet|cutlass|cublas|splitK"),
          ("copies and layouts", r"[Cc]opy|[Tt]ranspose|nchwToNhwc|nhwcToNchw|CatArray|Memcpy|Memset|upsample"),
          ("sums and other elementwise", r"elementwise|reduce"))
 

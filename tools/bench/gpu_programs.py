@@ -3,7 +3,9 @@ import contextlib
 import json
 import os
 import pathlib
+import select
 import shutil
+import signal
 import struct
 import subprocess
 import time
@@ -12,6 +14,35 @@ import zlib
 
 class Failed(Exception):
     """A program that did not do its work, with the end of what it said."""
+
+
+def take_lines(command: list, env: dict, log: pathlib.Path, seconds: float, take) -> bool:
+    """Runs a program that prints JSON objects, a line each, and gives each to `take` as it comes. When the seconds are over the program is stopped with all that it
+    started, and the answer is False; one that fails is Failed with the end of what it said. Other lines are passed over."""
+    deadline = time.monotonic() + seconds
+    pending = b""
+    with open(log, "w") as errors:
+        process = subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, stderr=errors, env=dict(os.environ, PYTHONDONTWRITEBYTECODE="1", **env), process_group=0)
+    try:
+        while select.select([process.stdout], [], [], max(0.0, deadline - time.monotonic()))[0]:
+            content = os.read(process.stdout.fileno(), 1 << 16)
+            *lines, pending = (pending + content).split(b"\n")
+            for line in lines:
+                if line.startswith(b"{"):
+                    take(json.loads(line))
+            if not content:
+                process.wait(timeout=30)
+                break
+        else:
+            return False
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        process.stdout.close()
+    if process.returncode != 0:
+        raise Failed(log.read_text()[-2500:])
+    return True
 
 
 class Programs:

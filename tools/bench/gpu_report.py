@@ -1,17 +1,19 @@
 """The section "GPU" of docs/benchmarks.md, out of the figures of tools/bench/gpu."""
+import re
 import statistics
 
+import gpu_kernels
 import gpu_profile
+from gpu_acceptance import CALL_NAMES, SETTING, acceptance_table, has_bars, peers_line, roofline_line
+from gpu_figures import against_original, further_clip, milliseconds, original_runs, outside_all
 from table import outside_models, table
 
-TARGETS_MS = {"unet_guided_tile": ("UNet, both passes of a tile of 16 frames", 360), "unet_tile": ("UNet, one pass of a tile of 16 frames", None),
-              "vae_decode_chunk": ("VAE decode, a chunk of 8 frames", 250), "vae_encode": ("VAE encode, one image (float32)", None), "clip_embedding": ("CLIP", None),
-              "pose_net_tile": ("PoseNet, 16 frames", None), "dwpose_batch": ("DWPose, a frame, in batches (TensorFloat-32)", 4), "video_decode": ("on the CPU: decoding a frame of the driving video", None), "draw_poses": ("on the CPU: drawing a frame's poses", None)}
+MODULE_NAMES = CALL_NAMES | {"vae_encode": "VAE encode, one image (float32)", "clip_embedding": "CLIP", "pose_net_tile": "PoseNet, 16 frames",
+                             "dwpose_batch": "DWPose, a frame, in batches (TensorFloat-32)", "video_decode": "on the CPU: decoding a frame of the driving video",
+                             "draw_poses": "on the CPU: drawing a frame's poses"}
 MODE_NAMES = {"euler25": "25 steps Euler, guidance", "lcm4_guided": "4 steps LCM, guidance", "lcm4": "4 steps LCM, no guidance"}
 STAGES = ("preprocess", "draw", "clip", "vae_encode", "pose_net", "denoise", "vae_decode", "mux")
-MODELS_IN_TURN = ("pose_net", "denoise", "vae_decode")
-MODELS_BEFORE = ("clip", "vae_encode")
-OUTSIDE_TARGET, RATIO_TARGET, PSNR_BAR = 0.02, 3, 40
+PSNR_BAR = 40
 # Relative differences of root mean squares at full size: of fp32 to the original's, and of fp16.
 FULL_BARS = {"fp32": 1e-4, "fp16": 2e-2}
 FAULTS = {"out of memory": "1 GB of memory, too little for the VAE's decoding", "a kernel's assertion": "a kernel whose assertion fails"}
@@ -24,86 +26,62 @@ def verdict(met: bool) -> str:
 
 # ---- where and when
 
-def machine_line(machine: dict) -> str:
-    gpus = machine["gpus"]
-    gpu = f"{len(gpus)} × {gpus[0]}" if len(gpus) > 1 else (gpus[0] if gpus else "no GPU")
-    return f"{gpu}; {machine['cpu']}, {machine['cores']} cores"
+def gpu_name(machine: dict) -> str:
+    return machine["gpus"][0].split(",")[0] if machine["gpus"] else "no GPU"
+
+
+def machine_facts(machine: dict) -> dict:
+    """In the order in which they are told."""
+    count, versions = len(machine["gpus"]), machine.get("versions", {})
+    driver = machine["gpus"][0].rsplit(", ", 1)[1] if count and "," in machine["gpus"][0] else ""
+    return {"gpu": gpu_name(machine), "count": f"{count} GPUs" if count > 1 else "one GPU" if count else "", "driver": f"driver {driver}" if driver else "",
+            "cpu": f"{machine['cores']} cores of {machine['cpu']}", "software": ", ".join(f"{name} {version}" for name, version in versions.items()),
+            "setting": "" if machine.get("setting") == SETTING else machine.get("setting", ""), "id": f"machine {machine['id']}" if machine.get("id") else "",
+            "revision": f"revision {machine.get('revision') or 'unknown'}", "day": machine.get("day", "unknown day")}
 
 
 def run_lines(machines: dict) -> list:
-    """Each machine with its software, and, unless there is one alone, the parts that it ran."""
+    """What was the same in all parts, then each part's machine and revision where they were not."""
+    if not machines:
+        return []
+    facts = {part: machine_facts(machine) for part, machine in machines.items()}
+    first = next(iter(facts.values()))
+    differing = [name for name in first if len({one[name] for one in facts.values()}) > 1]
+    common = ", ".join(first[name] for name in first if name not in differing and first[name])
     parts: dict = {}
-    for part, machine in machines.items():
-        versions = "".join(f", {name} {version}" for name, version in machine.get("versions", {}).items())
-        number = f" (machine {machine['id']})" if machine.get("id") else ""
-        key = f"{machine_line(machine)}{number}{versions}; revision {machine.get('revision') or 'unknown'}, {machine.get('day', 'unknown day')}; {machine.get('setting', '')}"
-        parts.setdefault(key, []).append(part)
-    if len(parts) == 1:
-        return [f"{key}." for key in parts]
-    return [f"- {', '.join(names)}: {key}." for key, names in parts.items()]
+    for part, one in facts.items():
+        parts.setdefault(", ".join(one[name] for name in differing if one[name]), []).append(part)
+    if not differing:
+        return [f"{common}."]
+    return [f"{common}:" if common else "On:", "", *(f"- {', '.join(names)}: {key}." for key, names in parts.items())]
 
 
 # ---- speed
 
-def milliseconds(modules: dict, name: str) -> float | None:
-    return modules[name]["ms"] / (modules[name].get("frames") or 1) if name in modules else None
-
-
-def modules_table(modules: dict, alone: dict, original: list) -> list:
-    theirs = original_modules(original)
+def modules_table(modules: dict, alone: dict) -> list:
     rows = []
-    for name, (text, target) in TARGETS_MS.items():
+    for name, text in MODULE_NAMES.items():
         ms, others = milliseconds(modules, name), milliseconds(alone, name)
         if ms is not None:
-            rows.append([text, f"{ms:.1f}", "" if others is None else f"{others:.1f}", f"{theirs[name]:.0f}" if name in theirs else "",
-                         "" if target is None else f"{target}{verdict(ms <= target)}"])
-    return table(["one call, ms", "measured", "with LibTorch's kernels alone", "original", "target"], rows)
+            rows.append([text, f"{ms:.2f}", "" if others is None else f"{others:.2f}"])
+    return table(["one call, ms", "measured", "with LibTorch's kernels alone"], rows)
 
 
-def original_modules(original: list) -> dict:
-    """What its stages are for one call: both passes of 7 tiles in each of 4 steps, and 9 chunks."""
-    runs = [run for run in original if run["mode"] == "lcm4"]
-    if not runs:
-        return {}
-    return {"unet_guided_tile": 1000 * statistics.median(run["stages"]["denoise"] for run in runs) / 28,
-            "vae_decode_chunk": 1000 * statistics.median(run["stages"]["vae_decode"] for run in runs) / 9}
-
-
-def outside_all(run: dict, modules: dict) -> float | None:
-    """Of the whole command: what no model computes. DWPose counts with what its calls take alone; decoding, resizing, drawing, messages and the encoder are outside.
-    Where a clip was begun beside another one's models, no time of its own counts for DWPose, CLIP and the VAE's encoding."""
-    pose = run.get("dwpose_ms", milliseconds(modules, "dwpose_batch"))  # of that machine and revision
-    if pose is None:
-        return None
-    in_turn = sum(run["stages"].get(stage, 0) for stage in MODELS_IN_TURN)
-    before = sum(run["stages"].get(stage, 0) for stage in MODELS_BEFORE) + (run["frames"] + run["videos"]) * pose / 1000  # DWPose sees the reference of each video, too
-    return 1 - (in_turn + before * (1 - run.get("beside", 0) / run["videos"])) / run["whole"]
-
-
-def further_clip(folder: dict, single: dict | None) -> tuple:
-    """What one clip more costs a folder, in seconds, and what part of that no model computes: without a run's start and end."""
-    if single is None or folder["videos"] < 2 or folder["whole"] <= single["whole"]:
-        return None, None
-    seconds = (folder["whole"] - single["whole"]) / (folder["videos"] - 1)
-    return seconds, 1 - sum(folder["stages"].get(stage, 0) for stage in MODELS_IN_TURN) / folder["videos"] / seconds
-
-
-def outside_text(share: float | None) -> str:
-    return "" if share is None else f"{share:.1%}{verdict(share <= OUTSIDE_TARGET)}"
+def percent(share: float | None) -> str:
+    return "" if share is None else f"{share:.1%}"
 
 
 def clips_table(clips: dict, modules: dict) -> list:
     modes = [mode for mode in MODE_NAMES if mode in clips]
     rows = [[stage, *(f"{clips[mode]['stages'].get(stage, 0.0):.2f}" for mode in modes)] for stage in STAGES]
-    rows.append(["**whole command**", *(f"**{clips[mode]['whole']:.1f}**" for mode in modes)])
-    rows.append(["in none of these stages but mux: encoder, processes, messages", *(f"{outside_models(clips[mode]):.1%}" for mode in modes)])
-    rows.append(["outside the models: also decoding, resizing and drawing (target 2 %)", *(outside_text(outside_all(clips[mode], modules)) for mode in modes)])
+    rows.append(["**whole command**", *(f"**{clips[mode]['whole']:.2f}**" for mode in modes)])
+    rows.append(["in none of these stages but mux: encoder, processes, messages", *(percent(outside_models(clips[mode])) for mode in modes)])
+    rows.append(["outside the models: also decoding, resizing and drawing", *(percent(outside_all(clips[mode], modules)) for mode in modes)])
     return table(["seconds, one clip", *(MODE_NAMES[mode] for mode in modes)], rows)
 
 
 def folders_table(clips: dict, original: list, modules: dict) -> list:
     """A folder's throughput; the original makes a video of a folder as it makes a single one, loading included, and always with guidance."""
-    theirs = [run for run in original if run["mode"] == "lcm4"]
     rows = []
     for name, mode, title in (("folder_guided", "lcm4_guided", "with guidance"), ("folder", "lcm4", "without")):
         run = clips.get(name)
@@ -111,23 +89,20 @@ def folders_table(clips: dict, original: list, modules: dict) -> list:
             continue
         each = run["whole"] / run["videos"]
         further, outside = further_clip(run, clips.get(mode))
-        against = ["", "", ""]
-        if theirs:
-            whole = statistics.median(one["whole"] for one in theirs)
-            loaded = statistics.median(one["whole"] - one["stages"]["load"] for one in theirs)
-            against = [f"{whole:.1f} ({loaded:.1f})", f"{whole / each:.1f}{verdict(whole / each >= RATIO_TARGET)}", f"{loaded / each:.1f}"]
-        rows.append([title, f"{run['videos']}", f"{run.get('beside', 0)}", f"{run['whole']:.1f}", f"{each:.2f}", f"{3600 / each:.0f}", outside_text(outside_all(run, modules)), "" if further is None else f"{further:.2f}", outside_text(outside), "" if run.get("busy") is None else f"{run['busy']:.0%}", *against])
+        times, times_loaded = against_original(run, original)
+        rows.append([title, f"{run['videos']}", f"{run.get('beside', 0)}", f"{run['whole']:.1f}", f"{each:.2f}", f"{3600 / each:.0f}", percent(outside_all(run, modules)), "" if further is None else f"{further:.2f}",
+                     percent(outside), "" if run.get("busy") is None else f"{run['busy']:.0%}", "" if times is None else f"{times:.1f} ({times_loaded:.1f})"])
     if not rows:
         return []
-    return table(["a folder, 4 steps LCM", "clips", "begun beside another", "seconds", "a clip", "videos an hour", "outside the models (target 2 %)", "a further clip", "of it outside the models", "GPU busy", "original with guidance, a clip (without its loading)",
-                  "times its throughput (target 3)", "without its loading"], rows)
+    return table(["a folder, 4 steps LCM", "clips", "begun beside another", "seconds", "a clip", "videos an hour", "outside the models", "a further clip", "of it outside the models", "GPU busy",
+                  "times the original's throughput with guidance (without its loading)"], rows)
 
 
 def original_table(original: list, clips: dict) -> list:
-    """Of each mode the medians of its runs, the first one of all left out, which warmed up."""
+    """Of each mode the medians of its runs."""
     rows = []
     for mode, name in (("euler25", "euler25"), ("lcm4", "lcm4_guided")):
-        runs = [run for run in original if run["mode"] == mode]
+        runs = original_runs(original, mode)
         if not runs:
             continue
         seconds = {stage: statistics.median(run["stages"][stage] for run in runs) for stage in runs[0]["stages"]}
@@ -219,7 +194,7 @@ def failures(results: dict) -> list:
 # ---- the profile
 
 def profile_lines(profile: dict) -> list:
-    titles = {name: TARGETS_MS[name][0] for name in ("unet_guided_tile", "vae_decode_chunk")} | {"dwpose_batch": "DWPose, a batch of frames"}
+    titles = {name: CALL_NAMES[name] for name in ("unet_guided_tile", "vae_decode_chunk")} | {"dwpose_batch": "DWPose, a batch of frames"}
     lines = gpu_profile.profile_table(profile, titles)
     for model, title in titles.items():
         if model in profile:
@@ -230,29 +205,41 @@ def profile_lines(profile: dict) -> list:
     return [line for line in lines if line is not None]
 
 
-def body(results: dict) -> list:
-    clips, modules = results.get("clips", {}), results.get("modules", {})
-    original = results.get("original", [])[1:]  # the first one warmed up
-    lines = run_lines(results.get("machines", {}))
-    if modules:
-        lines += ["", *modules_table(modules, results.get("alone", {}), original)]
+def speed_lines(results: dict) -> list:
+    clips, modules, original = results.get("clips", {}), results.get("modules", {}), results.get("original", [])
+    lines = ["", *modules_table(modules, results.get("alone", {}))] if modules else []
     if any(mode in clips for mode in MODE_NAMES):
         lines += ["", *clips_table(clips, modules)]
         memory = next((clips[mode]["memory"] for mode in MODE_NAMES if mode in clips), [])
         lines += ["", "Memory: " + "; ".join(memory) + "."] if memory else []
         lines += ["", f"Models are in memory {clips['first']['stages'].get('load', 0):.1f} s after a worker's start."] if "first" in clips else []
         lines += ["", *folders] if (folders := folders_table(clips, original, modules)) else []
-    if original:
+    if len(original) > 1:
         lines += ["", "The original is UniSignMimicTurbo's pipeline with diffusers, fp16, on the same models, each run after one to warm up. It loads its models for every video, a folder's too, and cannot "
-                  "leave guidance out; its pose stage and MP4 writer are not in its figures, ours are in the whole command.", "", *original_table(original, clips)]
+                  "leave guidance out; its pose stage and MP4 writer are not in its figures, ours are in the whole command. A call of its models is its stage divided by the calls in it.", "", *original_table(original, clips)]
+    lines += ["", fleet_line(results["fleet"])] if "fleet" in results else []
+    return lines
+
+
+def correctness_lines(results: dict) -> list:
+    lines = []
     for part, section in (("parity", parity_table), ("full", full_table)):
         lines += ["", *section(results[part])] if part in results else []
     lines += ["", digest_line(results)] if digest_sets(results) else []
     lines += ["", test_line(results["tests"])] if "tests" in results else []
     if "faults" in results:
         lines += ["", "Faults: " + "; ".join(fault_line(what, fault) for what, fault in results["faults"].items()) + "."]
-    lines += ["", fleet_line(results["fleet"])] if "fleet" in results else []
+    return lines
+
+
+def body(results: dict) -> list:
+    """What was asked for and by whom it was measured first, then each part."""
+    lines = acceptance_table(results)
+    lines += ["", roofline_line()] if has_bars(results) else []
+    lines += ["", peers_line(results["peers"])] if results.get("peers") else []
+    lines += ["", *run_lines(results.get("machines", {})), *speed_lines(results), *correctness_lines(results)]
     lines += ["", *profile_lines(results["profile"])] if "profile" in results else []
+    lines += ["", *gpu_kernels.kernels_table(results["kernels"], has_bars(results, "kernels"))] if results.get("kernels") else []
     if failed := failures(results):
         lines += ["", f"**FAILED: {', '.join(failed)}.**"]
     return lines
@@ -260,12 +247,14 @@ def body(results: dict) -> list:
 
 def markdown(results: dict, others: list | None = None) -> str:
     """`others`: figures of other machines, each with a section of its own."""
-    lines = ["Models with random weights (`tools/bench/full_size_models`), fp16, 72 frames with the reference's, tiles of 16 that share 6, a warm worker, no feature cache; each figure of ours measured once.", "",
-             *body(results)]
+    machine = next(iter(results.get("machines", {}).values()), None)
+    where = f"On {gpu_name(machine)}, {machine.get('setting', '').split(',')[0]}: models" if machine else "Models"
+    lines = [f"{where} with random weights (`tools/bench/full_size_models`), fp16, 72 frames with the reference's, tiles of 16 that share 6, a warm worker, no feature cache; each figure of ours "
+             "measured once.", "", *body(results)]
     for other in others or []:
         machine = next(iter(other["machines"].values()))
-        lines += ["", f"### On {machine_line(machine).split(',')[0]}", "", *body(other)]
-    return "\n".join(lines) + "\n"
+        lines += ["", f"### On {gpu_name(machine)}", "", *body(other)]
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)) + "\n"
 
 
 BEGIN, END = "<!-- of ./dev bench gpu: begin -->", "<!-- of ./dev bench gpu: end -->"
