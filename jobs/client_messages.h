@@ -27,6 +27,7 @@ struct ServerInfo {
   double up_seconds = 0;
   std::vector<ModelSet> model_sets;  // of all workers that are there
   std::uint32_t workers = 0;
+  std::vector<std::string> abilities;  // settings that it knows (jobs/abilities.h)
   template <typename Self, typename Fields>
   static void fields(Self& self, Fields& field) {
     field("version", self.version);
@@ -37,6 +38,7 @@ struct ServerInfo {
     field("up_seconds", self.up_seconds);
     field("model_sets", self.model_sets);
     field("workers", self.workers);
+    field("abilities", self.abilities);
   }
 };
 

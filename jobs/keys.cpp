@@ -23,6 +23,13 @@ void add_adaptation(KeyBuilder& key, const Parameters& parameters) {
   }
 }
 
+// Nothing where guidance is in every step, or in none because of its scale.
+void add_guided_steps(KeyBuilder& key, const Parameters& parameters) {
+  const StepRange guided = guided_steps(parameters);
+  if (!(parameters.guidance_scale > 1) || guided == StepRange{0, parameters.steps}) return;
+  key.add("guided_begin", std::int64_t{guided.begin}).add("guided_end", std::int64_t{guided.end});
+}
+
 }  // namespace
 
 KeyBuilder::KeyBuilder(std::string_view domain) { add_bytes('d', "mimicfleet", domain); }
@@ -106,7 +113,9 @@ Digest latents_key(const Digest& video, const Digest& reference, const ModelSet&
       .add("motion_fps", std::int64_t{parameters.motion_fps})
       .add("pose_canvas", std::int64_t{parameters.pose_canvas})
       .add("retarget", to_string(parameters.retarget));
+  add_guided_steps(key, parameters);
   add_adaptation(key, parameters);
+  if (parameters.fp8) key.add("fp8", std::int64_t{1});
   return key.finish();
 }
 

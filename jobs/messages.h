@@ -47,11 +47,12 @@ struct WorkerHello {
   std::string name;  // for people: host and device
   std::string host;
   std::int64_t pid = 0;
-  std::string version;          // of the program
-  std::string device;           // "cpu", "cuda:0"
-  std::string data_endpoint;    // where other workers fetch artefacts
-  NumericsClass numerics;       // known once the device is open
-  std::vector<TaskKind> kinds;  // what it is willing to do
+  std::string version;                 // of the program
+  std::string device;                  // "cpu", "cuda:0"
+  std::string data_endpoint;           // where other workers fetch artefacts
+  NumericsClass numerics;              // known once the device is open
+  std::vector<TaskKind> kinds;         // what it is willing to do
+  std::vector<std::string> abilities;  // settings that it knows (jobs/abilities.h)
   std::vector<ModelSet> model_sets;
   std::vector<ArtefactRef> artefacts;  // latents it holds
   std::vector<TaskProgress> running;   // leases it still works on
@@ -67,6 +68,7 @@ struct WorkerHello {
     field("data_endpoint", self.data_endpoint);
     field("numerics", self.numerics);
     field("kinds", self.kinds);
+    field("abilities", self.abilities);
     field("model_sets", self.model_sets);
     field("artefacts", self.artefacts);
     field("running", self.running);

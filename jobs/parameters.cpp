@@ -89,11 +89,25 @@ Status steps_fit(const Parameters& parameters) {
   return in_range("--steps", parameters.steps, 1, 1000);
 }
 
+Status fp8_fits(const Parameters& parameters) {
+  if (!parameters.fp8 || parameters.precision != Precision::kFp32) return {};
+  return {StatusCode::kInvalidArgument,
+          "--fp8 is not possible with --precision fp32: give fp16 or bf16, or leave one of the two out"};
+}
+
 Status overlap_fits(const Parameters& parameters) {
   if (parameters.tile_overlap >= 0 && parameters.tile_overlap < parameters.tile_frames) return {};
   return {StatusCode::kInvalidArgument,
           fmt::format("--frames-overlap {} is not possible with --num-frames {}: it must be 0 to {}",
                       parameters.tile_overlap, parameters.tile_frames, parameters.tile_frames - 1)};
+}
+
+Status interval_fits(const GuidanceInterval& interval) {
+  if (interval.begin >= 0 && interval.begin < interval.end && interval.end <= 1) return {};
+  return {StatusCode::kInvalidArgument,
+          fmt::format("--guidance-interval {} is not possible: it must be A:B with 0 <= A < B <= 1, such as "
+                      "0.2:0.8",
+                      to_string(interval))};
 }
 
 Status loras_fit(const Parameters& parameters) {
@@ -114,6 +128,9 @@ std::string_view to_string(Retarget retarget) { return name_of<Retarget>(kRetarg
 std::string_view to_string(Precision precision) { return name_of<Precision>(kPrecisions, precision); }
 std::string_view to_string(DropReference drop) { return name_of<DropReference>(kDrops, drop); }
 std::string_view to_string(InterpMode mode) { return name_of<InterpMode>(kInterpModes, mode); }
+std::string to_string(const GuidanceInterval& interval) {
+  return fmt::format("{}:{}", interval.begin, interval.end);
+}
 std::optional<SchedulerKind> enum_from(std::string_view name, SchedulerKind*) {
   return named<SchedulerKind>(kSchedulers, name);
 }
@@ -130,11 +147,27 @@ std::optional<InterpMode> enum_from(std::string_view name, InterpMode*) {
   return named<InterpMode>(kInterpModes, name);
 }
 
+StepRange guided_steps(const Parameters& parameters) {
+  if (!(parameters.guidance_scale > 1)) return {};
+  // A share such as 0.58 of 25 steps, which is 14.499999999999998, ends in the middle of one all the same.
+  constexpr double kRounding = 1e-9;
+  const double steps = parameters.steps;
+  const auto first_from = [&](double share) {
+    const double step = share * steps - 0.5 - kRounding;
+    return step > 0 ? static_cast<std::int32_t>(std::ceil(std::min(step, steps))) : 0;
+  };
+  const StepRange range{first_from(parameters.guidance_interval.begin),
+                        first_from(parameters.guidance_interval.end)};
+  return {range.begin, std::max(range.begin, range.end)};
+}
+
 Status validate(const Parameters& parameters) {
   RETURN_IF_ERROR(valid_size(parameters));
   RETURN_IF_ERROR(steps_fit(parameters));
   RETURN_IF_ERROR(loras_fit(parameters));
+  RETURN_IF_ERROR(fp8_fits(parameters));
   RETURN_IF_ERROR(in_range("--guidance-scale", parameters.guidance_scale, 0, 100));
+  RETURN_IF_ERROR(interval_fits(parameters.guidance_interval));
   RETURN_IF_ERROR(in_range("--noise-aug-strength", parameters.noise_aug_strength, 0, 10));
   RETURN_IF_ERROR(in_range("--num-frames", parameters.tile_frames, 2, 1024));
   RETURN_IF_ERROR(overlap_fits(parameters));

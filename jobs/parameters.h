@@ -31,6 +31,22 @@ enum class InterpMode { kLinear, kSlerp };
 [[nodiscard]] std::optional<DropReference> enum_from(std::string_view name, DropReference*);
 [[nodiscard]] std::optional<InterpMode> enum_from(std::string_view name, InterpMode*);
 
+// The part of a sampling that is guided, as shares of its steps (Kynkäänniemi et al. 2024, "Applying Guidance
+// in a Limited Interval Improves Sample and Distribution Quality in Diffusion Models").
+struct GuidanceInterval {
+  double begin = 0;
+  double end = 1;
+
+  friend bool operator==(const GuidanceInterval&, const GuidanceInterval&) = default;
+  template <typename Self, typename Fields>
+  static void fields(Self& self, Fields& field) {
+    field("begin", self.begin);
+    field("end", self.end);
+  }
+};
+
+[[nodiscard]] std::string to_string(const GuidanceInterval& interval);  // "0.2:0.8", as the flag takes it
+
 // Low-rank changes of the UNet's weights, added to them at `scale`.
 struct Lora {
   FileRef file;
@@ -54,6 +70,7 @@ struct Parameters {
   std::int32_t steps = 25;
   SchedulerKind scheduler = SchedulerKind::kEuler;
   double guidance_scale = 2.0;
+  GuidanceInterval guidance_interval;  // guided_steps() says which steps lie in it
   double noise_aug_strength = 0.0;
   std::uint64_t seed = 42;
   std::int32_t tile_frames = 16;  // `--num-frames`: frames that the UNet sees at once
@@ -65,6 +82,7 @@ struct Parameters {
   std::int32_t pose_canvas = 2160;  // short side of the canvas that poses are drawn on
   Retarget retarget = Retarget::kGraft;
   Precision precision = Precision::kAuto;
+  bool fp8 = false;  // linear layers of the UNet's transformers in 8-bit floating point, on GPUs that can
   std::vector<Lora> loras;              // fused in this order
   std::optional<FileRef> unet_overlay;  // a whole UNet in place of the checkpoint's
 
@@ -85,6 +103,7 @@ struct Parameters {
     field("steps", self.steps);
     field("scheduler", self.scheduler);
     field("guidance_scale", self.guidance_scale);
+    field("guidance_interval", self.guidance_interval);
     field("noise_aug_strength", self.noise_aug_strength);
     field("seed", self.seed);
     field("tile_frames", self.tile_frames);
@@ -96,6 +115,7 @@ struct Parameters {
     field("pose_canvas", self.pose_canvas);
     field("retarget", self.retarget);
     field("precision", self.precision);
+    field("fp8", self.fp8);
     field("loras", self.loras);
     field("unet_overlay", self.unet_overlay);
     field("fps", self.fps);
@@ -106,6 +126,19 @@ struct Parameters {
     field("crossfade_frames", self.crossfade_frames);
   }
 };
+
+// Steps [begin, end) of a sampling, counted from 0.
+struct StepRange {
+  std::int32_t begin = 0;
+  std::int32_t end = 0;
+
+  [[nodiscard]] std::int32_t count() const { return end - begin; }
+  friend bool operator==(const StepRange&, const StepRange&) = default;
+};
+
+// The steps that run the UNet with guidance: step i of n, if its middle (i + 1/2) / n lies in the interval,
+// the interval's end not being part of it. None with a scale of 1 or less.
+[[nodiscard]] StepRange guided_steps(const Parameters& parameters);
 
 // kInvalidArgument naming the flag, its value and what it may be.
 [[nodiscard]] Status validate(const Parameters& parameters);

@@ -45,7 +45,7 @@ struct OutputRecord {
   std::int32_t frames = 0;
   std::int32_t width = 0;
   std::int32_t height = 0;
-  std::int64_t unet_evaluations = 0;  // steps x passes x tiles
+  std::int64_t unet_evaluations = 0;  // tiles x passes of each step
   std::int32_t tiles = 0;
   NumericsClass numerics;
   std::vector<StageTiming> stages;   // of both tasks; of a film without its encodes

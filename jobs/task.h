@@ -198,7 +198,7 @@ struct TaskResult {
   std::int32_t width = 0;
   std::int32_t height = 0;
   double source_fps = 0;  // kEncodeLatents: of the driving video, divided by its stride; 0: unknown
-  std::int64_t unet_evaluations = 0;  // kEncodeLatents: steps x passes x tiles
+  std::int64_t unet_evaluations = 0;  // kEncodeLatents: tiles x passes of each step
   std::int32_t tiles = 0;             // kEncodeLatents: stretches of frames that the UNet saw one by one
   NumericsClass numerics;
   std::vector<StageTiming> stages;

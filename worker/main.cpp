@@ -75,6 +75,7 @@ stages::ExecutorOptions executor_options(const WorkerOptions& options, const std
   out.device = options.device;
   out.precision = options.precision;
   out.threads = options.threads;
+  out.needs_fp8 = options.needs_fp8;
   out.roots = options.roots;
   out.decoder_only = options.kinds == std::vector{jobs::TaskKind::kDecodeVideo};
   const auto port = data_port(options.advertise, options.insecure).value();  // checked with the options

@@ -22,6 +22,7 @@ constexpr const char* kExamples = R"(examples:
     --lcm-lora-path none --lcm-lora-path lcm_lora
   coordinator compare words/ --ref-image person.png --min-psnr 28 --min-ssim 0.9 \
     --variant 'name=full, steps=25, guidance-scale=2' --variant 'name=turbo, steps=4, guidance-scale=1, lora=lcm_lora'
+  coordinator compare words/ --ref-image person.png --guidance-interval 0:1 --guidance-interval 0.2:0.8
 
 A flag that is given once holds for all; flags given several times are dealt out in order. The first setting is
 what the others are held against. docs/turbo.md tells more.)";
@@ -33,12 +34,19 @@ struct CompareFlags {
   std::size_t side_by_side = 4;
 };
 
+// "2", or "2 in 0.2:0.8" if not all steps are guided.
+std::string guidance_of(const ComparedVariant& variant) {
+  if (variant.guidance_interval == to_string(jobs::GuidanceInterval())) {
+    return fmt::format("{}", variant.guidance_scale);
+  }
+  return fmt::format("{} in {}", variant.guidance_scale, variant.guidance_interval);
+}
+
 std::string table_of(const ComparisonReport& report) {
   Table table({"VARIANT", "STEPS", "SCHEDULER", "GUIDANCE", "UNET/TILE", "UNET", "SAMPLING", "RATIO", "PSNR",
                "SSIM"});
   for (const auto& variant : report.variants) {
-    table.add({variant.name, fmt::format("{}", variant.steps), variant.scheduler,
-               fmt::format("{}", variant.guidance_scale),
+    table.add({variant.name, fmt::format("{}", variant.steps), variant.scheduler, guidance_of(variant),
                fmt::format("{:g}", variant.unet_evaluations_per_tile),
                fmt::format("{}", variant.unet_evaluations), fmt::format("{:.2f} s", variant.sampling_seconds),
                fmt::format("{:.2f}", variant.sampling_ratio), fmt::format("{:.2f} dB", variant.psnr_db),

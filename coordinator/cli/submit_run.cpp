@@ -15,6 +15,7 @@
 #include "coordinator/cli/exit_code.h"
 #include "coordinator/client/cached_features.h"
 #include "coordinator/client/cost.h"
+#include "coordinator/client/server_abilities.h"
 #include "jobs/keys.h"
 
 namespace mimicfleet::coordinator {
@@ -90,6 +91,9 @@ Status SubmitRun::plan() {
   }));
   display_.clear();
   for (const auto& sentence : plan_.left_out) log::warn("left out {}", sentence);
+  if (connection_) {
+    RETURN_IF_ERROR(server_knows_settings(connection_->server(), connection_->endpoint(), plan_));
+  }
   if (options_.dry_run) RETURN_IF_ERROR(look_at_caches());
   if (options_.dry_run && connection_) RETURN_IF_ERROR(look_for_held_latents());
   if (options_.benchmark_cache) {

@@ -134,6 +134,9 @@ Result<ClusterOptions> cluster_options(const RunPlan& plan, const OutputFolder& 
   const std::size_t gpus = visible_gpus(std::getenv("CUDA_VISIBLE_DEVICES"), present_gpus());
   ASSIGN_OR_RETURN(cluster.devices, worker_devices(options.device, options.workers, gpus));
   ASSIGN_OR_RETURN(cluster.precision, common_precision(plan));
+  cluster.needs_fp8 = std::any_of(plan.clips.begin(), plan.clips.end(), [](const PlannedClip& clip) {
+    return !clip.reason.empty() && clip.plan.parameters.fp8;
+  });
   cluster.threads = options.threads;
   if (cluster.threads == 0)
     cluster.threads = std::max<std::size_t>(1, physical_cores() / cluster.devices.size());

@@ -39,6 +39,9 @@ std::string changed_setting(jobs::Parameters before, jobs::Parameters now) {
     parameters->loras.clear();
     parameters->unet_overlay.reset();
   }
+  if (before.guidance_interval != now.guidance_interval) {
+    return fmt::format("guidance_interval was {}", to_string(before.guidance_interval));
+  }
   const wire::Value was = wire::to_value(before);
   const wire::Value is = wire::to_value(now);
   for (const auto& [name, value] : *is.get_if<wire::Map>()) {

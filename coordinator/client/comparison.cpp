@@ -38,6 +38,7 @@ void describe(const jobs::Parameters& parameters, ComparedVariant& variant) {
   variant.steps = parameters.steps;
   variant.scheduler = to_string(parameters.scheduler);
   variant.guidance_scale = parameters.guidance_scale;
+  variant.guidance_interval = to_string(parameters.guidance_interval);
   const auto name = [](const jobs::FileRef& file) { return fs::path(file.path).filename().string(); };
   if (parameters.unet_overlay) variant.adapted_by.push_back(name(*parameters.unet_overlay));
   for (const auto& lora : parameters.loras) variant.adapted_by.push_back(name(lora.file));

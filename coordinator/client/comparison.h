@@ -40,6 +40,7 @@ struct ComparedVariant {
   std::int32_t steps = 0;
   std::string scheduler;
   double guidance_scale = 0;
+  std::string guidance_interval;        // "0:1"
   std::vector<std::string> adapted_by;  // names of LoRA and overlay files
   double sampling_seconds = 0;
   double sampling_ratio = 0;  // the first variant's seconds by these
@@ -55,6 +56,7 @@ struct ComparedVariant {
     field("steps", self.steps);
     field("scheduler", self.scheduler);
     field("guidance_scale", self.guidance_scale);
+    field("guidance_interval", self.guidance_interval);
     field("adapted_by", self.adapted_by);
     field("sampling_seconds", self.sampling_seconds);
     field("sampling_ratio", self.sampling_ratio);

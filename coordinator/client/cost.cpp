@@ -136,6 +136,10 @@ std::string clip_line(const PlannedClip& clip, const Cost& cost) {
   if (const auto frames = cost.frames.find(clip.plan.output.relative); frames != cost.frames.end()) {
     if (frames->second > 0) line += fmt::format(": {} frames", frames->second);
     line += fmt::format("{}{} steps", frames->second > 0 ? " x " : ": ", clip.plan.parameters.steps);
+    const auto guided = jobs::guided_steps(clip.plan.parameters).count();
+    if (clip.plan.parameters.guidance_scale > 1 && guided < clip.plan.parameters.steps) {
+      line += fmt::format(", {} guided", guided);
+    }
   }
   return line + "\n";
 }

@@ -78,6 +78,15 @@ Status set_resolution(Parameters& parameters, std::string_view text) {
   return {};
 }
 
+Status set_guidance_interval(Parameters& parameters, std::string_view text) {
+  const std::size_t colon = text.find(':');
+  const auto begin = number<double>(text.substr(0, colon));
+  const auto end = colon == std::string_view::npos ? std::nullopt : number<double>(text.substr(colon + 1));
+  if (!begin || !end) return refused(text, "two shares of the steps such as 0.2:0.8");
+  parameters.guidance_interval = {*begin, *end};
+  return {};
+}
+
 Status set_fps(Parameters& parameters, std::string_view text) {
   if (text == "source") {
     parameters.fps = 0;
@@ -113,6 +122,13 @@ bool is_true(std::string_view text) { return lower(text) == "true"; }
 
 Status check_switch(Parameters& /*parameters*/, std::string_view text) {
   return is_true(text) || lower(text) == "false" ? Status() : refused(text, "true or false");
+}
+
+template <auto member>
+Status set_switch(Parameters& parameters, std::string_view text) {
+  RETURN_IF_ERROR(check_switch(parameters, text));
+  parameters.*member = is_true(text);
+  return {};
 }
 
 using Setter = Status (*)(Parameters&, std::string_view);
@@ -158,6 +174,8 @@ std::vector<Setting> make_settings() {
       make("scheduler", set_named<&P::scheduler>, "euler|lcm", "noise scheduler"),
       make("guidance_scale", set_real<&P::guidance_scale>, "X",
            "guidance; 1 or less: one UNet pass instead of two", {"lcm_cfg"}),
+      make("guidance_interval", set_guidance_interval, "A:B",
+           "share of the steps that are guided, such as 0.2:0.8; the others run one UNet pass"),
       make("resolution", set_resolution, "N|WxH",
            "pixels of the short side (the long one by 9:16), or a size"),
       with_flag("num-frames",
@@ -185,6 +203,8 @@ std::vector<Setting> make_settings() {
            "how poses are fitted to the reference body"),
       make("precision", set_named<&P::precision>, "auto|fp32|bf16|fp16",
            "of the computation; auto: fp32 on a CPU"),
+      make("fp8", set_switch<&P::fp8>, "",
+           "linear layers of the UNet in 8-bit floating point: faster, less exact, on GPUs that can"),
       with_flag("lcm-lora-path",
                 kept_list(kept_path(make("loras", check_path, "FILE|DIR",
                                          "LoRA to fuse into the UNet; repeat it for several", {"lora"})))),

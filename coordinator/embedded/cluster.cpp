@@ -119,6 +119,7 @@ Status Cluster::start_workers() {
                                         "--name",
                                         name,
                                         "--exit-with-parent"};
+    if (options_.needs_fp8) command.emplace_back("--fp8");
     if (!options_.feature_cache_limit.empty()) {
       command.insert(command.end(), {"--feature-cache-limit", options_.feature_cache_limit});
     }

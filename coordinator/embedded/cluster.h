@@ -20,6 +20,7 @@ struct ClusterOptions {
   std::vector<std::string> roots;    // what workers may open
   std::vector<std::string> devices;  // one worker each
   std::string precision = "auto";
+  bool needs_fp8 = false;   // a worker whose device cannot do it ends
   std::size_t threads = 1;  // of each worker
 };
 

@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "jobs/abilities.h"
+
 namespace mimicfleet::coordinator {
 namespace {
 
@@ -105,6 +107,13 @@ std::string misfit(const Worker& worker, const Task& task) {
   const bool has_models = std::any_of(hello.model_sets.begin(), hello.model_sets.end(),
                                       [&](const auto& set) { return set.id == task.spec.model_set; });
   if (!has_models) return "it does not have the models";
+  if (task.spec.kind == TaskKind::kEncodeLatents) {
+    const std::string lacking = jobs::lacking_ability(hello.abilities, task.spec.parameters);
+    if (!lacking.empty()) {
+      return fmt::format("it cannot do {}: its device, its precision or its version is not the right one",
+                         lacking);
+    }
+  }
   const auto precision = task.spec.parameters.precision;
   if (precision != jobs::Precision::kAuto && to_string(precision) != hello.numerics.precision) {
     return fmt::format("it computes in {}, not in {}", hello.numerics.precision, to_string(precision));

@@ -11,6 +11,7 @@
 #include "coordinator/scheduler/transitions.h"
 #include "coordinator/server/selector.h"
 #include "coordinator/server/server.h"
+#include "jobs/abilities.h"
 
 // What clients ask of the server.
 namespace mimicfleet::coordinator {
@@ -47,6 +48,7 @@ void Server::on_server_info(const wire::Envelope& request, const std::string& pe
   info.host = host_name();
   info.state_dir = state_dir_;
   info.up_seconds = to_seconds(clock_.now() - started_);
+  info.abilities = jobs::known_abilities();
   info.workers = static_cast<std::uint32_t>(state_.workers.size());
   for (const auto& [id, worker] : state_.workers) {
     for (const auto& set : worker.hello.model_sets) {

@@ -26,6 +26,7 @@
 #include <benchmark/benchmark.h>
 
 #include "worker/models/nn/accelerator.h"
+#include "worker/models/nn/fp8.h"
 #include "worker/models/nn/gpu_kernels.h"
 #include "worker/stages/device.h"
 
@@ -140,6 +141,62 @@ void add_products(const Level& level) {
       return at::gelu(both.narrow(-1, inner, inner)).mul_(both.narrow(-1, 0, inner));
     };
   });
+}
+
+// Layers behind a layer norm in 8-bit floating point, with what of ours there is in half precision as the way
+// on other GPUs.
+void add_fp8(const Level& level) {
+  struct Inputs {
+    explicit Inputs(const Level& of, std::int64_t outputs)
+        : x(random({kClips, kFrames, of.positions(), of.channels})),
+          norm(random({of.channels})),
+          weight(random({outputs, of.channels}, 1 / std::sqrt(static_cast<double>(of.channels)))),
+          bias(random({outputs})),
+          out(random({of.channels, outputs / 2}, 1 / std::sqrt(static_cast<double>(outputs)))),
+          sum(random({of.rows(), of.channels})),
+          weight_fp8(nn::quantise_rows(weight)),
+          out_fp8(nn::quantise_rows(out)) {}
+    [[nodiscard]] at::Tensor in_fp8() const {
+      return nn::multiply(nn::layer_norm_quantised(x, {}, norm, norm, 1e-5), weight_fp8, bias, at::kHalf);
+    }
+    at::Tensor x, norm, weight, bias, out, sum;
+    nn::QuantisedRows weight_fp8, out_fp8;
+  };
+  const auto rows = static_cast<double>(level.rows());
+  const auto channels = static_cast<double>(level.channels);
+  for (const std::string way : {"ours", "portable", "libtorch"}) {
+    add("fp8_projections/" + level.name + "/" + way, [=](Work& work) {
+      const Inputs in(level, 3 * level.channels);
+      work = {8 * rows * channels, 6 * rows * channels * channels};
+      return std::function<at::Tensor()>([=] {
+        if (way == "ours") return in.in_fp8();
+        const at::Tensor normal = way == "portable"
+                                      ? value(nn::gpu_layer_norm(in.x, {}, in.norm, in.norm, 1e-5))
+                                      : at::layer_norm(in.x, {level.channels}, in.norm, in.norm, 1e-5);
+        return at::linear(normal, in.weight, in.bias);
+      });
+    });
+    add("fp8_feed_forward/" + level.name + "/" + way, [=](Work& work) {
+      const std::int64_t inner = 4 * level.channels;
+      const Inputs in(level, 2 * inner);
+      work = {6 * rows * channels, 24 * rows * channels * channels};
+      return std::function<at::Tensor()>([=] {
+        if (way == "ours") {
+          return in.sum.add_(nn::multiply(nn::geglu_quantised(in.in_fp8()), in.out_fp8, {}, at::kHalf));
+        }
+        if (way == "portable") {
+          const at::Tensor normal = value(nn::gpu_layer_norm(in.x, {}, in.norm, in.norm, 1e-5));
+          auto gated = nn::gpu_geglu_linear(normal, in.weight, in.bias);
+          if (!gated) gated = nn::gpu_geglu(at::linear(normal, in.weight, in.bias));
+          return in.sum.addmm_(value(gated).view({-1, inner}), in.out.t());
+        }
+        const at::Tensor both =
+            at::linear(at::layer_norm(in.x, {level.channels}, in.norm, in.norm, 1e-5), in.weight, in.bias);
+        const at::Tensor gated = at::gelu(both.narrow(-1, inner, inner)).mul_(both.narrow(-1, 0, inner));
+        return in.sum.add_(at::linear(gated, in.out).view_as(in.sum));
+      });
+    });
+  }
 }
 
 void add_frames(const Level& level) {
@@ -288,6 +345,7 @@ void add_convolutions() {
 void add_all() {
   for (const Level& level : kLevels) {
     add_products(level);
+    if (nn::can_fp8(at::kHalf)) add_fp8(level);
     add_geglu(level);
     add_frames(level);
     add_layer_norm(level);

@@ -109,14 +109,14 @@ void keep_output(const std::string& name, std::map<std::string, at::Tensor> tens
 }
 
 // One call of the UNet on `clips` clips, of which the last has a pose.
-void unet(benchmark::State& state, const std::string& name, std::int64_t clips) {
+void unet(benchmark::State& state, const std::string& name, std::int64_t clips, const svd::Unet& model) {
   svd::UnetInput input;
   input.sample = subject().latents(clips * kTile, 8).unflatten(0, {clips, kTile});
   input.timestep = kTimestep;
   input.context = subject().noise({clips, 1, subject().models.unet->context_channels()});
   input.time_ids = at::full({clips, 3}, kTimeId).to(subject().device.device);
   input.pose_features = subject().latents(kTile, subject().models.unet->base_channels());
-  const auto call = [&] { return (*subject().models.unet)(input); };
+  const auto call = [&] { return model(input); };
   repeat(state, name, [&] { benchmark::DoNotOptimize(call()); });
   keep_output(name,
               {{"sample", input.sample},
@@ -127,10 +127,17 @@ void unet(benchmark::State& state, const std::string& name, std::int64_t clips) 
               call);
 }
 
-void unet_tile(benchmark::State& state) { unet(state, "unet_tile", 1); }
+void unet_tile(benchmark::State& state) { unet(state, "unet_tile", 1, *subject().models.unet); }
 
 // Both passes of guidance at once.
-void unet_guided_tile(benchmark::State& state) { unet(state, "unet_guided_tile", 2); }
+void unet_guided_tile(benchmark::State& state) { unet(state, "unet_guided_tile", 2, *subject().models.unet); }
+
+// The same with --fp8, which not every GPU can.
+void fp8_guided_tile(benchmark::State& state) {
+  if (!subject().device.fp8) return state.SkipWithError("this device has no 8-bit floating point");
+  const c10::NoGradGuard no_grad;
+  unet(state, "fp8_guided_tile", 2, subject().models.unet->in_fp8());
+}
 
 void vae_decode_chunk(benchmark::State& state) {
   const at::Tensor latents = subject().latents(kChunk, 4);
@@ -226,6 +233,7 @@ BENCHMARK(draw_poses)->Unit(benchmark::kMillisecond)->UseRealTime();
 BENCHMARK(video_decode)->Unit(benchmark::kMillisecond)->UseRealTime();
 BENCHMARK(sampling)->Unit(benchmark::kMillisecond)->UseRealTime();
 BENCHMARK(unet_tile)->Unit(benchmark::kMillisecond)->UseRealTime();
+BENCHMARK(fp8_guided_tile)->Unit(benchmark::kMillisecond)->UseRealTime();
 BENCHMARK(unet_guided_tile)->Unit(benchmark::kMillisecond)->UseRealTime();
 BENCHMARK(vae_decode_chunk)->Unit(benchmark::kMillisecond)->UseRealTime();
 BENCHMARK(vae_encode)->Unit(benchmark::kMillisecond)->UseRealTime();

@@ -171,5 +171,17 @@ TEST_F(BadInput, ModelsThatNoWorkerCanLoadEndTheRunWithTheirNameAndTheRemedy) {
   EXPECT_FALSE(fs::exists(output / "a.mp4"));
 }
 
+TEST_F(BadInput, EightBitsOnACpuEndTheRunAtOnceWithTheReason) {
+  make_clips({"a.mp4"});
+  const Outcome outcome =
+      coordinator({"submit", clips_, "--config", pack() / "config.yaml", "--ref-image", pack() / "ref.png",
+                   "--fp8", "--server", "embedded", "--device", "cpu", "--output-dir", scratch_ / "out",
+                   "--feature-cache-dir", scratch_ / "cache"});
+  EXPECT_EQ(outcome.exit_code, 1) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("--fp8: cpu (cpu-"));
+  EXPECT_THAT(outcome.err, HasSubstr("it takes a GPU of compute capability 8.9 or more"));
+  EXPECT_FALSE(fs::exists(scratch_ / "out/a.mp4"));
+}
+
 }  // namespace
 }  // namespace mimicfleet::e2e

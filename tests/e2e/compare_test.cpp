@@ -81,6 +81,43 @@ TEST_F(Compare, HoldsFewStepsWithALoraAgainstManyWithGuidance) {
   EXPECT_THAT(shown.out, HasSubstr("side by side  "));
 }
 
+TEST_F(Compare, GuidanceInAShareOfTheStepsSavesRunsOfTheUnetAndIsNotMadeTwice) {
+  make_clips({"a.mp4"});
+  const Words variants = {
+      "--steps", "4", "--guidance-scale", "2", "--guidance-interval", "0:1", "--guidance-interval",
+      "0.2:0.8"};
+  Words words = variants;
+  words.insert(words.end(), {"--output-mode", "json"});
+  const Outcome outcome = coordinator(compare(words));
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  const Json report = Json::parse(outcome.out);
+  const Json& everywhere = report["variants"][0];
+  const Json& within = report["variants"][1];
+  EXPECT_EQ(everywhere["name"], "guidance-interval=0-1");
+  EXPECT_EQ(everywhere["guidance_interval"], "0:1");
+  EXPECT_EQ(everywhere["unet_evaluations_per_tile"], 8);
+  EXPECT_EQ(within["guidance_interval"], "0.2:0.8");
+  EXPECT_EQ(within["unet_evaluations_per_tile"], 6);
+  EXPECT_LT(within["psnr_db"], 100);
+  const std::string video = within["clips"][0]["video"];
+  const Json record = Json::parse(bytes((scratch_ / "out" / video).replace_extension(".json")));
+  EXPECT_EQ(record["parameters"]["guidance_interval"], Json::parse(R"({"begin": 0.2, "end": 0.8})"));
+  EXPECT_EQ(record["provenance"]["guidance_interval"], "variant");
+  EXPECT_EQ(record["unet_evaluations"], 6 * record["tiles"].get<int>());
+
+  const Outcome again = coordinator(compare(variants));
+  EXPECT_EQ(again.exit_code, 0) << again.err;
+  EXPECT_THAT(again.out, HasSubstr("2 in 0.2:0.8"));
+  EXPECT_EQ(Json::parse(bytes((scratch_ / "out" / video).replace_extension(".json"))), record);
+  // Guidance everywhere is what there is without the flag: to the byte, and under the same key.
+  const Outcome plain =
+      coordinator(submit(clips_, scratch_ / "plain", {"--steps", "4", "--guidance-scale", "2"}));
+  ASSERT_EQ(plain.exit_code, 0) << plain.err;
+  EXPECT_EQ(bytes(scratch_ / "plain/a.mp4"), bytes(scratch_ / "out/guidance-interval=0-1/a.mp4"));
+  EXPECT_EQ(Json::parse(bytes(scratch_ / "plain/a.json"))["key"],
+            Json::parse(bytes(scratch_ / "out/guidance-interval=0-1/a.json"))["key"]);
+}
+
 TEST_F(Compare, AnOverlayGivenAsALoraIsUsedAndTheRecordSaysSo) {
   make_clips({"a.mp4"});
   const auto overlay = pack() / "models/AnimateLCM-SVD-xt-1.1.safetensors";

@@ -26,6 +26,13 @@ TEST(Keys, EveryParameterThatChangesPixelsChangesTheKey) {
       [](Parameters& p, ModelSet&) { p.steps = 4; },
       [](Parameters& p, ModelSet&) { p.scheduler = SchedulerKind::kLcm; },
       [](Parameters& p, ModelSet&) { p.guidance_scale = 1; },
+      [](Parameters& p, ModelSet&) {
+        p.guidance_interval = {0.2, 0.8};
+      },
+      [](Parameters& p, ModelSet&) {
+        p.guidance_interval = {0.2, 1};
+      },
+      [](Parameters& p, ModelSet&) { p.fp8 = true; },
       [](Parameters& p, ModelSet&) { p.noise_aug_strength = 0.02; },
       [](Parameters& p, ModelSet&) { p.seed = 43; },
       [](Parameters& p, ModelSet&) { p.tile_frames = 8; },
@@ -68,6 +75,46 @@ TEST(Keys, WhatOnlyTheOutputFileDependsOnIsNotInTheLatentsKey) {
   EXPECT_EQ(plain, key_with([](Parameters& p, ModelSet&) { p.decode_chunk_size = 2; }));
 }
 
+TEST(Keys, AGuidanceIntervalCountsByTheStepsThatItGuides) {
+  const auto with = [](double scale, GuidanceInterval interval) {
+    return key_with([&](Parameters& p, ModelSet&) {
+      p.guidance_scale = scale;
+      p.guidance_interval = interval;
+    });
+  };
+  EXPECT_EQ(with(2, {0, 1}), with(2, {0.01, 0.99})) << "all 25 steps";
+  EXPECT_EQ(with(2, {0.2, 0.8}), with(2, {0.19, 0.81}));
+  EXPECT_NE(with(2, {0.2, 0.8}), with(2, {0.24, 0.8}));
+  EXPECT_NE(with(2, {0, 1}), with(2, {0.5, 0.51})) << "no step";
+  EXPECT_EQ(with(1, {0, 1}), with(1, {0.2, 0.8})) << "no guidance at all";
+}
+
+// What users have made is found again: this is the key that programs without later settings gave.
+TEST(Keys, SettingsThatCameLaterAreInNoKeyWhileNobodySetsThem) {
+  KeyBuilder key("latents.v1");
+  const Parameters p;
+  key.add("numerics_version", static_cast<std::int64_t>(kNumericsVersion))
+      .add("keypoints", keypoints_key(sha256("video"), {}, p))
+      .add("reference", sha256("reference"))
+      .add("diffusion", Digest())
+      .add("vae", sha256("vae"))
+      .add("clip", Digest())
+      .add("resolution", std::int64_t{576})
+      .add("width", std::int64_t{0})
+      .add("height", std::int64_t{0})
+      .add("steps", std::int64_t{25})
+      .add("scheduler", "euler")
+      .add("guidance_scale", 2.0)
+      .add("noise_aug_strength", 0.0)
+      .add("seed", std::int64_t{42})
+      .add("tile_frames", std::int64_t{16})
+      .add("tile_overlap", std::int64_t{6})
+      .add("motion_fps", std::int64_t{7})
+      .add("pose_canvas", std::int64_t{2160})
+      .add("retarget", "graft");
+  EXPECT_EQ(key_with([](Parameters&, ModelSet&) {}), key.finish());
+}
+
 TEST(Keys, WhereALoraLiesIsNotInTheKey) {
   const auto with_path = [](const std::string& path) {
     return key_with([&](Parameters& p, ModelSet&) { p.loras = {{{path, sha256("a"), 1}, 1}}; });
@@ -84,6 +131,7 @@ TEST(Keys, AUnetIsNamedByItsModelsItsOverlayAndItsLoras) {
   adapted.steps = 4;
   Parameters other = adapted;
   other.steps = 8;
+  other.fp8 = true;  // made of the same weights
   EXPECT_EQ(unet_key(sha256("x"), adapted), unet_key(sha256("x"), other));
 }
 

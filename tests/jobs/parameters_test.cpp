@@ -1,5 +1,7 @@
 #include "jobs/parameters.h"
 
+#include <cmath>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -28,6 +30,59 @@ TEST(Parameters, TheLcmSchedulerHasNoMoreStepsThanItWasTrainedFor) {
             "--steps 41 is not possible with the lcm scheduler: it must be 1 to 40");
 }
 
+TEST(Parameters, AGuidanceIntervalLiesWithinTheStepsAndEndsAfterItsBegin) {
+  const auto error = [](double begin, double end) {
+    Parameters parameters;
+    parameters.guidance_interval = {begin, end};
+    return validate(parameters).message();
+  };
+  EXPECT_EQ(error(0, 0.5), "");
+  EXPECT_EQ(
+      error(0.8, 0.2),
+      "--guidance-interval 0.8:0.2 is not possible: it must be A:B with 0 <= A < B <= 1, such as 0.2:0.8");
+  for (const auto& [begin, end] : {std::pair(0.5, 0.5), std::pair(-0.1, 0.5), std::pair(0.5, 1.1),
+                                   std::pair(std::nan(""), 1.0), std::pair(0.0, std::nan(""))}) {
+    EXPECT_THAT(error(begin, end), HasSubstr("is not possible")) << begin << ":" << end;
+  }
+}
+
+StepRange guided(std::int32_t steps, double begin, double end) {
+  Parameters parameters;
+  parameters.steps = steps;
+  parameters.guidance_interval = {begin, end};
+  return guided_steps(parameters);
+}
+
+TEST(GuidedSteps, AreThoseWhoseMiddleLiesInTheInterval) {
+  EXPECT_EQ(guided(25, 0, 1), (StepRange{0, 25}));
+  EXPECT_EQ(guided(25, 0.2, 0.8), (StepRange{5, 20}));
+  EXPECT_EQ(guided(4, 0.2, 0.8), (StepRange{1, 3}));
+  EXPECT_EQ(guided(4, 0.125, 0.875), (StepRange{0, 3}));  // the middles of the first and of the last
+  EXPECT_EQ(guided(1, 0, 0.5).count(), 0);
+  EXPECT_EQ(guided(1, 0.5, 1), (StepRange{0, 1}));
+  EXPECT_EQ(guided(4, 0.4, 0.6).count(), 0);
+}
+
+TEST(GuidedSteps, IntervalsThatMeetShareTheStepsOutWhateverTheirNumbersRoundTo) {
+  for (std::int32_t steps = 1; steps <= 100; ++steps) {
+    for (int hundredths = 1; hundredths < 100; ++hundredths) {
+      const double share = hundredths / 100.0;
+      const auto before = guided(steps, 0, share);
+      EXPECT_EQ(before.begin, 0);
+      EXPECT_EQ(guided(steps, share, 1), (StepRange{before.end, steps})) << share << " of " << steps;
+      int middles = 0;  // before the share, counted in whole numbers
+      while (middles < steps && (2 * middles + 1) * 100 < 2 * hundredths * steps) ++middles;
+      EXPECT_EQ(before.end, middles) << share << " of " << steps;
+    }
+  }
+}
+
+TEST(GuidedSteps, AreNoneWithoutGuidance) {
+  Parameters parameters;
+  parameters.guidance_scale = 1;
+  EXPECT_EQ(guided_steps(parameters).count(), 0);
+}
+
 TEST(Parameters, LorasHaveFiniteScalesAndAreNotTooMany) {
   Parameters parameters;
   parameters.loras.resize(2);
@@ -35,6 +90,15 @@ TEST(Parameters, LorasHaveFiniteScalesAndAreNotTooMany) {
   EXPECT_THAT(validate(parameters).message(), HasSubstr("--lcm-lora-scale 1000000000 is not possible"));
   parameters.loras = std::vector<Lora>(17);
   EXPECT_THAT(validate(parameters).message(), HasSubstr("17 LoRAs are too many"));
+}
+
+TEST(Parameters, EightBitsAreNotForFloat32) {
+  Parameters parameters;
+  parameters.fp8 = true;
+  EXPECT_EQ(validate(parameters), Status());
+  parameters.precision = Precision::kFp32;
+  EXPECT_EQ(validate(parameters).message(),
+            "--fp8 is not possible with --precision fp32: give fp16 or bf16, or leave one of the two out");
 }
 
 TEST(Parameters, AResolutionThatTheModelsDoNotAcceptNamesANearOne) {

@@ -8,7 +8,7 @@ from gpu_acceptance import CALL_NAMES, SETTING, acceptance_table, has_bars, peer
 from gpu_figures import against_original, further_clip, milliseconds, original_runs, outside_all
 from table import outside_models, table
 
-MODULE_NAMES = CALL_NAMES | {"vae_encode": "VAE encode, one image (float32)", "clip_embedding": "CLIP", "pose_net_tile": "PoseNet, 16 frames",
+MODULE_NAMES = CALL_NAMES | {"fp8_guided_tile": "UNet, both passes of a tile of 16 frames, `--fp8`", "vae_encode": "VAE encode, one image (float32)", "clip_embedding": "CLIP", "pose_net_tile": "PoseNet, 16 frames",
                              "dwpose_batch": "DWPose, a frame, in batches (TensorFloat-32)", "video_decode": "on the CPU: decoding a frame of the driving video",
                              "draw_poses": "on the CPU: drawing a frame's poses"}
 MODE_NAMES = {"euler25": "25 steps Euler, guidance", "lcm4_guided": "4 steps LCM, guidance", "lcm4": "4 steps LCM, no guidance"}

@@ -125,6 +125,7 @@ void Session::on_ready(Ready ready, Instant now) {
   hello_.numerics = std::move(ready.numerics);
   hello_.model_sets = std::move(ready.model_sets);
   hello_.features = std::move(ready.features);
+  hello_.abilities = std::move(ready.abilities);
   if (phase_ == Phase::kLoading) phase_ = Phase::kReady;
   idle_since_ = now;
   send_hello(now);

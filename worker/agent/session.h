@@ -39,6 +39,7 @@ struct Ready {
   jobs::NumericsClass numerics;
   std::vector<jobs::ModelSet> model_sets;
   std::vector<jobs::HeldFeature> features;  // in the cache, those used last first
+  std::vector<std::string> abilities;       // settings that it knows and can do
 };
 
 struct SessionOptions {

@@ -57,6 +57,7 @@ void add_flags(CLI::App& app, WorkerOptions& options, RawOptions& raw) {
        "DIR");
   text("--device", options.device, "auto, cpu, cuda (the first GPU) or cuda:N", "DEVICE");
   text("--precision", raw.precision, "auto, fp32, bf16 or fp16; auto: fp32 on a CPU, else fp16", "PRECISION");
+  app.add_flag("--fp8", options.needs_fp8, "end unless the device can do the --fp8 of coordinator submit");
   app.add_option("--threads", options.threads, "of the computations on a CPU; default: all physical cores")
       ->type_name("N")
       ->check(cli::whole_number(1, cli::kMostThreads));

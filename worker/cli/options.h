@@ -20,6 +20,7 @@ struct WorkerOptions {
   std::string data_dir;
   std::string device = "auto";
   jobs::Precision precision = jobs::Precision::kAuto;
+  bool needs_fp8 = false;
   int threads = 0;        // 0: all physical cores
   std::string advertise;  // HOST[:PORT] of the data port; empty: loopback, any port
   bool insecure = false;

@@ -17,6 +17,7 @@
 #include "common/config/byte_size.h"
 #include "common/log.h"
 #include "common/physical_cores.h"
+#include "worker/models/nn/fp8.h"
 #include "worker/models/nn/gpu_kernels.h"
 #include "worker/stages/cuda_driver.h"
 
@@ -145,6 +146,16 @@ Result<Device> choose(const std::string& wanted) {
 
 }  // namespace
 
+Status check_fp8(const Device& device) {
+  if (device.fp8) return {};
+  return {
+      StatusCode::kFailedPrecondition,
+      fmt::format("--fp8: {} ({}) cannot do it: it takes a GPU of compute capability 8.9 or more, such as an "
+                  "H100, H200 or L40, with --precision fp16 or bf16 and without MIMICFLEET_GPU_KERNELS; "
+                  "leave --fp8 out",
+                  device.name, device.numerics.device)};
+}
+
 svd::Precision model_precision(const Device& device) {
   switch (device.precision) {
     case jobs::Precision::kBf16:
@@ -166,6 +177,7 @@ Result<Device> open_device(const std::string& wanted, jobs::Precision precision,
   const at::ScalarType type = device.precision == jobs::Precision::kBf16 ? at::kBFloat16 : at::kHalf;
   const bool wants_kernels = !device.device.is_cpu() && device.precision != jobs::Precision::kFp32;
   if (wants_kernels) device.numerics.library += nn::gpu_kernel_set(type);
+  device.fp8 = wants_kernels && nn::can_fp8(type);
   device.numerics.precision = to_string(device.precision);
   device.numerics.threads = threads;
   return device;

@@ -19,7 +19,11 @@ struct Device {
   jobs::Precision precision = jobs::Precision::kFp32;  // never kAuto
   jobs::NumericsClass numerics;
   std::uint64_t memory_bytes = 0;  // of a GPU, what may be used of it; 0: not known
+  bool fp8 = false;                // whether the UNet's linear layers can be computed in 8-bit floating point
 };
+
+// kFailedPrecondition for a device without `fp8`, saying what that takes.
+[[nodiscard]] Status check_fp8(const Device& device);
 
 [[nodiscard]] svd::Precision model_precision(const Device& device);
 

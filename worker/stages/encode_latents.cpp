@@ -193,6 +193,9 @@ Result<svd::SampledLatents> Encoding::sample() {
                                                                          : svd::SchedulerKind::kEuler;
   sampling.steps = parameters.steps;
   sampling.min_guidance = sampling.max_guidance = parameters.guidance_scale;
+  const jobs::StepRange guided = jobs::guided_steps(parameters);
+  sampling.guided_begin = guided.begin;
+  sampling.guided_end = guided.end;
   sampling.tile = parameters.tile_frames;
   sampling.overlap = parameters.tile_overlap;
   sampling.motion_fps = parameters.motion_fps;

@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "common/log.h"
+#include "jobs/abilities.h"
 #include "jobs/stages.h"
 #include "worker/models/nn/accelerator.h"
 #include "worker/models/nn/guarded.h"
@@ -54,6 +55,7 @@ bool may_be_of_device(const Status& status) {
 
 Status adapt_unet(const Services& services, LoadedModels& models, const UnetAdaptation& adaptation,
                   runner::TaskContext& context) {
+  if (adaptation.fp8) RETURN_IF_ERROR(check_fp8(services.device));
   ASSIGN_OR_RETURN(const auto use, models.unets.use(adaptation, models.diffusion));
   if (use.seconds > 0) {
     services.metrics.unet_adapted();
@@ -104,6 +106,7 @@ Result<agent::Ready> StageExecutor::load() {
   ASSIGN_OR_RETURN(InputFiles inputs, InputFiles::open(options_.roots, digests_));
   RETURN_IF_ERROR(open_artefacts());
   ASSIGN_OR_RETURN(Device device, open_device(options_.device, options_.precision, options_.threads));
+  if (options_.needs_fp8) RETURN_IF_ERROR(check_fp8(device));
   open_feature_cache(device.numerics);
   ASSIGN_OR_RETURN(ModelLibrary models, ModelLibrary::find(options_.models, digests_));
   services_.reset(new Services{std::move(inputs), feature_cache_.get(), *artefacts_, std::move(device),
@@ -115,7 +118,11 @@ Result<agent::Ready> StageExecutor::load() {
   if (suffices || options_.begin_beside == BeginBeside::kAlways) {
     side_stream_.emplace(services_->device.device);
   }
-  agent::Ready ready{services_->device.name, services_->device.numerics, sets, {}};
+  agent::Ready ready{services_->device.name,
+                     services_->device.numerics,
+                     sets,
+                     {},
+                     jobs::known_abilities(services_->device.fp8)};
   if (feature_cache_) ready.features = feature_cache_->held(kMaxAnnouncedFeatures);
   return ready;
 }

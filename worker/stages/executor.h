@@ -34,6 +34,7 @@ struct ExecutorOptions {
   std::string device = "auto";
   jobs::Precision precision = jobs::Precision::kAuto;
   int threads = 0;
+  bool needs_fp8 = false;  // load() fails on a device that cannot do it
   std::vector<std::string> roots;
   bool decoder_only = false;
   BeginBeside begin_beside = BeginBeside::kWhereMemorySuffices;

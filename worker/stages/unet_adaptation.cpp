@@ -8,6 +8,7 @@ Result<UnetAdaptation> open_adaptation(const InputFiles& inputs, const Digest& d
                                        const jobs::Parameters& parameters) {
   UnetAdaptation adaptation;
   adaptation.key = jobs::unet_key(diffusion, parameters);
+  adaptation.fp8 = parameters.fp8;
   if (parameters.unet_overlay) {
     ASSIGN_OR_RETURN(adaptation.overlay, inputs.open_input(*parameters.unet_overlay));
   }

@@ -19,6 +19,7 @@ struct UnetAdaptation {
   Digest key;  // jobs::unet_key()
   std::optional<StableFile> overlay;
   std::vector<Lora> loras;
+  bool fp8 = false;
 };
 
 // `diffusion`: of the model set. Codes of InputFiles::open_input().

@@ -7,6 +7,10 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "worker/models/nn/accelerator.h"
+#include "worker/models/nn/fp8.h"
+#include "worker/models/nn/guarded.h"
+#include "worker/models/svd/unet.h"
 #include "worker/models/weights/open.h"
 
 namespace mimicfleet::stages {
@@ -74,6 +78,7 @@ Result<UnetShelf::Opened> UnetShelf::open(const UnetAdaptation& adaptation) {
 Status UnetShelf::load_whole(Opened& opened, svd::DiffusionModels& models) {
   whole_.reset();
   fused_.reset();
+  quantised_.reset();
   models.unet.reset();
   models.unet_weights.reset();
   const auto options = at::TensorOptions().device(models.device).dtype(models.dtype);
@@ -94,6 +99,7 @@ Status UnetShelf::load_whole(Opened& opened, svd::DiffusionModels& models) {
 
 Status UnetShelf::fuse(const Digest& key, const Opened& opened, svd::DiffusionModels& models) {
   fused_.reset();
+  quantised_.reset();
   std::vector<svd::LoraToFuse> loras;
   for (const auto& lora : opened.loras) loras.push_back({lora.tensors, lora.origin, lora.scale});
   ASSIGN_OR_RETURN(const auto fused, svd::fuse_loras(*models.unet_weights, loras));
@@ -102,7 +108,36 @@ Status UnetShelf::fuse(const Digest& key, const Opened& opened, svd::DiffusionMo
   return {};
 }
 
+Status UnetShelf::quantise(svd::DiffusionModels& models) {
+  quantised_.reset();
+  if (!models.device.is_cpu()) {
+    const Status tried = nn::try_fp8(models.device, models.dtype);
+    if (!tried.ok()) return {StatusCode::kFailedPrecondition, fmt::format("--fp8: {}", tried.message())};
+  }
+  ASSIGN_OR_RETURN(auto unet, nn::guarded("quantising the UNet", [&]() -> Result<svd::Unet> {
+                     svd::Unet made = models.unet->in_fp8();
+                     nn::synchronize(models.device);
+                     return made;
+                   }));
+  quantised_ = Quantised{models.unet, std::make_shared<const svd::Unet>(std::move(unet))};
+  return {};
+}
+
 Result<UnetShelf::Use> UnetShelf::use(const UnetAdaptation& adaptation, svd::DiffusionModels& models) {
+  if (quantised_ && models.unet == quantised_->unet) models.unet = quantised_->of;
+  ASSIGN_OR_RETURN(Use use, use_weights(adaptation, models));
+  if (!adaptation.fp8) return use;
+  if (!quantised_ || quantised_->of != models.unet) {
+    const Instant begin = SteadyClock().now();
+    RETURN_IF_ERROR(quantise(models));
+    use.seconds += to_seconds(SteadyClock().now() - begin);
+  }
+  models.unet = quantised_->unet;
+  return use;
+}
+
+Result<UnetShelf::Use> UnetShelf::use_weights(const UnetAdaptation& adaptation,
+                                              svd::DiffusionModels& models) {
   if (active_ == adaptation.key) return Use{0, 0, note_};
   active_.reset();
   if (fused_ && fused_->key == adaptation.key) {

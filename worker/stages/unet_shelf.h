@@ -16,7 +16,9 @@ namespace mimicfleet::stages {
 
 // The UNets of one model set in memory: the weights of one file as they are (the checkpoint's or an
 // overlay's), and one UNet with LoRAs fused into them, which shares what no LoRA changes. So going from one
-// LoRA to another, or to none, reads no more than the LoRA; another overlay reads that, or the checkpoint.
+// LoRA to another, or to none, reads no more than the LoRA; another overlay reads that, or the checkpoint. Of
+// the one that is asked for there may be one more that computes in 8-bit floating point; it has the weights
+// of its linear layers in both forms.
 class UnetShelf {
  public:
   // `diffusion`: digest that names the model set's own UNet, which `models` hold when they are loaded.
@@ -33,6 +35,8 @@ class UnetShelf {
   [[nodiscard]] Result<Use> use(const UnetAdaptation& adaptation, svd::DiffusionModels& models);
 
  private:
+  [[nodiscard]] Result<Use> use_weights(const UnetAdaptation& adaptation, svd::DiffusionModels& models);
+  [[nodiscard]] Status quantise(svd::DiffusionModels& models);
   struct Overlay {
     Digest digest;
     std::string origin;
@@ -65,6 +69,11 @@ class UnetShelf {
   std::optional<Digest> whole_;  // whose weights the models hold; nothing after a failure
   std::optional<Fused> fused_;
   std::optional<Digest> active_;  // key of the adaptation that the models have
+  struct Quantised {
+    std::shared_ptr<const svd::Unet> of;
+    std::shared_ptr<const svd::Unet> unet;
+  };
+  std::optional<Quantised> quantised_;
   std::string note_;
 };
 

@@ -18,6 +18,7 @@
 #include "common/model_root/model_root.h"
 #include "common/net/socket.h"
 #include "common/wire/envelope.h"
+#include "jobs/abilities.h"
 #include "jobs/messages.h"
 #include "jobs/record.h"
 #include "tests/coordinator/client/latents_file.h"
@@ -53,6 +54,7 @@ struct FakeWorker {
     hello.device = flags["--device"];
     hello.numerics = {"fake", "cpu", flags["--precision"] == "auto" ? "fp32" : flags["--precision"], 1};
     hello.kinds = {jobs::TaskKind::kEncodeLatents, jobs::TaskKind::kDecodeVideo};
+    hello.abilities = jobs::known_abilities();
     hello.model_sets = {jobs::make_model_set(*files, *model_root::digest_parts(*files, cache))};
     send(hello);
   }

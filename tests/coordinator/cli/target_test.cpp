@@ -81,6 +81,18 @@ TEST_F(Target, OneRunHasOnePrecision) {
               HasSubstr("the clips ask for different precisions (bf16, fp32)"));
 }
 
+TEST_F(Target, WorkersAreToldWhatTheirDevicesHaveToDo) {
+  const auto folder = OutputFolder::prepare(folder_ / "out", 1, 1);
+  RunPlan plan;
+  plan.models.files.emplace();
+  plan.clips = {clip("/in/a.mp4", "/r.png"), clip("/in/b.mp4", "/r.png")};
+  EXPECT_FALSE(cluster_options(plan, *folder, {})->needs_fp8);
+  plan.clips[1].plan.parameters.fp8 = true;
+  EXPECT_TRUE(cluster_options(plan, *folder, {})->needs_fp8);
+  plan.clips[1].reason.clear();  // it is there already
+  EXPECT_FALSE(cluster_options(plan, *folder, {})->needs_fp8);
+}
+
 TEST_F(Target, WorkersShareTheCores) {
   const auto folder = OutputFolder::prepare(folder_ / "out", 1, 1);
   RunPlan plan;

@@ -71,6 +71,7 @@ TEST_F(Comparing, EveryVariantIsHeldAgainstTheFirst) {
   EXPECT_EQ(full.unet_evaluations_per_tile, 50);
   EXPECT_EQ(fast.unet_evaluations_per_tile, 4);
   EXPECT_EQ(fast.steps, 4);
+  EXPECT_EQ(fast.guidance_interval, "0:1");
   EXPECT_EQ(fast.clips.at(0).name, "x/a");
   EXPECT_THAT(made->warnings, SizeIs(0));
   EXPECT_TRUE(made->passed());

@@ -59,6 +59,9 @@ TEST_F(Finished, AChangedInputModelOrSettingMakesItAgainAndIsNamed) {
   clip_.parameters.steps = 4;
   EXPECT_EQ(reason(), "steps was 25");
   clip_.parameters = same.parameters;
+  clip_.parameters.guidance_interval = {0.2, 0.8};
+  EXPECT_EQ(reason(), "guidance_interval was 0:1");
+  clip_.parameters = same.parameters;
   clip_.parameters.crf = 30;
   EXPECT_EQ(reason(), "crf was 18");
   clip_ = same;

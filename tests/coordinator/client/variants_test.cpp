@@ -39,6 +39,13 @@ TEST(Variants, FlagsGivenSeveralTimesAreDealtOutAndTheOthersHoldForAll) {
   EXPECT_EQ(made->variants[1].layer.source, "variant");
 }
 
+TEST(Variants, GuidanceIntervalsAreComparedAsStepsAre) {
+  const auto made = make({{"guidance-interval", "0:1"}, {"guidance-interval", "0.2:0.8"}});
+  ASSERT_TRUE(made.ok()) << made.status();
+  EXPECT_THAT(names(*made), ElementsAre("guidance-interval=0-1", "guidance-interval=0.2-0.8"));
+  EXPECT_EQ(made->variants[1].layer.values.at(0).text, "0.2:0.8");
+}
+
 TEST(Variants, AVariantIsAListOfSettingsInAnySpelling) {
   const auto made = make({{"seed", "7"}}, {"num_inference_steps=25 , guidance-scale = 2",
                                            "name=fast & small, steps=4,skip_lcm_scheduler,"});

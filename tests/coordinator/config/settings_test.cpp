@@ -1,5 +1,6 @@
 #include "coordinator/config/settings.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -78,6 +79,27 @@ TEST(Settings, AValueThatIsNoneNamesPlaceAndWhatIsPossible) {
   EXPECT_EQ(resolve("resolution", "576x").status().message(),
             "--resolution: '576x' is not a number of pixels such as 576, nor a size such as 576x1024");
   EXPECT_EQ(resolve("fps", "0").status().message(), "--fps: '0' is not a number above 0, nor 'source'");
+}
+
+TEST(Settings, AGuidanceIntervalIsTwoSharesOfTheSteps) {
+  EXPECT_EQ(resolve("guidance-interval", "0.2:0.8")->parameters.guidance_interval,
+            (jobs::GuidanceInterval{0.2, 0.8}));
+  EXPECT_EQ(resolve("guidance_interval", "0:1")->parameters.guidance_interval, jobs::GuidanceInterval());
+  for (const char* text : {"", ":", "0.5", "0.2:", ":0.8", "0.2:0.8:1", "a:b", "0.2-0.8"}) {
+    EXPECT_EQ(resolve("guidance-interval", text).status().message(),
+              fmt::format("--guidance-interval: '{}' is not two shares of the steps such as 0.2:0.8", text));
+  }
+  EXPECT_EQ(
+      resolve_settings(std::vector{layer("config", {{"guidance_interval", "0.8:0.2"}})}).status().message(),
+      "--guidance-interval 0.8:0.2 is not possible: it must be A:B with 0 <= A < B <= 1, such as 0.2:0.8 "
+      "(set "
+      "by the config)");
+}
+
+TEST(Settings, ASwitchMayBeInAFileWithItsValue) {
+  EXPECT_TRUE(resolve("fp8", "true")->parameters.fp8);
+  EXPECT_FALSE(resolve("fp8", "False")->parameters.fp8);
+  EXPECT_EQ(resolve("fp8", "1").status().message(), "--fp8: '1' is not true or false");
 }
 
 TEST(Settings, NoStepsAreAnError) {

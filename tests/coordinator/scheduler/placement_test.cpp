@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "jobs/abilities.h"
 #include "tests/coordinator/scheduler/fleet.h"
 
 namespace mimicfleet::coordinator {
@@ -67,6 +68,34 @@ TEST(Placement, AWorkerWithoutTheModelsOrThePrecisionGetsNothingAndExplainSaysWh
   EXPECT_TRUE(fleet.leases(other_models.worker).empty());
   const Task& task = fleet.state.tasks.at(fleet.job(job).tasks[0]);
   EXPECT_THAT(explain(fleet.state, task, fleet.clock.now()), HasSubstr("other: it does not have the models"));
+}
+
+TEST(Placement, AnEncodeThatAsksForMoreThanAnOlderWorkerKnowsGoesToANewerOne) {
+  Fleet fleet;
+  jobs::JobPlan plan;
+  plan.clips.resize(1);
+  plan.clips[0].output.relative = "a";
+  plan.clips[0].parameters.guidance_interval = {0.2, 0.8};
+  const JobId job = fleet.submit(plan);
+  const WorkerId older = fleet.join("older");
+  fleet.beat(older);
+  EXPECT_TRUE(fleet.leases(older).empty());
+  const Task& task = fleet.state.tasks.at(fleet.job(job).tasks[0]);
+  EXPECT_THAT(
+      explain(fleet.state, task, fleet.clock.now()),
+      HasSubstr("older: it cannot do --guidance-interval: its device, its precision or its version is not "
+                "the right one"));
+  auto newer = fleet.hello("newer");
+  newer.abilities = jobs::known_abilities();
+  fleet.input(newer);
+  fleet.beat(newer.worker);
+  const auto encode = fleet.lease(newer.worker);
+  EXPECT_EQ(encode.task, task.spec.id);
+  // Latents are latents: any worker decodes them.
+  fleet.state.workers.at(newer.worker).slots = 0;
+  fleet.complete(newer.worker, encode);
+  fleet.beat(older);
+  EXPECT_EQ(kind_of(fleet, fleet.lease(older)), TaskKind::kDecodeVideo);
 }
 
 TEST(Placement, AWorkerForEncodesOnlyGetsNoDecode) {

@@ -31,7 +31,7 @@ Parsed parse(std::vector<std::string> arguments) {
 
 TEST(WorkerOptions, FlagsMayBeWrittenWithUnderscores) {
   const auto parsed = parse({"--models", "a", "b", "--feature_cache_dir=/x", "--exit_with_parent", "--kinds",
-                             "decode_video", "--threads", "3", "--precision", "bf16"});
+                             "decode_video", "--threads", "3", "--precision", "bf16", "--fp8"});
   ASSERT_FALSE(parsed.code) << parsed.errors;
   EXPECT_THAT(parsed.options.models, ElementsAre("a", "b"));
   EXPECT_EQ(parsed.options.feature_cache_dir, "/x");
@@ -39,6 +39,7 @@ TEST(WorkerOptions, FlagsMayBeWrittenWithUnderscores) {
   EXPECT_THAT(parsed.options.kinds, ElementsAre(jobs::TaskKind::kDecodeVideo));
   EXPECT_EQ(parsed.options.threads, 3);
   EXPECT_EQ(parsed.options.precision, jobs::Precision::kBf16);
+  EXPECT_TRUE(parsed.options.needs_fp8);
 }
 
 TEST(WorkerOptions, TheFeatureCacheHasALimitThatPeopleCanWrite) {

@@ -30,7 +30,7 @@ class FakeExecutor final : public Executor {
 
   Result<agent::Ready> load() override {
     if (!load_failure.ok()) return load_failure;
-    return agent::Ready{"fake", {"none", "fake", "fp32", 1}, {}, {}};
+    return agent::Ready{"fake", {"none", "fake", "fp32", 1}, {}, {}, {}};
   }
   Result<std::unique_ptr<Prepared>> prepare(const jobs::LeaseGrant& lease, TaskContext&) override {
     if (lease.spec.name == "fail to prepare") return Status(StatusCode::kInputChanged, "changed");

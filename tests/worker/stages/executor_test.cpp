@@ -7,6 +7,7 @@
 #include "common/av/video.h"
 #include "common/files/read_text.h"
 #include "common/json/json.h"
+#include "jobs/abilities.h"
 #include "jobs/record.h"
 #include "tests/worker/stages/executor_test_base.h"
 #include "worker/stages/latents_bytes.h"
@@ -143,6 +144,26 @@ TEST_F(StageExecutorTest, WithoutGuidanceTheUnetRunsHalfAsOften) {
   ASSERT_TRUE(guided.ok() && single.ok());
   EXPECT_EQ(single->unet_evaluations * 2, guided->unet_evaluations);
   EXPECT_EQ(single->tiles, guided->tiles);
+}
+
+TEST_F(StageExecutorTest, EightBitsAreRefusedByADeviceThatCannot) {
+  if (!worker_->ready.numerics.device.starts_with("cpu")) GTEST_SKIP();
+  EXPECT_EQ(worker_->ready.abilities, jobs::known_abilities(/*fp8=*/false));
+  auto lease = encode();
+  lease.spec.parameters.fp8 = true;
+  const auto refused = run(lease);
+  EXPECT_EQ(refused.status().code(), StatusCode::kFailedPrecondition);
+  EXPECT_THAT(refused.status().message(),
+              HasSubstr("cannot do it: it takes a GPU of compute capability 8.9"));
+}
+
+TEST_F(StageExecutorTest, AGuidanceIntervalSavesThePassesOfTheStepsOutsideIt) {
+  auto lease = encode();
+  lease.spec.parameters.steps = 4;
+  lease.spec.parameters.guidance_interval = {0.2, 0.8};
+  const auto sampled = run(lease);
+  ASSERT_TRUE(sampled.ok()) << sampled.status();
+  EXPECT_EQ(sampled->unet_evaluations, (1 + 2 + 2 + 1) * sampled->tiles);
 }
 
 TEST_F(StageExecutorTest, InputsThatCannotBeUsedAreNamedAndNotRetryable) {

@@ -45,8 +45,9 @@ class Shelf : public ::testing::Test {
   }
 
   Result<UnetShelf::Use> use(const std::vector<std::pair<std::string, double>>& loras,
-                             const std::string& overlay = "") {
+                             const std::string& overlay = "", bool fp8 = false) {
     jobs::Parameters parameters;
+    parameters.fp8 = fp8;
     for (const auto& [path, scale] : loras) parameters.loras.push_back({file_ref(path), scale});
     if (!overlay.empty()) parameters.unet_overlay = file_ref(overlay);
     ASSIGN_OR_RETURN(const auto adaptation, open_adaptation(inputs_, models_->set.diffusion, parameters));
@@ -111,6 +112,34 @@ TEST_F(Shelf, AFusedUnetThatIsNoLongerNeededLeavesMemory) {
   const std::weak_ptr<const svd::Unet> first = models_->diffusion.unet;
   ASSERT_TRUE(use({{lora("peft"), 0.5}}).ok());
   EXPECT_TRUE(first.expired());
+}
+
+TEST_F(Shelf, AUnetInEightBitsStandsBesideItsOwnAndReadsNothing) {
+  const auto* own = unet();
+  ASSERT_TRUE(use({}, "", /*fp8=*/true).ok());
+  const auto* quantised = unet();
+  EXPECT_NE(quantised, own);
+  ASSERT_TRUE(use({}).ok());
+  EXPECT_EQ(unet(), own);
+  const auto again = use({}, "", /*fp8=*/true);
+  EXPECT_EQ(unet(), quantised);
+  EXPECT_EQ(again->seconds, 0);
+  EXPECT_EQ(read_bytes_, 0U);
+  ASSERT_TRUE(use({{lora("peft"), 1}}, "", /*fp8=*/true).ok());
+  EXPECT_NE(unet(), quantised);
+  ASSERT_TRUE(use({{lora("peft"), 1}}).ok());
+  EXPECT_EQ(read_bytes_, fs::file_size(lora("peft")));
+}
+
+TEST_F(Shelf, AUnetInEightBitsLeavesMemoryWithItsOwn) {
+  ASSERT_TRUE(use({{lora("peft"), 1}}, "", /*fp8=*/true).ok());
+  const std::weak_ptr<const svd::Unet> quantised = models_->diffusion.unet;
+  ASSERT_TRUE(use({{lora("peft"), 0.5}}).ok());
+  EXPECT_TRUE(quantised.expired());
+  ASSERT_TRUE(use({{lora("peft"), 0.5}}, kOverlay, /*fp8=*/true).ok());
+  const std::weak_ptr<const svd::Unet> overlaid = models_->diffusion.unet;
+  ASSERT_TRUE(use({}).ok());
+  EXPECT_TRUE(overlaid.expired());
 }
 
 TEST_F(Shelf, AWholeUnetThatIsGivenAsALoraIsUsedAsWhatItIsAndThatIsSaid) {

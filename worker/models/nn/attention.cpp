@@ -65,19 +65,34 @@ SelfAttention::SelfAttention(const Scope& scope, std::int64_t channels, std::int
   }
 }
 
-at::Tensor SelfAttention::attend_tokens(const at::Tensor& x) const {
-  const at::Tensor qkv = linear(x, projections, projections_bias)  // [N, L, 3C]
-                             .unflatten(-1, {3, heads, -1})        // [N, L, 3, H, D]
-                             .permute({2, 0, 3, 1, 4});            // [3, N, H, L, D]
-  return attend(qkv[0], qkv[1], qkv[2])                            // [N, H, L, D]
-      .transpose(1, 2)                                             // [N, L, H, D]
-      .flatten(2);                                                 // [N, L, C]
+at::Tensor SelfAttention::project(const at::Tensor& x) const {
+  return linear(x, projections, projections_bias);
 }
 
-at::Tensor SelfAttention::over_tokens(const at::Tensor& x) const { return to_out(attend_tokens(x)); }
+at::Tensor SelfAttention::project(const Residual& x, const LayerNorm& norm) const {
+  if (!projections_fp8.defined()) return project(x.normalised(norm));
+  return x.normalised_times(norm, projections_fp8, projections_bias);
+}
 
-at::Tensor SelfAttention::attend_frames(const at::Tensor& x) const {
-  const at::Tensor projected = linear(x, projections, projections_bias);  // [B, T, S, 3C]
+void SelfAttention::quantise(std::int64_t fewest_inputs) {
+  if (fits_fp8(projections, fewest_inputs)) projections_fp8 = quantise_rows(projections);
+}
+
+at::Tensor SelfAttention::attend_tokens(const at::Tensor& projected) const {
+  const at::Tensor qkv = projected
+                             .flatten(0, -3)                 // [N, L, 3C]
+                             .unflatten(-1, {3, heads, -1})  // [N, L, 3, H, D]
+                             .permute({2, 0, 3, 1, 4});      // [3, N, H, L, D]
+  auto shape = projected.sizes().vec();
+  shape.back() /= 3;
+  return attend(qkv[0], qkv[1], qkv[2])  // [N, H, L, D]
+      .transpose(1, 2)                   // [N, L, H, D]
+      .reshape(shape);                   // [..., L, C]
+}
+
+at::Tensor SelfAttention::over_tokens(const at::Tensor& x) const { return to_out(attend_tokens(project(x))); }
+
+at::Tensor SelfAttention::attend_frames(const at::Tensor& projected) const {
   if (auto y = gpu_attend_frames(projected, heads)) return *std::move(y);
   const at::Tensor qkv = projected
                              .unflatten(-1, {3, heads, -1})  // [B, T, S, 3, H, D]
@@ -86,7 +101,7 @@ at::Tensor SelfAttention::attend_frames(const at::Tensor& x) const {
   return attend_briefly(qkv[0], qkv[1], qkv[2])              // [B*S, H, T, D]
       .transpose(1, 2)                                       // [B*S, T, H, D]
       .flatten(2)                                            // [B*S, T, C]
-      .unflatten(0, {x.size(0), -1})                         // [B, S, T, C]
+      .unflatten(0, {projected.size(0), -1})                 // [B, S, T, C]
       .transpose(1, 2);                                      // [B, T, S, C]
 }
 
@@ -114,6 +129,18 @@ at::Tensor FeedForward::gated(const at::Tensor& x) const {
   const at::Tensor both = proj(x);  // [..., 8C]
   if (auto y = gpu_geglu(both)) return *std::move(y);
   return at::gelu(both.narrow(-1, inner, inner)).mul_(both.narrow(-1, 0, inner));  // [..., 4C]
+}
+
+void FeedForward::add_onto(Residual& x, const LayerNorm& norm) const {
+  if (!proj_fp8.defined()) return x.add(out, gated(x.normalised(norm)));
+  const at::Tensor both = x.normalised_times(norm, proj_fp8, proj.bias);  // [B, T, S, 8C]
+  x.add_product(multiply(geglu_quantised(both), out_fp8, {}, both.scalar_type()), out.bias);
+}
+
+void FeedForward::quantise(std::int64_t fewest_inputs) {
+  if (!fits_fp8(proj.weight, fewest_inputs) || !fits_fp8(out.weight, fewest_inputs)) return;
+  proj_fp8 = quantise_rows(proj.weight);
+  out_fp8 = quantise_rows(out.weight);
 }
 
 }  // namespace mimicfleet::nn

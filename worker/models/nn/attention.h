@@ -5,7 +5,9 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "worker/models/nn/fp8.h"
 #include "worker/models/nn/layers.h"
+#include "worker/models/nn/residual.h"
 #include "worker/models/nn/scope.h"
 
 namespace mimicfleet::nn {
@@ -25,13 +27,23 @@ struct SelfAttention {
 
   [[nodiscard]] at::Tensor over_tokens(const at::Tensor& x) const;  // [N, L, C], along L
 
-  // What to_out takes.
-  [[nodiscard]] at::Tensor attend_tokens(const at::Tensor& x) const;  // [N, L, C], along L
-  [[nodiscard]] at::Tensor attend_frames(const at::Tensor& x) const;  // [B, T, S, C], along T
+  [[nodiscard]] at::Tensor project(const at::Tensor& x) const;  // [..., C] -> [..., 3C]
+  // The same of the norm of a sum [B, T, S, C]; in 8 bits if quantise() made it so.
+  [[nodiscard]] at::Tensor project(const Residual& x, const LayerNorm& norm) const;
+  // Of these projections what to_out takes.
+  [[nodiscard]] at::Tensor attend_tokens(
+      const at::Tensor& qkv) const;  // [..., L, 3C] -> [..., L, C], along L
+  [[nodiscard]] at::Tensor attend_frames(
+      const at::Tensor& qkv) const;  // [B, T, S, 3C] -> [B, T, S, C], along T
+
+  // From now on the projections of sums are products in 8 bits (fp8.h), if they have at least
+  // `fewest_inputs`.
+  void quantise(std::int64_t fewest_inputs);
 
   std::int64_t heads;
   at::Tensor projections;       // [3C, C]: queries, keys, values
   at::Tensor projections_bias;  // [3C] or undefined
+  QuantisedRows projections_fp8;
   Linear to_out;
 };
 
@@ -52,8 +64,16 @@ struct FeedForward {
 
   [[nodiscard]] at::Tensor gated(const at::Tensor& x) const;  // [..., C] -> [..., 4C], which `out` takes
 
+  // x + this layer of norm(x); in 8 bits if quantise() made it so.
+  void add_onto(Residual& x, const LayerNorm& norm) const;
+
+  // As SelfAttention::quantise().
+  void quantise(std::int64_t fewest_inputs);
+
   Linear proj;  // C -> 2 * 4C
   Linear out;   // 4C -> C
+  QuantisedRows proj_fp8;
+  QuantisedRows out_fp8;
 };
 
 }  // namespace mimicfleet::nn

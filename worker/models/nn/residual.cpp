@@ -86,6 +86,23 @@ at::Tensor Residual::normalised(const LayerNorm& norm) const {
   return norm(addend_.defined() ? tokens_ + addend_.unsqueeze(2) : tokens_);
 }
 
+at::Tensor Residual::normalised_times(const LayerNorm& norm, const QuantisedRows& weight,
+                                      const at::Tensor& bias) const {
+  const QuantisedRows rows = layer_norm_quantised(tokens_, addend_, norm.weight, norm.bias, norm.eps);
+  return multiply(rows, weight, bias, tokens_.scalar_type())
+      .view({tokens_.size(0), tokens_.size(1), tokens_.size(2), -1});
+}
+
+void Residual::add_product(const at::Tensor& product, const at::Tensor& bias) {
+  if (owns_) {
+    tokens_.add_(product.view(tokens_.sizes()));
+  } else {
+    tokens_ = tokens_ + product.view(tokens_.sizes());
+    owns_ = true;
+  }
+  if (bias.defined()) add_constant(bias.view({1, 1, 1, -1}));
+}
+
 WithAddend Residual::added_onto(const at::Tensor& images, const Linear& linear) const {
   if (!waits_ || !images.is_contiguous(at::MemoryFormat::ChannelsLast)) {
     const at::Tensor all = addend_.defined() ? tokens_ + addend_.unsqueeze(2) : tokens_;

@@ -4,6 +4,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "worker/models/nn/fp8.h"
 #include "worker/models/nn/layers.h"
 
 namespace mimicfleet::nn {
@@ -25,6 +26,12 @@ class Residual {
   void mix(const Residual& other, double share);        // + share * (other - this)
 
   [[nodiscard]] at::Tensor normalised(const LayerNorm& norm) const;  // [B, T, S, C]
+
+  // In 8 bits: normalised(norm) W^T + bias (or undefined), weight [K, C] -> [B, T, S, K]; and the sum plus
+  // the product [B*T*S, C] of another layer and its bias.
+  [[nodiscard]] at::Tensor normalised_times(const LayerNorm& norm, const QuantisedRows& weight,
+                                            const at::Tensor& bias) const;
+  void add_product(const at::Tensor& product, const at::Tensor& bias);
 
   // images + linear(this), in the memory of the images [B*T, C', H, W] in channels-last memory, S = H*W.
   [[nodiscard]] WithAddend added_onto(const at::Tensor& images, const Linear& linear) const;

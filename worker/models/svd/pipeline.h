@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -77,6 +78,9 @@ struct SamplingParameters {
   double min_guidance =
       2.0;  // of the first frame; the ramp to the last is linear. Both <= 1: one pass, no guidance
   double max_guidance = 2.0;
+  // Steps [begin, end), counted from 0, that are guided; the others have the conditional pass alone.
+  int guided_begin = 0;
+  int guided_end = std::numeric_limits<int>::max();
   int tile = 16;  // frames a UNet call sees; clamped to the clip
   int overlap = 6;
   int motion_fps = 7;
@@ -103,7 +107,7 @@ struct SampledLatents {
   at::Tensor latents;  // [1, F, 4, h, w] float32 on the CPU, in the scale that decode_latents expects
   double pose_net_seconds = 0;
   double denoise_seconds = 0;
-  std::int64_t unet_evaluations = 0;  // steps x passes x tiles
+  std::int64_t unet_evaluations = 0;  // tiles x passes of each step
   int tiles = 0;
 };
 

@@ -1,5 +1,6 @@
 #include <chrono>
 #include <optional>
+#include <span>
 #include <utility>
 
 #include <ATen/TensorOperators.h>
@@ -47,11 +48,13 @@ class Sampler {
         guidance_(
             on_device(at::linspace(parameters.min_guidance, parameters.max_guidance, frames, at::kFloat))
                 .view({-1, 1, 1, 1})),
-        time_ids_(make_time_ids(parameters)) {
+        time_ids_(make_time_ids(parameters)),
+        guided_begin_(parameters.guided_begin),
+        guided_end_(parameters.guided_end) {
     const at::Tensor context = conditioning.clip_embedding.to(models.device, models.dtype);
     const at::Tensor latent = conditioning.vae_latent.to(models.device, models.dtype).unsqueeze(1);
-    const bool guided = parameters.max_guidance > 1;
-    if (guided) passes_.push_back({at::zeros_like(context), at::zeros_like(latent), false});
+    if (parameters.max_guidance <= 1) guided_end_ = guided_begin_;
+    passes_.push_back({at::zeros_like(context), at::zeros_like(latent), false});
     passes_.push_back({context, latent, true});
   }
 
@@ -73,11 +76,12 @@ class Sampler {
                                     const OnSamplingProgress& on_progress) {
     const at::Tensor scaled =
         scheduler_.scale_model_input(latents, step).to(models_.dtype);  // [1, F, 4, h, w]
+    const std::span<const Pass> passes = passes_of(step);
     std::vector<at::Tensor> sums;
-    for (std::size_t i = 0; i < passes_.size(); ++i) sums.push_back(at::zeros_like(latents));
+    for (std::size_t i = 0; i < passes.size(); ++i) sums.push_back(at::zeros_like(latents));
     int tile_number = 0;
     for (const auto& tile : tiling_.tiles) {
-      const std::vector<at::Tensor> predicted = predict_tile(scaled, tile, step);
+      const std::vector<at::Tensor> predicted = predict_tile(passes, scaled, tile, step);
       for (std::size_t i = 0; i < sums.size(); ++i) add_tile(sums[i], predicted[i], weights_, tile);
       ++tile_number;
       const SamplingProgress progress{step + 1, scheduler_.steps(), tile_number,
@@ -102,12 +106,19 @@ class Sampler {
     return on_device(ids);
   }
 
+  // Both, or of a step without guidance the conditional one alone.
+  [[nodiscard]] std::span<const Pass> passes_of(int step) const {
+    const bool guided = step >= guided_begin_ && step < guided_end_;
+    return std::span(passes_).subspan(guided ? 0 : 1);
+  }
+
   // Of each pass what the UNet says of a tile: [1, tile, 4, h, w] float32.
-  [[nodiscard]] std::vector<at::Tensor> predict_tile(const at::Tensor& scaled, const Tile& tile, int step) {
-    unet_evaluations_ += static_cast<std::int64_t>(passes_.size());
+  [[nodiscard]] std::vector<at::Tensor> predict_tile(std::span<const Pass> passes, const at::Tensor& scaled,
+                                                     const Tile& tile, int step) {
+    unet_evaluations_ += static_cast<std::int64_t>(passes.size());
     std::vector<UnetInput> inputs;
-    inputs.reserve(passes_.size());
-    for (const Pass& pass : passes_) inputs.push_back(unet_input(pass, scaled, tile, step));
+    inputs.reserve(passes.size());
+    for (const Pass& pass : passes) inputs.push_back(unet_input(pass, scaled, tile, step));
     if (models_.passes_together && inputs.size() == 2) {
       return (*models_.unet)(together(inputs[0], inputs[1])).to(at::kFloat).split(1);
     }
@@ -145,7 +156,9 @@ class Sampler {
   at::Tensor weight_sums_;  // [F, 1, 1, 1]
   at::Tensor guidance_;     // [F, 1, 1, 1]
   at::Tensor time_ids_;     // [1, 3]
-  std::vector<Pass> passes_;
+  int guided_begin_;
+  int guided_end_;
+  std::vector<Pass> passes_;  // the unconditional one, the conditional one
   at::Tensor pose_features_;
   std::int64_t unet_evaluations_ = 0;
 };

@@ -17,10 +17,9 @@ SpatialTransformerBlock::SpatialTransformerBlock(const nn::Scope& scope, std::in
 }
 
 void SpatialTransformerBlock::operator()(nn::Residual& x, const at::Tensor& context) const {
-  const at::Tensor normal = x.normalised(norm1);  // [B, T, S, C]
-  x.add(attn1.to_out, attn1.attend_tokens(normal.flatten(0, 1)).view_as(normal));
-  x.add_constant(attn2(context).unsqueeze(1));  // [B, 1, 1, C]
-  x.add(ff.out, ff.gated(x.normalised(norm3)));
+  x.add(attn1.to_out, attn1.attend_tokens(attn1.project(x, norm1)));  // [B, T, S, C]
+  x.add_constant(attn2(context).unsqueeze(1));                        // [B, 1, 1, C]
+  ff.add_onto(x, norm3);
 }
 
 TemporalTransformerBlock::TemporalTransformerBlock(const nn::Scope& scope, std::int64_t channels,
@@ -37,10 +36,10 @@ TemporalTransformerBlock::TemporalTransformerBlock(const nn::Scope& scope, std::
 }
 
 void TemporalTransformerBlock::operator()(nn::Residual& x, const at::Tensor& context) const {
-  x.add(ff_in.out, ff_in.gated(x.normalised(norm_in)));
-  x.add(attn1.to_out, attn1.attend_frames(x.normalised(norm1)));
+  ff_in.add_onto(x, norm_in);
+  x.add(attn1.to_out, attn1.attend_frames(attn1.project(x, norm1)));
   x.add_constant(attn2(context).unsqueeze(1));  // [B, 1, 1 or S, C]
-  x.add(ff.out, ff.gated(x.normalised(norm3)));
+  ff.add_onto(x, norm3);
 }
 
 SpatioTemporalTransformer::SpatioTemporalTransformer(const nn::Scope& scope, std::int64_t channels,
@@ -55,6 +54,18 @@ SpatioTemporalTransformer::SpatioTemporalTransformer(const nn::Scope& scope, std
                                     options.context_channels);
     temporal_transformer_blocks.emplace_back(scope / "temporal_transformer_blocks" / i, channels,
                                              options.heads, options.context_channels);
+  }
+}
+
+void SpatioTemporalTransformer::quantise(std::int64_t fewest_inputs) {
+  for (auto& block : transformer_blocks) {
+    block.attn1.quantise(fewest_inputs);
+    block.ff.quantise(fewest_inputs);
+  }
+  for (auto& block : temporal_transformer_blocks) {
+    block.ff_in.quantise(fewest_inputs);
+    block.attn1.quantise(fewest_inputs);
+    block.ff.quantise(fewest_inputs);
   }
 }
 

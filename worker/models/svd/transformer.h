@@ -60,6 +60,9 @@ struct SpatioTemporalTransformer {
   [[nodiscard]] nn::WithAddend operator()(const nn::WithAddend& x, const at::Tensor& context,
                                           const at::Tensor& time_context, std::int64_t frames) const;
 
+  // Of all blocks the projections for attention and the feed-forward layers (nn/fp8.h).
+  void quantise(std::int64_t fewest_inputs);
+
   nn::GroupNorm norm;
   nn::Linear proj_in;
   std::vector<SpatialTransformerBlock> transformer_blocks;

@@ -220,4 +220,17 @@ Result<UnetConfig> read_unet_config(const std::string& path) {
   return config;
 }
 
+Unet Unet::in_fp8(std::int64_t fewest_inputs) const {
+  Unet unet = *this;
+  const auto quantise = [&](std::vector<Layer>& layers) {
+    for (Layer& layer : layers) {
+      if (layer.attention) layer.attention->quantise(fewest_inputs);
+    }
+  };
+  for (auto& block : unet.down_blocks_) quantise(block.layers);
+  quantise(unet.mid_);
+  for (auto& block : unet.up_blocks_) quantise(block.layers);
+  return unet;
+}
+
 }  // namespace mimicfleet::svd

@@ -57,6 +57,11 @@ class Unet {
   // [B, T, 4, h, w]; h and w are multiples of size_multiple().
   [[nodiscard]] at::Tensor operator()(const UnetInput& input) const;
 
+  // The same UNet, with this one's weights, whose transformers multiply in 8-bit floating point where a layer
+  // has at least `fewest_inputs`: of those with fewer the quantising costs what the product gains.
+  static constexpr std::int64_t kFewestInputs = 640;
+  [[nodiscard]] Unet in_fp8(std::int64_t fewest_inputs = kFewestInputs) const;
+
   [[nodiscard]] std::int64_t base_channels() const { return config_.block_out_channels.front(); }
   [[nodiscard]] std::int64_t context_channels() const { return config_.cross_attention_dim; }
   [[nodiscard]] std::int64_t size_multiple() const { return std::int64_t{1} << (down_blocks_.size() - 1); }

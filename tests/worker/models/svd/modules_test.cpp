@@ -106,6 +106,19 @@ TEST_F(Modules, UnetOnImagesAlone) {
   EXPECT_TRUE(golden.is_near("output_image_only", (*golden_models().unet)(input)));
 }
 
+// The test computes on a CPU as a GPU does: with the same 8-bit numbers.
+TEST_F(Modules, UnetInEightBitsIsNearAndLeavesTheUnetAsItIs) {
+  if (!test_device().is_cpu()) GTEST_SKIP() << "in float32 no GPU multiplies so";
+  const Golden golden("modules/unet");
+  const Unet& unet = *golden_models().unet;
+  const at::Tensor before = unet(unet_input(golden));
+  const at::Tensor in_8_bits = unet.in_fp8(/*fewest_inputs=*/16)(unet_input(golden));
+  EXPECT_GT(relative_difference(in_8_bits, before), 1e-3);
+  EXPECT_LT(relative_difference(in_8_bits, before), 0.1);
+  EXPECT_TRUE(unet.in_fp8()(unet_input(golden)).equal(before)) << "its layers are too small to gain by it";
+  EXPECT_TRUE(unet(unet_input(golden)).equal(before));
+}
+
 UnetInput two_clips(const Golden& golden) {
   UnetInput input = unet_input(golden);
   input.sample = at::cat({input.sample, input.sample * 0.5});

@@ -10,12 +10,15 @@
 #include <ATen/ops/full.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
 #include <ATen/record_function.h>
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include "tests/worker/models/golden.h"
 #include "worker/models/svd/noise.h"
+#include "worker/models/svd/pose_net.h"
+#include "worker/models/svd/unet.h"
 #include "worker/models/svd/unet_weights.h"
 #include "worker/models/weights/open.h"
 
@@ -187,6 +190,84 @@ TEST(Sampling, TheUnetRunsOnceAStepTileAndPass) {
   EXPECT_EQ(guided->tiles, 2);
   EXPECT_EQ(guided->unet_evaluations, 3 * 2 * 2);
   EXPECT_EQ(single->unet_evaluations, 3 * 2);
+}
+
+// The latents after each step, the initial noise first.
+std::vector<at::Tensor> latents_of_steps(const SamplingParameters& parameters,
+                                         std::int64_t& unet_evaluations) {
+  std::vector<at::Tensor> latents;
+  const auto on_step = [&](int, const at::Tensor&, const at::Tensor& made) {
+    latents.push_back(made.clone());
+  };
+  const auto sampled = sample_latents(golden_models(), some_conditioning(), pose_pictures().narrow(0, 0, 6),
+                                      parameters, {}, on_step);
+  EXPECT_TRUE(sampled.ok()) << sampled.status();
+  unet_evaluations = sampled->unet_evaluations;
+  return latents;
+}
+
+void expect_equal(const std::vector<at::Tensor>& one, const std::vector<at::Tensor>& other) {
+  ASSERT_EQ(one.size(), other.size());
+  for (std::size_t i = 0; i < one.size(); ++i) EXPECT_TRUE(one[i].equal(other[i])) << "after step " << i;
+}
+
+TEST(GuidanceInterval, OfAllStepsIsGuidanceAndOfNoneIsNoGuidanceToTheBit) {
+  SamplingParameters parameters = quick();
+  parameters.steps = 3;
+  std::int64_t evaluations = 0;
+  const auto guided = latents_of_steps(parameters, evaluations);
+  EXPECT_EQ(evaluations, 3 * 2 * 2);
+  parameters.guided_end = 3;
+  expect_equal(latents_of_steps(parameters, evaluations), guided);
+  EXPECT_EQ(evaluations, 3 * 2 * 2);
+  parameters.guided_end = 0;
+  const auto of_none = latents_of_steps(parameters, evaluations);
+  EXPECT_EQ(evaluations, 3 * 2);
+  parameters.guided_end = 3;
+  parameters.min_guidance = parameters.max_guidance = 1;
+  expect_equal(latents_of_steps(parameters, evaluations), of_none);
+  EXPECT_EQ(evaluations, 3 * 2);
+  EXPECT_FALSE(guided.back().equal(of_none.back()));
+}
+
+// What the UNet says of a clip of one tile, run by hand: [1, F, 4, h, w].
+at::Tensor run_unet(bool conditional, const at::Tensor& scaled, double timestep, const at::Tensor& pose_u8) {
+  const auto& models = golden_models();
+  const ImageConditioning conditioning = some_conditioning();
+  const at::Tensor image = conditioning.vae_latent.unsqueeze(1).expand({1, scaled.size(1), -1, -1, -1});
+  UnetInput input;
+  input.sample = at::cat({scaled, conditional ? image : at::zeros_like(image)}, 2);
+  input.timestep = timestep;
+  input.context = conditional ? conditioning.clip_embedding : at::zeros_like(conditioning.clip_embedding);
+  input.time_ids = at::tensor({6.0F, 127.0F, 0.0F}).unsqueeze(0);
+  if (conditional) input.pose_features = (*models.pose_net)(pose_u8.to(at::kFloat) / 127.5 - 1);
+  return (*models.unet)(input);
+}
+
+TEST(GuidanceInterval, EveryStepIsPredictedAsByHandFromItsOwnPasses) {
+  SamplingParameters parameters = quick();
+  parameters.steps = 3;
+  parameters.guided_begin = 1;
+  parameters.guided_end = 2;
+  const at::Tensor pose = pose_pictures().narrow(0, 0, parameters.tile);
+  const auto scheduler = make_euler(golden_models().scheduler, parameters.steps).value();
+  at::Tensor before;
+  const auto on_step = [&](int step, const at::Tensor& prediction, const at::Tensor& latents) {
+    if (step > 0) {
+      const at::Tensor scaled = scheduler->scale_model_input(before, step - 1);
+      const double timestep = scheduler->timesteps()[static_cast<std::size_t>(step - 1)];
+      const at::Tensor conditional = run_unet(true, scaled, timestep, pose);
+      const at::Tensor other = run_unet(false, scaled, timestep, pose);
+      const at::Tensor guided = other + 2 * (conditional - other);
+      const bool in_interval = step == 2;
+      EXPECT_LE(relative_difference(prediction, in_interval ? guided : conditional), 1e-5) << step;
+      EXPECT_GT(relative_difference(prediction, in_interval ? conditional : guided), 1e-3) << step;
+    }
+    before = latents.clone();
+  };
+  const auto sampled = sample_latents(golden_models(), some_conditioning(), pose, parameters, {}, on_step);
+  ASSERT_TRUE(sampled.ok()) << sampled.status();
+  EXPECT_EQ(sampled->unet_evaluations, 1 + 2 + 1);
 }
 
 TEST(Sampling, GuidanceRampsOverTheFrames) {

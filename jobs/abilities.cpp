@@ -1,0 +1,28 @@
+#include "jobs/abilities.h"
+
+#include <algorithm>
+
+namespace mimicfleet::jobs {
+namespace {
+
+constexpr const char* kGuidanceInterval = "guidance_interval";
+
+}  // namespace
+
+std::vector<std::string> known_abilities(bool fp8) {
+  std::vector<std::string> abilities = {kGuidanceInterval};
+  if (fp8) abilities.emplace_back(kFp8);
+  return abilities;
+}
+
+std::string lacking_ability(std::span<const std::string> abilities, const Parameters& parameters) {
+  const auto lacks = [&](const char* ability) {
+    return std::find(abilities.begin(), abilities.end(), ability) == abilities.end();
+  };
+  const bool everywhere = parameters.guidance_interval == GuidanceInterval();
+  if (!everywhere && lacks(kGuidanceInterval)) return "--guidance-interval";
+  if (parameters.fp8 && lacks(kFp8)) return "--fp8";
+  return "";
+}
+
+}  // namespace mimicfleet::jobs

@@ -1,0 +1,28 @@
+#include "jobs/abilities.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace mimicfleet::jobs {
+namespace {
+
+TEST(Abilities, AnEncodeThatSetsNothingNewCanBeDoneByAnyVersion) {
+  EXPECT_EQ(lacking_ability({}, Parameters()), "");
+}
+
+TEST(Abilities, AProgramThatDoesNotListASettingLacksIt) {
+  Parameters parameters;
+  parameters.guidance_interval = {0.2, 0.8};
+  EXPECT_EQ(lacking_ability({}, parameters), "--guidance-interval");
+  EXPECT_EQ(lacking_ability(known_abilities(), parameters), "");
+}
+
+TEST(Abilities, EightBitsTakeADeviceBesideAVersion) {
+  Parameters parameters;
+  parameters.fp8 = true;
+  EXPECT_EQ(lacking_ability(known_abilities(/*fp8=*/false), parameters), "--fp8");
+  EXPECT_EQ(lacking_ability(known_abilities(/*fp8=*/true), parameters), "");
+}
+
+}  // namespace
+}  // namespace mimicfleet::jobs
