@@ -16,9 +16,9 @@ SpatialTransformerBlock::SpatialTransformerBlock(const nn::Scope& scope, std::in
   (scope / "norm2").unread("bias", {channels});
 }
 
-void SpatialTransformerBlock::operator()(nn::Residual& x, const at::Tensor& context) const {
+void SpatialTransformerBlock::operator()(nn::Residual& x, const at::Tensor& attended) const {
   x.add(attn1.to_out, attn1.attend_tokens(attn1.project(x, norm1)));  // [B, T, S, C]
-  x.add_constant(attn2(context).unsqueeze(1));                        // [B, 1, 1, C]
+  x.add_constant(attended);
   ff.add_onto(x, norm3);
 }
 
@@ -35,10 +35,10 @@ TemporalTransformerBlock::TemporalTransformerBlock(const nn::Scope& scope, std::
   (scope / "norm2").unread("bias", {channels});
 }
 
-void TemporalTransformerBlock::operator()(nn::Residual& x, const at::Tensor& context) const {
+void TemporalTransformerBlock::operator()(nn::Residual& x, const at::Tensor& attended) const {
   ff_in.add_onto(x, norm_in);
   x.add(attn1.to_out, attn1.attend_frames(attn1.project(x, norm1)));
-  x.add_constant(attn2(context).unsqueeze(1));  // [B, 1, 1 or S, C]
+  x.add_constant(attended);
   ff.add_onto(x, norm3);
 }
 
@@ -69,19 +69,30 @@ void SpatioTemporalTransformer::quantise(std::int64_t fewest_inputs) {
   }
 }
 
-nn::WithAddend SpatioTemporalTransformer::operator()(const nn::WithAddend& x, const at::Tensor& context,
-                                                     const at::Tensor& time_context,
-                                                     std::int64_t frames) const {
-  nn::Residual h(proj_in, nn::as_tokens(norm(x)).unflatten(0, {-1, frames}));              // [B, T, S, C]
-  const at::Tensor frame_index = at::arange(frames, x.images.options().dtype(at::kLong));  // [T]
+SpatioTemporalTransformer::Constants SpatioTemporalTransformer::constants(const at::Tensor& context,
+                                                                          const at::Tensor& time_context,
+                                                                          std::int64_t frames) const {
+  const at::Tensor frame_index = at::arange(frames, context.options().dtype(at::kLong));  // [T]
   const at::Tensor sines =
-      sinusoidal_embedding(frame_index, proj_in.weight.size(0)).to(x.images.scalar_type());  // [T, C]
-  const at::Tensor position = time_pos_embed(sines).unsqueeze(1).unsqueeze(0);               // [1, T, 1, C]
+      sinusoidal_embedding(frame_index, proj_in.weight.size(0)).to(context.scalar_type());  // [T, C]
+  Constants constants;
+  constants.position = time_pos_embed(sines).unsqueeze(1).unsqueeze(0);  // [1, T, 1, C]
+  for (const auto& block : transformer_blocks)
+    constants.attended.push_back(block.attn2(context).unsqueeze(1));  // [B, 1, 1, C]
+  if (!time_context.defined()) return constants;
+  for (const auto& block : temporal_transformer_blocks)
+    constants.attended_in_time.push_back(block.attn2(time_context).unsqueeze(1));  // [B, 1, 1 or S, C]
+  return constants;
+}
+
+nn::WithAddend SpatioTemporalTransformer::operator()(const nn::WithAddend& x, const Constants& constants,
+                                                     std::int64_t frames) const {
+  nn::Residual h(proj_in, nn::as_tokens(norm(x)).unflatten(0, {-1, frames}));  // [B, T, S, C]
   for (std::size_t i = 0; i < transformer_blocks.size(); ++i) {
-    transformer_blocks[i](h, context);
-    if (!time_context.defined()) continue;
-    nn::Residual mixed = h.plus(position);
-    temporal_transformer_blocks[i](mixed, time_context);
+    transformer_blocks[i](h, constants.attended[i]);
+    if (constants.attended_in_time.empty()) continue;
+    nn::Residual mixed = h.plus(constants.position);
+    temporal_transformer_blocks[i](mixed, constants.attended_in_time[i]);
     h.mix(mixed, time_mixer.temporal_share());
   }
   return h.added_onto(nn::settled_copy(x), proj_out);  // [B*T, C, H, W]

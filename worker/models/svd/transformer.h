@@ -21,7 +21,8 @@ struct SpatialTransformerBlock {
   SpatialTransformerBlock(const nn::Scope& scope, std::int64_t channels, std::int64_t heads,
                           std::int64_t context_channels);
 
-  void operator()(nn::Residual& x, const at::Tensor& context) const;  // x: [B, T, S, C]; context: [B, 1, X]
+  // x: [B, T, S, C]; attended: what attn2 gives, [B, 1, 1, C].
+  void operator()(nn::Residual& x, const at::Tensor& attended) const;
 
   nn::LayerNorm norm1;
   nn::SelfAttention attn1;
@@ -35,8 +36,8 @@ struct TemporalTransformerBlock {
   TemporalTransformerBlock(const nn::Scope& scope, std::int64_t channels, std::int64_t heads,
                            std::int64_t context_channels);
 
-  // x: [B, T, S, C]; context: [B, 1 or S, X].
-  void operator()(nn::Residual& x, const at::Tensor& context) const;
+  // x: [B, T, S, C]; attended: what attn2 gives, [B, 1, 1 or S, C].
+  void operator()(nn::Residual& x, const at::Tensor& attended) const;
 
   nn::LayerNorm norm_in;
   nn::FeedForward ff_in;
@@ -55,12 +56,23 @@ struct SpatioTemporalTransformer {
   };
   SpatioTemporalTransformer(const nn::Scope& scope, std::int64_t channels, const Options& options);
 
-  // x: [B*T, C, H, W]; context: [B, 1, X] for the images, [B, 1 or H*W, X] for each position along time. An
-  // undefined time context leaves the temporal blocks out. The result may take the memory of x.
-  [[nodiscard]] nn::WithAddend operator()(const nn::WithAddend& x, const at::Tensor& context,
-                                          const at::Tensor& time_context, std::int64_t frames) const;
+  // What does not depend on the images: the same in all steps of a clip.
+  struct Constants {
+    at::Tensor position;               // [1, T, 1, C] embedding of the frames' numbers
+    std::vector<at::Tensor> attended;  // of each spatial block: [B, 1, 1, C]
+    std::vector<at::Tensor>
+        attended_in_time;  // of each temporal block: [B, 1, 1 or S, C]; empty: they are left out
+  };
+  // context: [B, 1, X] for the images, [B, 1 or H*W, X] for each position along time. An undefined time
+  // context leaves the temporal blocks out.
+  [[nodiscard]] Constants constants(const at::Tensor& context, const at::Tensor& time_context,
+                                    std::int64_t frames) const;
 
-  // Of all blocks the projections for attention and the feed-forward layers (nn/fp8.h).
+  // x: [B*T, C, H, W]. The result may take the memory of x.
+  [[nodiscard]] nn::WithAddend operator()(const nn::WithAddend& x, const Constants& constants,
+                                          std::int64_t frames) const;
+
+  // As nn::SelfAttention::quantise(), of all its blocks.
   void quantise(std::int64_t fewest_inputs);
 
   nn::GroupNorm norm;

@@ -44,7 +44,7 @@ Unet::Unet(const nn::Scope& scope, const UnetConfig& config)
 }
 
 Unet::Layer Unet::make_layer(const nn::Scope& block, int index, std::int64_t in, std::size_t level,
-                             double eps, bool has_attention) const {
+                             double eps, bool has_attention) {
   const std::int64_t out = config_.block_out_channels[level];
   Layer layer{SpatioTemporalResBlock(block / "resnets" / index, in, out,
                                      {.time_channels = 4 * base_channels(), .eps = eps, .temporal_eps = eps}),
@@ -54,6 +54,7 @@ Unet::Layer Unet::make_layer(const nn::Scope& block, int index, std::int64_t in,
                             SpatioTemporalTransformer::Options{config_.num_attention_heads[level],
                                                                config_.transformer_layers_per_block[level],
                                                                config_.cross_attention_dim});
+    layer.attention_number = attentions_++;
   }
   return layer;
 }
@@ -99,17 +100,36 @@ void Unet::make_up_blocks(const nn::Scope& scope) {
   }
 }
 
+SpatioTemporalTransformer::Constants Unet::Layer::constants(const Conditions& conditions,
+                                                            std::int64_t positions) const {
+  at::Tensor time_context;
+  if (conditions.with_time) {
+    time_context = conditions.contexts_as_original
+                       ? contexts_mixed_over_positions(conditions.context, positions)
+                       : conditions.context;
+  }
+  return attention->constants(conditions.context, time_context, conditions.frames);
+}
+
 nn::WithAddend Unet::Layer::operator()(const nn::WithAddend& x, const Conditions& conditions) const {
   nn::WithAddend h = resnet(x, conditions.time, conditions.frames, conditions.with_time);  // [B*T, C', H, W]
   if (!attention) return h;
-  at::Tensor time_context;
-  if (conditions.with_time) {
-    time_context =
-        conditions.contexts_as_original
-            ? contexts_mixed_over_positions(conditions.context, h.images.size(2) * h.images.size(3))
-            : conditions.context;
-  }
-  return (*attention)(h, conditions.context, time_context, conditions.frames);  // [B*T, C', H, W]
+  if (conditions.constants != nullptr)
+    return (*attention)(h, conditions.constants->at(attention_number), conditions.frames);
+  return (*attention)(h, constants(conditions, h.images.size(2) * h.images.size(3)), conditions.frames);
+}
+
+UnetConstants Unet::constants(const at::Tensor& context, std::int64_t frames) const {
+  UnetConstants constants;
+  const auto add = [&](const std::vector<Layer>& layers) {
+    for (const auto& layer : layers) {
+      if (layer.attention) constants.push_back(layer.attention->constants(context, context, frames));
+    }
+  };
+  for (const auto& block : down_blocks_) add(block.layers);
+  add(mid_);
+  for (const auto& block : up_blocks_) add(block.layers);
+  return constants;
 }
 
 at::Tensor Unet::embed_time(const UnetInput& input) const {
@@ -130,8 +150,9 @@ at::Tensor Unet::embed_time(const UnetInput& input) const {
 
 at::Tensor Unet::operator()(const UnetInput& input) const {
   const std::int64_t frames = input.sample.size(1);
-  const Conditions conditions{nn::silu(embed_time(input)), input.context, frames, !input.image_only,
-                              input.contexts_as_original};
+  const Conditions conditions{
+      nn::silu(embed_time(input)), input.context, input.constants, frames, !input.image_only,
+      input.contexts_as_original};
   const auto observe = [&](const std::string& block, const nn::WithAddend& output) {
     if (input.observe) input.observe(block, nn::settled_copy(output));
   };

@@ -36,13 +36,18 @@ struct UnetConfig {
 // unet/config.json. Values that this build does not compute are kUnsupported, naming the key.
 [[nodiscard]] Result<UnetConfig> read_unet_config(const std::string& path);
 
+// What the transformers add that depends on the context and on the number of frames alone, of each
+// transformer; the same in all steps of a clip. See Unet::constants().
+using UnetConstants = std::vector<SpatioTemporalTransformer::Constants>;
+
 struct UnetInput {
-  at::Tensor sample;         // [B, T, 8, h, w]: scaled noisy latents and image latents
-  double timestep = 0;       // 0.25 ln(sigma)
-  at::Tensor context;        // [B, 1, X] CLIP embedding
-  at::Tensor time_ids;       // [B, 3] fps - 1, motion bucket, noise augmentation
-  at::Tensor pose_features;  // [n*T, C0, h, w] of the last n clips, or undefined
-  bool image_only = false;   // without the temporal blocks
+  at::Tensor sample;                         // [B, T, 8, h, w]: scaled noisy latents and image latents
+  double timestep = 0;                       // 0.25 ln(sigma)
+  at::Tensor context;                        // [B, 1, X] CLIP embedding
+  at::Tensor time_ids;                       // [B, 3] fps - 1, motion bucket, noise augmentation
+  at::Tensor pose_features;                  // [n*T, C0, h, w] of the last n clips, or undefined
+  const UnetConstants* constants = nullptr;  // of this context and these frames; null: they are computed
+  bool image_only = false;                   // without the temporal blocks
   // With several clips in a call the original gives position s of clip b the context of clip (b*S + s) % B in
   // the temporal blocks. Its pipeline has one clip a call, where that is the clip's own; so it is here by
   // default.
@@ -53,6 +58,10 @@ struct UnetInput {
 class Unet {
  public:
   Unet(const nn::Scope& scope, const UnetConfig& config);
+
+  // For `constants` of inputs with this context [B, 1, X] and so many frames, with temporal blocks and each
+  // clip's own context.
+  [[nodiscard]] UnetConstants constants(const at::Tensor& context, std::int64_t frames) const;
 
   // [B, T, 4, h, w]; h and w are multiples of size_multiple().
   [[nodiscard]] at::Tensor operator()(const UnetInput& input) const;
@@ -71,6 +80,7 @@ class Unet {
   struct Conditions {
     at::Tensor time;     // [B, 4*C0] after SiLU
     at::Tensor context;  // [B, 1, X]
+    const UnetConstants* constants = nullptr;
     std::int64_t frames = 1;
     bool with_time = true;
     bool contexts_as_original = false;
@@ -79,7 +89,10 @@ class Unet {
   struct Layer {
     SpatioTemporalResBlock resnet;
     std::optional<SpatioTemporalTransformer> attention;
+    std::size_t attention_number = 0;  // in the order in which they run
 
+    [[nodiscard]] SpatioTemporalTransformer::Constants constants(const Conditions& conditions,
+                                                                 std::int64_t positions) const;
     [[nodiscard]] nn::WithAddend operator()(const nn::WithAddend& x, const Conditions& conditions) const;
   };
 
@@ -96,11 +109,12 @@ class Unet {
   void make_down_blocks(const nn::Scope& scope);
   void make_up_blocks(const nn::Scope& scope);
   [[nodiscard]] Layer make_layer(const nn::Scope& block, int index, std::int64_t in, std::size_t level,
-                                 double eps, bool has_attention) const;
+                                 double eps, bool has_attention);
   [[nodiscard]] at::Tensor embed_time(const UnetInput& input) const;
   [[nodiscard]] at::Tensor last_convolution(const nn::WithAddend& h, const nn::Observer& observe) const;
 
   UnetConfig config_;
+  std::size_t attentions_ = 0;
   nn::Conv2d conv_in_;
   TimestepEmbedding time_embedding_;
   TimestepEmbedding add_embedding_;

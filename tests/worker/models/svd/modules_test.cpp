@@ -89,8 +89,9 @@ TEST_F(Modules, TheFirstResidualBlockAndTransformerOfTheUnet) {
   EXPECT_TRUE(golden.is_near("with_pose.down_blocks.0.resnets.0", resnet({x}, time, kFrames).images));
   const at::Tensor context = on_test_device(golden["encoder_hidden_states"]);
   const nn::WithAddend images{channels_last(golden["with_pose.down_blocks.0.resnets.0"])};
-  EXPECT_TRUE(golden.is_near("with_pose.down_blocks.0.attentions.0",
-                             nn::settled(transformer(images, context, context, kFrames))));
+  EXPECT_TRUE(golden.is_near(
+      "with_pose.down_blocks.0.attentions.0",
+      nn::settled(transformer(images, transformer.constants(context, context, kFrames), kFrames))));
 }
 
 TEST_F(Modules, UnetWithoutPose) {
@@ -125,6 +126,15 @@ UnetInput two_clips(const Golden& golden) {
   input.context = at::cat({input.context * 0, input.context});
   input.time_ids = at::cat({input.time_ids, input.time_ids});
   return input;
+}
+
+TEST_F(Modules, UnetWithConstantsComputedBeforeIsEqualToTheBit) {
+  const Golden golden("unet");
+  UnetInput input = two_clips(golden);
+  const at::Tensor computed = (*golden_models().unet)(input);
+  const UnetConstants constants = golden_models().unet->constants(input.context, input.sample.size(1));
+  input.constants = &constants;
+  EXPECT_TRUE(computed.equal((*golden_models().unet)(input)));
 }
 
 TEST_F(Modules, UnetOnTwoClipsMixesTheirContextsIfAskedToAsTheOriginalDoes) {
