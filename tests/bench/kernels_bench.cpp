@@ -26,6 +26,7 @@
 #include <benchmark/benchmark.h>
 
 #include "worker/models/nn/accelerator.h"
+#include "worker/models/nn/float_kernels.h"
 #include "worker/models/nn/fp8.h"
 #include "worker/models/nn/gpu_kernels.h"
 #include "worker/stages/device.h"
@@ -342,7 +343,81 @@ void add_convolutions() {
   }
 }
 
+// DWPose's, in float32: 32 pictures.
+struct Pictures {
+  std::string name;
+  std::int64_t channels, height, width;
+
+  [[nodiscard]] at::Tensor random() const {
+    return images(kPictures, channels, height, width).to(at::kFloat);
+  }
+  static constexpr std::int64_t kPictures = 32;
+};
+
+void add_float(const std::string& kernel, const Pictures& shape, double passes,
+               const std::function<at::Tensor(const at::Tensor& x, const at::Tensor& bias)>& ours,
+               const std::function<at::Tensor(const at::Tensor& x, const at::Tensor& bias)>& libtorch) {
+  for (const auto& [who, call] : {std::pair("/ours", ours), std::pair("/libtorch", libtorch)}) {
+    add(kernel + "/" + shape.name + who, [shape, passes, call = call](Work& work) {
+      const at::Tensor x = shape.random();
+      const at::Tensor bias = random({shape.channels}).to(at::kFloat);
+      work.bytes = passes * 2 * bytes_of(x);
+      return std::function<at::Tensor()>([=] { return call(x, bias); });
+    });
+  }
+}
+
+void add_float_images(const Pictures& shape) {
+  const auto finished = [](const at::Tensor& x, const at::Tensor& bias) {
+    CHECK(nn::gpu_finish_convolution(x, bias, {}, /*then_silu=*/true, x));
+    return x;
+  };
+  const auto finished_by_libtorch = [](const at::Tensor& x, const at::Tensor& bias) {
+    at::Tensor y = x;
+    return at::silu_(y.add_(bias.view({-1, 1, 1})));
+  };
+  add_float("finish_convolution", shape, 2, finished, finished_by_libtorch);
+  const auto joined = [](const at::Tensor& x, const at::Tensor&) {
+    return value(nn::gpu_join_channels({x, x}));
+  };
+  add_float("join_channels", shape, 4, joined, [](const at::Tensor& x, const at::Tensor&) {
+    return at::cat({x, x}, 1);
+  });
+  const auto repeated = [](const at::Tensor& x, const at::Tensor&) {
+    return value(nn::gpu_repeat_pixels(x, 2));
+  };
+  add_float("repeat_pixels", shape, 5, repeated, [](const at::Tensor& x, const at::Tensor&) {
+    return at::upsample_nearest2d(x, at::IntArrayRef{2 * x.size(2), 2 * x.size(3)});
+  });
+}
+
+void add_channel_convolution(const Pictures& shape) {
+  const at::Tensor weight = random({shape.channels, 1, 5, 5}).to(at::kFloat);
+  const at::Tensor filters = nn::channel_filters(weight);
+  const at::Tensor for_cudnn =
+      at::empty_like(weight, at::TensorOptions().memory_format(at::MemoryFormat::ChannelsLast)).copy_(weight);
+  add_float(
+      "channel_convolution", shape, 2,
+      [filters](const at::Tensor& x, const at::Tensor& bias) {
+        return value(nn::gpu_channel_convolution(x, filters, bias, /*then_silu=*/true));
+      },
+      [for_cudnn](const at::Tensor& x, const at::Tensor& bias) {
+        at::Tensor y = at::conv2d(x, for_cudnn, bias, 1, 2, 1, x.size(1));
+        return at::silu_(y);
+      });
+}
+
 void add_all() {
+  for (const Pictures& shape :
+       {Pictures{"32x64x160x160", 64, 160, 160}, Pictures{"32x128x80x80", 128, 80, 80},
+        Pictures{"32x512x20x20", 512, 20, 20}}) {
+    add_float_images(shape);
+  }
+  for (const Pictures& shape : {Pictures{"32x64x96x72", 64, 96, 72}, Pictures{"32x128x48x36", 128, 48, 36},
+                                Pictures{"32x512x12x9", 512, 12, 9}}) {
+    add_channel_convolution(shape);
+  }
+
   for (const Level& level : kLevels) {
     add_products(level);
     if (nn::can_fp8(at::kHalf)) add_fp8(level);

@@ -4,7 +4,8 @@
 // MIMICFLEET_BENCH_DEVICE (cuda:0; default: cpu) and MIMICFLEET_BENCH_PRECISION are as the worker's flags.
 // With MIMICFLEET_BENCH_TRACES a trace of one call of each is written into that folder; with
 // MIMICFLEET_BENCH_OUTPUTS what one call of the UNet and of the VAE's decoder takes and gives, in float32.
-// MIMICFLEET_BENCH_CLIP is the video that is decoded.
+// MIMICFLEET_BENCH_CLIP is the video that is decoded; MIMICFLEET_BENCH_POSE_BATCH is how many frames the
+// nets of DWPose get at once, if not as many as in the worker.
 #include <cstdlib>
 #include <functional>
 #include <iostream>
@@ -34,6 +35,7 @@
 #include "worker/models/svd/pipeline.h"
 #include "worker/models/svd/pose_net.h"
 #include "worker/models/svd/unet.h"
+#include "worker/onnx/session.h"
 #include "worker/stages/device.h"
 #include "worker/stages/tensor_bytes.h"
 
@@ -42,6 +44,7 @@ namespace {
 
 constexpr std::int64_t kTile = 16;  // frames of a UNet call
 constexpr std::int64_t kChunk = 8;  // frames that the VAE decodes at once
+constexpr int kPoseFrames = 32;     // frames that DWPose gets in a call, on a GPU
 constexpr double kTimestep = 1.5;
 constexpr double kTimeId = 6;
 
@@ -50,13 +53,15 @@ std::string setting(const char* name, const std::string& otherwise) {
   return value == nullptr ? otherwise : value;
 }
 
-std::int64_t pixels(const char* name, const char* otherwise) { return std::stoll(setting(name, otherwise)); }
+std::int64_t whole_number(const char* name, const std::string& otherwise) {
+  return std::stoll(setting(name, otherwise));
+}
 
 // The benchmarks' input: the models, loaded once, and noise in the shapes of one clip.
 struct Subject {
   std::string root = setting("MIMICFLEET_BENCH_MODELS", source_path("models/puppet"));
-  std::int64_t width = pixels("MIMICFLEET_BENCH_WIDTH", "192");
-  std::int64_t height = pixels("MIMICFLEET_BENCH_HEIGHT", "320");
+  std::int64_t width = whole_number("MIMICFLEET_BENCH_WIDTH", "192");
+  std::int64_t height = whole_number("MIMICFLEET_BENCH_HEIGHT", "320");
   model_root::ModelFiles files = model_root::find_below(root).value();
   stages::Device device = stages::open_device(setting("MIMICFLEET_BENCH_DEVICE", "cpu"),
                                               enum_from(setting("MIMICFLEET_BENCH_PRECISION", "auto"),
@@ -162,17 +167,41 @@ void pose_net_tile(benchmark::State& state) {
   repeat(state, "pose_net_tile", [&] { benchmark::DoNotOptimize((*subject().models.pose_net)(pictures)); });
 }
 
-// A batch of frames through both nets of DWPose; on noise, where nobody is found, the whole frame is a
+// How many frames the nets of DWPose get at once.
+std::int64_t pose_batch() {
+  const int batch = subject().device.device.is_cpu() ? pose::PoseEstimator::kFramesPerBatch
+                                                     : pose::PoseEstimator::kFramesPerGpuBatch;
+  return whole_number("MIMICFLEET_BENCH_POSE_BATCH", std::to_string(batch));
+}
+
+// One of the nets of DWPose alone, on as many pictures.
+void pose_net_batch(benchmark::State& state, const std::string& name, const std::string& path) {
+  const at::Device device = subject().device.device;
+  auto session = onnx::Session::load(path, device).value();
+  const auto& dims = session.inputs().at(0).dims;
+  const at::Tensor pictures = at::randint(256, {pose_batch(), dims[2], dims[3], dims[1]}, at::kFloat);
+  const at::Tensor input = pictures.to(device).permute({0, 3, 1, 2});
+  state.counters["frames"] = static_cast<double>(pose_batch());
+  repeat(state, name, [&] { benchmark::DoNotOptimize(session.run_batch({input}).value()); });
+}
+
+void yolox_batch(benchmark::State& state) { pose_net_batch(state, "yolox_batch", subject().files.detector); }
+
+void rtmpose_batch(benchmark::State& state) {
+  pose_net_batch(state, "rtmpose_batch", subject().files.pose_estimator);
+}
+
+// The frames of one call through both nets of DWPose; on noise, where nobody is found, the whole frame is a
 // person.
 void dwpose_batch(benchmark::State& state) {
   const at::Device device = subject().device.device;
-  auto estimator =
-      pose::PoseEstimator::load(subject().files.detector, subject().files.pose_estimator, device).value();
-  const int batch =
-      device.is_cpu() ? pose::PoseEstimator::kFramesPerBatch : pose::PoseEstimator::kFramesPerGpuBatch;
+  auto estimator = pose::PoseEstimator::load(subject().files.detector, subject().files.pose_estimator, device,
+                                             static_cast<int>(pose_batch()))
+                       .value();
+  const int count = device.is_cpu() ? pose::PoseEstimator::kFramesPerBatch : kPoseFrames;
   const at::Tensor frames =
-      at::randint(256, {batch, subject().height, subject().width, 3}, at::TensorOptions().dtype(at::kByte));
-  state.counters["frames"] = batch;
+      at::randint(256, {count, subject().height, subject().width, 3}, at::TensorOptions().dtype(at::kByte));
+  state.counters["frames"] = count;
   repeat(state, "dwpose_batch", [&] { benchmark::DoNotOptimize(estimator.estimate(frames).value()); });
 }
 
@@ -239,6 +268,8 @@ BENCHMARK(vae_decode_chunk)->Unit(benchmark::kMillisecond)->UseRealTime();
 BENCHMARK(vae_encode)->Unit(benchmark::kMillisecond)->UseRealTime();
 BENCHMARK(clip_embedding)->Unit(benchmark::kMillisecond)->UseRealTime();
 BENCHMARK(pose_net_tile)->Unit(benchmark::kMillisecond)->UseRealTime();
+BENCHMARK(yolox_batch)->Unit(benchmark::kMillisecond)->UseRealTime();
+BENCHMARK(rtmpose_batch)->Unit(benchmark::kMillisecond)->UseRealTime();
 BENCHMARK(dwpose_batch)->Unit(benchmark::kMillisecond)->UseRealTime();
 
 }  // namespace

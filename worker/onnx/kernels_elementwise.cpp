@@ -163,9 +163,8 @@ constexpr std::array kOperators = {
              1, kAnyNumber, "", stacks_elementwise},
     Operator{"Clip", clip, 1, 3, "min:f max:f", stacks_elementwise, host({1, 2})},
     Operator{"Where", where, 3, 3, "", stacks_elementwise},
-    // Not ONNX's: x * Sigmoid(x), which prepare.h puts in place of the two.
-    unary("mimicfleet.Silu", changed<[](at::Tensor& x) { return at::silu_(x); },
-                                     [](const at::Tensor& x) { return at::silu(x); }>),
+    unary(kSilu, changed<[](at::Tensor& x) { return at::silu_(x); },
+                 [](const at::Tensor& x) { return at::silu(x); }>),
 };
 // clang-format on
 

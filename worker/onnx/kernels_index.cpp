@@ -6,12 +6,14 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
+#include <ATen/ops/as_strided.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/split_with_sizes.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/where.h>
 
+#include "worker/models/nn/float_kernels.h"
 #include "worker/onnx/operators.h"
 
 namespace mimicfleet::onnx {
@@ -22,8 +24,32 @@ bool axis_is_not_first(const OpCall& call, std::int64_t otherwise) {
   return axis.ok() && *axis != 0;
 }
 
+// The image whose channels these are, one after the other and all of them, if convolutions wrote into one
+// (see Part).
+std::optional<at::Tensor> already_joined(const Tensors& parts) {
+  const at::Tensor& first = parts[0];
+  if (first.dim() != 4 || !first.is_cuda()) return std::nullopt;
+  Ints shape = first.sizes().vec();
+  shape[1] = 0;
+  for (const at::Tensor& part : parts) {
+    const bool follows = part.is_alias_of(first) && part.strides() == first.strides() &&
+                         part.storage_offset() == first.storage_offset() + shape[1] &&
+                         part.size(0) == shape[0] && part.size(2) == shape[2] && part.size(3) == shape[3];
+    if (!follows) return std::nullopt;
+    shape[1] += part.size(1);
+  }
+  const bool is_whole =
+      first.strides() == at::IntArrayRef{shape[1] * shape[2] * shape[3], 1, shape[1] * shape[3], shape[1]};
+  return is_whole ? std::optional(at::as_strided(first, shape, first.strides(), first.storage_offset()))
+                  : std::nullopt;
+}
+
 Result<Tensors> concat(OpCall& call) {
   ASSIGN_OR_RETURN(const std::int64_t axis, normal_axis(call.integer("axis", 1), call.inputs[0].dim()));
+  if (axis == 1) {
+    if (auto whole = already_joined(call.inputs)) return one(*std::move(whole));
+    if (auto joined = nn::gpu_join_channels(call.inputs)) return one(*std::move(joined));
+  }
   return one(at::cat(call.inputs, axis));
 }
 

@@ -10,6 +10,7 @@
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/upsample_nearest2d.h>
 
+#include "worker/models/nn/float_kernels.h"
 #include "worker/onnx/operators.h"
 
 namespace mimicfleet::onnx {
@@ -217,7 +218,13 @@ Result<Tensors> resized(const OpCall& call, const Request& request, const std::v
     RETURN_IF_ERROR(check_shape({axis.to, axis.from}));
   }
   RETURN_IF_ERROR(check_shape(shape));
-  if (repeats_planes(x, request, axes)) return one(at::upsample_nearest2d(x, {shape[2], shape[3]}));
+  if (repeats_planes(x, request, axes)) {
+    const std::int64_t factor = shape[2] / x.size(2);
+    if (shape[3] == factor * x.size(3)) {
+      if (auto repeated = nn::gpu_repeat_pixels(x, factor)) return one(*std::move(repeated));
+    }
+    return one(at::upsample_nearest2d(x, {shape[2], shape[3]}));
+  }
   for (const ResizedAxis& axis : axes) {
     const bool whole = axis.to == axis.from && axis.scale == 1 && axis.roi_start == 0 && axis.roi_end == 1;
     if (!whole) x = along_axis(x, request, axis);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -21,13 +22,22 @@ using Ints = std::vector<std::int64_t>;
 // Elements that one result may have: a small file must not ask for all memory.
 inline constexpr std::int64_t kMostElements = std::int64_t{1} << 31;
 
+// Where a result goes that is only read to be joined with others along the channels: into the joined image,
+// which the first of them makes.
+struct Part {
+  at::Tensor* joined;
+  std::int64_t first_channel;
+  std::int64_t all_channels;
+};
+
 // One run of a node.
 struct OpCall {
   const Node& node;
   int opset;
   // Items stacked along axis 0 of the inputs. Sizes that the graph itself holds are those of one item.
   std::int64_t batch = 1;
-  Tensors inputs;  // undefined where an optional input is absent
+  Tensors inputs;              // undefined where an optional input is absent
+  std::optional<Part> part{};  // which a convolution may use or not
 
   [[nodiscard]] bool has(std::size_t input) const { return input < inputs.size() && inputs[input].defined(); }
   [[nodiscard]] bool has_attribute(std::string_view name) const;
@@ -63,6 +73,11 @@ struct Operator {
   // Inputs read as values by the host (bit i: input i), such as Reshape's target.
   unsigned host_inputs = 0;
 };
+
+// Not ONNX's: what fuse() puts in place of several.
+inline constexpr std::string_view kSilu = "mimicfleet.Silu";  // x * Sigmoid(x)
+// silu(Conv(x, weight, bias)) + residual, which may be absent.
+inline constexpr std::string_view kFinishedConv = "mimicfleet.Conv";
 
 [[nodiscard]] const Operator* find_operator(std::string_view name);
 [[nodiscard]] std::vector<std::string_view> operator_names();

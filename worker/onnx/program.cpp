@@ -2,19 +2,28 @@
 
 #include <algorithm>
 #include <exception>
+#include <map>
 #include <new>
 #include <set>
 #include <utility>
 
+#include <ATen/ops/empty.h>
 #include <ATen/ops/isnan.h>
 #include <c10/core/MemoryFormat.h>
 #include <c10/util/Exception.h>
 
+#include "worker/models/nn/float_kernels.h"
+
 namespace mimicfleet::onnx {
 namespace {
 
-bool reads_on_host(const Step& step, std::size_t input) {
-  return input < 32 && (step.op->host_inputs >> input & 1U) != 0;
+// Filters [O, I, H, W] in channels-last memory, told by the strides also where they have one element or one
+// channel: contiguous() leaves these as they are, and LibTorch then turns images to the other format and
+// back. Filters of single channels as our own kernel wants them.
+at::Tensor laid_out(const at::Tensor& filters) {
+  if (filters.size(1) == 1 && nn::has_float_kernels(filters)) return nn::channel_filters(filters);
+  const auto options = filters.options().memory_format(at::MemoryFormat::ChannelsLast);
+  return at::empty(filters.sizes(), options).copy_(filters);
 }
 
 // Computes every node that depends on constants alone, once and for all.
@@ -65,9 +74,8 @@ void find_last_uses(Program& program) {
   }
 }
 
-// What depends only on shapes and constants stays on the host; the constants of all other steps go to the
-// device.
-void place(Program& program) {
+// Which steps depend only on shapes and constants: those stay on the host.
+void find_host_steps(Program& program) {
   std::set<ValueId> on_host{kAbsent};
   for (const auto& [id, unused] : program.constants) on_host.insert(id);
   for (Step& step : program.steps) {
@@ -79,22 +87,40 @@ void place(Program& program) {
         if (!reads_on_host(step, i) && !on_host.contains(inputs[i])) step.on_host = false;
       }
     }
-    if (step.on_host) {
-      on_host.insert(step.node.outputs.begin(), step.node.outputs.end());
-      continue;
-    }
+    if (step.on_host) on_host.insert(step.node.outputs.begin(), step.node.outputs.end());
+  }
+}
+
+// Gives every step its constants: those of a step on the device there, and convolutions their filters in the
+// layout that they want.
+void place(Program& program) {
+  std::map<std::pair<ValueId, bool>, at::Tensor> placed;  // on the device, as a filter or not
+  for (Step& step : program.steps) {
+    const auto& inputs = step.node.inputs;
+    step.constants.resize(inputs.size());
     for (std::size_t i = 0; i < inputs.size(); ++i) {
       const auto constant = program.constants.find(inputs[i]);
-      if (reads_on_host(step, i) || constant == program.constants.end()) continue;
-      at::Tensor tensor = constant->second.to(program.device);
-      const bool weight = step.op->name == "Conv" && i == 1 && tensor.dim() == 4;
-      if (weight) tensor = tensor.contiguous(at::MemoryFormat::ChannelsLast);
-      program.device_constants.insert_or_assign(inputs[i], tensor);
+      if (constant == program.constants.end()) continue;
+      step.constants[i] = constant->second;
+      if (step.on_host || reads_on_host(step, i)) continue;
+      const bool is_filter = is_convolution(step) && i == 1 && constant->second.dim() == 4;
+      at::Tensor& tensor = placed[{inputs[i], is_filter}];
+      if (!tensor.defined()) {
+        tensor = constant->second.to(program.device);
+        if (is_filter) tensor = laid_out(tensor);
+      }
+      step.constants[i] = tensor;
     }
   }
 }
 
 }  // namespace
+
+bool reads_on_host(const Step& step, std::size_t input) {
+  return input < 32 && (step.op->host_inputs >> input & 1U) != 0;
+}
+
+bool is_convolution(const Step& step) { return step.op->name == "Conv" || step.op->name == kFinishedConv; }
 
 Result<Tensors> run_step(const Program& program, const Step& step, OpCall& call) {
   const auto failed = [&](StatusCode code, std::string_view why) {
@@ -138,6 +164,7 @@ Result<Program> compile(Graph graph, at::Device device) {
   fuse(program);
   drop_unused(program);
   find_last_uses(program);
+  find_host_steps(program);
   place(program);
   return program;
 }

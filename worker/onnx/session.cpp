@@ -15,7 +15,8 @@ namespace mimicfleet::onnx {
 // One walk through the steps.
 class Session::Execution {
  public:
-  explicit Execution(const Program& program) : program_(program), values_(program.graph.value_names.size()) {}
+  explicit Execution(const Program& program)
+      : program_(program), values_(program.graph.value_names.size()), joined_(program.joins) {}
 
   // Items are stacked along axis 0 where `stacking` says so.
   void stack(std::int64_t batch, const Stacking& stacking) {
@@ -45,10 +46,14 @@ class Session::Execution {
   Status run(std::size_t index) {
     const Step& step = program_.steps[index];
     OpCall call{step.node, program_.graph.opset, 1, {}};
+    call.inputs.reserve(step.node.inputs.size());
     if (stacking_ != nullptr && stacking_->steps[index]) call.batch = batch_;
     for (std::size_t i = 0; i < step.node.inputs.size(); ++i) call.inputs.push_back(input(step, i));
+    const auto& join = step.join;
+    if (join) call.part = Part{&joined_[join->concat], join->first_channel, join->all_channels};
     const bool stacks = proof_ != nullptr && prove(step, call);
     ASSIGN_OR_RETURN(Tensors results, run_step(program_, step, call));
+    if (join && join->is_last) joined_[join->concat].reset();
     for (std::size_t i = 0; i < results.size(); ++i) {
       const ValueId id = step.node.outputs[i];
       if (id == kAbsent) continue;
@@ -62,17 +67,12 @@ class Session::Execution {
   }
 
   at::Tensor input(const Step& step, std::size_t i) {
+    if (step.constants[i].defined()) return step.constants[i];
     const ValueId id = step.node.inputs[i];
     if (id == kAbsent) return {};
-    const bool host = (step.op->host_inputs >> std::min<std::size_t>(i, 31) & 1U) != 0;
-    if (!host && !step.on_host) {
-      const auto constant = program_.device_constants.find(id);
-      if (constant != program_.device_constants.end()) return constant->second;
-    }
-    const auto constant = program_.constants.find(id);
-    if (constant != program_.constants.end()) return constant->second;
     at::Tensor value = step.last_uses[i] ? std::move(values_[id]) : values_[id];
-    return host || step.on_host ? value : value.to(program_.device);
+    const bool stays = step.on_host || reads_on_host(step, i) || value.device() == program_.device;
+    return stays ? value : value.to(program_.device);
   }
 
   // Notes whether the step would treat stacked items as it treats each. True if its results are stacked.
@@ -82,7 +82,7 @@ class Session::Execution {
     for (std::size_t i = 0; i < step.node.inputs.size(); ++i) {
       stacked.push_back(stacked_.contains(step.node.inputs[i]));
       any = any || stacked.back();
-      if (stacked.back() && (step.op->host_inputs >> std::min<std::size_t>(i, 31) & 1U) != 0) {
+      if (stacked.back() && reads_on_host(step, i)) {
         obstacle(step, "reads a computed value as a shape or a number");
       }
     }
@@ -101,6 +101,7 @@ class Session::Execution {
 
   const Program& program_;
   std::vector<at::Tensor> values_;
+  std::vector<at::Tensor> joined_;  // images that convolutions write into, see Join
   std::int64_t batch_ = 1;
   const Stacking* stacking_ = nullptr;
   Stacking* proof_ = nullptr;

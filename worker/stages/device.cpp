@@ -174,10 +174,11 @@ Result<Device> open_device(const std::string& wanted, jobs::Precision precision,
   if (threads == 0) threads = static_cast<int>(physical_cores());
   at::set_num_threads(threads);
   device.numerics.library = "libtorch-" TORCH_VERSION;
-  const at::ScalarType type = device.precision == jobs::Precision::kBf16 ? at::kBFloat16 : at::kHalf;
-  const bool wants_kernels = !device.device.is_cpu() && device.precision != jobs::Precision::kFp32;
-  if (wants_kernels) device.numerics.library += nn::gpu_kernel_set(type);
-  device.fp8 = wants_kernels && nn::can_fp8(type);
+  const at::ScalarType type = device.precision == jobs::Precision::kFp32   ? at::kFloat
+                              : device.precision == jobs::Precision::kBf16 ? at::kBFloat16
+                                                                           : at::kHalf;
+  if (!device.device.is_cpu()) device.numerics.library += nn::gpu_kernel_set(type);
+  device.fp8 = !device.device.is_cpu() && nn::can_fp8(type);
   device.numerics.precision = to_string(device.precision);
   device.numerics.threads = threads;
   return device;

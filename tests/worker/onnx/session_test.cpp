@@ -21,6 +21,7 @@
 #include "tests/worker/onnx/model_builder.h"
 #include "worker/onnx/load_graph.h"
 #include "worker/onnx/operators.h"
+#include "worker/onnx/program.h"
 
 namespace mimicfleet::onnx {
 namespace {
@@ -185,6 +186,99 @@ TEST(Session, ASigmoidThatIsUsedTwiceStays) {
   expect_close(run_once(model.output("y"), {x}), x * x.sigmoid() + x.sigmoid());
 }
 
+// The names of the steps that the graph becomes.
+std::vector<std::string> steps_of(const ModelBuilder& model) {
+  auto graph = parse_graph(model.bytes(), "m.onnx");
+  EXPECT_TRUE(graph.ok()) << graph.status();
+  const auto program = compile(std::move(graph).value(), at::kCPU);
+  EXPECT_TRUE(program.ok()) << program.status();
+  std::vector<std::string> names;
+  for (const Step& step : program->steps) names.emplace_back(step.op->name);
+  return names;
+}
+
+// x + SiLU(Conv(x)), the sum either way round; what is computed in between may be outputs, too.
+ModelBuilder residual_block(bool residual_first, const std::vector<std::string>& more_outputs) {
+  ModelBuilder model;
+  model.input("x", {1, 2, 3, 3}).floats("w", {2, 2, 1, 1}, {2, -1, 0.5F, 1}).floats("b", {2}, {0.5F, -1});
+  model.node("Conv", {"x", "w", "b"}, {"c"}).node("Sigmoid", {"c"}, {"s"}).node("Mul", {"c", "s"}, {"m"});
+  model.node("Add", residual_first ? std::vector<std::string>{"x", "m"} : std::vector<std::string>{"m", "x"},
+             {"y"});
+  model.output("y");
+  for (const auto& name : more_outputs) model.output(name);
+  return model;
+}
+
+TEST(Session, SiluAndASumAfterAConvolutionAreOneStepWithTheSameBits) {
+  const at::Tensor x = counting({1, 2, 3, 3});
+  for (const bool residual_first : {false, true}) {
+    const ModelBuilder together = residual_block(residual_first, {});
+    const ModelBuilder apart = residual_block(residual_first, {"c", "m"});
+    EXPECT_THAT(steps_of(together), testing::ElementsAre("mimicfleet.Conv"));
+    EXPECT_THAT(steps_of(apart), testing::ElementsAre("Conv", "mimicfleet.Silu", "Add"));
+    EXPECT_THAT(steps_of(residual_block(residual_first, {"m"})),
+                testing::ElementsAre("mimicfleet.Conv", "Add"));
+    EXPECT_TRUE(run_once(together, {x}).equal(run_once(apart, {x})));
+  }
+}
+
+TEST(Session, ASumThatSpreadsOverAConvolutionsResultStaysRight) {
+  ModelBuilder model;
+  model.input("x", {1, 1, 2, 2}).floats("w", {1, 1, 1, 1}, {1}).floats("wide", {1, 3, 1, 1}, {1, 2, 3});
+  model.node("Conv", {"x", "w"}, {"c"}).node("Sigmoid", {"c"}, {"s"}).node("Mul", {"c", "s"}, {"m"});
+  model.node("Add", {"m", "wide"}, {"y"}).output("y");
+  const at::Tensor x = counting({1, 1, 2, 2});
+  expect_close(run_once(model, {x}), at::silu(x) + at::tensor({1.0F, 2.0F, 3.0F}).view({1, 3, 1, 1}));
+}
+
+// Pools of one image with ever larger windows, as a spatial pyramid has them, and what each of them gives.
+TEST(Session, ALargerPoolContinuesFromASmallerOneWithTheSameBits) {
+  const auto pool = [](ModelBuilder& model, std::int64_t window, const std::string& name) {
+    model.node("MaxPool", {"x"}, {name})
+        .integers("kernel_shape", {window, window})
+        .integers("strides", {1, 1});
+    model.integers("pads", std::vector<std::int64_t>(4, window / 2)).output(name);
+  };
+  ModelBuilder pyramid;
+  pyramid.input("x", {1, 2, 20, 14});
+  for (const std::int64_t window : {5, 9, 13}) pool(pyramid, window, "y" + std::to_string(window));
+  at::Tensor x = at::rand({1, 2, 20, 14}, at::make_generator<at::CPUGeneratorImpl>(1)) - 2;
+  auto session = session_of(pyramid);
+  ASSERT_TRUE(session.ok()) << session.status();
+  const auto outputs = session->run({x});
+  ASSERT_TRUE(outputs.ok()) << outputs.status();
+  for (int i = 0; i < 3; ++i) {
+    ModelBuilder alone;
+    pool(alone.input("x", {1, 2, 20, 14}), 5 + 4 * i, "y");
+    EXPECT_TRUE(outputs->at(i).equal(run_once(alone, {x}))) << i;
+  }
+  auto graph = parse_graph(pyramid.bytes(), "m.onnx");
+  const auto program = compile(std::move(graph).value(), at::kCPU);
+  ASSERT_TRUE(program.ok()) << program.status();
+  for (const Step& step : program->steps) {
+    EXPECT_EQ(std::get<Ints>(step.node.attributes.at("kernel_shape")), (Ints{5, 5}));
+  }
+}
+
+// LibTorch turns an image into the layout that it takes the filters to have, and back at the next step.
+TEST(Session, ImagesKeepTheirMemoryLayoutThroughFiltersOfAnySize) {
+  ModelBuilder model;
+  model.input("x", {1, 4, 6, 6}).floats("w3", {4, 4, 3, 3}, std::vector<float>(144, 0.1F));
+  model.floats("w1", {4, 4, 1, 1}, std::vector<float>(16, 0.2F))
+      .floats("w", {4, 1, 5, 5}, std::vector<float>(100));
+  model.node("Conv", {"x", "w3"}, {"a"}).integers("pads", {1, 1, 1, 1}).node("Conv", {"a", "w1"}, {"b"});
+  model.node("Conv", {"b", "w"}, {"c"}).integers("pads", {2, 2, 2, 2}).integer("group", 4);
+  model.node("Conv", {"c", "w3"}, {"d"}).integers("pads", {1, 1, 1, 1});
+  for (const char* name : {"a", "b", "c", "d"}) model.output(name);
+  auto session = session_of(model);
+  ASSERT_TRUE(session.ok()) << session.status();
+  const auto outputs = session->run({counting({1, 4, 6, 6})});
+  ASSERT_TRUE(outputs.ok()) << outputs.status();
+  for (const at::Tensor& output : *outputs) {
+    EXPECT_EQ(output.suggest_memory_format(), at::MemoryFormat::ChannelsLast);
+  }
+}
+
 // Forms of operators that ONNX's current node tests no longer have.
 TEST(OldOperatorSets, AxesMayBeAttributes) {
   const at::Tensor x = counting({1, 2, 3});
@@ -283,6 +377,10 @@ TEST(Batches, ConstantsBroadcastOverTheItems) {
   model.input("x", {1, 2, 3}).floats("row", {3}, {1, 2, 3}).floats("plane", {1, 2, 1}, {5, 7});
   model.node("Mul", {"x", "row"}, {"m"}).node("Add", {"plane", "m"}, {"y"}).output("y");
   EXPECT_EQ(run_stacked(model, counting({4, 2, 3})), "");
+}
+
+TEST(Batches, AConvolutionWithItsResidualStacks) {
+  EXPECT_EQ(run_stacked(residual_block(true, {}), counting({4, 2, 3, 3})), "");
 }
 
 TEST(Batches, StepsThatMixItemsRunOnEachItem) {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "common/log.h"
+#include "worker/models/nn/float_kernels.h"
 #include "worker/models/nn/gpu_launch.h"
 
 namespace mimicfleet::nn {
@@ -21,7 +22,8 @@ KernelFile::KernelFile(std::string_view file, std::vector<std::string> kernels, 
       kernels_(std::move(kernels)),
       for_hopper_(for_hopper),
       half_(std::make_unique<Compiled>()),
-      bfloat16_(std::make_unique<Compiled>()) {}
+      bfloat16_(std::make_unique<Compiled>()),
+      float_(std::make_unique<Compiled>()) {}
 
 void KernelFile::compile(const char* option, std::optional<GpuProgram>& program) const {
   const AllowedKernels allowed = allowed_kernels();
@@ -39,8 +41,9 @@ void KernelFile::compile(const char* option, std::optional<GpuProgram>& program)
 }
 
 const GpuProgram* KernelFile::for_type(at::ScalarType type) const {
-  Compiled& compiled = type == at::kHalf ? *half_ : *bfloat16_;
-  std::call_once(compiled.once, [&] { compile(type == at::kHalf ? "-DFP16" : "-DBF16", compiled.program); });
+  Compiled& compiled = type == at::kHalf ? *half_ : type == at::kFloat ? *float_ : *bfloat16_;
+  const char* option = type == at::kHalf ? "-DFP16" : type == at::kFloat ? "-DFP32" : "-DBF16";
+  std::call_once(compiled.once, [&] { compile(option, compiled.program); });
   return compiled.program ? &*compiled.program : nullptr;
 }
 
@@ -70,7 +73,8 @@ bool has_gpu_kernels(at::ScalarType type) {
 bool has_gpu_kernels(const at::Tensor& x) { return x.is_cuda() && has_gpu_kernels(x.scalar_type()); }
 
 std::string_view gpu_kernel_set(at::ScalarType type) {
-  if (!has_gpu_kernels(type)) return "-alone";
+  if (!has_float_kernels() || (is_half(type) && !has_gpu_kernels(type))) return "-alone";
+  if (!is_half(type)) return "";
   const auto capability = compute_capability();
   const bool hopper = capability && capability->major == 9 && capability->minor == 0;
   return hopper && product_kernels().for_type(type) == nullptr ? "-portable" : "";

@@ -25,7 +25,7 @@ enum class AllowedKernels {
 };
 [[nodiscard]] AllowedKernels allowed_kernels();
 
-// The kernels of one source file, compiled at the first use for either type.
+// The kernels of one source file, compiled at the first use for each type.
 class KernelFile {
  public:
   // `for_hopper`: for GPUs of compute capability 9.0 alone.
@@ -46,12 +46,14 @@ class KernelFile {
   bool for_hopper_;
   std::unique_ptr<Compiled> half_;
   std::unique_ptr<Compiled> bfloat16_;
+  std::unique_ptr<Compiled> float_;
 };
 
 [[nodiscard]] const KernelFile& norm_kernels();
 [[nodiscard]] const KernelFile& elementwise_kernels();
 [[nodiscard]] const KernelFile& frame_kernels();
-[[nodiscard]] const KernelFile& product_kernels();  // for Hopper
+[[nodiscard]] const KernelFile& product_kernels();      // for Hopper
+[[nodiscard]] const KernelFile& float_image_kernels();  // for float alone
 
 // Null: the kernels do not serve `x`, whose last dimension or, of images, whose channels they go along.
 [[nodiscard]] const GpuProgram* program_for(const KernelFile& file, const at::Tensor& x,

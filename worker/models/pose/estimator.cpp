@@ -3,19 +3,19 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <tuple>
 #include <utility>
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/empty.h>
 #include <ATen/ops/max.h>
-#include <ATen/ops/minimum.h>
 #include <ATen/ops/stack.h>
-#include <ATen/ops/tensor.h>
 #include <c10/util/Exception.h>
 
+#include "worker/models/nn/accelerator.h"
 #include "worker/models/pose/detections.h"
 #include "worker/models/pose/for_each_frame.h"
+#include "worker/models/pose/normalise.h"
 #include "worker/models/pose/warp.h"
 #include "worker/onnx/session.h"
 
@@ -32,7 +32,7 @@ struct Net {
   std::string file;
   int height;
   int width;
-  at::Tensor pictures{};  // of the last batch, whose memory the next one takes
+  nn::Outbox pictures;  // [n, height, width, 3]
 };
 
 Result<Net> load_net(const std::string& path, std::size_t outputs, at::Device device, std::string_view name) {
@@ -53,7 +53,7 @@ Result<Net> load_net(const std::string& path, std::size_t outputs, at::Device de
   }
   const auto height = static_cast<int>(inputs[0].dims[2]);
   const auto width = static_cast<int>(inputs[0].dims[3]);
-  return Net{std::move(session).value(), path, height, width};
+  return Net{std::move(session).value(), path, height, width, nn::Outbox(device)};
 }
 
 Status wrong_output(const Net& net, std::string_view expected) {
@@ -67,60 +67,52 @@ ImageView view_of(const at::Tensor& frames, std::int64_t index) {
           static_cast<int>(frame.size(1))};
 }
 
-// [count, h, w, 3] to be filled.
-at::Tensor pictures_for(std::size_t count, Net& net) {
-  const auto wanted = static_cast<std::int64_t>(count);
-  if (!net.pictures.defined() || net.pictures.size(0) < wanted) {
-    net.pictures = at::empty({wanted, net.height, net.width, kChannels}, at::kByte);
-  }
-  return net.pictures.slice(0, 0, wanted);
-}
-
 // A person's place in a batch of frames.
 struct Candidate {
   std::int64_t frame;
   Region region;
 };
 
+// Frames of which YOLOX is finding the persons.
+struct Detection {
+  at::Tensor frames;
+  nn::Arrival rows;  // [n, rows, kRowValues]
+};
+
 // dwpose/onnxdet.py: inference_detector, for several frames.
-Result<std::vector<std::vector<Box>>> detect(Net& yolox, const at::Tensor& frames, at::Device device) {
-  const auto count = static_cast<std::size_t>(frames.size(0));
-  const at::Tensor pictures = pictures_for(count, yolox);  // [n, S, S, 3]
-  RETURN_IF_ERROR(for_each_frame(count, [&](std::size_t i) {
+Result<Detection> begin_detection(Net& yolox, const at::Tensor& frames) {
+  const std::int64_t count = frames.size(0);
+  const at::Tensor pictures = yolox.pictures.fill(count, {yolox.height, yolox.width, kChannels});
+  RETURN_IF_ERROR(for_each_frame(static_cast<std::size_t>(count), [&](std::size_t i) {
     const auto index = static_cast<std::int64_t>(i);
     letterbox(view_of(frames, index), yolox.height, yolox.width,
               pictures[index].mutable_data_ptr<std::uint8_t>());
     return Status();
   }));
-  const at::Tensor input = pictures.to(device).permute({0, 3, 1, 2}).to(at::kFloat);  // [n, 3, S, S], 0-255
+  const at::Tensor input = yolox.pictures.send().permute({0, 3, 1, 2}).to(at::kFloat);  // [n, 3, S, S], 0-255
   ASSIGN_OR_RETURN(const auto outputs, yolox.session.run_batch({input}));
   const at::Tensor& output = outputs[0];  // [n, rows, 5 + classes]
   const int rows = yolox_rows(yolox.height, yolox.width);
   if (output.dim() != 3 || output.size(1) != rows || output.size(2) < kRowValues) {
     return wrong_output(yolox, "YOLOX's raw boxes");
   }
-  const at::Tensor values = output.slice(2, 0, kRowValues).to(at::kCPU).contiguous();
+  return Detection{frames, nn::Arrival(output.slice(2, 0, kRowValues))};
+}
+
+std::vector<std::vector<Box>> found_persons(const Detection& detection, const Net& yolox) {
+  const at::Tensor& rows = detection.rows.wait();
+  const auto size = static_cast<std::size_t>(rows.size(1) * rows.size(2));
   std::vector<std::vector<Box>> boxes;
-  for (std::int64_t i = 0; i < values.size(0); ++i) {
-    const std::span<const float> row_values(values[i].const_data_ptr<float>(),
-                                            static_cast<std::size_t>(rows) * kRowValues);
-    const double ratio = letterbox_ratio(view_of(frames, i), yolox.height, yolox.width);
-    boxes.push_back(find_persons(row_values, yolox.height, yolox.width, ratio));
+  for (std::int64_t i = 0; i < rows.size(0); ++i) {
+    const double ratio = letterbox_ratio(view_of(detection.frames, i), yolox.height, yolox.width);
+    boxes.push_back(find_persons({rows[i].const_data_ptr<float>(), size}, yolox.height, yolox.width, ratio));
   }
   return boxes;
 }
 
-// ImageNet's mean and deviation, in double as numpy does it, then float.
-at::Tensor normalised(const at::Tensor& pictures) {
-  const auto options = pictures.options().dtype(at::kDouble);
-  const at::Tensor mean = at::tensor({123.675, 116.28, 103.53}, options);
-  const at::Tensor deviation = at::tensor({58.395, 57.12, 57.375}, options);
-  return ((pictures.to(at::kDouble) - mean) / deviation).to(at::kFloat).permute({0, 3, 1, 2});
-}
-
-// The highest bin of each keypoint and axis: [n, 133, 4] double on the CPU: x, y, value in x, value in y.
-Result<at::Tensor> highest_bins(Net& dwpose, const at::Tensor& pictures, at::Device device) {
-  ASSIGN_OR_RETURN(const auto outputs, dwpose.session.run_batch({normalised(pictures.to(device))}));
+// The highest bin of each keypoint and axis: [n, 133, 4] double: x, y, value in x, value in y.
+Result<at::Tensor> highest_bins(Net& dwpose, const at::Tensor& pictures) {
+  ASSIGN_OR_RETURN(const auto outputs, dwpose.session.run_batch({pictures}));
   std::array<at::Tensor, 2> bins;
   std::array<at::Tensor, 2> values;
   for (const std::size_t axis : {0, 1}) {  // SimCC in x [n, 133, 2 W], in y [n, 133, 2 H]
@@ -133,10 +125,14 @@ Result<at::Tensor> highest_bins(Net& dwpose, const at::Tensor& pictures, at::Dev
   }
   return at::stack({bins[0].to(at::kDouble), bins[1].to(at::kDouble), values[0].to(at::kDouble),
                     values[1].to(at::kDouble)},
-                   2)
-      .to(at::kCPU)
-      .contiguous();
+                   2);
 }
+
+// Persons whose keypoints are being estimated.
+struct Estimation {
+  std::vector<Candidate> persons;
+  nn::Arrival bins;  // see highest_bins()
+};
 
 // dwpose/onnxpose.py: get_simcc_maximum, decode, postprocess.
 PersonKeypoints keypoints_from(const double* bins, const Region& region, const Net& dwpose) {
@@ -158,53 +154,83 @@ PersonKeypoints keypoints_from(const double* bins, const Region& region, const N
 struct PoseEstimator::Nets {
   Net yolox;
   Net dwpose;
-  at::Device device;
+  Normaliser normalised;
+  int batch;  // frames, or persons
 
-  [[nodiscard]] int batch() const {
-    return device.is_cpu() ? PoseEstimator::kFramesPerBatch : PoseEstimator::kFramesPerGpuBatch;
-  }
-  Status estimate(const at::Tensor& frames, std::vector<FramePose>& poses);
-  Status estimate_persons(const at::Tensor& frames, std::span<const Candidate> candidates,
-                          std::span<FramePose> poses);
+  Result<std::vector<FramePose>> estimate(const at::Tensor& frames);
+  Status begin_estimations(const Detection& detection, std::int64_t first_frame,
+                           std::vector<Estimation>& begun);
+  Result<Estimation> begin_estimation(const at::Tensor& frames, std::int64_t first_frame,
+                                      std::vector<Candidate> persons);
+  void end_estimation(const Estimation& estimation, std::vector<FramePose>& poses) const;
 };
 
-Status PoseEstimator::Nets::estimate_persons(const at::Tensor& frames, std::span<const Candidate> candidates,
-                                             std::span<FramePose> poses) {
-  const at::Tensor pictures = pictures_for(candidates.size(), dwpose);
-  RETURN_IF_ERROR(for_each_frame(candidates.size(), [&](std::size_t i) {
-    crop(view_of(frames, candidates[i].frame), candidates[i].region, dwpose.height, dwpose.width,
+// The candidates' frames count from the first of `frames`, the estimation's from the clip's.
+Result<Estimation> PoseEstimator::Nets::begin_estimation(const at::Tensor& frames, std::int64_t first_frame,
+                                                         std::vector<Candidate> persons) {
+  const at::Tensor pictures = dwpose.pictures.fill(static_cast<std::int64_t>(persons.size()),
+                                                   {dwpose.height, dwpose.width, kChannels});
+  RETURN_IF_ERROR(for_each_frame(persons.size(), [&](std::size_t i) {
+    crop(view_of(frames, persons[i].frame), persons[i].region, dwpose.height, dwpose.width,
          pictures[static_cast<std::int64_t>(i)].mutable_data_ptr<std::uint8_t>());
     return Status();
   }));
-  ASSIGN_OR_RETURN(const at::Tensor bins, highest_bins(dwpose, pictures, device));
-  for (std::size_t i = 0; i < candidates.size(); ++i) {
-    const auto* values = bins[static_cast<std::int64_t>(i)].const_data_ptr<double>();
-    poses[static_cast<std::size_t>(candidates[i].frame)].persons.push_back(
-        keypoints_from(values, candidates[i].region, dwpose));
-  }
-  return {};
+  ASSIGN_OR_RETURN(const at::Tensor bins, highest_bins(dwpose, normalised(dwpose.pictures.send())));
+  for (Candidate& person : persons) person.frame += first_frame;
+  return Estimation{std::move(persons), nn::Arrival(bins)};
 }
 
-Status PoseEstimator::Nets::estimate(const at::Tensor& frames, std::vector<FramePose>& poses) {
-  const auto height = static_cast<int>(frames.size(1));
-  const auto width = static_cast<int>(frames.size(2));
-  ASSIGN_OR_RETURN(const auto boxes, detect(yolox, frames, device));
-  std::vector<Candidate> candidates;
+Status PoseEstimator::Nets::begin_estimations(const Detection& detection, std::int64_t first_frame,
+                                              std::vector<Estimation>& begun) {
+  const Box whole_frame{0, 0, static_cast<double>(detection.frames.size(2)),
+                        static_cast<double>(detection.frames.size(1))};
+  std::vector<Candidate> open;
+  const auto begin_open = [&]() -> Status {
+    ASSIGN_OR_RETURN(auto estimation,
+                     begin_estimation(detection.frames, first_frame, std::exchange(open, {})));
+    begun.push_back(std::move(estimation));
+    return {};
+  };
+  const auto boxes = found_persons(detection, yolox);
   for (std::size_t i = 0; i < boxes.size(); ++i) {
-    const std::vector<Box> whole_frame = {{0, 0, static_cast<double>(width), static_cast<double>(height)}};
-    for (const Box& box : boxes[i].empty() ? whole_frame : boxes[i]) {
-      candidates.push_back({static_cast<std::int64_t>(i), region_of(box, dwpose.height, dwpose.width)});
+    for (const Box& box : boxes[i].empty() ? std::vector{whole_frame} : boxes[i]) {
+      open.push_back({static_cast<std::int64_t>(i), region_of(box, dwpose.height, dwpose.width)});
+      if (open.size() == static_cast<std::size_t>(batch)) RETURN_IF_ERROR(begin_open());
     }
   }
-  std::vector<FramePose> found(boxes.size(), FramePose{height, width, {}});
-  const std::span<const Candidate> all(candidates);
-  const auto most = static_cast<std::size_t>(batch());
-  for (std::size_t first = 0; first < all.size(); first += most) {
-    const std::size_t count = std::min(most, all.size() - first);
-    RETURN_IF_ERROR(estimate_persons(frames, all.subspan(first, count), found));
+  return open.empty() ? Status() : begin_open();
+}
+
+void PoseEstimator::Nets::end_estimation(const Estimation& estimation, std::vector<FramePose>& poses) const {
+  const at::Tensor& bins = estimation.bins.wait();
+  for (std::size_t i = 0; i < estimation.persons.size(); ++i) {
+    const Candidate& person = estimation.persons[i];
+    const auto* values = bins[static_cast<std::int64_t>(i)].const_data_ptr<double>();
+    poses[static_cast<std::size_t>(person.frame)].persons.push_back(
+        keypoints_from(values, person.region, dwpose));
   }
-  std::move(found.begin(), found.end(), std::back_inserter(poses));
-  return {};
+}
+
+// A GPU always has a batch to work on beside the one that the CPU prepares or reads.
+Result<std::vector<FramePose>> PoseEstimator::Nets::estimate(const at::Tensor& frames) {
+  const FramePose nobody{static_cast<int>(frames.size(1)), static_cast<int>(frames.size(2)), {}};
+  std::vector<FramePose> poses(static_cast<std::size_t>(frames.size(0)), nobody);
+  std::optional<Detection> detection;
+  std::vector<Estimation> estimations;
+  for (std::int64_t first = 0; first < frames.size(0) + batch; first += batch) {
+    std::optional<Detection> next;
+    if (first < frames.size(0)) {
+      const std::int64_t last = std::min<std::int64_t>(first + batch, frames.size(0));
+      ASSIGN_OR_RETURN(next, begin_detection(yolox, frames.slice(0, first, last)));
+    }
+    std::vector<Estimation> begun;
+    if (detection) RETURN_IF_ERROR(begin_estimations(*detection, first - batch, begun));
+    for (const Estimation& estimation : estimations) end_estimation(estimation, poses);
+    estimations = std::move(begun);
+    detection = std::move(next);
+  }
+  for (const Estimation& estimation : estimations) end_estimation(estimation, poses);
+  return poses;
 }
 
 PoseEstimator::PoseEstimator(std::unique_ptr<Nets> nets) : nets_(std::move(nets)) {}
@@ -214,27 +240,28 @@ PoseEstimator::~PoseEstimator() = default;
 
 Result<PoseEstimator> PoseEstimator::load(const std::string& yolox_path, const std::string& dwpose_path,
                                           at::Device device) {
+  return load(yolox_path, dwpose_path, device, device.is_cpu() ? kFramesPerBatch : kFramesPerGpuBatch);
+}
+
+Result<PoseEstimator> PoseEstimator::load(const std::string& yolox_path, const std::string& dwpose_path,
+                                          at::Device device, int frames_per_batch) {
+  CHECK(frames_per_batch > 0);
   ASSIGN_OR_RETURN(Net yolox, load_net(yolox_path, 1, device, "yolox_l.onnx"));
   ASSIGN_OR_RETURN(Net dwpose, load_net(dwpose_path, 2, device, "dw-ll_ucoco_384.onnx"));
-  return PoseEstimator(std::make_unique<Nets>(Nets{std::move(yolox), std::move(dwpose), device}));
+  return PoseEstimator(std::make_unique<Nets>(
+      Nets{std::move(yolox), std::move(dwpose), Normaliser(device), frames_per_batch}));
 }
 
 Result<std::vector<FramePose>> PoseEstimator::estimate(const at::Tensor& frames) {
   CHECK(frames.dim() == 4 && frames.size(3) == kChannels && frames.scalar_type() == at::kByte &&
         frames.is_cpu() && frames.size(1) > 0 && frames.size(2) > 0);
-  std::vector<FramePose> poses;
   try {
-    const at::Tensor pixels = frames.contiguous();
-    for (std::int64_t first = 0; first < pixels.size(0); first += nets_->batch()) {
-      const std::int64_t last = std::min<std::int64_t>(first + nets_->batch(), pixels.size(0));
-      RETURN_IF_ERROR(nets_->estimate(pixels.slice(0, first, last), poses));
-    }
+    return nets_->estimate(frames.contiguous());
   } catch (const c10::OutOfMemoryError& error) {
     return Status(StatusCode::kResourceExhausted, std::string("pose: ") + error.what_without_backtrace());
   } catch (const c10::Error& error) {
     return Status(StatusCode::kInternal, std::string("pose: ") + error.what_without_backtrace());
   }
-  return poses;
 }
 
 }  // namespace mimicfleet::pose

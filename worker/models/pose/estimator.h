@@ -21,6 +21,9 @@ class PoseEstimator {
   // expected there), kUnsupported (an operator that is not implemented, by name).
   [[nodiscard]] static Result<PoseEstimator> load(const std::string& yolox_path,
                                                   const std::string& dwpose_path, at::Device device);
+  [[nodiscard]] static Result<PoseEstimator> load(const std::string& yolox_path,
+                                                  const std::string& dwpose_path, at::Device device,
+                                                  int frames_per_batch);
 
   PoseEstimator(PoseEstimator&&) noexcept;
   PoseEstimator& operator=(PoseEstimator&&) noexcept;
@@ -28,7 +31,8 @@ class PoseEstimator {
 
   // The persons of each frame. frames: uint8 RGB [n, H, W, 3] on the CPU. Frames run through the nets
   // kFramesPerBatch at a time on a CPU and kFramesPerGpuBatch on a GPU, counted from the first: splitting a
-  // clip into calls at multiples of it gives the same bytes as one call.
+  // clip into calls at multiples of it gives the same bytes as one call. A GPU works on one batch while the
+  // CPU prepares the next and reads the last.
   [[nodiscard]] Result<std::vector<FramePose>> estimate(const at::Tensor& frames);
 
   static constexpr int kFramesPerBatch = 4;
