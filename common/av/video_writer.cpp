@@ -133,8 +133,9 @@ Status VideoWriter::Impl::finish() {
       status = {StatusCode::kInternal, file.path() + ": the encoder lost frames"};
     }
   }
+  // A child that has said so has written all, and ends by itself while the file is synced.
+  if (status.ok()) status = file.commit();
   child.reset();
-  if (status.ok()) return file.commit();
   file.abandon();
   return status;
 }

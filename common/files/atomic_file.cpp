@@ -87,17 +87,32 @@ Status AtomicFile::write(std::string_view bytes) {
   return write(std::span(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()));
 }
 
+Status AtomicFile::rename() {
+  if (::renameat(folder_.get(), temporary_name_.c_str(), folder_.get(), name_.c_str()) != 0) {
+    return file_error(path_, "cannot be put in place", errno, StatusCode::kFailedPrecondition);
+  }
+  temporary_name_.clear();
+  return {};
+}
+
 Status AtomicFile::commit() {
   CHECK(!temporary_name_.empty());
   Status status;
   if (::fsync(fd()) != 0) {
     status = file_error(path_, "cannot be written", errno);
-  } else if (::renameat(folder_.get(), temporary_name_.c_str(), folder_.get(), name_.c_str()) != 0) {
-    status = file_error(path_, "cannot be put in place", errno, StatusCode::kFailedPrecondition);
   } else {
-    temporary_name_.clear();
-    if (!sync_folder(folder_.get())) status = file_error(path_, "its folder cannot be synced", errno);
+    status = rename();
+    if (status.ok() && !sync_folder(folder_.get())) {
+      status = file_error(path_, "its folder cannot be synced", errno);
+    }
   }
+  abandon();
+  return status;
+}
+
+Status AtomicFile::commit_unsynced() {
+  CHECK(!temporary_name_.empty());
+  Status status = rename();
   abandon();
   return status;
 }

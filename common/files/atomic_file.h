@@ -31,12 +31,16 @@ class AtomicFile {
 
   // Syncs the file, gives it its name (replacing what had it) and syncs the folder.
   [[nodiscard]] Status commit();
+  // The same without waiting for the disk: after a loss of power the file may be there and damaged. For what
+  // is checked when it is read, and can be made again.
+  [[nodiscard]] Status commit_unsynced();
 
   // Removes the temporary file; nothing may be called afterwards.
   void abandon();
 
  private:
   AtomicFile() = default;
+  [[nodiscard]] Status rename();
 
   std::string path_;
   std::string name_;            // of the target in its folder

@@ -26,6 +26,8 @@ namespace fs = std::filesystem;
 // A hundredth of the time so far, between these: so much is lost when the end of a job is seen late.
 constexpr std::chrono::milliseconds kLookEvery{100};
 constexpr std::chrono::milliseconds kLookEveryAtFirst{50};
+// Where all that is left are a video's last frames: most of a short clip's time outside the models.
+constexpr std::chrono::milliseconds kLookEveryAtTheEnd{5};
 constexpr std::chrono::milliseconds kNoteEvery{300};
 constexpr int kShareOfTime = 100;
 constexpr std::chrono::milliseconds kOwnPatience{1'000};
@@ -195,13 +197,14 @@ Status SubmitRun::follow() {
     if (cluster_) RETURN_IF_ERROR(cluster_->supervise(ended_tasks_, clock_.now()));
     const auto share =
         std::chrono::duration_cast<std::chrono::milliseconds>((clock_.now() - started_) / kShareOfTime);
-    pause(interrupts_, std::clamp(share, kLookEveryAtFirst, kLookEvery));
+    pause(interrupts_, ends_soon_ ? kLookEveryAtTheEnd : std::clamp(share, kLookEveryAtFirst, kLookEvery));
   }
 }
 
 Result<bool> SubmitRun::look() {
   ASSIGN_OR_RETURN(const JobView view, view_job(*connection_, job_.number));
   ended_tasks_ = view.summary.tasks.ended();
+  ends_soon_ = ends_soon(view);
   display_.show(view, clock_.now());
   save_events();
   return jobs::is_terminal(view.summary.state);

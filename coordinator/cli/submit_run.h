@@ -72,6 +72,7 @@ class SubmitRun {
   jobs::JobAccepted job_;
   ProgressDisplay display_;
   std::size_t ended_tasks_ = 0;
+  bool ends_soon_ = false;
   std::uint64_t last_event_ = 0;
   CacheBenchmark benchmark_;
 };

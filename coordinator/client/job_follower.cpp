@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "jobs/stages.h"
+
 namespace mimicfleet::coordinator {
 namespace {
 
@@ -57,6 +59,16 @@ Result<JobView> view_job(Connection& connection, std::uint64_t number) {
   }
   if (view.running.empty() && !tasks.tasks.empty()) view.waits_for = tasks.tasks.front().why;
   return view;
+}
+
+bool ends_soon(const JobView& view) {
+  const auto& tasks = view.summary.tasks;
+  if (view.running.empty() || tasks.ended() + view.running.size() != tasks.total()) return false;
+  return std::all_of(view.running.begin(), view.running.end(), [](const jobs::TaskInfo& task) {
+    const auto& at = task.progress;
+    const bool decoded = at.steps > 0 && at.step == at.steps;
+    return task.spec.kind == jobs::TaskKind::kDecodeVideo && (decoded || !jobs::takes_slot(at.stage));
+  });
 }
 
 Status each_task(Connection& connection, JobId job, const std::function<void(const jobs::TaskInfo&)>& use) {

@@ -22,6 +22,9 @@ struct JobView {
 
 [[nodiscard]] Result<JobView> view_job(Connection& connection, std::uint64_t number);
 
+// Whether all that is left of the job are videos whose frames are all decoded.
+[[nodiscard]] bool ends_soon(const JobView& view);
+
 // All tasks of a job, page by page, in the order of the plan.
 [[nodiscard]] Status each_task(Connection& connection, JobId job,
                                const std::function<void(const jobs::TaskInfo&)>& use);

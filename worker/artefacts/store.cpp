@@ -161,7 +161,7 @@ Result<jobs::ArtefactRef> ArtefactStore::put(const Digest& key, const jobs::Nume
     ASSIGN_OR_RETURN(AtomicFile file, AtomicFile::create(path_of(ref.content)));
     RETURN_IF_ERROR(file.write(header));
     RETURN_IF_ERROR(file.write(bytes));
-    return file.commit();
+    return file.commit_unsynced();  // read() finds damage, and what is lost is made again
   };
   Status written = write();
   while (written.code() == StatusCode::kResourceExhausted && !entries_.empty()) {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <future>
+#include <utility>
 
 #include <ATen/ops/cat.h>
 #include <ATen/ops/isfinite.h>
@@ -267,16 +269,13 @@ Result<svd::SampledLatents> Encoding::reuse(const jobs::ArtefactRef& made) {
   return sampled;
 }
 
+// CLIP and the VAE's encoder see the reference image alone: while they run, the first frames are decoded.
 Status Encoding::begin() {
-  runner::StageTimer preprocess(context_, "preprocess");
+  runner::StageTimer of_reference(context_, "preprocess");
   Warmth warmth;
   ASSIGN_OR_RETURN(const Reference reference, prepare_reference(warmth));
-  ASSIGN_OR_RETURN(const auto own_pose, reference_pose(reference, warmth));
-  ASSIGN_OR_RETURN(const auto driving, driving_poses(warmth));
-  preprocess.finish(warmth.warm, warmth.saved_seconds);
+  of_reference.finish(warmth.warm, std::exchange(warmth.saved_seconds, 0));
   EncodeInputs::Conditions conditions;
-  conditions.source_fps = driving.average_fps.value() / static_cast<double>(driving.stride);
-  ASSIGN_OR_RETURN(conditions.poses, pose_pictures(own_pose, driving, reference));
   ASSIGN_OR_RETURN(conditions.image.clip_embedding,
                    feature("clip", FeatureKind::kClipEmbedding, keys_.clip_embedding,
                            [&] { return svd::encode_clip(models_.diffusion, reference.prepared); }));
@@ -285,6 +284,13 @@ Status Encoding::begin() {
         return svd::encode_image_latent(models_.diffusion, reference.prepared, spec_.parameters.seed,
                                         spec_.parameters.noise_aug_strength);
       }));
+  RETURN_IF_ERROR(context_.check_cancelled());
+  runner::StageTimer of_poses(context_, "preprocess");
+  ASSIGN_OR_RETURN(const auto own_pose, reference_pose(reference, warmth));
+  ASSIGN_OR_RETURN(const auto driving, driving_poses(warmth));
+  of_poses.finish(warmth.warm, warmth.saved_seconds);
+  conditions.source_fps = driving.average_fps.value() / static_cast<double>(driving.stride);
+  ASSIGN_OR_RETURN(conditions.poses, pose_pictures(own_pose, driving, reference));
   inputs_.conditions = std::move(conditions);
   return {};
 }
@@ -311,18 +317,23 @@ Result<jobs::TaskResult> Encoding::run() {
   return result;
 }
 
-// Key points out of the cache, or the stream of frames to find them in.
-Status find_or_open(const Features& features, const Digest& key, StableFile video, const jobs::TaskSpec& spec,
-                    runner::TaskContext& context, EncodeInputs& inputs) {
-  if (auto found = features.find(FeatureKind::kKeypoints, key)) {
-    auto keypoints = keypoints_from_bytes(std::move(found->payload));
-    if (keypoints.ok()) {
-      inputs.keypoints = std::move(*keypoints);
-      inputs.keypoints_saved_seconds = found->saved_seconds;
-      return {};
-    }
-    context.feature_damaged(FeatureKind::kKeypoints);
+// Key points out of the cache.
+std::optional<VideoKeypoints> find_keypoints(const Features& features, const Digest& key,
+                                             runner::TaskContext& context, EncodeInputs& inputs) {
+  auto found = features.find(FeatureKind::kKeypoints, key);
+  if (!found) return std::nullopt;
+  auto keypoints = keypoints_from_bytes(std::move(found->payload));
+  if (keypoints.ok()) {
+    inputs.keypoints_saved_seconds = found->saved_seconds;
+    return *std::move(keypoints);
   }
+  context.feature_damaged(FeatureKind::kKeypoints);
+  return std::nullopt;
+}
+
+// The stream of frames to find key points in.
+Status open_video(StableFile video, const jobs::TaskSpec& spec, runner::TaskContext& context,
+                  EncodeInputs& inputs) {
   const Instant begin = SteadyClock().now();
   context.count_call("video_decode");
   ASSIGN_OR_RETURN(inputs.frames,
@@ -331,11 +342,7 @@ Status find_or_open(const Features& features, const Digest& key, StableFile vide
   return {};
 }
 
-// The prepared image out of the cache, or the image.
-Status find_or_read(const Features& features, const Digest& key, const StableFile& reference,
-                    runner::TaskContext& context, EncodeInputs& inputs) {
-  inputs.kept_reference = features.find(FeatureKind::kReferenceImage, key);
-  if (inputs.kept_reference) return {};
+Status read_reference(const StableFile& reference, runner::TaskContext& context, EncodeInputs& inputs) {
   const Instant begin = SteadyClock().now();
   context.count_call("image_decode");
   ASSIGN_OR_RETURN(inputs.reference, av::read_image(reference));
@@ -379,8 +386,17 @@ Result<std::unique_ptr<EncodeInputs>> prepare_encode(const Services& services, c
   ASSIGN_OR_RETURN(const StableFile reference, services.inputs.open_input(lease.spec.reference));
   ASSIGN_OR_RETURN(inputs->adaptation,
                    open_adaptation(services.inputs, lease.models.diffusion, lease.spec.parameters));
-  RETURN_IF_ERROR(find_or_open(features, keys.keypoints, std::move(video), lease.spec, context, *inputs));
-  RETURN_IF_ERROR(find_or_read(features, keys.reference_image, reference, context, *inputs));
+  inputs->keypoints = find_keypoints(features, keys.keypoints, context, *inputs);
+  inputs->kept_reference = features.find(FeatureKind::kReferenceImage, keys.reference_image);
+  // Each starts a process that decodes.
+  auto image = std::async(std::launch::async, [&] {
+    return inputs->kept_reference ? Status() : read_reference(reference, context, *inputs);
+  });
+  const Status opened =
+      inputs->keypoints ? Status() : open_video(std::move(video), lease.spec, context, *inputs);
+  const Status read = image.get();
+  RETURN_IF_ERROR(opened);
+  RETURN_IF_ERROR(read);
   timer.finish(!inputs->frames && !inputs->reference);
   return inputs;
 }

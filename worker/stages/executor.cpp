@@ -9,6 +9,7 @@
 #include <ATen/ops/zeros.h>
 #include <fmt/format.h>
 
+#include "common/av/media_child.h"
 #include "common/log.h"
 #include "jobs/abilities.h"
 #include "jobs/stages.h"
@@ -24,6 +25,8 @@ constexpr std::size_t kMaxAnnouncedArtefacts = 4096;
 constexpr std::size_t kMaxAnnouncedFeatures = 16384;
 // Real models hold 20 GB (576x1024, 72 frames) where one clip is sampled or decoded and the next one begun.
 constexpr std::uint64_t kMemoryForTwo = std::uint64_t{30} << 30;
+// Processes that decode or encode: a clip's video, its reference image, its output.
+constexpr std::size_t kSpareMedia = 3;
 
 // The device as a part of a folder's name.
 std::string slot_of(std::string device) {
@@ -73,7 +76,7 @@ StageExecutor::StageExecutor(ExecutorOptions options, Post post, const worker::W
       metrics_(metrics),
       digests_(options_.digest_store) {}
 
-StageExecutor::~StageExecutor() = default;
+StageExecutor::~StageExecutor() { av::keep_spare_media(0); }
 
 Status StageExecutor::open_artefacts() {
   ASSIGN_OR_RETURN(data_folder_,
@@ -118,6 +121,8 @@ Result<agent::Ready> StageExecutor::load() {
   if (suffices || options_.begin_beside == BeginBeside::kAlways) {
     side_stream_.emplace(services_->device.device);
   }
+  // On a GPU a clip is at times waited for; on a CPU others have better use for the processors.
+  if (!services_->device.device.is_cpu()) av::keep_spare_media(kSpareMedia);
   agent::Ready ready{services_->device.name,
                      services_->device.numerics,
                      sets,

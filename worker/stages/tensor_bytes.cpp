@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
 #include <fmt/format.h>
 
@@ -88,11 +89,13 @@ at::Tensor to_tensor(const std::vector<av::Image>& images) {
   const auto count = static_cast<std::int64_t>(images.size());
   at::Tensor tensor = at::empty({count, images[0].height, images[0].width, 3}, at::kByte);
   auto* to = tensor.mutable_data_ptr<std::uint8_t>();
-  for (const auto& image : images) {
-    CHECK(image.pixels.size() == images[0].pixels.size());
-    std::memcpy(to, image.pixels.data(), image.pixels.size());
-    to += image.pixels.size();
-  }
+  const std::size_t size = images[0].pixels.size();
+  at::parallel_for(0, count, 1, [&](std::int64_t begin, std::int64_t end) {
+    for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
+      CHECK(images[i].pixels.size() == size);
+      std::memcpy(to + i * size, images[i].pixels.data(), size);
+    }
+  });
   return tensor;
 }
 

@@ -15,7 +15,13 @@ class Encoder {
  public:
   [[nodiscard]] static Result<std::unique_ptr<Encoder>> open(int fd, const VideoFormat& format);
 
-  [[nodiscard]] Status write(std::span<const std::uint8_t> rgb);
+  // Memory for one frame.
+  [[nodiscard]] Result<FramePtr> make_frame() const;
+  // Into the encoder's colours. On one thread, which may be another one than that of the rest.
+  void convert(std::span<const std::uint8_t> rgb, AVFrame& frame) const;
+
+  // The next frame, which may be used again afterwards.
+  [[nodiscard]] Status write(AVFrame& frame);
   [[nodiscard]] Status finish();  // the last frames and the index
 
  private:
@@ -33,7 +39,7 @@ class Encoder {
   OutputPtr output_;
   AVStream* stream_ = nullptr;
   ScalerPtr scaler_;
-  FramePtr frame_;
+  std::int64_t written_ = 0;
   PacketPtr packet_;
 
   static int open_for_shift(AVFormatContext* output, AVIOContext** io, const char*, int flags,

@@ -3,17 +3,21 @@
 //
 //   media decode|probe --format=… [limits]     media image --format=… [limits]
 //   media encode --width=… --height=… …        media selftest --what=…
+//   media wait: is told later, see media_child.h
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
 #include <map>
 #include <new>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/av/child/libav.h"
+#include "common/av/child/order.h"
 #include "common/av/child/output.h"
 #include "common/av/child/sandbox.h"
 #include "common/av/child/tasks.h"
@@ -26,9 +30,10 @@ constexpr std::size_t kMaxAllocationBytes = 512 << 20;
 
 class Arguments {
  public:
-  Arguments(int argc, char** argv) : task_(argc > 1 ? argv[1] : "") {
-    for (int i = 2; i < argc; ++i) {
-      const std::string_view argument(argv[i]);
+  // The task comes first.
+  explicit Arguments(const std::vector<std::string>& arguments) {
+    for (const std::string_view argument : arguments) {
+      if (task_.empty()) task_ = argument;
       const auto equals = argument.find('=');
       if (!argument.starts_with("--") || equals == std::string_view::npos) continue;
       values_[std::string(argument.substr(2, equals - 2))] = argument.substr(equals + 1);
@@ -112,7 +117,10 @@ int main(int argc, char** argv) {
   using namespace mimicfleet;
   Status status;
   try {
-    status = av::child::run(av::child::Arguments(argc, argv));
+    Result<std::vector<std::string>> arguments = std::vector<std::string>(argv + 1, argv + std::max(argc, 1));
+    const bool waits = arguments->size() == 1 && arguments->front() == av::kWaitForOrder;
+    if (waits) arguments = av::child::await_order();
+    status = arguments.ok() ? av::child::run(av::child::Arguments(*arguments)) : arguments.status();
   } catch (const std::bad_alloc&) {
     status = {StatusCode::kResourceExhausted, "does not fit into the memory limit; scale it down"};
   }

@@ -30,6 +30,15 @@ TEST(AtomicFile, AppearsUnderItsNameOnlyOnCommit) {
   EXPECT_THAT(folder.names(), ElementsAre("out.mp4"));
 }
 
+TEST(AtomicFile, AppearsWholeWithoutWaitingForTheDisk) {
+  const TemporaryFolder folder;
+  auto file = AtomicFile::create(folder / "latents");
+  ASSERT_TRUE(file->write("whole").ok());
+  ASSERT_TRUE(file->commit_unsynced().ok());
+  EXPECT_EQ(read_file(folder / "latents"), "whole");
+  EXPECT_THAT(folder.names(), ElementsAre("latents"));
+}
+
 TEST(AtomicFile, LeavesNothingWithoutACommit) {
   const TemporaryFolder folder;
   {

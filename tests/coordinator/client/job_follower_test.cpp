@@ -63,6 +63,31 @@ TEST(ViewJob, ShowsWhatRunsOrElseWhatIsWaitedFor) {
   EXPECT_EQ(view_job(*connection, 7)->waits_for, "no worker is there");
 }
 
+TEST(EndsSoon, OnceNothingIsLeftButVideosWhoseFramesAreDecoded) {
+  JobView view;
+  view.summary.tasks.done = 1;
+  view.summary.tasks.running = 1;
+  auto& task = view.running.emplace_back();
+  task.spec.kind = jobs::TaskKind::kDecodeVideo;
+  task.progress.stage = "vae_decode";
+  task.progress.steps = 72;
+  task.progress.step = 71;
+  EXPECT_FALSE(ends_soon(view));
+  task.progress.step = 72;
+  EXPECT_TRUE(ends_soon(view));
+  task.progress = {};
+  task.progress.stage = "mux";
+  EXPECT_TRUE(ends_soon(view));
+  view.summary.tasks.waiting = 1;
+  EXPECT_FALSE(ends_soon(view));
+  view.summary.tasks.waiting = 0;
+  task.spec.kind = jobs::TaskKind::kEncodeLatents;
+  task.progress = {{}, 0, "denoise", 4, 4};
+  EXPECT_FALSE(ends_soon(view));
+  view.running.clear();
+  EXPECT_FALSE(ends_soon(view));
+}
+
 TEST(EachTask, ReadsAllPages) {
   FakeServer server;
   server.on<jobs::TaskListRequest>([](const jobs::TaskListRequest& request) {

@@ -127,15 +127,14 @@ std::vector<cv::Point> limb_outline(const Point& a, const Point& b, cv::Size can
   return outline;
 }
 
-// Values times kLimbBrightness, truncated, inside of `area`.
-void dim(cv::Mat& canvas, const cv::Rect& area) {
-  static const cv::Mat table = [] {
-    cv::Mat values(1, 256, CV_8U);
-    for (int i = 0; i < 256; ++i) values.at<std::uint8_t>(i) = static_cast<std::uint8_t>(i * kLimbBrightness);
-    return values;
-  }();
-  cv::Mat part = canvas(area);
-  cv::LUT(part, table, part);
+// The original dims the canvas once all limbs are drawn: each value, at most 255, times kLimbBrightness,
+// truncated. A limb covers those before it, so its colour may be dimmed instead.
+cv::Scalar dimmed(const cv::Scalar& color) {
+  cv::Scalar out;
+  for (int i = 0; i < cv::Scalar::channels; ++i) {
+    out[i] = truncated(std::clamp(color[i], 0.0, 255.0) * kLimbBrightness);
+  }
+  return out;
 }
 
 void draw_bodies(const DrawablePose& pose, Canvas& canvas) {
@@ -146,11 +145,10 @@ void draw_bodies(const DrawablePose& pose, Canvas& canvas) {
       const double to_score = pose.body_scores[i][to];
       if (from_score < kVisible || to_score < kVisible) continue;
       const auto outline = limb_outline(pose.bodies[i][from], pose.bodies[i][to], canvas.pixels.size());
-      cv::fillConvexPoly(canvas.pixels, outline, faded(kColors[limb], from_score * to_score));
+      cv::fillConvexPoly(canvas.pixels, outline, dimmed(faded(kColors[limb], from_score * to_score)));
       canvas.touch(cv::boundingRect(outline), 0);
     }
   }
-  if (!canvas.touched.empty()) dim(canvas.pixels, canvas.touched);
   for (std::size_t joint = 0; joint < kBodyJoints; ++joint) {
     for (std::size_t i = 0; i < pose.bodies.size(); ++i) {
       const double score = pose.body_scores[i][joint];

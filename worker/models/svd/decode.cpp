@@ -9,16 +9,17 @@
 #include <fmt/format.h>
 
 #include "worker/models/nn/guarded.h"
+#include "worker/models/nn/transfer.h"
 #include "worker/models/svd/autoencoder.h"
 #include "worker/models/svd/pipeline.h"
 
 namespace mimicfleet::svd {
 namespace {
 
-// A chunk on its way: what is here may still be computed when the functions that made it have returned.
+// A chunk on its way: it may still be computed when the functions that made it have returned.
 struct Chunk {
-  at::Tensor pixels;     // [n, 3, H, W] uint8 on the device
-  at::Tensor is_finite;  // one bool on the device
+  nn::HostCopy pixels;     // [n, 3, H, W] uint8
+  nn::HostCopy is_finite;  // one bool
 };
 
 // Around [-1, 1] to 0..255; numbers are cut, not rounded, as in the original. In the order of a picture's
@@ -34,8 +35,9 @@ Result<Chunk> start_chunk(const DiffusionModels& models, const at::Tensor& laten
   if (latents.dim() != 5 || latents.size(0) != 1 || latents.size(2) != 4) {
     return Status(StatusCode::kInvalidArgument, "latents: not of the form [1, frames, 4, height, width]");
   }
-  const at::Tensor decoded = models.vae->decode(latents[0].to(models.device, models.dtype));  // [n, 3, H, W]
-  return Chunk{to_pixels(decoded), at::isfinite(decoded).all()};
+  const at::Tensor decoded =
+      models.vae->decode(nn::to_device(latents[0], models.device, models.dtype));  // [n, 3, H, W]
+  return Chunk{nn::HostCopy(to_pixels(decoded)), nn::HostCopy(at::isfinite(decoded).all())};
 }
 
 // As pixels they would be a black picture that looks like a result.
@@ -52,17 +54,19 @@ Status decode_supply(const DiffusionModels& models, const LatentsSupply& latents
   if (chunk < 1) return {StatusCode::kInvalidArgument, "decode-chunk-size: give at least 1"};
   // A device computes a chunk while the one before goes into the sink.
   return nn::guarded("VAE decoder", [&]() -> Status {
-    at::Tensor finished;  // [n, 3, H, W] uint8 on the CPU
+    std::optional<Chunk> before;
     for (;;) {
       ASSIGN_OR_RETURN(const at::Tensor next, latents(chunk));
       std::optional<Chunk> started;
       if (next.defined()) {
         ASSIGN_OR_RETURN(started, start_chunk(models, next));
       }
-      if (finished.defined()) RETURN_IF_ERROR(sink(finished));
+      if (before) {
+        if (!before->is_finite.get().item<bool>()) return not_finite(models.dtype);
+        RETURN_IF_ERROR(sink(before->pixels.get()));
+      }
       if (!started) return {};
-      if (!started->is_finite.item<bool>()) return not_finite(models.dtype);
-      finished = started->pixels.to(at::kCPU);
+      before = std::move(started);
     }
   });
 }

@@ -12,6 +12,7 @@
 
 #include "worker/models/nn/accelerator.h"
 #include "worker/models/nn/guarded.h"
+#include "worker/models/nn/transfer.h"
 #include "worker/models/svd/autoencoder.h"
 #include "worker/models/svd/noise.h"
 #include "worker/models/svd/pipeline.h"
@@ -69,7 +70,8 @@ class Sampler {
   void embed_pose(const at::Tensor& pose_u8) {
     std::vector<at::Tensor> parts;
     for (const auto& pictures : pose_u8.split(tiling_.size)) {
-      const at::Tensor pixels = pictures.to(models_.device).to(at::kFloat).div_(127.5).sub_(1);
+      const at::Tensor pixels =
+          nn::to_device(pictures, models_.device, at::kByte).to(at::kFloat).div_(127.5).sub_(1);
       parts.push_back((*models_.pose_net)(pixels.to(models_.dtype)));
     }
     pose_features_ = at::cat(parts);

@@ -91,6 +91,22 @@ TEST(DrawPoses, TheNumberOfThreadsChangesNothing) {
   EXPECT_TRUE(one->equal(*three));
 }
 
+// As bytes hold 255 at most, and the original dims bytes.
+TEST(DrawPoses, ALimbOfAHighScoreIsAsBrightAsOneThatIsSure) {
+  constexpr int kSize = 200;
+  DrawablePose pose;
+  pose.bodies.resize(1);
+  pose.body_scores.emplace_back().fill(0);
+  pose.bodies[0][1] = {0.2, 0.5};
+  pose.bodies[0][2] = {0.8, 0.5};
+  for (const double score : {1.0, 2.0}) {
+    pose.body_scores[0][1] = pose.body_scores[0][2] = score;
+    const auto pictures = draw_poses({&pose, 1}, kSize, kSize, kSize);
+    ASSERT_TRUE(pictures.ok()) << pictures.status();
+    EXPECT_EQ((*pictures)[0].select(1, kSize / 2).select(1, kSize / 2).max().item<int>(), 153) << score;
+  }
+}
+
 TEST(DrawPoses, PointsFarOutsideDrawNothing) {
   DrawablePose pose = golden_drawable(Golden("pose/draw_cases"), "case0");
   const auto move = [](auto& shapes) {

@@ -1,0 +1,14 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "common/status.h"
+
+namespace mimicfleet::av::child {
+
+// Waits for what media_child.h calls an order: its file becomes kChildFile, its arguments are returned. Ends
+// the process when the parent is gone or wants it no more.
+[[nodiscard]] Result<std::vector<std::string>> await_order();
+
+}  // namespace mimicfleet::av::child
