@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include <ATen/ops/empty.h>
 #include <ATen/ops/ones.h>
 #include <c10/core/CachingDeviceAllocator.h>
 #include <c10/core/impl/DeviceGuardImplInterface.h>
@@ -21,13 +20,6 @@ c10::DeviceAllocator* allocator_of(at::Device device) {
 }
 
 std::uint64_t bytes(std::int64_t count) { return count < 0 ? 0 : static_cast<std::uint64_t>(count); }
-
-// Comes when the device has done what the calling thread has given it so far.
-c10::Event event_after_now(at::Device device) {
-  c10::Event event(device.type());
-  event.record(c10::impl::getDeviceGuardImpl(device.type())->getStream(device));
-  return event;
-}
 
 }  // namespace
 
@@ -59,40 +51,6 @@ Status SideStream::run(std::string_view what, const std::function<Status()>& wor
     streams->exchangeStream(before);
     return worked.ok() ? std::move(waited) : std::move(worked);
   });
-}
-
-at::Tensor Outbox::fill(std::int64_t count, at::IntArrayRef item) {
-  if (sent_) sent_->synchronize();
-  auto shape = item.vec();
-  shape.insert(shape.begin(), count);
-  const auto options = at::TensorOptions().dtype(at::kByte).pinned_memory(!device_.is_cpu());
-  const bool fits = memory_.defined() && memory_.size(0) >= count && memory_.sizes().slice(1) == item;
-  if (!fits) memory_ = at::empty(shape, options);
-  filled_ = memory_.narrow(0, 0, count);
-  return filled_;
-}
-
-at::Tensor Outbox::send() {
-  if (device_.is_cpu()) return filled_;
-  at::Tensor there = filled_.to(device_, at::kByte, /*non_blocking=*/true);
-  sent_ = event_after_now(device_);
-  return there;
-}
-
-Arrival::Arrival(const at::Tensor& tensor) {
-  const at::Tensor whole = tensor.contiguous();
-  if (whole.is_cpu()) {
-    tensor_ = whole;
-    return;
-  }
-  tensor_ = at::empty(whole.sizes(), whole.options().device(at::kCPU).pinned_memory(true));
-  tensor_.copy_(whole, /*non_blocking=*/true);
-  arrived_ = event_after_now(whole.device());
-}
-
-const at::Tensor& Arrival::wait() const {
-  if (arrived_) arrived_->synchronize();
-  return tensor_;
 }
 
 std::optional<DeviceMemory> device_memory(at::Device device) {

@@ -7,7 +7,6 @@
 
 #include <ATen/core/Tensor.h>
 #include <c10/core/Device.h>
-#include <c10/core/Event.h>
 #include <c10/core/Stream.h>
 
 #include "common/status.h"
@@ -36,38 +35,6 @@ class SideStream {
 
  private:
   std::optional<c10::Stream> stream_;  // of a GPU
-};
-
-// Memory of the host that is filled and copied to a device, again and again. Of a GPU it is pinned: the copy
-// goes on beside the host, and the next filling waits for its end.
-class Outbox {
- public:
-  explicit Outbox(at::Device device) : device_(device) {}
-
-  // [count, ...] bytes to be filled; `item` is the shape of one.
-  [[nodiscard]] at::Tensor fill(std::int64_t count, at::IntArrayRef item);
-  // What was filled last, on the device, for the calling thread's work there. Of a CPU it is that memory
-  // itself, until the next filling.
-  [[nodiscard]] at::Tensor send();
-
- private:
-  at::Device device_;
-  at::Tensor memory_;
-  at::Tensor filled_;
-  std::optional<c10::Event> sent_;  // of a GPU
-};
-
-// A tensor on its way to the host, which goes on meanwhile.
-class Arrival {
- public:
-  explicit Arrival(const at::Tensor& tensor);
-
-  // Contiguous, on the host, when all of it is there.
-  [[nodiscard]] const at::Tensor& wait() const;
-
- private:
-  at::Tensor tensor_;
-  std::optional<c10::Event> arrived_;  // from a GPU
 };
 
 struct DeviceMemory {

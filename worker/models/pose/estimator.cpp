@@ -12,7 +12,7 @@
 #include <ATen/ops/stack.h>
 #include <c10/util/Exception.h>
 
-#include "worker/models/nn/accelerator.h"
+#include "worker/models/nn/transfer.h"
 #include "worker/models/pose/detections.h"
 #include "worker/models/pose/for_each_frame.h"
 #include "worker/models/pose/normalise.h"
@@ -76,7 +76,7 @@ struct Candidate {
 // Frames of which YOLOX is finding the persons.
 struct Detection {
   at::Tensor frames;
-  nn::Arrival rows;  // [n, rows, kRowValues]
+  nn::HostCopy rows;  // [n, rows, kRowValues]
 };
 
 // dwpose/onnxdet.py: inference_detector, for several frames.
@@ -96,11 +96,11 @@ Result<Detection> begin_detection(Net& yolox, const at::Tensor& frames) {
   if (output.dim() != 3 || output.size(1) != rows || output.size(2) < kRowValues) {
     return wrong_output(yolox, "YOLOX's raw boxes");
   }
-  return Detection{frames, nn::Arrival(output.slice(2, 0, kRowValues))};
+  return Detection{frames, nn::HostCopy(output.slice(2, 0, kRowValues).contiguous())};
 }
 
 std::vector<std::vector<Box>> found_persons(const Detection& detection, const Net& yolox) {
-  const at::Tensor& rows = detection.rows.wait();
+  const at::Tensor& rows = detection.rows.get();
   const auto size = static_cast<std::size_t>(rows.size(1) * rows.size(2));
   std::vector<std::vector<Box>> boxes;
   for (std::int64_t i = 0; i < rows.size(0); ++i) {
@@ -131,7 +131,7 @@ Result<at::Tensor> highest_bins(Net& dwpose, const at::Tensor& pictures) {
 // Persons whose keypoints are being estimated.
 struct Estimation {
   std::vector<Candidate> persons;
-  nn::Arrival bins;  // see highest_bins()
+  nn::HostCopy bins;  // see highest_bins()
 };
 
 // dwpose/onnxpose.py: get_simcc_maximum, decode, postprocess.
@@ -177,7 +177,7 @@ Result<Estimation> PoseEstimator::Nets::begin_estimation(const at::Tensor& frame
   }));
   ASSIGN_OR_RETURN(const at::Tensor bins, highest_bins(dwpose, normalised(dwpose.pictures.send())));
   for (Candidate& person : persons) person.frame += first_frame;
-  return Estimation{std::move(persons), nn::Arrival(bins)};
+  return Estimation{std::move(persons), nn::HostCopy(bins.contiguous())};
 }
 
 Status PoseEstimator::Nets::begin_estimations(const Detection& detection, std::int64_t first_frame,
@@ -202,7 +202,7 @@ Status PoseEstimator::Nets::begin_estimations(const Detection& detection, std::i
 }
 
 void PoseEstimator::Nets::end_estimation(const Estimation& estimation, std::vector<FramePose>& poses) const {
-  const at::Tensor& bins = estimation.bins.wait();
+  const at::Tensor& bins = estimation.bins.get();
   for (std::size_t i = 0; i < estimation.persons.size(); ++i) {
     const Candidate& person = estimation.persons[i];
     const auto* values = bins[static_cast<std::int64_t>(i)].const_data_ptr<double>();

@@ -1,8 +1,11 @@
 #include "worker/models/nn/transfer.h"
 
+#include <vector>
+
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/equal.h>
+#include <ATen/ops/full.h>
 #include <gtest/gtest.h>
 
 #include "tests/worker/models/golden.h"
@@ -41,6 +44,20 @@ TEST_F(TransferNeedsAGpu, WhatGoesToTheGpuHasTheBitsOfAPlainConversion) {
   const at::Tensor there = to_device(values, test_device(), at::kHalf);
   EXPECT_EQ(there.device(), test_device());
   EXPECT_TRUE(at::equal(there.to(at::kCPU), values.to(test_device(), at::kHalf).to(at::kCPU)));
+}
+
+TEST_F(TransferNeedsAGpu, WhatWasSentArrivesAsItWasThen) {
+  Outbox outbox(test_device());
+  std::vector<HostCopy> copies;
+  for (int round = 0; round < 20; ++round) {
+    outbox.fill(30 - round, {1000, 1000}).fill_(round);
+    copies.emplace_back(outbox.send().add(1));
+  }
+  for (int round = 0; round < 20; ++round) {
+    const at::Tensor expected =
+        at::full({30 - round, 1000, 1000}, round + 1, at::TensorOptions().dtype(at::kByte));
+    EXPECT_TRUE(copies[static_cast<std::size_t>(round)].get().equal(expected)) << round;
+  }
 }
 
 }  // namespace
