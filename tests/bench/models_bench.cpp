@@ -121,6 +121,9 @@ void unet(benchmark::State& state, const std::string& name, std::int64_t clips, 
   input.context = subject().noise({clips, 1, subject().models.unet->context_channels()});
   input.time_ids = at::full({clips, 3}, kTimeId).to(subject().device.device);
   input.pose_features = subject().latents(kTile, subject().models.unet->base_channels());
+  const c10::NoGradGuard no_grad;
+  const svd::UnetConstants constants = model.constants(input.context, kTile);  // once a clip
+  input.constants = &constants;
   const auto call = [&] { return model(input); };
   repeat(state, name, [&] { benchmark::DoNotOptimize(call()); });
   keep_output(name,
