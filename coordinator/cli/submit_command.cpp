@@ -44,7 +44,9 @@ std::string flag_names(const Setting& setting) {
 std::string help_of(const Setting& setting) {
   static const wire::Value built_in = wire::to_value(jobs::Parameters());
   const wire::Value* value = built_in.find(setting.name);
-  if (setting.keeps_text || value == nullptr) return std::string(setting.help);
+  // What is no plain value has its default in the text.
+  const bool is_plain = value != nullptr && value->get_if<wire::Map>() == nullptr;
+  if (setting.keeps_text || !is_plain) return std::string(setting.help);
   const auto* word = value->get_if<std::string>();
   return fmt::format("{}; default {}", setting.help, word != nullptr ? *word : json::to_text(*value));
 }

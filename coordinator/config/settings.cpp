@@ -175,7 +175,7 @@ std::vector<Setting> make_settings() {
       make("guidance_scale", set_real<&P::guidance_scale>, "X",
            "guidance; 1 or less: one UNet pass instead of two", {"lcm_cfg"}),
       make("guidance_interval", set_guidance_interval, "A:B",
-           "share of the steps that are guided, such as 0.2:0.8; the others run one UNet pass"),
+           "share of the steps that are guided, such as 0.2:0.8; the others run one UNet pass; default 0:1"),
       make("resolution", set_resolution, "N|WxH",
            "pixels of the short side (the long one by 9:16), or a size"),
       with_flag("num-frames",

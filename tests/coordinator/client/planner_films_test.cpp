@@ -186,6 +186,11 @@ TEST_F(FilmPlanning, LatentsThatNobodyKeptAreEncodedFirstOnce) {
             HasSubstr("make    latent_concat_b_a_b (not made yet) of 3 clips\n"),
             HasSubstr("1 to make, 0 already there; 1 clips to encode first; models"),
             HasSubstr("1 encodes (0 frames, 0 frames x steps), 1 videos decoded (5 frames)\n")));
+  flag("guidance-interval", "0.2:0.8");
+  const auto mixed = plan();
+  ASSERT_TRUE(mixed.ok()) << mixed.status();
+  EXPECT_THAT(plan_table(*mixed, estimate_cost(*mixed, folder_ / "out")),
+              HasSubstr("b.safetensors): 25 steps, 15 guided\n"));
   request_.reference.clear();
   EXPECT_THAT(error(),
               AllOf(HasSubstr("b (its latents are not kept"), HasSubstr("no reference image for it")));

@@ -73,6 +73,7 @@ TEST(Placement, AWorkerWithoutTheModelsOrThePrecisionGetsNothingAndExplainSaysWh
 TEST(Placement, AnEncodeThatAsksForMoreThanAnOlderWorkerKnowsGoesToANewerOne) {
   Fleet fleet;
   jobs::JobPlan plan;
+  plan.models = fleet.hello("").model_sets.at(0);
   plan.clips.resize(1);
   plan.clips[0].output.relative = "a";
   plan.clips[0].parameters.guidance_interval = {0.2, 0.8};

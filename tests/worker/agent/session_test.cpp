@@ -51,7 +51,7 @@ class SessionTest : public ::testing::Test {
     coordinator_says(message);
   }
   void ready() {
-    session_.on_ready({"cpu", {"libtorch-2.11.0", "cpu", "fp32", 1}, {}, {}}, clock_.now());
+    session_.on_ready({"cpu", {"libtorch-2.11.0", "cpu", "fp32", 1}, {}, {}, {}}, clock_.now());
     take();
     welcome();
     sent_.clear();
@@ -120,7 +120,7 @@ TEST_F(SessionTest, WhatBecameKnownIsInTheNextHello) {
   session_.on_holding({"tcp://127.0.0.1:7000", {{sha256("key"), sha256("content"), 5, {}}}}, clock_.now());
   jobs::ModelSet set;
   set.id = sha256("set");
-  session_.on_ready({"cpu", {"libtorch-2.11.0", "cpu", "fp32", 1}, {set}, {{7, 2.5}}}, clock_.now());
+  session_.on_ready({"cpu", {"libtorch-2.11.0", "cpu", "fp32", 1}, {set}, {{7, 2.5}}, {"fp8"}}, clock_.now());
   take();
   const auto hellos = taken<jobs::WorkerHello>();
   ASSERT_THAT(hellos, SizeIs(2));
@@ -130,6 +130,7 @@ TEST_F(SessionTest, WhatBecameKnownIsInTheNextHello) {
   EXPECT_EQ(hellos[1].model_sets.at(0).id, sha256("set"));
   ASSERT_THAT(hellos[1].features, SizeIs(1));
   EXPECT_EQ(hellos[1].features[0].tag, 7U);
+  EXPECT_EQ(hellos[1].abilities, std::vector<std::string>{"fp8"});
 }
 
 TEST_F(SessionTest, FeaturesThatWereMadeAndKeptAreInTheNextHelloSoThatARestartedCoordinatorKnowsThem) {

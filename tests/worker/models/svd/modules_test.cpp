@@ -110,7 +110,7 @@ TEST_F(Modules, UnetOnImagesAlone) {
 // The test computes on a CPU as a GPU does: with the same 8-bit numbers.
 TEST_F(Modules, UnetInEightBitsIsNearAndLeavesTheUnetAsItIs) {
   if (!test_device().is_cpu()) GTEST_SKIP() << "in float32 no GPU multiplies so";
-  const Golden golden("modules/unet");
+  const Golden golden("unet");
   const Unet& unet = *golden_models().unet;
   const at::Tensor before = unet(unet_input(golden));
   const at::Tensor in_8_bits = unet.in_fp8(/*fewest_inputs=*/16)(unet_input(golden));
