@@ -24,7 +24,8 @@ namespace {
 using jobs::FeatureKind;
 
 constexpr std::size_t kFrameBudgetBytes = 256 << 20;
-constexpr std::size_t kFramesAtOnce = pose::PoseEstimator::kFramesPerGpuBatch;
+// For the estimator: two batches on a GPU, so that one is prepared while the other is computed.
+constexpr std::size_t kFramesAtOnce = 2 * pose::PoseEstimator::kFramesPerGpuBatch;
 static_assert(kFramesAtOnce % pose::PoseEstimator::kFramesPerBatch == 0);
 
 jobs::FeatureKeys keys_of(const jobs::LeaseGrant& lease) {

@@ -36,7 +36,7 @@ class PoseEstimator {
   [[nodiscard]] Result<std::vector<FramePose>> estimate(const at::Tensor& frames);
 
   static constexpr int kFramesPerBatch = 4;
-  static constexpr int kFramesPerGpuBatch = 32;
+  static constexpr int kFramesPerGpuBatch = 16;
 
  private:
   struct Nets;

@@ -234,13 +234,16 @@ TEST(GuidanceInterval, OfAllStepsIsGuidanceAndOfNoneIsNoGuidanceToTheBit) {
 at::Tensor run_unet(bool conditional, const at::Tensor& scaled, double timestep, const at::Tensor& pose_u8) {
   const auto& models = golden_models();
   const ImageConditioning conditioning = some_conditioning();
-  const at::Tensor image = conditioning.vae_latent.unsqueeze(1).expand({1, scaled.size(1), -1, -1, -1});
+  const at::Tensor image =
+      on_test_device(conditioning.vae_latent).unsqueeze(1).expand({1, scaled.size(1), -1, -1, -1});
+  const at::Tensor context = on_test_device(conditioning.clip_embedding);
   UnetInput input;
   input.sample = at::cat({scaled, conditional ? image : at::zeros_like(image)}, 2);
   input.timestep = timestep;
-  input.context = conditional ? conditioning.clip_embedding : at::zeros_like(conditioning.clip_embedding);
-  input.time_ids = at::tensor({6.0F, 127.0F, 0.0F}).unsqueeze(0);
-  if (conditional) input.pose_features = (*models.pose_net)(pose_u8.to(at::kFloat) / 127.5 - 1);
+  input.context = conditional ? context : at::zeros_like(context);
+  input.time_ids = on_test_device(at::tensor({6.0F, 127.0F, 0.0F}).unsqueeze(0));
+  if (conditional)
+    input.pose_features = (*models.pose_net)(on_test_device(pose_u8).to(at::kFloat) / 127.5 - 1);
   return (*models.unet)(input);
 }
 
