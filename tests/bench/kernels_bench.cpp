@@ -20,6 +20,7 @@
 #include <ATen/ops/group_norm.h>
 #include <ATen/ops/layer_norm.h>
 #include <ATen/ops/linear.h>
+#include <ATen/ops/randint.h>
 #include <ATen/ops/randn.h>
 #include <ATen/ops/silu.h>
 #include <ATen/ops/upsample_nearest2d.h>
@@ -272,6 +273,23 @@ void add_group_norm(const Images& shape) {
   }
 }
 
+// What is the same at all positions of an image, onto it: a convolution's bias where no norm follows.
+void add_bias(const Images& shape) {
+  for (const bool ours : {true, false}) {
+    add("add/" + shape.name + (ours ? "/ours" : "/libtorch"), [=](Work& work) {
+      const at::Tensor x = shape.random();
+      const at::Tensor addend = random({shape.n, shape.channels});
+      work.bytes = 2 * bytes_of(x);
+      return std::function<at::Tensor()>([=] {
+        const at::Tensor lines = x.permute({0, 2, 3, 1}).flatten(1, 2).unsqueeze(1);  // [N, 1, H*W, C]
+        if (!ours) return x.add(addend.unsqueeze(-1).unsqueeze(-1));
+        CHECK(nn::gpu_add(lines, lines, {}, addend.unsqueeze(1)));
+        return x;
+      });
+    });
+  }
+}
+
 void add_concatenation(const Images& shape) {
   for (const bool ours : {true, false}) {
     add("concatenate/" + shape.name + (ours ? "/ours" : "/libtorch"), [=](Work& work) {
@@ -391,6 +409,22 @@ void add_float_images(const Pictures& shape) {
   });
 }
 
+// Bytes of pictures, normalised: 32 of 384x288.
+void add_look_up() {
+  const at::Tensor bytes =
+      at::randint(256, {32, 384, 288, 3}, at::TensorOptions().dtype(at::kByte).device(gpu()));
+  const at::Tensor table = random({3, 256}).to(at::kFloat);
+  for (const bool ours : {true, false}) {
+    add(std::string("look_up/32x384x288x3") + (ours ? "/ours" : "/libtorch"), [=](Work& work) {
+      work.bytes = 5 * static_cast<double>(bytes.numel());
+      return std::function<at::Tensor()>([=] {
+        if (ours) return value(nn::gpu_look_up(bytes, table));
+        return (bytes.to(at::kDouble) - table.select(1, 0)).div(table.select(1, 1)).to(at::kFloat);
+      });
+    });
+  }
+}
+
 void add_channel_convolution(const Pictures& shape) {
   const at::Tensor weight = random({shape.channels, 1, 5, 5}).to(at::kFloat);
   const at::Tensor filters = nn::channel_filters(weight);
@@ -418,6 +452,7 @@ void add_all() {
     add_channel_convolution(shape);
   }
 
+  add_look_up();
   for (const Level& level : kLevels) {
     add_products(level);
     if (nn::can_fp8(at::kHalf)) add_fp8(level);
@@ -427,6 +462,7 @@ void add_all() {
   }
   for (const Images& shape : kImages) {
     add_group_norm(shape);
+    add_bias(shape);
     if (shape.n == 32) add_concatenation(shape);
   }
   add_convolutions();

@@ -10,9 +10,10 @@ namespace mimicfleet::svd {
 
 Result<at::Tensor> encode_clip(const DiffusionModels& models, const at::Tensor& image_u8) {
   return nn::guarded("CLIP", [&]() -> Result<at::Tensor> {
-    const at::Tensor pixels = clip::preprocess(image_u8, models.image_encoder->image_size());
-    const at::Tensor embedding = (*models.image_encoder)(pixels.to(models.device, models.dtype));  // [1, X]
-    return embedding.unsqueeze(1).to(at::kCPU, at::kFloat);  // [1, 1, X]
+    const at::Tensor pixels =
+        clip::preprocess(image_u8.to(models.device), models.image_encoder->image_size());
+    const at::Tensor embedding = (*models.image_encoder)(pixels.to(models.dtype));  // [1, X]
+    return embedding.unsqueeze(1).to(at::kCPU, at::kFloat);                         // [1, 1, X]
   });
 }
 

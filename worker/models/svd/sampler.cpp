@@ -35,7 +35,6 @@ struct Pass {
   at::Tensor context;       // [1, 1, X]
   at::Tensor image_latent;  // [1, 1, 4, h, w]
   bool with_pose;
-  UnetConstants constants{};  // of the context, where passes run one by one
 };
 
 class Sampler {
@@ -58,9 +57,6 @@ class Sampler {
     if (parameters.max_guidance <= 1) guided_end_ = guided_begin_;
     passes_.push_back({at::zeros_like(context), at::zeros_like(latent), false});
     passes_.push_back({context, latent, true});
-    if (models.passes_together)
-      both_constants_ = models.unet->constants(at::cat({passes_[0].context, context}), tiling_.size);
-    for (Pass& pass : passes_) pass.constants = models.unet->constants(pass.context, tiling_.size);
   }
 
   [[nodiscard]] const Tiling& tiling() const { return tiling_; }
@@ -126,12 +122,22 @@ class Sampler {
     inputs.reserve(passes.size());
     for (const Pass& pass : passes) inputs.push_back(unet_input(pass, scaled, tile, step));
     if (models_.passes_together && inputs.size() == 2) {
-      return (*models_.unet)(together(inputs[0], inputs[1])).to(at::kFloat).split(1);
+      return run(together(inputs[0], inputs[1]), constants_of_both_).split(1);
     }
     std::vector<at::Tensor> predicted;
     predicted.reserve(inputs.size());
-    for (const UnetInput& input : inputs) predicted.push_back((*models_.unet)(input).to(at::kFloat));
+    for (UnetInput& input : inputs) {
+      auto& constants = input.pose_features.defined() ? constants_with_pose_ : constants_without_;
+      predicted.push_back(run(std::move(input), constants));
+    }
     return predicted;
+  }
+
+  // Of a kind of input whose context is the same each time; `constants` are made at the first.
+  [[nodiscard]] at::Tensor run(UnetInput input, std::optional<UnetConstants>& constants) const {
+    if (!constants) constants = models_.unet->constants(input.context, tiling_.size);
+    input.constants = &*constants;
+    return (*models_.unet)(input).to(at::kFloat);
   }
 
   [[nodiscard]] UnetInput unet_input(const Pass& pass, const at::Tensor& scaled, const Tile& tile,
@@ -141,18 +147,16 @@ class Sampler {
     input.sample = at::cat({take_tile(scaled, tile, 1), image}, 2);  // [1, tile, 8, h, w]
     input.timestep = scheduler_.timesteps()[static_cast<std::size_t>(step)];
     input.context = pass.context;
-    input.constants = &pass.constants;
     input.time_ids = time_ids_;
     if (pass.with_pose) input.pose_features = take_tile(pose_features_, tile, 0);  // [tile, C0, h, w]
     return input;
   }
 
   // Both as one batch of two clips.
-  [[nodiscard]] UnetInput together(const UnetInput& without_pose, const UnetInput& with_pose) const {
+  [[nodiscard]] static UnetInput together(const UnetInput& without_pose, const UnetInput& with_pose) {
     UnetInput input = with_pose;
     input.sample = at::cat({without_pose.sample, with_pose.sample});     // [2, tile, 8, h, w]
     input.context = at::cat({without_pose.context, with_pose.context});  // [2, 1, X]
-    input.constants = &both_constants_;
     input.time_ids = at::cat({without_pose.time_ids, with_pose.time_ids});
     return input;
   }
@@ -167,7 +171,9 @@ class Sampler {
   int guided_begin_;
   int guided_end_;
   std::vector<Pass> passes_;  // the unconditional one, the conditional one
-  UnetConstants both_constants_;
+  std::optional<UnetConstants> constants_of_both_;
+  std::optional<UnetConstants> constants_with_pose_;
+  std::optional<UnetConstants> constants_without_;
   at::Tensor pose_features_;
   std::int64_t unet_evaluations_ = 0;
 };
