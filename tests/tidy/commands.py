@@ -49,7 +49,7 @@ def check_line(line: str, programs: dict[str, str]) -> list[str]:
         if not text:
             found.append(f"`{name}` does not exist")
             continue
-        for flag in re.findall(r"(?<![\w-])--[a-z][a-z-]+", re.sub(r"\s#.*", "", line)):
+        for flag in re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", re.sub(r"\s#.*", "", line)):
             if not re.search(re.escape(flag) + r"(?![\w-])", text):
                 found.append(f"`{name}` has no flag {flag}")
     return found

@@ -78,8 +78,9 @@ double number(const wire::Value& value) {
 double relative_difference(const at::Tensor& computed, const at::Tensor& expected) {
   if (computed.sizes() != expected.sizes()) return std::numeric_limits<double>::infinity();
   const at::Tensor actual = computed.to(at::kCPU, at::kDouble);
-  const double difference = (actual - expected.to(at::kDouble)).abs().max().item<double>();
-  return difference / expected.to(at::kDouble).abs().max().item<double>();
+  const at::Tensor wanted = expected.to(at::kCPU, at::kDouble);
+  const double difference = (actual - wanted).abs().max().item<double>();
+  return difference / wanted.abs().max().item<double>();
 }
 
 std::int64_t different_numbers(const at::Tensor& actual, const at::Tensor& expected) {
