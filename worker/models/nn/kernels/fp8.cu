@@ -1,7 +1,7 @@
 #include "half.cuh"
 
-// Rows of numbers as float8 e4m3 with a factor each, for products of 8-bit floating point: a row's largest number becomes
-// 448, the largest of e4m3.
+// Rows of numbers as float8 e4m3 with a factor each, for products of 8-bit floating point: a row's largest
+// number becomes 448, the largest of e4m3.
 struct __align__(8) Quantised {
   unsigned short pairs[4];  // eight numbers, the first in the lowest bits
 };
@@ -27,7 +27,8 @@ __device__ float largest_of(float largest, const float* values) {
   return largest;
 }
 
-// What the row is multiplied by; notes what its numbers are to be multiplied by again. A row of zeros stays one.
+// What the row is multiplied by; notes what its numbers are to be multiplied by again. A row of zeros stays
+// one.
 __device__ float factor_of(float largest, float* scale, bool notes) {
   if (notes) *scale = largest > 0 ? largest / kLargest : 1;
   return largest > 0 ? kLargest / largest : 1;
@@ -39,11 +40,13 @@ __device__ float sum_of(float value, int lanes) {
   return value;
 }
 __device__ float largest_of_lanes(float value, int lanes) {
-  for (int step = lanes / 2; step > 0; step /= 2) value = fmaxf(value, __shfl_xor_sync(0xffffffffu, value, step));
+  for (int step = lanes / 2; step > 0; step /= 2)
+    value = fmaxf(value, __shfl_xor_sync(0xffffffffu, value, step));
   return value;
 }
 
-// Where a thread stands: `lanes` threads take a row of `vectors` vectors, of which a thread has at most kMost.
+// Where a thread stands: `lanes` threads take a row of `vectors` vectors, of which a thread has at most
+// kMost.
 constexpr int kMost = 8;
 
 __device__ void read_row(const Vector* row, int lane, int lanes, int vectors, float (*values)[8]) {
@@ -57,7 +60,8 @@ __device__ void read_row(const Vector* row, int lane, int lanes, int vectors, fl
   }
 }
 
-__device__ void write_row(const float (*values)[8], int lane, int lanes, int vectors, Quantised* row, float* scale) {
+__device__ void write_row(const float (*values)[8], int lane, int lanes, int vectors, Quantised* row,
+                          float* scale) {
   float largest = 0;
 #pragma unroll
   for (int k = 0; k < kMost; ++k) largest = largest_of(largest, values[k]);
@@ -69,20 +73,22 @@ __device__ void write_row(const float (*values)[8], int lane, int lanes, int vec
   }
 }
 
-extern "C" __global__ void quantise_rows(const Vector* x, Quantised* y, float* scales, long long rows, int vectors,
-                                         int lanes) {
+extern "C" __global__ void quantise_rows(const Vector* x, Quantised* y, float* scales, long long rows,
+                                         int vectors, int lanes) {
   const int lane = threadIdx.x % lanes;
   const long long wanted = (long long)blockIdx.x * (blockDim.x / lanes) + threadIdx.x / lanes;
-  const long long row = min(wanted, rows - 1);  // those beyond compute the last one again, so that warps stay whole
+  const long long row =
+      min(wanted, rows - 1);  // those beyond compute the last one again, so that warps stay whole
   float values[kMost][8];
   read_row(x + row * vectors, lane, lanes, vectors, values);
   write_row(values, lane, lanes, vectors, y + row * vectors, scales + row);
 }
 
 // Of x + addend: to a row its addend number (row / rows_each) % addends; without any, addends is 0.
-extern "C" __global__ void layer_norm_quantised(const Vector* x, const Vector* addend, int addends, long long rows_each,
-                                                const Vector* weight, const Vector* bias, Quantised* y, float* scales,
-                                                long long rows, int vectors, int lanes, float eps) {
+extern "C" __global__ void layer_norm_quantised(const Vector* x, const Vector* addend, int addends,
+                                                long long rows_each, const Vector* weight, const Vector* bias,
+                                                Quantised* y, float* scales, long long rows, int vectors,
+                                                int lanes, float eps) {
   const int lane = threadIdx.x % lanes;
   const long long wanted = (long long)blockIdx.x * (blockDim.x / lanes) + threadIdx.x / lanes;
   const long long row = min(wanted, rows - 1);
@@ -122,13 +128,14 @@ extern "C" __global__ void layer_norm_quantised(const Vector* x, const Vector* a
     const Vector w = weight[v];
     const Vector b = bias[v];
 #pragma unroll
-    for (int i = 0; i < 8; ++i) values[k][i] = values[k][i] * deviation * to_float(w.values[i]) + to_float(b.values[i]);
+    for (int i = 0; i < 8; ++i)
+      values[k][i] = values[k][i] * deviation * to_float(w.values[i]) + to_float(b.values[i]);
   }
   write_row(values, lane, lanes, vectors, y + row * vectors, scales + row);
 }
 
-// Of rows of two halves the first times the GELU of the second. A block for each row of at most 4 * blockDim.x vectors
-// a half.
+// Of rows of two halves the first times the GELU of the second. A block for each row of at most 4 *
+// blockDim.x vectors a half.
 constexpr int kMostOfGeglu = 4;
 
 extern "C" __global__ void geglu_quantised(const Vector* x, Quantised* y, float* scales, int vectors) {
