@@ -178,7 +178,7 @@ Result<Device> open_device(const std::string& wanted, jobs::Precision precision,
                               : device.precision == jobs::Precision::kBf16 ? at::kBFloat16
                                                                            : at::kHalf;
   if (!device.device.is_cpu()) device.numerics.library += nn::gpu_kernel_set(type);
-  device.fp8 = !device.device.is_cpu() && nn::can_fp8(type);
+  device.fp8 = !device.device.is_cpu() && nn::can_fp8(type) && nn::try_fp8(device.device, type).ok();
   device.numerics.precision = to_string(device.precision);
   device.numerics.threads = threads;
   return device;

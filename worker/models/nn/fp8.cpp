@@ -31,14 +31,14 @@ constexpr int kMostGegluVectors = 4;  // likewise; kMostOfGeglu
 enum Kernel : std::size_t { kQuantise, kLayerNorm, kGeglu };
 
 const KernelFile& fp8_kernels() {
-  static const KernelFile kFile("fp8.cu", {"quantise_rows", "layer_norm_quantised", "geglu_quantised"});
+  static const KernelFile kFile("fp8.cu", {"quantise_rows", "layer_norm_quantised", "geglu_quantised"},
+                                kFromAda);
   return kFile;
 }
 
 // Null: the kernels do not serve rows of `columns` numbers of x.
 const GpuProgram* program_for_rows(const at::Tensor& x, std::int64_t columns) {
-  const bool serves = x.is_cuda() && x.is_contiguous() && can_fp8(x.scalar_type());
-  return serves ? program_for(fp8_kernels(), x, columns) : nullptr;
+  return x.is_contiguous() ? program_for(fp8_kernels(), x, columns) : nullptr;
 }
 
 QuantisedRows empty_rows(const at::Tensor& x, std::int64_t rows, std::int64_t columns) {
@@ -69,25 +69,9 @@ QuantisedRows quantise_by_operators(const at::Tensor& x) {
   return {(rows / scales).clamp_(-kLargest, kLargest).to(kType), scales};
 }
 
-// How many rows of tokens [B, T, S, C] in a row have the same addend [B or 1, T or 1, C].
-long long rows_each(const at::Tensor& tokens, const at::Tensor& addend) {
-  if (!addend.defined()) return 1;
-  const std::int64_t positions = tokens.size(2);
-  return addend.size(1) == 1 ? positions * tokens.size(1) : positions;
-}
-
-bool is_addend(const at::Tensor& tokens, const at::Tensor& addend) {
-  return !addend.defined() || (tokens.dim() == 4 && addend.dim() == 3 && addend.is_contiguous() &&
-                               is_aligned(addend) && addend.size(2) == tokens.size(3));
-}
-
 }  // namespace
 
-bool can_fp8(at::ScalarType type) {
-  if (allowed_kernels() != AllowedKernels::kAll || !has_gpu_kernels(type)) return false;
-  const auto capability = compute_capability();
-  return capability && 10 * capability->major + capability->minor >= 89;
-}
+bool can_fp8(at::ScalarType type) { return has_gpu_kernels(type) && fp8_kernels().for_type(type) != nullptr; }
 
 Status try_fp8(at::Device device, at::ScalarType type) {
   return guarded("a product in 8-bit floating point", [&]() -> Status {
@@ -125,7 +109,7 @@ QuantisedRows quantise_rows(const at::Tensor& x) {
 QuantisedRows layer_norm_quantised(const at::Tensor& x, const at::Tensor& addend, const at::Tensor& weight,
                                    const at::Tensor& bias, double eps) {
   const bool serves = RowLaunch::fits(x) && weight.scalar_type() == x.scalar_type() && is_aligned(weight) &&
-                      is_aligned(bias) && is_addend(x, addend);
+                      is_aligned(bias) && is_addend_of_tokens(x, addend);
   const GpuProgram* program = serves ? program_for_rows(x, x.size(-1)) : nullptr;
   if (program == nullptr) {
     const at::Tensor all = addend.defined() ? x + addend.unsqueeze(2) : x;

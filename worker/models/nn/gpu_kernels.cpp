@@ -17,26 +17,27 @@ AllowedKernels allowed_kernels() {
   return text == "portable" ? AllowedKernels::kPortable : AllowedKernels::kAll;
 }
 
-KernelFile::KernelFile(std::string_view file, std::vector<std::string> kernels, bool for_hopper)
+KernelFile::KernelFile(std::string_view file, std::vector<std::string> kernels, ForGpus gpus)
     : file_(file),
       kernels_(std::move(kernels)),
-      for_hopper_(for_hopper),
+      gpus_(gpus),
       half_(std::make_unique<Compiled>()),
       bfloat16_(std::make_unique<Compiled>()),
       float_(std::make_unique<Compiled>()) {}
 
 void KernelFile::compile(const char* option, std::optional<GpuProgram>& program) const {
   const AllowedKernels allowed = allowed_kernels();
-  if (allowed == AllowedKernels::kNone || (for_hopper_ && allowed == AllowedKernels::kPortable)) return;
-  if (for_hopper_) {
-    const auto capability = compute_capability();
-    if (!capability || capability->major != 9 || capability->minor != 0) return;
-  }
-  auto compiled = GpuProgram::compile(file_, {option}, kernels_, for_hopper_);
+  const bool is_portable = gpus_.least <= kFromAmpere.least;
+  if (allowed == AllowedKernels::kNone || (allowed == AllowedKernels::kPortable && !is_portable)) return;
+  const auto capability = compute_capability();
+  if (!capability) return;
+  const int number = 10 * capability->major + capability->minor;
+  if (gpus_.alone ? number != gpus_.least : number < gpus_.least) return;
+  auto compiled = GpuProgram::compile(file_, {option}, kernels_, gpus_.alone);
   if (compiled.ok()) {
     program = std::move(*compiled);
   } else {
-    log::warn("going on without kernels of our own: {}", log::printable(compiled.status().message()));
+    log::warn("going on without the kernels of {}: {}", file_, log::printable(compiled.status().message()));
   }
 }
 
@@ -67,7 +68,7 @@ bool is_half(at::ScalarType type) { return type == at::kHalf || type == at::kBFl
 
 bool has_gpu_kernels(at::ScalarType type) {
   return is_half(type) && norm_kernels().for_type(type) != nullptr &&
-         elementwise_kernels().for_type(type) != nullptr && frame_kernels().for_type(type) != nullptr;
+         elementwise_kernels().for_type(type) != nullptr;
 }
 
 bool has_gpu_kernels(const at::Tensor& x) { return x.is_cuda() && has_gpu_kernels(x.scalar_type()); }

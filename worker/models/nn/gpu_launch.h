@@ -4,7 +4,9 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include <ATen/core/Tensor.h>
 
@@ -25,11 +27,19 @@ enum class AllowedKernels {
 };
 [[nodiscard]] AllowedKernels allowed_kernels();
 
+// Which GPUs kernels are for, by ten times their compute capability.
+struct ForGpus {
+  int least = 0;
+  bool alone = false;  // for those of `least` alone, with instructions that only these have
+};
+inline constexpr ForGpus kFromAmpere{80};
+inline constexpr ForGpus kFromAda{89};
+inline constexpr ForGpus kHopperAlone{90, true};
+
 // The kernels of one source file, compiled at the first use for each type.
 class KernelFile {
  public:
-  // `for_hopper`: for GPUs of compute capability 9.0 alone.
-  KernelFile(std::string_view file, std::vector<std::string> kernels, bool for_hopper = false);
+  KernelFile(std::string_view file, std::vector<std::string> kernels, ForGpus gpus = {});
 
   // Null if they are not allowed, not for this GPU, or do not compile, which is logged once.
   [[nodiscard]] const GpuProgram* for_type(at::ScalarType type) const;
@@ -43,7 +53,7 @@ class KernelFile {
 
   std::string_view file_;
   std::vector<std::string> kernels_;
-  bool for_hopper_;
+  ForGpus gpus_;
   std::unique_ptr<Compiled> half_;
   std::unique_ptr<Compiled> bfloat16_;
   std::unique_ptr<Compiled> float_;
@@ -58,6 +68,11 @@ class KernelFile {
 // Null: the kernels do not serve `x`, whose last dimension or, of images, whose channels they go along.
 [[nodiscard]] const GpuProgram* program_for(const KernelFile& file, const at::Tensor& x,
                                             std::int64_t channels);
+
+// Of tokens [B, T, S, C] and an addend [B or 1, T or 1, C] or undefined: whether it is one, as the kernels
+// read it, and to how many rows that follow each other a row of it belongs.
+[[nodiscard]] bool is_addend_of_tokens(const at::Tensor& x, const at::Tensor& addend);
+[[nodiscard]] std::int64_t rows_each(const at::Tensor& x, const at::Tensor& addend);
 
 [[nodiscard]] bool is_aligned(const at::Tensor& x);
 [[nodiscard]] const void* data_of(const at::Tensor& x);  // null for an undefined one

@@ -69,7 +69,7 @@ at::Tensor floats(at::IntArrayRef shape, const at::Tensor& like) {
 
 at::Tensor sum_groups(const GpuProgram& program, Layout layout, const at::Tensor& x, const at::Tensor& addend,
                       int groups) {
-  const at::Tensor partial = floats({layout.images, layout.runs, groups, 2}, x);
+  at::Tensor partial = floats({layout.images, layout.runs, groups, 2}, x);
   const void* in = x.const_data_ptr();
   const void* extra = data_of(addend);
   int extras = rows_of(addend);
@@ -166,7 +166,8 @@ LayerNormKernel layer_norm_kernel(std::int64_t channels) {
   }
 }
 
-// To how many rows that follow each other a row of the addend belongs.
+}  // namespace
+
 std::int64_t rows_each(const at::Tensor& x, const at::Tensor& addend) {
   if (!addend.defined()) return 1;
   return addend.size(1) == 1 ? x.size(1) * x.size(2) : x.size(2);
@@ -178,8 +179,6 @@ bool is_addend_of_tokens(const at::Tensor& x, const at::Tensor& addend) {
          (addend.size(1) == 1 || addend.size(1) == x.size(1)) &&
          (addend.size(0) == 1 || addend.size(0) == x.size(0));
 }
-
-}  // namespace
 
 std::optional<at::Tensor> gpu_layer_norm(const at::Tensor& x, const at::Tensor& addend,
                                          const at::Tensor& weight, const at::Tensor& bias, double eps) {

@@ -28,12 +28,12 @@ constexpr std::int64_t kMultiprocessors = 132;  // of a Hopper GPU; each has one
 }  // namespace
 
 const KernelFile& frame_kernels() {
-  static const KernelFile kFile("frames.cu", {"attend_frames"});
+  static const KernelFile kFile("frames.cu", {"attend_frames"}, kFromAmpere);
   return kFile;
 }
 
 const KernelFile& product_kernels() {
-  static const KernelFile kFile("geglu_linear.cu", {"geglu_linear"}, /*for_hopper=*/true);
+  static const KernelFile kFile("geglu_linear.cu", {"geglu_linear"}, kHopperAlone);
   return kFile;
 }
 
