@@ -2,6 +2,8 @@
 
 #include <array>
 #include <cmath>
+#include <cstdlib>
+#include <string_view>
 #include <tuple>
 #include <vector>
 
@@ -31,15 +33,24 @@ namespace {
 
 constexpr std::int64_t kGroups = 32;
 
+// MIMICFLEET_TEST_PRECISION=bf16: in bfloat16 instead of float16.
+at::ScalarType type() {
+  const char* precision = std::getenv("MIMICFLEET_TEST_PRECISION");
+  return precision != nullptr && std::string_view(precision) == "bf16" ? at::kBFloat16 : at::kHalf;
+}
+
+// What float16 may be off by; bfloat16 has three bits less.
+double bound(double of_float16) { return type() == at::kHalf ? of_float16 : 8 * of_float16; }
+
 // Where there is a GPU (MIMICFLEET_TEST_DEVICE); elsewhere there is nothing to compare.
 class KernelsNeedsAGpu : public ::testing::Test {
  protected:
   void SetUp() override {
     if (test_device().is_cpu()) GTEST_SKIP();
-    ASSERT_TRUE(has_gpu_kernels(at::kHalf));
+    ASSERT_TRUE(has_gpu_kernels(type()));
   }
   at::Tensor random(at::IntArrayRef shape, double deviation = 1, double mean = 0) {
-    return on_test_device(svd::draw(shape, generator_) * deviation + mean).to(at::kHalf);
+    return on_test_device(svd::draw(shape, generator_) * deviation + mean).to(type());
   }
   at::Tensor images(at::IntArrayRef shape, double deviation = 1, double mean = 0) {
     return random(shape, deviation, mean).contiguous(at::MemoryFormat::ChannelsLast);
@@ -75,8 +86,8 @@ TEST_P(GroupNormNeedsAGpu, IsAsExactAsHalfPrecisionAllowsAndAlwaysTheSame) {
     const auto norm_and_silu = gpu_group_norm(x, addend, kGroups, weight, bias, 1e-6, true);
     ASSERT_TRUE(norm && norm_and_silu);
     EXPECT_TRUE(norm->is_contiguous(at::MemoryFormat::ChannelsLast));
-    EXPECT_LE(relative_difference(*norm, expected), 1e-3);
-    EXPECT_LE(relative_difference(*norm_and_silu, at::silu(expected)), 1e-3);
+    EXPECT_LE(relative_difference(*norm, expected), bound(1e-3));
+    EXPECT_LE(relative_difference(*norm_and_silu, at::silu(expected)), bound(1e-3));
     EXPECT_TRUE(norm->equal(*gpu_group_norm(x, addend, kGroups, weight, bias, 1e-6, false)));
   }
 }
@@ -94,18 +105,18 @@ TEST_P(GroupNormNeedsAGpu, TakesTheSumsOfTheAdditionBeforeIt) {
     const at::Tensor out = at::empty_like(a);
     const auto sums = gpu_add_and_sum(out, a, b, addend, 0.3, kGroups);
     ASSERT_TRUE(sums);
-    EXPECT_LE(relative_difference(out, expected), 5e-4);
+    EXPECT_LE(relative_difference(out, expected), bound(5e-4));
     const auto with_sums = gpu_group_norm(out, {}, kGroups, weight, bias, 1e-6, true, *sums);
     ASSERT_TRUE(with_sums);
     const at::Tensor norm = at::group_norm(exact(out), kGroups, exact(weight), exact(bias), 1e-6);
-    EXPECT_LE(relative_difference(*with_sums, at::silu(norm)), 1e-3) << "each image's own";
+    EXPECT_LE(relative_difference(*with_sums, at::silu(norm)), bound(1e-3)) << "each image's own";
     // The same memory as two clips of two frames.
     const at::Tensor clips = as_tokens(out).unflatten(0, {2, 2}).permute({0, 3, 1, 2});
     const auto of_clips = gpu_group_norm(clips, {}, kGroups, weight, bias, 1e-6, false, *sums);
     ASSERT_TRUE(of_clips);
     EXPECT_LE(relative_difference(*of_clips,
                                   at::group_norm(exact(clips), kGroups, exact(weight), exact(bias), 1e-6)),
-              1e-3)
+              bound(1e-3))
         << "of clips";
   }
 }
@@ -120,7 +131,8 @@ TEST_F(KernelsNeedsAGpu, GegluIsAsExactAsHalfPrecisionAllows) {
   const at::Tensor both = exact(x);
   const auto actual = gpu_geglu(x);
   ASSERT_TRUE(actual);
-  EXPECT_LE(relative_difference(*actual, both.narrow(2, 0, 320) * at::gelu(both.narrow(2, 320, 320))), 5e-4);
+  EXPECT_LE(relative_difference(*actual, both.narrow(2, 0, 320) * at::gelu(both.narrow(2, 320, 320))),
+            bound(5e-4));
 }
 
 TEST_F(KernelsNeedsAGpu, AddTakesWhatIsThereAtAnyStride) {
@@ -136,15 +148,15 @@ TEST_F(KernelsNeedsAGpu, AddTakesWhatIsThereAtAnyStride) {
       if (addend.defined()) rest += exact(addend).unsqueeze(2);
       const at::Tensor out = at::empty_like(a);
       ASSERT_TRUE(gpu_add(out, a, b, addend, 0.3));
-      EXPECT_LE(relative_difference(out, exact(a) + 0.3 * rest), 5e-4);
+      EXPECT_LE(relative_difference(out, exact(a) + 0.3 * rest), bound(5e-4));
       if (!b.defined() && !addend.defined()) continue;
       ASSERT_TRUE(gpu_add(out, none, b, addend));
-      EXPECT_LE(relative_difference(out, rest), 5e-4);
+      EXPECT_LE(relative_difference(out, rest), bound(5e-4));
     }
   }
   const at::Tensor expected = exact(a) + exact(turned);
   ASSERT_TRUE(gpu_add(a, a, turned, none));
-  EXPECT_LE(relative_difference(a, expected), 5e-4) << "in its own memory";
+  EXPECT_LE(relative_difference(a, expected), bound(5e-4)) << "in its own memory";
   EXPECT_FALSE(gpu_add(random({1, 1, 5, 3}), random({1, 1, 5, 3}), none, none)) << "3 channels";
 }
 
@@ -159,7 +171,7 @@ TEST_F(KernelsNeedsAGpu, LayerNormIsAsExactAsHalfPrecisionAllows) {
       ASSERT_TRUE(actual);
       const at::Tensor sum = addend.defined() ? exact(x) + exact(addend).unsqueeze(2) : exact(x);
       const at::Tensor expected = at::layer_norm(sum, {channels}, exact(weight), exact(bias), 1e-5);
-      EXPECT_LE(relative_difference(*actual, expected), 1e-3) << channels;
+      EXPECT_LE(relative_difference(*actual, expected), bound(1e-3)) << channels;
     }
   }
 }
@@ -174,14 +186,14 @@ TEST_F(KernelsNeedsAGpu, AttentionOverFramesIsAsExactAsHalfPrecisionAllows) {
     const at::Tensor scores = at::matmul(parts[0], parts[1].transpose(-1, -2)) / 8;
     const at::Tensor expected =
         at::matmul(at::softmax(scores, -1), parts[2]).permute({0, 3, 1, 2, 4}).flatten(3);  // [B, T, S, C]
-    EXPECT_LE(relative_difference(*actual, expected), 1e-3) << heads;
+    EXPECT_LE(relative_difference(*actual, expected), bound(1e-3)) << heads;
   }
   EXPECT_FALSE(gpu_attend_frames(random({1, 8, 37, 3 * 64}), 1)) << "8 frames";
   EXPECT_FALSE(gpu_attend_frames(random({1, 16, 37, 3 * 64}), 2)) << "heads of 32 channels";
 }
 
 TEST_F(KernelsNeedsAGpu, GegluInTheLinearLayerIsMoreExactThanAfterIt) {
-  if (gpu_kernel_set(at::kHalf) != "" || !on_hopper()) GTEST_SKIP() << "no Hopper GPU, or left out";
+  if (gpu_kernel_set(type()) != "" || !on_hopper()) GTEST_SKIP() << "no Hopper GPU, or left out";
   for (const auto& [rows, depth, inner] : std::vector<std::array<std::int64_t, 3>>{
            {1, 64, 64}, {384, 320, 1280}, {385, 320, 1280}, {5000, 640, 2560}, {9216, 1280, 5120}}) {
     const at::Tensor x = random({rows, depth});
@@ -193,7 +205,7 @@ TEST_F(KernelsNeedsAGpu, GegluInTheLinearLayerIsMoreExactThanAfterIt) {
     const at::Tensor expected = both.narrow(1, 0, inner) * at::gelu(both.narrow(1, inner, inner));
     const auto apart = gpu_geglu(at::linear(x, weight, bias));
     ASSERT_TRUE(apart);
-    EXPECT_LE(root_mean_square_difference(*fused, expected), 4e-4) << rows << " rows";
+    EXPECT_LE(root_mean_square_difference(*fused, expected), bound(4e-4)) << rows << " rows";
     EXPECT_LE(root_mean_square_difference(*fused, expected), root_mean_square_difference(*apart, expected));
     EXPECT_TRUE(fused->equal(*gpu_geglu_linear(x, weight, bias))) << "the same again";
   }
@@ -212,7 +224,7 @@ TEST_F(KernelsNeedsAGpu, ConcatenationPutsChannelsBehindEachOtherAndAddsWhatWait
       const auto actual = gpu_concatenate(a, of_a, b, of_b);
       ASSERT_TRUE(actual);
       EXPECT_TRUE(actual->is_contiguous(at::MemoryFormat::ChannelsLast));
-      EXPECT_LE(relative_difference(*actual, at::cat({with(a, of_a), with(b, of_b)}, 1)), 5e-4);
+      EXPECT_LE(relative_difference(*actual, at::cat({with(a, of_a), with(b, of_b)}, 1)), bound(5e-4));
     }
   }
   EXPECT_TRUE(gpu_concatenate(a, none, b, none)->equal(at::cat({a, b}, 1))) << "a copy to the bit";
@@ -253,7 +265,7 @@ TEST_F(KernelsNeedsAGpu, WhatFailsOnASideStreamIsAStatusAndTheStreamWorksAfterwa
 // The layers that leave adding the bias to others.
 class LayersNeedsAGpu : public KernelsNeedsAGpu {
  protected:
-  [[nodiscard]] Scope scope() { return {list_, at::TensorOptions(test_device()).dtype(at::kHalf)}; }
+  [[nodiscard]] Scope scope() { return {list_, at::TensorOptions(test_device()).dtype(type())}; }
   template <typename Conv>
   Conv filled(Conv conv) {
     conv.weight.copy_(random(conv.weight.sizes(), 0.1));
@@ -273,26 +285,27 @@ TEST_F(LayersNeedsAGpu, AConvolutionWithoutBiasLeavesItToTheSumTheBlendAndTheNor
   const auto of = [&](const Conv2d& layer) {
     return at::conv2d(exact(x), exact(layer.weight), exact(layer.bias), 1, 1);
   };
-  EXPECT_LE(relative_difference(conv(x), of(conv)), 1e-3);
+  EXPECT_LE(relative_difference(conv(x), of(conv)), bound(1e-3));
   EXPECT_TRUE(conv.without_bias(x).addend.defined());
   EXPECT_LE(
       relative_difference(sum(conv.without_bias(x), other.without_bias(x)).images, of(conv) + of(other)),
-      1e-3);
-  EXPECT_LE(relative_difference(sum(conv.without_bias(x), {other(x)}).images, of(conv) + of(other)), 1e-3);
+      bound(1e-3));
+  EXPECT_LE(relative_difference(sum(conv.without_bias(x), {other(x)}).images, of(conv) + of(other)),
+            bound(1e-3));
   const at::Tensor onto = images({4, 96, 24, 40});
   const at::Tensor blend = exact(onto) + 0.7 * of(conv);
   EXPECT_TRUE(add_to(onto, conv.without_bias(x), 0.7).sums.partial.defined());
-  EXPECT_LE(relative_difference(onto, blend), 1e-3);
+  EXPECT_LE(relative_difference(onto, blend), bound(1e-3));
   WithAddend with_time = conv.without_bias(x);
   const at::Tensor time = random({4, 96});
   with_time.add(time);
   const at::Tensor expected = at::group_norm(of(conv) + exact(time).unsqueeze(-1).unsqueeze(-1), kGroups,
                                              exact(norm.weight), exact(norm.bias), 1e-6);
-  EXPECT_LE(relative_difference(norm.then_silu(with_time), at::silu(expected)), 2e-3);
+  EXPECT_LE(relative_difference(norm.then_silu(with_time), at::silu(expected)), bound(2e-3));
   EXPECT_LE(relative_difference(concatenated(conv.without_bias(x), other.without_bias(x)),
                                 at::cat({of(conv), of(other)}, 1)),
-            1e-3);
-  EXPECT_LE(relative_difference(settled(conv.without_bias(x)), of(conv)), 1e-3);
+            bound(1e-3));
+  EXPECT_LE(relative_difference(settled(conv.without_bias(x)), of(conv)), bound(1e-3));
 }
 
 TEST_F(LayersNeedsAGpu, WhatWaitsGoesThroughAConvolutionOfOnePixel) {
@@ -300,7 +313,7 @@ TEST_F(LayersNeedsAGpu, WhatWaitsGoesThroughAConvolutionOfOnePixel) {
   const WithAddend x{images({4, 64, 24, 40}), random({4, 64})};
   const at::Tensor expected = at::conv2d(exact(x.images) + exact(x.addend).unsqueeze(-1).unsqueeze(-1),
                                          exact(conv.weight), exact(conv.bias));
-  EXPECT_LE(relative_difference(settled(conv.without_bias(x)), expected), 1e-3);
+  EXPECT_LE(relative_difference(settled(conv.without_bias(x)), expected), bound(1e-3));
 }
 
 TEST_F(LayersNeedsAGpu, AConvolutionAlongTimeIsTheSameForFewAndManyChannels) {
@@ -309,7 +322,7 @@ TEST_F(LayersNeedsAGpu, AConvolutionAlongTimeIsTheSameForFewAndManyChannels) {
     const at::Tensor x = images({2, channels, 8, 30});
     const at::Tensor expected =
         at::conv2d(exact(x), exact(conv.weight), exact(conv.bias), 1, at::IntArrayRef{1, 0});
-    EXPECT_LE(relative_difference(conv(x, 5), expected), 1e-3) << channels;
+    EXPECT_LE(relative_difference(conv(x, 5), expected), bound(1e-3)) << channels;
     EXPECT_TRUE(conv(x, 5).is_contiguous(at::MemoryFormat::ChannelsLast));
   }
 }
@@ -322,7 +335,7 @@ TEST_F(LayersNeedsAGpu, UpsamplingAndConvolutionAreOneTransposedConvolution) {
   const at::Tensor large = at::upsample_nearest2d(exact(x), at::IntArrayRef{18, 32});
   const at::Tensor expected = at::conv2d(large, exact(up.conv.weight), exact(up.conv.bias), 1, 1);
   const at::Tensor actual = settled(up.without_bias(x));
-  EXPECT_LE(relative_difference(actual, expected), 1e-3);
+  EXPECT_LE(relative_difference(actual, expected), bound(1e-3));
   EXPECT_TRUE(actual.is_contiguous(at::MemoryFormat::ChannelsLast));
   EXPECT_TRUE(actual.equal(settled(up.without_bias(x)))) << "the same again";
 }
@@ -354,18 +367,18 @@ TEST_F(LayersNeedsAGpu, AResidualIsTheSumOfWhatWasAdded) {
   };
   Residual h(first, x);
   at::Tensor expected = of(first, exact(x));
-  EXPECT_LE(relative_difference(h.normalised(norm), normal(expected)), 2e-3);
+  EXPECT_LE(relative_difference(h.normalised(norm), normal(expected)), bound(2e-3));
   Residual other = h.plus(position);
   other.add(second, x);
   other.add_constant(context);
   const at::Tensor expected_other = expected + exact(position) + of(second, exact(x)) + exact(context);
-  EXPECT_LE(relative_difference(other.normalised(norm), normal(expected_other)), 2e-3);
-  EXPECT_LE(relative_difference(h.normalised(norm), normal(expected)), 2e-3) << "untouched";
+  EXPECT_LE(relative_difference(other.normalised(norm), normal(expected_other)), bound(2e-3));
+  EXPECT_LE(relative_difference(h.normalised(norm), normal(expected)), bound(2e-3)) << "untouched";
   h.mix(other, 0.3);
   expected = expected + 0.3 * (expected_other - expected);
-  EXPECT_LE(relative_difference(h.normalised(norm), normal(expected)), 2e-3);
+  EXPECT_LE(relative_difference(h.normalised(norm), normal(expected)), bound(2e-3));
   const at::Tensor sum = exact(original) + as_images(of(last, expected).flatten(0, 1), 4, 5);
-  EXPECT_LE(relative_difference(settled(h.added_onto(original, last)), sum), 2e-3);
+  EXPECT_LE(relative_difference(settled(h.added_onto(original, last)), sum), bound(2e-3));
 }
 
 }  // namespace
