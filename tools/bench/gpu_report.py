@@ -15,7 +15,7 @@ MODE_NAMES = {"euler25": "25 steps Euler, guidance", "lcm4_guided": "4 steps LCM
 STAGES = ("preprocess", "draw", "clip", "vae_encode", "pose_net", "denoise", "vae_decode", "mux")
 PSNR_BAR = 40
 # Relative differences of root mean squares at full size: of fp32 to the original's, and of fp16.
-FULL_BARS = {"fp32": 1e-4, "fp16": 2e-2}
+FULL_BARS = {"fp32": 1e-4, "fp16": 3e-3}
 FAULTS = {"out of memory": "1 GB of memory, too little for the VAE's decoding", "a kernel's assertion": "a kernel whose assertion fails"}
 SHOWN_KERNELS = 4
 
