@@ -46,12 +46,18 @@ function(mimicfleet_test name)
   endif()
 endfunction()
 
-# mimicfleet_gpu_test(NAME [FILTER]): the tests of the binary NAME, or those that FILTER selects, once more on a GPU, as the
-# CTest test gpu.NAME; skipped where there is none.
+# mimicfleet_gpu_test(NAME [FILTER] [VARIANT variant ENVIRONMENT VARIABLE=value…]): the tests of the binary NAME, or those that
+# FILTER selects, once more on a GPU, as the CTest test gpu.NAME or, with these variables, gpu.NAME.variant; skipped where
+# there is none.
 function(mimicfleet_gpu_test name)
-  add_test(NAME gpu.${name} COMMAND ${name} "--gtest_filter=${ARGN}*")
-  set_tests_properties(gpu.${name} PROPERTIES LABELS gpu TIMEOUT 600 SKIP_RETURN_CODE 77 RUN_SERIAL ON
-                                              ENVIRONMENT MIMICFLEET_TEST_DEVICE=cuda:0)
+  cmake_parse_arguments(ARG "" "VARIANT" "ENVIRONMENT" ${ARGN})
+  set(test gpu.${name})
+  if(DEFINED ARG_VARIANT)  # "off" would be false
+    string(APPEND test ".${ARG_VARIANT}")
+  endif()
+  add_test(NAME ${test} COMMAND ${name} "--gtest_filter=${ARG_UNPARSED_ARGUMENTS}*")
+  set_tests_properties(${test} PROPERTIES LABELS gpu TIMEOUT 600 SKIP_RETURN_CODE 77 RUN_SERIAL ON
+                                          ENVIRONMENT "MIMICFLEET_TEST_DEVICE=cuda:0;${ARG_ENVIRONMENT}")
 endfunction()
 
 # mimicfleet_benchmark(NAME SOURCES a_bench.cpp… DEPENDS target…): a Google Benchmark program build/bench/NAME_bench.

@@ -1,6 +1,7 @@
 #include "tests/worker/models/golden.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <fstream>
 #include <iostream>
@@ -81,6 +82,12 @@ double relative_difference(const at::Tensor& computed, const at::Tensor& expecte
   const at::Tensor wanted = expected.to(at::kCPU, at::kDouble);
   const double difference = (actual - wanted).abs().max().item<double>();
   return difference / wanted.abs().max().item<double>();
+}
+
+double relative_rms(const at::Tensor& actual, const at::Tensor& expected) {
+  const at::Tensor wanted = expected.to(at::kCPU, at::kDouble);
+  const at::Tensor difference = actual.to(at::kCPU, at::kDouble) - wanted;
+  return std::sqrt((difference.square().mean() / wanted.square().mean()).item<double>());
 }
 
 std::int64_t different_numbers(const at::Tensor& actual, const at::Tensor& expected) {

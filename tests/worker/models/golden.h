@@ -54,6 +54,9 @@ class Golden {
 // The largest difference, as a part of the largest expected number. Infinite if shapes differ.
 [[nodiscard]] double relative_difference(const at::Tensor& actual, const at::Tensor& expected);
 
+// Root of the mean square of the difference, relative to that of what is expected.
+[[nodiscard]] double relative_rms(const at::Tensor& actual, const at::Tensor& expected);
+
 // How many numbers differ; all of them if shapes differ.
 [[nodiscard]] std::int64_t different_numbers(const at::Tensor& actual, const at::Tensor& expected);
 

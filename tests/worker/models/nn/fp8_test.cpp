@@ -24,11 +24,6 @@ at::Tensor numbers(const QuantisedRows& rows) {
   return rows.values.to(at::kCPU, at::kFloat).to(at::kDouble) * exact(rows.scales);
 }
 
-// Root of the mean square of the difference, relative to that of what is expected.
-double relative_rms(const at::Tensor& actual, const at::Tensor& expected) {
-  return ((exact(actual) - expected).norm() / expected.norm()).item<double>();
-}
-
 // Each number is within half of its last bit (a sixteenth of it), or of the smallest number that e4m3 has.
 void expect_rows_of(const QuantisedRows& rows, const at::Tensor& expected) {
   const at::Tensor x = exact(expected).reshape({-1, expected.size(-1)});

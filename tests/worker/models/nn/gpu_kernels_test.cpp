@@ -59,11 +59,6 @@ class KernelsNeedsAGpu : public ::testing::Test {
     const auto capability = compute_capability();
     return capability && capability->major == 9 && capability->minor == 0;
   }
-  // Relative to the expected values'.
-  static double root_mean_square_difference(const at::Tensor& actual, const at::Tensor& expected) {
-    const at::Tensor difference = exact(actual) - expected;
-    return std::sqrt((difference.square().mean() / expected.square().mean()).item<double>());
-  }
   static at::Tensor exact(const at::Tensor& x) { return x.to(at::kCPU, at::kDouble).contiguous(); }
 
   at::Generator generator_ = svd::make_generator(7);
@@ -205,8 +200,8 @@ TEST_F(KernelsNeedsAGpu, GegluInTheLinearLayerIsMoreExactThanAfterIt) {
     const at::Tensor expected = both.narrow(1, 0, inner) * at::gelu(both.narrow(1, inner, inner));
     const auto apart = gpu_geglu(at::linear(x, weight, bias));
     ASSERT_TRUE(apart);
-    EXPECT_LE(root_mean_square_difference(*fused, expected), bound(4e-4)) << rows << " rows";
-    EXPECT_LE(root_mean_square_difference(*fused, expected), root_mean_square_difference(*apart, expected));
+    EXPECT_LE(relative_rms(*fused, expected), bound(4e-4)) << rows << " rows";
+    EXPECT_LE(relative_rms(*fused, expected), relative_rms(*apart, expected));
     EXPECT_TRUE(fused->equal(*gpu_geglu_linear(x, weight, bias))) << "the same again";
   }
   EXPECT_FALSE(gpu_geglu_linear(random({64, 32}), random({128, 32}), random({128}))) << "32 channels";

@@ -1,6 +1,6 @@
 // The whole UNet and VAE in half precision on a GPU, where kernels of our own run and sums wait for what
 // reads them, against float32. With MIMICFLEET_GPU_KERNELS=off or =portable the same of the other paths.
-#include <cmath>
+#include <string>
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
@@ -29,12 +29,6 @@ class ModelsInHalfPrecisionNeedsAGpu : public ::testing::TestWithParam<Precision
   // What rounding leaves of the small models; an addend that is lost or added twice is off by far more.
   [[nodiscard]] double bound() const { return GetParam() == Precision::kFp16 ? 1e-2 : 8e-2; }
 
-  static double root_mean_square_difference(const at::Tensor& actual, const at::Tensor& expected) {
-    const at::Tensor wanted = expected.to(at::kCPU, at::kDouble);
-    const at::Tensor difference = actual.to(at::kCPU, at::kDouble) - wanted;
-    return std::sqrt((difference.square().mean() / wanted.square().mean()).item<double>());
-  }
-
   UnetInput unet_input(std::int64_t clips, std::int64_t frames) {
     constexpr std::int64_t kSide = 16;
     const Unet& unet = *golden_models().unet;
@@ -56,7 +50,7 @@ class ModelsInHalfPrecisionNeedsAGpu : public ::testing::TestWithParam<Precision
   void expect_near_float32(const UnetInput& input) const {
     const UnetInput rounded = in_half(input);
     const at::Tensor actual = (*half_.unet)(rounded);
-    EXPECT_LE(root_mean_square_difference(actual, (*golden_models().unet)(input)), bound());
+    EXPECT_LE(relative_rms(actual, (*golden_models().unet)(input)), bound());
     EXPECT_TRUE(actual.equal((*half_.unet)(rounded))) << "nothing it was given is written to";
   }
 
@@ -91,7 +85,7 @@ TEST_P(ModelsInHalfPrecisionNeedsAGpu, ConstantsAndAnObserverChangeNoBitOrRoundi
   EXPECT_TRUE(plain.equal((*half_.unet)(input)));
   int observed = 0;
   input.observe = [&](const std::string&, const at::Tensor&) { ++observed; };
-  EXPECT_LE(root_mean_square_difference((*half_.unet)(input), plain), bound());
+  EXPECT_LE(relative_rms((*half_.unet)(input), plain), bound());
   EXPECT_GT(observed, 5);
 }
 
@@ -99,7 +93,7 @@ TEST_P(ModelsInHalfPrecisionNeedsAGpu, TheDecoderIsNearFloat32ForAnyChunk) {
   for (const std::int64_t frames : {8, 3, 1}) {
     const at::Tensor latents = random({frames, 4, 16, 16});
     const at::Tensor actual = half_.vae->decode(latents.to(half_.dtype));
-    EXPECT_LE(root_mean_square_difference(actual, golden_models().vae->decode(latents)), bound()) << frames;
+    EXPECT_LE(relative_rms(actual, golden_models().vae->decode(latents)), bound()) << frames;
     EXPECT_TRUE(actual.equal(half_.vae->decode(latents.to(half_.dtype)))) << frames;
   }
 }
