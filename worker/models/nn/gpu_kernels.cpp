@@ -9,6 +9,14 @@
 #include "worker/models/nn/gpu_launch.h"
 
 namespace mimicfleet::nn {
+namespace {
+
+// Which kernels of our own may run: MIMICFLEET_GPU_KERNELS.
+enum class AllowedKernels {
+  kNone,      // "off"
+  kPortable,  // "portable": those that run on any GPU
+  kAll,
+};
 
 AllowedKernels allowed_kernels() {
   const char* wanted = std::getenv("MIMICFLEET_GPU_KERNELS");
@@ -16,6 +24,8 @@ AllowedKernels allowed_kernels() {
   if (text == "off") return AllowedKernels::kNone;
   return text == "portable" ? AllowedKernels::kPortable : AllowedKernels::kAll;
 }
+
+}  // namespace
 
 KernelFile::KernelFile(std::string_view file, std::vector<std::string> kernels, ForGpus gpus)
     : file_(file),

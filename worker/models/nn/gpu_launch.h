@@ -19,14 +19,6 @@ inline constexpr int kVector = 8;          // channels that a thread takes at on
 inline constexpr unsigned kThreads = 256;  // of a block, where they share nothing
 inline constexpr std::int64_t kMostBlocksInY = 65536;
 
-// Which kernels of our own may run: MIMICFLEET_GPU_KERNELS.
-enum class AllowedKernels {
-  kNone,      // "off"
-  kPortable,  // "portable": those that run on any GPU
-  kAll,
-};
-[[nodiscard]] AllowedKernels allowed_kernels();
-
 // Which GPUs kernels are for, by ten times their compute capability.
 struct ForGpus {
   int least = 0;
