@@ -141,7 +141,7 @@ TEST_F(BadInput, ADiskThatFillsUpInTheMiddleEndsTheRunWithTheRemedyWhereTestsMay
   const std::string block(64 << 10, 'x');
   while (filler.write(block.data(), static_cast<std::streamsize>(block.size())).flush()) {
   }
-  const Outcome outcome = client->wait(Seconds(60));
+  const Outcome outcome = client->wait();
   EXPECT_EQ(outcome.exit_code, 1);
   EXPECT_THAT(outcome.err, HasSubstr("error: " + output.string() +
                                      ": its disk is full; free some space and run again: finished videos "

@@ -14,7 +14,6 @@ namespace {
 namespace fs = std::filesystem;
 
 // Until a model has made a step or a worker has ended: a busy machine may take a minute for one.
-constexpr Seconds kPatience{300};
 
 class DistributedTest : public FleetTest {
  protected:
@@ -61,7 +60,7 @@ class DistributedTest : public FleetTest {
       worker.signal(SIGCONT);
       return false;
     };
-    EXPECT_TRUE(eventually(stop, kPatience)) << worker.err();
+    EXPECT_TRUE(eventually(stop, kProcessPatience)) << worker.err();
     return stopped;
   }
 
@@ -154,10 +153,10 @@ TEST_F(DistributedTest, AWorkerThatIsToldToTerminateHandsItsLeaseBackWithoutPena
   const auto server = serve();
   auto leaving = worker("leaving");
   const auto client = start(submit(clips_, scratch_ / "out", {"--server", endpoint_, "--steps", "8"}));
-  ASSERT_TRUE(eventually([&] { return !running("encode_latents", 1).is_null(); }, kPatience))
+  ASSERT_TRUE(eventually([&] { return !running("encode_latents", 1).is_null(); }, kProcessPatience))
       << leaving->err();
   leaving->signal(SIGTERM);
-  EXPECT_EQ(leaving->wait(kPatience).exit_code, 0);
+  EXPECT_EQ(leaving->wait(kProcessPatience).exit_code, 0);
   const auto staying = worker("staying");
   ASSERT_EQ(client->wait().exit_code, 0) << staying->err();
   for (const auto& event : events()) EXPECT_NE(event["kind"], "task_failed") << event;

@@ -6,10 +6,15 @@
 #include <string>
 #include <vector>
 
+#include "tests/patience.h"
+
 // Real programs for end-to-end tests: started, watched, killed.
 namespace mimicfleet::e2e {
 
 using Seconds = std::chrono::duration<double>;
+
+// As kPatience, for a program that makes videos.
+inline constexpr Seconds kProcessPatience{1200};
 
 struct Outcome {
   int exit_code = -1;  // 128 + signal when killed by one
@@ -50,7 +55,7 @@ class Process {
   [[nodiscard]] int pid() const { return pid_; }
   void signal(int number) const;
   // Waits for the end; the process is killed when `limit` passes (exit code 137).
-  Outcome wait(Seconds limit = Seconds(300));
+  Outcome wait(Seconds limit = kProcessPatience);
   [[nodiscard]] std::string out() const;
   [[nodiscard]] std::string err() const;
 
@@ -67,6 +72,6 @@ class Process {
 std::map<int, std::string> processes_with(const std::string& mark);
 
 // Polls until the condition holds; false after `limit`.
-bool eventually(const std::function<bool()>& condition, Seconds limit = Seconds(60));
+bool eventually(const std::function<bool()>& condition, Seconds limit = kPatience);
 
 }  // namespace mimicfleet::e2e

@@ -105,7 +105,7 @@ TEST_F(Run, CtrlCInTheMiddleOfAClipLeavesNoProcessAndNoHalfFile) {
     return bytes(output / "_run/events.jsonl").find("\"task_leased\"") != std::string::npos;
   })) << client->err();
   client->signal(SIGINT);
-  const Outcome outcome = client->wait(Seconds(30));
+  const Outcome outcome = client->wait();
   EXPECT_EQ(outcome.exit_code, 130) << outcome.err;
   EXPECT_THAT(outcome.out, HasSubstr("videos      1 cancelled\n"));
   EXPECT_THAT(processes_with(scratch_), IsEmpty());

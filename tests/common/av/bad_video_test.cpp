@@ -143,9 +143,7 @@ TEST_F(BadVideo, WithAHugePictureInATinyFile) {
   // A JPEG's start of frame: precision, height, width.
   const std::string path =
       with_change("mjpeg.avi", std::string("\xff\xc0\x00\x11\x08", 5), 5, "\xff\xff\xff\xff");
-  const auto begin = std::chrono::steady_clock::now();
   expect_error(path, StatusCode::kBadInput, "");
-  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(5));
 }
 
 TEST_F(BadVideo, LongerThanTheLimit) {

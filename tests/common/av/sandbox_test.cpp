@@ -17,6 +17,7 @@
 #include "common/av/video_writer.h"
 #include "tests/common/av/clips.h"
 #include "tests/common/files/temporary_folder.h"
+#include "tests/patience.h"
 
 namespace mimicfleet::av {
 namespace {
@@ -88,11 +89,9 @@ TEST(Sandbox, ProcessorTimeIsLimited) {
 }
 
 TEST(Sandbox, WaitingIsLimited) {
-  const auto begin = steady_clock::now();
   const Status status = self_test("hang", 1);
   EXPECT_EQ(status.code(), StatusCode::kTimeout);
   EXPECT_THAT(status.message(), HasSubstr("took more than 1 s"));
-  EXPECT_LT(steady_clock::now() - begin, std::chrono::seconds(30));
 }
 
 // A program in place of `media` that says what the test wants.
@@ -157,15 +156,13 @@ TEST_F(AnUntrustedChild, SeesNothingOfOurEnvironmentAndDescriptors) {
 }
 
 TEST_F(AnUntrustedChild, ThatTakesNoFramesDoesNotHoldUpAnAbort) {
-  replace_media("exec sleep 60");
+  replace_media("exec sleep infinity");
   std::optional<Result<VideoWriter>> writer =
       VideoWriter::create(folder_ / "a.mp4", {.width = 640, .height = 480});
   ASSERT_TRUE(writer->ok()) << writer->status();
   const Image frame{.width = 640, .height = 480, .pixels = std::vector<std::uint8_t>(Image::bytes(640, 480))};
   ASSERT_TRUE((*writer)->write(frame).ok());
-  const auto begin = steady_clock::now();
   writer.reset();
-  EXPECT_LT(steady_clock::now() - begin, std::chrono::seconds(30));
   EXPECT_FALSE(std::filesystem::exists(folder_ / "a.mp4"));
 }
 
@@ -193,7 +190,7 @@ TEST(Lifeline, EndsTheChildWithItsParent) {
     const std::string stat = read_file("/proc/" + std::to_string(child) + "/stat");
     return stat.empty() || stat.find(") Z") != std::string::npos;
   };
-  const auto deadline = steady_clock::now() + std::chrono::seconds(10);
+  const auto deadline = steady_clock::now() + kPatience;
   while (!gone_or_zombie() && steady_clock::now() < deadline) std::this_thread::yield();
   EXPECT_TRUE(gone_or_zombie());
   ::close(pids[0]);

@@ -13,6 +13,7 @@
 #include "common/av/video_writer.h"
 #include "tests/common/av/clips.h"
 #include "tests/common/files/temporary_folder.h"
+#include "tests/patience.h"
 
 namespace mimicfleet::av {
 namespace {
@@ -102,7 +103,7 @@ TEST(SpareMediaAlone, EndsWithItsParent) {
     const std::string stat = read_file("/proc/" + std::to_string(spare) + "/stat");
     return stat.empty() || stat.find(") Z") != std::string::npos;
   };
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
   while (!gone_or_zombie() && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
   EXPECT_TRUE(gone_or_zombie());
   ::close(pids[0]);

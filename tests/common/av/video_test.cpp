@@ -100,9 +100,7 @@ TEST(VideoFrames, MayBeLeftAfterTheFirstOne) {
   auto video = VideoFrames::open(kGoldenPack + "videos/a.mp4");
   ASSERT_TRUE(video.ok());
   ASSERT_TRUE(video->next().ok());
-  const auto begin = std::chrono::steady_clock::now();
   *video = VideoFrames::open(kGoldenPack + "videos/b.mp4").value();
-  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(30));
   EXPECT_TRUE(video->next().ok());
 }
 

@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/patience.h"
+
 namespace mimicfleet::net {
 namespace {
 
@@ -11,10 +13,9 @@ using std::chrono::milliseconds;
 
 std::optional<Received> wait_for_message(Socket& socket) {
   const std::array<Socket*, 1> sockets = {&socket};
-  for (int i = 0; i < 50; ++i) {
+  do {
     if (auto received = socket.receive()) return received;
-    wait_readable(sockets, {}, milliseconds(100));
-  }
+  } while (wait_readable(sockets, {}, kPatience));
   return std::nullopt;
 }
 

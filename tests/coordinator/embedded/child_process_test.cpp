@@ -9,13 +9,12 @@
 
 #include "common/files/read_text.h"
 #include "tests/common/files/temporary_folder.h"
+#include "tests/patience.h"
 
 namespace mimicfleet::coordinator {
 namespace {
 
 using ::testing::HasSubstr;
-
-constexpr std::chrono::milliseconds kPatience{10'000};
 
 class Child : public ::testing::Test {
  protected:

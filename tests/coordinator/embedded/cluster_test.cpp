@@ -10,6 +10,7 @@
 
 #include "common/files/read_text.h"
 #include "tests/common/model_root/fake_models.h"
+#include "tests/patience.h"
 
 namespace mimicfleet::coordinator {
 namespace {
@@ -45,7 +46,7 @@ class EmbeddedCluster : public ::testing::Test {
   }
   // The arguments of each start of a program, a line each; waits until it was started `times` times.
   std::string calls_of(const std::string& name, std::ptrdiff_t times = 1) {
-    const Instant give_up = SteadyClock().now() + std::chrono::seconds(10);
+    const Instant give_up = SteadyClock().now() + kPatience;
     for (;;) {
       const std::string calls = read_text(folder_ / name + ".calls", 10'000).value_or("");
       const bool there = std::count(calls.begin(), calls.end(), '\n') >= times;

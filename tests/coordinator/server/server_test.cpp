@@ -7,6 +7,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/patience.h"
+
 namespace mimicfleet::coordinator {
 namespace {
 
@@ -46,11 +48,10 @@ class ServerTest : public testing::Test {
 
   wire::Envelope receive() {
     const std::array<net::Socket*, 1> sockets = {peer_.get()};
-    for (int i = 0; i < 100; ++i) {
+    do {
       if (const auto received = peer_->receive())
         return wire::open_envelope(received->frames.front()).value();
-      net::wait_readable(sockets, {}, std::chrono::milliseconds(100));
-    }
+    } while (net::wait_readable(sockets, {}, kPatience));
     ADD_FAILURE() << "no reply";
     return {};
   }

@@ -166,7 +166,7 @@ int fill_the_disk_and_free_it(const std::string& directory, const jobs::Event& f
   if ((*store)->events(0, 1000)->size() < stored) return __LINE__;
   fs::remove(filler);
   const auto stored_again = [&] { return commit(**store, stored + 1, large).ok(); };
-  if (!e2e::eventually(stored_again, e2e::Seconds(30))) return __LINE__;
+  if (!e2e::eventually(stored_again)) return __LINE__;
   store->reset();
   store = JobStore::open(directory);
   if (!store.ok() || (*store)->epoch() != 2) return __LINE__;

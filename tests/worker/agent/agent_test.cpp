@@ -6,6 +6,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/patience.h"
+
 namespace mimicfleet::agent {
 namespace {
 
@@ -26,7 +28,7 @@ class FakeRunner final : public TaskRunner {
   }
   jobs::LeaseGrant next_started() {
     std::unique_lock lock(mutex_);
-    EXPECT_TRUE(changed_.wait_for(lock, 10s, [&] { return !started_.empty(); }));
+    EXPECT_TRUE(changed_.wait_for(lock, kPatience, [&] { return !started_.empty(); }));
     if (started_.empty()) return {};
     auto lease = std::move(started_.front());
     started_.erase(started_.begin());
@@ -34,7 +36,7 @@ class FakeRunner final : public TaskRunner {
   }
   jobs::TaskAttempt next_cancelled() {
     std::unique_lock lock(mutex_);
-    EXPECT_TRUE(changed_.wait_for(lock, 10s, [&] { return !cancelled_.empty(); }));
+    EXPECT_TRUE(changed_.wait_for(lock, kPatience, [&] { return !cancelled_.empty(); }));
     if (cancelled_.empty()) return {};
     const auto attempt = cancelled_.front();
     cancelled_.erase(cancelled_.begin());
@@ -54,7 +56,8 @@ class AgentTest : public ::testing::Test {
   AgentTest() : router_(std::make_unique<net::Socket>(net::Socket::router("tcp://127.0.0.1:*").value())) {
     endpoint_ = router_->endpoint();
     SessionOptions options;
-    options.goodbye_wait = 10s;  // this test's thread may have to wait for a processor before it answers
+    options.goodbye_wait =
+        kPatience;  // this test's thread may have to wait for a processor before it answers
     jobs::WorkerHello hello;
     hello.worker = worker_;
     agent_ = Agent::connect(endpoint_, hello, options).value();

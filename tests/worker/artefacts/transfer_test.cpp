@@ -8,6 +8,7 @@
 
 #include "common/wire/envelope.h"
 #include "jobs/messages.h"
+#include "tests/patience.h"
 #include "worker/artefacts/fetch.h"
 #include "worker/artefacts/server.h"
 
@@ -125,7 +126,7 @@ TEST(ArtefactServer, RequestsThatItDoesNotKnowAreRefused) {
   ASSERT_TRUE(peer->send({wire::seal(jobs::OkReply{}, request)}).ok());
   ASSERT_TRUE(peer->send({"no message"}).ok());
   net::Socket* const sockets[] = {&*peer};
-  ASSERT_TRUE(net::wait_readable(sockets, {}, std::chrono::seconds(10)));
+  ASSERT_TRUE(net::wait_readable(sockets, {}, kPatience));
   const auto received = peer->receive();
   ASSERT_TRUE(received);
   const auto envelope = wire::open_envelope(received->frames.at(0));

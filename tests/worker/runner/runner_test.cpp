@@ -8,6 +8,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/patience.h"
+
 namespace mimicfleet::runner {
 namespace {
 
@@ -104,12 +106,12 @@ class FakeExecutor final : public Executor {
   Status end_of_process() const override { return end_of_process_; }
   void wait_until_prepared(const std::string& name) {
     std::unique_lock lock(mutex_);
-    EXPECT_TRUE(changed_.wait_for(lock, 10s, [&] { return prepared_.contains(name); }));
+    EXPECT_TRUE(changed_.wait_for(lock, kPatience, [&] { return prepared_.contains(name); }));
   }
   void wait_until_noted(const std::string& what) {
     std::unique_lock lock(mutex_);
     EXPECT_TRUE(changed_.wait_for(
-        lock, 10s, [&] { return std::find(noted_.begin(), noted_.end(), what) != noted_.end(); }));
+        lock, kPatience, [&] { return std::find(noted_.begin(), noted_.end(), what) != noted_.end(); }));
   }
   void go_on() {
     const std::lock_guard lock(mutex_);
@@ -129,7 +131,7 @@ class FakeExecutor final : public Executor {
   }
   void wait_to_go_on() {
     std::unique_lock lock(mutex_);
-    EXPECT_TRUE(changed_.wait_for(lock, 10s, [&] { return going_on_; }));
+    EXPECT_TRUE(changed_.wait_for(lock, kPatience, [&] { return going_on_; }));
   }
 
   std::mutex mutex_;
@@ -182,7 +184,7 @@ class RunnerTest : public ::testing::Test {
   template <typename Condition>
   void wait_until(Condition condition) {
     std::unique_lock lock(mutex_);
-    EXPECT_TRUE(changed_.wait_for(lock, 10s, condition));
+    EXPECT_TRUE(changed_.wait_for(lock, kPatience, condition));
   }
   // With an executor that begins tasks beside `first`, which runs.
   Runner& start_beside(const jobs::LeaseGrant& first) {
@@ -305,7 +307,7 @@ TEST_F(RunnerTest, ATaskThatIsComputedWhenTheRunnerStopsIsTidiedUp) {
   wait_until([&] { return computed_.size() == 2; });
   EXPECT_FALSE(runner.stop(0ms));
   executor_.go_on();
-  EXPECT_TRUE(runner.stop(10s));
+  EXPECT_TRUE(runner.stop(kPatience));
   EXPECT_THAT(executor_.noted(), ::testing::Contains("finish 2")) << "told that it is cancelled";
 }
 
@@ -407,7 +409,7 @@ TEST_F(RunnerTest, StoppingWaitsForWhatBeginsBeside) {
   executor_.wait_until_noted("beside beside at length");
   EXPECT_FALSE(runner.stop(0ms));
   executor_.go_on();
-  EXPECT_TRUE(runner.stop(10s));
+  EXPECT_TRUE(runner.stop(kPatience));
 }
 
 TEST_F(RunnerTest, WhileATaskBeginsBesideDecodesOfItsModelsRunAndOthersWait) {
@@ -456,11 +458,11 @@ TEST_F(RunnerTest, ATaskThatIsCancelledWhileItBeginsBesideEnds) {
   wait_until([&] { return ends_.size() == 1; });
   EXPECT_EQ(ends_[0].attempt.task, second.spec.id);
   EXPECT_EQ(ends_[0].status.code(), StatusCode::kCancelled);
-  EXPECT_TRUE(runner.stop(10s));
+  EXPECT_TRUE(runner.stop(kPatience));
 }
 
 TEST_F(RunnerTest, AnEncodeThatHasBegunBesideWaitsAMomentForTheDecodeOfTheOneBefore) {
-  decode_comes_within_ = 10s;
+  decode_comes_within_ = kPatience;
   after_first_end_ = lease("decode", jobs::TaskKind::kDecodeVideo);
   Runner& runner = start_beside(lease("run at length"));
   const auto second = lease("second");
@@ -526,7 +528,7 @@ TEST_F(RunnerTest, StoppingCancelsWhatRuns) {
   Runner& runner = start();
   runner.start(lease("wait"));
   executor_.wait_until_prepared("wait");
-  EXPECT_TRUE(runner.stop(10s));
+  EXPECT_TRUE(runner.stop(kPatience));
 }
 
 TEST_F(RunnerTest, ModelsThatCannotBeLoadedStopTheWorker) {
@@ -542,7 +544,7 @@ TEST_F(RunnerTest, ATaskThatLeavesTheProcessUnusableIsReportedAndThenTheWorkerSt
   EXPECT_EQ(run("break the device").status.code(), StatusCode::kUnavailable);
   wait_until([&] { return stopped_; });
   EXPECT_THAT(runner.failure().message(), HasSubstr("device is lost"));
-  EXPECT_TRUE(runner.stop(10s));
+  EXPECT_TRUE(runner.stop(kPatience));
 }
 
 }  // namespace
