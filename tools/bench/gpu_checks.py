@@ -23,7 +23,7 @@ class Checks:
     def tests(self) -> None:
         figures = {}
         env = {"MIMICFLEET_TEST_DEVICE": "cuda:0", "MIMICFLEET_SOURCE_DIR": str(self.args.source)}
-        for name, selection in (("nn_test", "*NeedsAGpu*"), ("onnx_test", "*NeedsAGpu*"), ("svd_parity_test", "*"), ("pose_test", "Estimator.FindsTheOriginalsKeypoints*")):
+        for name, selection in (("nn_test", "*NeedsAGpu*"), ("onnx_test", "*NeedsAGpu*"), ("stages_test", "*NeedsAGpu*"), ("svd_parity_test", "*"), ("pose_test", "Estimator.FindsTheOriginalsKeypoints*")):
             _, done = self.programs.run(f"tests/{name}", f"--gtest_filter={selection}", env=env, seconds=self.left(), check=False)
             failed = [line for line in done.stdout.splitlines() if line.startswith("[  FAILED  ]") and line.endswith(" ms)")]
             passed = sum(line.startswith("[       OK ]") for line in done.stdout.splitlines())

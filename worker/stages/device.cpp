@@ -61,12 +61,15 @@ Result<std::uint64_t> limit_memory(const CudaDriver& driver, int index) {
 }
 
 // What the models compute has to be the same bytes in every process of a numerics class: no choice among
-// kernels by how fast they were just now. fp32 is float32 throughout; with the half precisions, the nets that
-// stay in float32 may round their factors to TensorFloat-32.
+// kernels by how fast they were just now. With the half precisions, the nets that stay in float32 may round
+// their factors to TensorFloat-32. fp32 is float32 throughout, and without cuDNN, whose convolutions (9.19,
+// on Hopper) give wrong numbers at some shapes: they read their workspace before they write it. LibTorch's
+// own are right, and faster.
 void choose_kernels(jobs::Precision precision) {
   auto& context = at::globalContext();
   context.setBenchmarkCuDNN(false);
   context.setDeterministicCuDNN(true);
+  context.setUserEnabledCuDNN(precision != jobs::Precision::kFp32);
   context.setAllowTF32CuDNN(precision != jobs::Precision::kFp32);
   context.setAllowTF32CuBLAS(precision != jobs::Precision::kFp32);
   // The first that serves a call is taken: cuDNN's attention is 1.6 times as fast as the next on a Hopper
