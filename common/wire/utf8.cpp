@@ -42,4 +42,19 @@ bool is_utf8(std::string_view text) {
   return true;
 }
 
+std::string in_utf8(std::string_view text) {
+  if (is_utf8(text)) return std::string(text);
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string visible;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x80) {
+      visible += c;
+    } else {
+      visible += {'\\', 'x', kDigits[byte >> 4U], kDigits[byte & 0xfU]};
+    }
+  }
+  return visible;
+}
+
 }  // namespace mimicfleet::wire

@@ -10,6 +10,7 @@
 #include "common/json/json.h"
 #include "common/log.h"
 #include "coordinator/config/csv.h"
+#include "coordinator/config/list_text.h"
 
 namespace mimicfleet::coordinator {
 namespace {
@@ -27,6 +28,19 @@ bool is_one_of(std::string_view name, const std::array<std::string_view, N>& nam
 
 Status error(const std::string& where, const std::string& cause) {
   return {StatusCode::kInvalidArgument, fmt::format("{}: {}", where, cause)};
+}
+
+// Of a header without a column for videos: its cell that is most likely meant as one.
+Status no_video_column(const std::string& where, const std::vector<std::string>& header) {
+  const std::vector<std::string> known(kVideo.begin(), kVideo.end());
+  std::string meant;
+  for (const auto& cell : header) {
+    const auto near = config::nearest(cell, known);
+    if (!near) continue;
+    meant = fmt::format("; '{}' is none: did you mean '{}'?", log::printable(cell), *near);
+    break;
+  }
+  return error(where, fmt::format("the first line must name the columns, `video` among them{}", meant));
 }
 
 Status unknown_column(const std::string& where, std::string_view name) {
@@ -109,7 +123,8 @@ Status read_lines(std::string_view text, Builder& builder) {
 }
 
 Status read_csv(std::string_view text, const std::string& name, Builder& builder) {
-  CsvReader reader(text);
+  RETURN_IF_ERROR(check_utf8(text, name));
+  auto reader = CsvReader::of_table(text, kVideo);
   std::vector<std::string> header;
   for (;;) {
     auto row = reader.next();
@@ -121,7 +136,7 @@ Status read_csv(std::string_view text, const std::string& name, Builder& builder
     if (header.empty()) {
       if (cells.size() > kMaxColumns) return error(where, "has too many columns");
       if (std::none_of(cells.begin(), cells.end(), [](const auto& c) { return is_one_of(c, kVideo); })) {
-        return error(where, "the first line must name the columns, `video` among them");
+        return no_video_column(where, cells);
       }
       header = std::move(cells);
       continue;
@@ -190,6 +205,7 @@ Status read_json(std::string_view text, const std::string& name, Builder& builde
   limits.map_size = kMaxColumns;
   limits.depth = 4;
   limits.values = kMaxManifestEntries * 8;
+  RETURN_IF_ERROR(check_utf8(text, name));
   const auto document = json::parse(text, limits);
   if (!document.ok()) return document.status().prefixed(name);
   const auto* list = document->get_if<wire::Array>();
@@ -203,6 +219,7 @@ Status read_json_lines(std::string_view text, const std::string& name, Builder& 
   limits.bytes = 64 << 10;
   limits.map_size = kMaxColumns;
   limits.depth = 3;
+  RETURN_IF_ERROR(check_utf8(text, name));
   return each_line(text, [&](std::string_view line, std::size_t number) -> Status {
     const auto item = json::parse(line, limits);
     if (!item.ok()) return item.status().prefixed(fmt::format("{}: line {}", name, number));
@@ -228,10 +245,9 @@ bool manifest_format_of(std::string_view path, ManifestFormat& format) {
   return true;
 }
 
-Result<std::vector<ManifestEntry>> parse_manifest(std::string_view text, const std::string& name,
+Result<std::vector<ManifestEntry>> parse_manifest(std::string_view bytes, const std::string& name,
                                                   ManifestFormat format) {
-  constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
-  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
+  ASSIGN_OR_RETURN(const std::string text, list_text(bytes, name));
   Builder builder(name, format);
   switch (format) {
     case ManifestFormat::kLines:

@@ -28,7 +28,9 @@ inline constexpr std::size_t kMaxManifestEntries = 200'000;
 [[nodiscard]] bool manifest_format_of(std::string_view path, ManifestFormat& format);
 
 // kInvalidArgument or kBadInput with file, line and cause; an unknown column with the nearest known one.
-[[nodiscard]] Result<std::vector<ManifestEntry>> parse_manifest(std::string_view text,
+// Lists are UTF-8 or UTF-16, cells of a CSV are separated by commas, semicolons or tabs. A path of kLines may
+// be of any bytes, as file names are; other lists that are not UTF-8 are refused.
+[[nodiscard]] Result<std::vector<ManifestEntry>> parse_manifest(std::string_view bytes,
                                                                 const std::string& name,
                                                                 ManifestFormat format);
 

@@ -1,14 +1,16 @@
 #include "coordinator/config/sentences.h"
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <sstream>
 
 #include <fmt/format.h>
 
+#include "common/config/nearest.h"
 #include "common/log.h"
-#include "common/wire/utf8.h"
 #include "coordinator/config/csv.h"
+#include "coordinator/config/list_text.h"
 #include "jobs/plan.h"
 
 namespace mimicfleet::coordinator {
@@ -16,6 +18,7 @@ namespace {
 
 constexpr std::string_view kId = "sentence_id";
 constexpr std::string_view kWords = "ref_ids";
+constexpr std::array<std::string_view, 2> kColumns = {kId, kWords};
 
 Status error(const std::string& where, const std::string& cause) {
   return {StatusCode::kInvalidArgument, fmt::format("{}: {}", where, cause)};
@@ -63,7 +66,21 @@ class SentenceReader {
     words_ = place(kWords);
     columns_ = row.size();
     if (id_ < columns_ && words_ < columns_) return {};
-    return error(where, "the first line must name the columns, sentence_id and ref_ids among them");
+    return error(where,
+                 fmt::format("the first line must name the columns, sentence_id and ref_ids among them{}",
+                             meant(row)));
+  }
+
+  // Which cell of a header is most likely meant as a column that is missing.
+  [[nodiscard]] std::string meant(const std::vector<std::string>& row) const {
+    std::vector<std::string> missing;
+    if (id_ == columns_) missing.emplace_back(kId);
+    if (words_ == columns_) missing.emplace_back(kWords);
+    for (const auto& cell : row) {
+      const auto near = config::nearest(cell, missing);
+      if (near) return fmt::format("; '{}' is none: did you mean '{}'?", log::printable(cell), *near);
+    }
+    return "";
   }
 
   [[nodiscard]] Status check(const Sentence& sentence) {
@@ -93,13 +110,10 @@ class SentenceReader {
 
 }  // namespace
 
-Result<std::vector<Sentence>> parse_sentences(std::string_view text, const std::string& name) {
-  constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
-  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
-  if (!wire::is_utf8(text)) {
-    return error(name, "is not UTF-8, as a spreadsheet may have saved it; save it as \"CSV UTF-8\"");
-  }
-  CsvReader csv(text);
+Result<std::vector<Sentence>> parse_sentences(std::string_view bytes, const std::string& name) {
+  ASSIGN_OR_RETURN(const std::string text, list_text(bytes, name));
+  RETURN_IF_ERROR(check_utf8(text, name));
+  auto csv = CsvReader::of_table(text, kColumns);
   SentenceReader reader(name);
   for (;;) {
     const auto row = csv.next();

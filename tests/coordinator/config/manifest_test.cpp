@@ -100,6 +100,30 @@ TEST(Manifest, NamesPlaceAndCauseOfWhatItRefuses) {
   EXPECT_THAT(error_of("\"a\"\n{", ManifestFormat::kJsonLines), HasSubstr("list: line 2: malformed JSON"));
 }
 
+TEST(Manifest, ACsvMayBeSeparatedBySemicolonsOrTabs) {
+  for (const std::string_view text : {"video;ref_image;guidance_scale\nclips/a,b.mp4;r.png;1.5\n",
+                                      "video\tref_image\tguidance_scale\nclips/a,b.mp4\tr.png\t1.5\n"}) {
+    const auto list = parse_manifest(text, "list", ManifestFormat::kCsv);
+    ASSERT_TRUE(list.ok()) << list.status();
+    EXPECT_EQ(list->at(0).video, "clips/a,b.mp4");
+    EXPECT_EQ(list->at(0).reference, "r.png");
+    EXPECT_EQ(list->at(0).values.at(0).text, "1.5");
+  }
+}
+
+TEST(Manifest, AColumnOfAnotherSpellingIsNamedWithTheRightOne) {
+  EXPECT_EQ(
+      error_of("Video,seed\na.mp4,7\n", ManifestFormat::kCsv),
+      "list: line 1: the first line must name the columns, `video` among them; 'Video' is none: did you "
+      "mean 'video'?");
+  EXPECT_EQ(
+      error_of("seed;VIDEOS\n7;a.mp4\n", ManifestFormat::kCsv),
+      "list: line 1: the first line must name the columns, `video` among them; 'VIDEOS' is none: did you "
+      "mean 'video'?");
+  EXPECT_EQ(error_of("video,Ref_Image\na.mp4,r.png\n", ManifestFormat::kCsv),
+            "list: line 2: unknown column 'Ref_Image'; did you mean 'ref_image'?");
+}
+
 TEST(Manifest, IsBounded) {
   std::string text;
   for (std::size_t i = 0; i <= kMaxManifestEntries; ++i) text += "a\n";

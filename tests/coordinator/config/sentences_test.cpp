@@ -35,8 +35,18 @@ TEST(Sentences, WhatIsWrongIsNamedWithItsLine) {
   EXPECT_EQ(error(header + "s1\n"), "s.csv: line 2: has 1 cells, the header 2");
   EXPECT_EQ(error(header + "s 1,a\n"), "s.csv: line 2: the sentence_id must be one word");
   EXPECT_EQ(error(header + "\"s1,a\n"), "s.csv: line 2: a quote is opened and never closed");
-  EXPECT_EQ(error(header + "\xbe\xe4,a\n"),
-            "s.csv: is not UTF-8, as a spreadsheet may have saved it; save it as \"CSV UTF-8\"");
+  EXPECT_EQ(error("Sentence_ID;ref_ids\ns1;a\n"),
+            "s.csv: line 1: the first line must name the columns, sentence_id and ref_ids among them; "
+            "'Sentence_ID' is none: did you mean 'sentence_id'?");
+}
+
+TEST(Sentences, MayBeSeparatedBySemicolonsOrTabs) {
+  for (const std::string_view text : {"sentence_id;text;ref_ids\ns1;a, b;hello friend\n",
+                                      "sentence_id\ttext\tref_ids\ns1\ta, b\thello friend\n"}) {
+    const auto sentences = parse_sentences(text, "s.csv");
+    ASSERT_TRUE(sentences.ok()) << sentences.status();
+    EXPECT_THAT(sentences->at(0).words, ElementsAre("hello", "friend"));
+  }
 }
 
 }  // namespace
