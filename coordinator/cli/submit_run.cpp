@@ -76,7 +76,10 @@ Status SubmitRun::plan() {
                    Planner::prepare(request, connection_ ? &connection_->server().model_sets : nullptr));
   OutputPlaces places;
   places.videos.directory = real_path(request.output_dir);
-  if (!options_.dry_run) {
+  if (options_.dry_run) {
+    RETURN_IF_ERROR(OutputFolder::check(request.output_dir));
+    RETURN_IF_ERROR(check_latents_place(request.cache_dir));
+  } else {
     ASSIGN_OR_RETURN(folder_, OutputFolder::prepare(request.output_dir, request.selection.shard,
                                                     request.selection.shards));
     if (!connection_) RETURN_IF_ERROR(folder_->lock());
@@ -290,7 +293,8 @@ int SubmitRun::finish(const Status& outcome) {
     const int code = report(outcome);
     return code == kUsage && !job_.job.is_nil() ? kSomeFailed : code;  // something was tried
   }
-  return options_.dry_run || summary.all_done() ? kAllDone : kSomeFailed;
+  if (options_.dry_run) return plan_.refused.empty() ? kAllDone : kSomeFailed;
+  return summary.all_done() ? kAllDone : kSomeFailed;
 }
 
 }  // namespace mimicfleet::coordinator

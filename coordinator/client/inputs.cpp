@@ -1,20 +1,21 @@
 #include "coordinator/client/inputs.h"
 
 #include <algorithm>
-#include <array>
 #include <filesystem>
 #include <map>
-#include <set>
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 #include <fnmatch.h>
 
 #include "common/digest.h"
 #include "common/files/absolute_path.h"
 #include "common/files/read_text.h"
+#include "common/files/spelling.h"
 #include "common/log.h"
 #include "common/wire/utf8.h"
+#include "coordinator/client/folder_walk.h"
+#include "coordinator/client/missing_file.h"
+#include "coordinator/config/list_text.h"
 #include "coordinator/config/manifest.h"
 #include "jobs/plan.h"
 
@@ -23,13 +24,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::array<std::string_view, 14> kSuffixes = {".mp4", ".m4v", ".mov",  ".mkv", ".webm",
-                                                        ".avi", ".mpg", ".mpeg", ".ts",  ".mts",
-                                                        ".wmv", ".flv", ".ogv",  ".3gp"};
-constexpr std::size_t kMaxDepth = 64;
-
 Status wrong(const std::string& path, const std::string& cause) {
-  return {StatusCode::kInvalidArgument, fmt::format("{}: {}", log::printable(path), cause)};
+  return {StatusCode::kInvalidArgument, fmt::format("{}: {}", log::printable(wire::in_utf8(path)), cause)};
 }
 
 std::string lower(std::string text) {
@@ -37,94 +33,83 @@ std::string lower(std::string text) {
   return text;
 }
 
-bool is_video_name(const fs::path& path) {
-  const std::string suffix = lower(path.extension().string());
-  return std::find(kSuffixes.begin(), kSuffixes.end(), suffix) != kSuffixes.end();
-}
-
 std::string without_suffix(const fs::path& relative) {
   return (relative.parent_path() / relative.stem()).generic_string();
 }
 
 bool is_wanted(const fs::path& relative, const std::string& glob) {
-  return glob.empty() || ::fnmatch(glob.c_str(), relative.c_str(), 0) == 0 ||
-         ::fnmatch(glob.c_str(), relative.filename().c_str(), 0) == 0;
+  if (glob.empty()) return true;
+  const std::string pattern = composed(glob);
+  return ::fnmatch(pattern.c_str(), composed(relative.native()).c_str(), 0) == 0 ||
+         ::fnmatch(pattern.c_str(), composed(relative.filename().native()).c_str(), 0) == 0;
 }
 
-// Walks one folder. Each real folder is entered once, so links cannot lead in circles; hidden names are left
-// out.
-class FolderWalk {
+// What is found while paths are looked at one after the other.
+class Finding {
  public:
-  FolderWalk(fs::path root, const InputSelection& selection)
-      : root_(std::move(root)), selection_(selection) {}
+  Finding(const InputSelection& selection, std::vector<Input> given)
+      : selection_(selection), found_{std::move(given), {}} {}
 
-  [[nodiscard]] Status run(std::vector<Input>& inputs) {
-    RETURN_IF_ERROR(enter(root_, 0));
-    if (found_.empty() && seen_ > 0) {
-      return wrong(selection_.filter,
-                   fmt::format("--filter matches none of the {} videos below {}", seen_, root_.string()));
-    }
-    if (found_.empty()) {
-      return wrong(
-          root_.string(),
-          fmt::format("no videos found below this folder; give one with files named {}", video_suffixes()));
-    }
-    std::sort(found_.begin(), found_.end());
-    for (const auto& relative : found_) {
-      inputs.push_back({(root_ / relative).string(), without_suffix(relative), {}, {}, 0});
-    }
-    return {};
-  }
+  [[nodiscard]] Status add_path(const std::string& path);
+  [[nodiscard]] FoundInputs take() { return std::move(found_); }
 
  private:
-  [[nodiscard]] Status enter(const fs::path& folder, std::size_t depth) {
-    std::error_code error;
-    const fs::path real = fs::canonical(folder, error);
-    if (error || real == selection_.ignore_folder || depth > kMaxDepth || !entered_.insert(real).second) {
-      return {};
-    }
-    for (const auto& entry : fs::directory_iterator(folder, error)) {
-      const std::string name = entry.path().filename().string();
-      std::error_code ignored;
-      if (name.front() == '.') continue;
-      if (entry.is_directory(ignored)) {
-        RETURN_IF_ERROR(enter(entry.path(), depth + 1));
-      } else if (is_video_name(entry.path())) {
-        take(entry.path());
-      }
-    }
-    if (error) {
-      return wrong(folder.string(),
-                   fmt::format("cannot be listed: {}; give this user the right or move it elsewhere",
-                               error.message()));
-    }
-    return {};
-  }
+  [[nodiscard]] Status add_folder(const fs::path& folder);
+  [[nodiscard]] Status add_manifest(std::string_view bytes, const std::string& name, ManifestFormat format,
+                                    const fs::path& folder);
+  [[nodiscard]] Result<Input> listed(const ManifestEntry& entry, const fs::path& folder);
+  [[nodiscard]] std::string below(const fs::path& folder, const std::string& path);
 
-  void take(const fs::path& path) {
-    ++seen_;
-    const fs::path relative = path.lexically_relative(root_);
-    if (is_wanted(relative, selection_.filter)) found_.push_back(relative);
-  }
-
-  fs::path root_;
   const InputSelection& selection_;
-  std::vector<fs::path> found_;
-  std::set<fs::path> entered_;
-  std::size_t seen_ = 0;
+  FoundInputs found_;
+  SpelledPaths spelled_;
 };
 
+std::string of_ours(std::size_t count, const fs::path& folder) {
+  return fmt::format(
+      "{} video{} below {} that mimicfleet made (a record lies beside each); name such a video to "
+      "take it all the same",
+      count, count == 1 ? "" : "s", log::printable(folder.string()));
+}
+
+Status Finding::add_folder(const fs::path& folder) {
+  FolderWalk walk(folder, selection_.ignore_folder);
+  RETURN_IF_ERROR(walk.run());
+  if (walk.videos().empty() && walk.outputs() > 0) {
+    return wrong(
+        folder.string(),
+        fmt::format("no videos found but {} that mimicfleet made (a record lies beside each); give the "
+                    "folder of the driving videos, or name such videos one by one",
+                    walk.outputs()));
+  }
+  if (walk.videos().empty()) {
+    return wrong(
+        folder.string(),
+        fmt::format("no videos found below this folder; give one with files named {}", video_suffixes()));
+  }
+  if (walk.outputs() > 0) found_.left_out.push_back(of_ours(walk.outputs(), folder));
+  const std::size_t before = found_.inputs.size();
+  for (const auto& relative : walk.videos()) {
+    if (!is_wanted(relative, selection_.filter)) continue;
+    found_.inputs.push_back({(folder / relative).string(), without_suffix(relative), {}, {}, 0});
+  }
+  if (found_.inputs.size() > before) return {};
+  return wrong(selection_.filter, fmt::format("--filter matches none of the {} videos below {}",
+                                              walk.videos().size(), folder.string()));
+}
+
 // Paths of a manifest stand below its folder, unless they are absolute.
-std::string below(const fs::path& folder, const std::string& path) {
-  return path.empty() ? "" : (folder / path).lexically_normal().string();
+std::string Finding::below(const fs::path& folder, const std::string& path) {
+  return path.empty() ? "" : spelled_.find((folder / path).lexically_normal().string());
 }
 
 // The same of the entry's settings. What is not there may lie elsewhere, such as below the models' folder.
 std::vector<SettingValue> placed(const fs::path& folder, std::vector<SettingValue> values) {
   for (auto& value : values) {
     std::error_code error;
-    const std::string path = below(folder, value.text);
-    if (value.setting->is_path && fs::exists(path, error)) value.text = path;
+    if (!value.setting->is_path || value.text.empty()) continue;
+    const std::string path = (folder / value.text).lexically_normal().string();
+    if (fs::exists(path, error)) value.text = path;
   }
   return values;
 }
@@ -139,54 +124,68 @@ std::string output_of(const ManifestEntry& entry) {
   return jobs::is_safe_relative(relative) ? relative : fs::path(entry.video).stem().string();
 }
 
-Status add_manifest(std::string_view text, const std::string& name, ManifestFormat format,
-                    const fs::path& folder, const InputSelection& selection, std::vector<Input>& inputs) {
-  ASSIGN_OR_RETURN(const std::vector<ManifestEntry> entries, parse_manifest(text, name, format));
+// A path that is not UTF-8 may be a file's name, or that of a list in another encoding.
+Status check_name(const Input& input) {
+  if (wire::is_utf8(input.path) && wire::is_utf8(input.relative)) return {};
+  std::error_code error;
+  const bool is_listed = !input.where.empty() && !fs::exists(input.path, error);
+  if (is_listed) return not_utf8(input.where, fs::path(input.path).filename().string());
+  return wrong(input.path, "its name is not UTF-8; rename it");
+}
+
+Result<Input> Finding::listed(const ManifestEntry& entry, const fs::path& folder) {
+  Input input{below(folder, entry.video), output_of(entry), below(folder, entry.reference),
+              placed(folder, entry.values), 0};
+  input.where = entry.where;
+  if (jobs::is_safe_relative(input.relative)) return input;
+  return wrong(entry.where,
+               fmt::format("output '{}' is not below the output folder", log::printable(input.relative)));
+}
+
+Status Finding::add_manifest(std::string_view bytes, const std::string& name, ManifestFormat format,
+                             const fs::path& folder) {
+  ASSIGN_OR_RETURN(const std::vector<ManifestEntry> entries, parse_manifest(bytes, name, format));
   if (entries.empty()) return wrong(name, "lists no videos");
-  const std::size_t before = inputs.size();
+  const std::size_t before = found_.inputs.size();
   for (const auto& entry : entries) {
-    if (!is_wanted(entry.video, selection.filter)) continue;
-    inputs.push_back({below(folder, entry.video), output_of(entry), below(folder, entry.reference),
-                      placed(folder, entry.values), 0});
-    if (!jobs::is_safe_relative(inputs.back().relative)) {
-      return wrong(entry.where, fmt::format("output '{}' is not below the output folder",
-                                            log::printable(inputs.back().relative)));
-    }
+    if (!is_wanted(entry.video, selection_.filter)) continue;
+    ASSIGN_OR_RETURN(Input input, listed(entry, folder));
+    found_.inputs.push_back(std::move(input));
   }
-  if (inputs.size() > before) return {};
-  return wrong(selection.filter,
+  if (found_.inputs.size() > before) return {};
+  return wrong(selection_.filter,
                fmt::format("--filter matches none of the {} videos of {}", entries.size(), name));
 }
 
-Status add_path(const std::string& path, const InputSelection& selection, std::vector<Input>& inputs) {
+Status nothing_there(const std::string& path, const std::error_code& error) {
+  const std::string why = why_missing(path);
+  return {StatusCode::kNotFound,
+          fmt::format("{}: {}; {}", log::printable(path), error ? error.message() : "no such file or folder",
+                      why.empty() ? "give a folder, videos or a manifest that is there" : why)};
+}
+
+Status Finding::add_path(const std::string& path) {
   if (path == "-") {
     ASSIGN_OR_RETURN(const std::string text,
-                     read_text(selection.standard_input, "standard input", kMaxManifestBytes));
-    return add_manifest(text, "standard input", ManifestFormat::kLines, absolute_path("."), selection,
-                        inputs);
+                     read_text(selection_.standard_input, "standard input", kMaxManifestBytes));
+    return add_manifest(text, "standard input", ManifestFormat::kLines, absolute_path("."));
   }
   std::error_code error;
-  const fs::path absolute = absolute_path(path);
+  const fs::path absolute = spelled_.find(absolute_path(path).string());
   const auto status = fs::status(absolute, error);
-  if (!fs::exists(status)) {
-    return {StatusCode::kNotFound,
-            fmt::format("{}: {}; give a folder, videos or a manifest that is there", log::printable(path),
-                        error ? error.message() : "no such file or folder")};
-  }
-  if (fs::is_directory(status)) {
-    return FolderWalk(absolute, selection).run(inputs);
-  }
+  if (!fs::exists(status)) return nothing_there(path, error);
+  if (fs::is_directory(status)) return add_folder(absolute);
   if (ManifestFormat format{}; manifest_format_of(path, format)) {
     ASSIGN_OR_RETURN(const std::string text, read_text(absolute.string(), kMaxManifestBytes));
-    return add_manifest(text, path, format, absolute.parent_path(), selection, inputs);
+    return add_manifest(text, path, format, absolute.parent_path());
   }
   if (!is_video_name(absolute)) {
     return wrong(path,
                  fmt::format("is neither a folder, a video ({}) nor a manifest (.txt .csv .json .jsonl)",
                              video_suffixes()));
   }
-  if (!is_wanted(absolute.filename(), selection.filter)) return {};
-  inputs.push_back({absolute.string(), absolute.stem().string(), {}, {}, 0});
+  if (!is_wanted(absolute.filename(), selection_.filter)) return {};
+  found_.inputs.push_back({absolute.string(), absolute.stem().string(), {}, {}, 0});
   return {};
 }
 
@@ -202,20 +201,20 @@ Status clash(const Input& first, const Input& second) {
                       first.path, second.path, second.relative)};
 }
 
-// Two videos must not share an output, also where upper and lower case are one.
-Status check_names(const std::vector<Input>& inputs) {
+// Two videos must not share an output, also where upper and lower case or the two spellings of an accent are
+// one. A name that cannot be sent costs its video alone.
+Status check_names(std::vector<Input>& inputs) {
   std::map<std::string, const Input*> by_output;
-  for (const auto& input : inputs) {
-    if (!wire::is_utf8(input.path) || !wire::is_utf8(input.relative)) {
-      return wrong(input.path, "its name is not UTF-8; rename it");
-    }
+  for (auto& input : inputs) {
+    input.error = check_name(input);
+    if (!input.error.ok()) continue;
     const std::string first = input.relative.substr(0, input.relative.find('/'));
-    if (first == "_run" || first == "_latents" || first == "_frames" || first == "_compare") {
+    if (is_reserved_folder(first)) {
       return wrong(input.path, fmt::format("output '{}' is inside {}, which mimicfleet keeps for itself; "
                                            "rename the folder",
                                            input.relative, first));
     }
-    const auto [place, inserted] = by_output.emplace(lower(input.relative), &input);
+    const auto [place, inserted] = by_output.emplace(lower(composed(input.relative)), &input);
     if (!inserted) return clash(*place->second, input);
   }
   return {};
@@ -241,25 +240,26 @@ std::vector<Input> sampled(std::vector<Input> inputs, const InputSelection& sele
 
 }  // namespace
 
-std::string video_suffixes() { return fmt::format("{}", fmt::join(kSuffixes, " ")); }
-
-Result<std::vector<Input>> find_inputs(const std::vector<std::string>& paths, const InputSelection& selection,
-                                       std::vector<Input> given) {
-  std::vector<Input> inputs = std::move(given);
-  std::erase_if(inputs, [&](const Input& input) {
+Result<FoundInputs> find_inputs(const std::vector<std::string>& paths, const InputSelection& selection,
+                                std::vector<Input> given) {
+  std::erase_if(given, [&](const Input& input) {
     return !is_wanted(fs::path(input.path).filename(), selection.filter);
   });
-  for (const auto& path : paths) RETURN_IF_ERROR(add_path(path, selection, inputs));
-  if (inputs.empty() && !selection.filter.empty()) {
+  Finding finding(selection, std::move(given));
+  for (const auto& path : paths) RETURN_IF_ERROR(finding.add_path(path));
+  FoundInputs found = finding.take();
+  if (found.inputs.empty() && !selection.filter.empty()) {
     return wrong(selection.filter, "--filter matches none of the videos that are named");
   }
-  RETURN_IF_ERROR(check_names(inputs));
+  RETURN_IF_ERROR(check_names(found.inputs));
   std::vector<Input> selected;
-  for (const std::size_t position : jobs::shard_positions(inputs.size(), selection.shard, selection.shards)) {
+  for (const std::size_t position :
+       jobs::shard_positions(found.inputs.size(), selection.shard, selection.shards)) {
     if (selection.limit != 0 && selected.size() == selection.limit) break;
-    selected.push_back(std::move(inputs[position]));
+    selected.push_back(std::move(found.inputs[position]));
   }
-  return sampled(std::move(selected), selection);
+  found.inputs = sampled(std::move(selected), selection);
+  return found;
 }
 
 }  // namespace mimicfleet::coordinator

@@ -17,6 +17,13 @@ struct Input {
   std::vector<SettingValue> values;  // from a manifest
   std::size_t config_case = 0;       // which test_case's settings it takes
   std::size_t variant = 0;           // which of SubmitRequest::variants
+  std::string where{};               // "list.csv: line 3" of a manifest
+  Status error{};                    // why it cannot be tried; the others can
+};
+
+struct FoundInputs {
+  std::vector<Input> inputs;
+  std::vector<std::string> left_out;  // what was found and is not among them, and why
 };
 
 struct InputSelection {
@@ -31,15 +38,12 @@ struct InputSelection {
 };
 
 // The videos that `given` and paths stand for: folders (walked, links followed), single videos, manifests,
-// `-` (one path a line). Sorted within each folder; each output name is used once. kInvalidArgument or
-// kNotFound naming the path: nothing there, neither a video nor a folder nor a manifest, no videos found, two
-// inputs with one output name (both named), an output name outside the output folder. A sample of one seed
-// stays the same when the folder is copied or named otherwise.
-[[nodiscard]] Result<std::vector<Input>> find_inputs(const std::vector<std::string>& paths,
-                                                     const InputSelection& selection,
-                                                     std::vector<Input> given = {});
-
-// ".mp4 .mov …"
-[[nodiscard]] std::string video_suffixes();
+// `-` (one path a line). Sorted within each folder; each output name is used once. Of a folder, videos that
+// this program made are left out; names may be written in either spelling of their accents. kInvalidArgument
+// or kNotFound naming the path: nothing there, neither a video nor a folder nor a manifest, no videos found,
+// two inputs with one output name (both named), an output name outside the output folder. A sample of one
+// seed stays the same when the folder is copied or named otherwise.
+[[nodiscard]] Result<FoundInputs> find_inputs(const std::vector<std::string>& paths,
+                                              const InputSelection& selection, std::vector<Input> given = {});
 
 }  // namespace mimicfleet::coordinator

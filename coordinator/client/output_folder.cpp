@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <filesystem>
 
 #include <fmt/format.h>
@@ -14,6 +15,7 @@
 #include "common/files/io.h"
 #include "common/files/read_text.h"
 #include "common/id.h"
+#include "common/wire/utf8.h"
 
 namespace mimicfleet::coordinator {
 namespace {
@@ -37,12 +39,6 @@ Status not_usable(const std::string& path, int cause) {
   return status;
 }
 
-fs::path nearest_that_exists(fs::path path) {
-  std::error_code error;
-  while (!fs::exists(path, error) && path.has_relative_path()) path = path.parent_path();
-  return path;
-}
-
 // Shards of one run start at the same time and must agree: the first link wins.
 Result<std::string> make_nonce(const std::string& path) {
   if (auto known = read_text(path, kMaxNonceBytes); known.ok() && !known->empty()) return known;
@@ -59,6 +55,30 @@ Result<std::string> make_nonce(const std::string& path) {
   return read_text(path, kMaxNonceBytes);
 }
 
+// Its name, and the space there.
+Status check_place(const std::string& path) {
+  if (path.empty()) return {StatusCode::kInvalidArgument, "--output-dir is empty: name a folder"};
+  if (!wire::is_utf8(path)) {
+    return {StatusCode::kInvalidArgument,
+            fmt::format("{}: its name is not UTF-8; choose another --output-dir", wire::in_utf8(path))};
+  }
+  std::error_code error;
+  const std::string folder = real_path(path);
+  const auto space = fs::space(nearest_that_exists(folder), error);
+  return error ? Status() : check_space(folder, space.available);
+}
+
+// Makes a folder in `existing` and removes it: rights alone do not tell what a file system allows.
+Status check_writable(const std::string& path, const std::string& existing) {
+  std::error_code error;
+  if (!fs::is_directory(existing, error)) return not_usable(path, ENOTDIR);
+  if (::access(existing.c_str(), W_OK | X_OK) != 0) return not_usable(path, errno);
+  std::string trial = existing + "/.mimicfleet-XXXXXX";
+  if (::mkdtemp(trial.data()) == nullptr) return not_usable(path, errno);
+  ::rmdir(trial.c_str());
+  return {};
+}
+
 }  // namespace
 
 Status check_space(const std::string& path, std::uint64_t free_bytes) {
@@ -69,6 +89,13 @@ Status check_space(const std::string& path, std::uint64_t free_bytes) {
                       path, free_bytes >> 20, kLeastFreeBytes >> 20)};
 }
 
+std::string nearest_that_exists(const std::string& path) {
+  std::error_code error;
+  fs::path nearest = path;
+  while (!fs::exists(nearest, error) && nearest.has_relative_path()) nearest = nearest.parent_path();
+  return nearest.string();
+}
+
 std::string real_path(const std::string& path) {
   std::error_code error;
   const fs::path absolute = absolute_path(path);
@@ -76,15 +103,19 @@ std::string real_path(const std::string& path) {
   return (error ? absolute : real).string();
 }
 
+Status OutputFolder::check(const std::string& path) {
+  RETURN_IF_ERROR(check_place(path));
+  const std::string folder = real_path(path);
+  return check_writable(folder, nearest_that_exists(folder + "/_run"));
+}
+
 Result<OutputFolder> OutputFolder::prepare(const std::string& path, std::size_t shard, std::size_t shards) {
-  if (path.empty()) return Status(StatusCode::kInvalidArgument, "--output-dir is empty: name a folder");
+  RETURN_IF_ERROR(check_place(path));
   OutputFolder folder;
   folder.path_ = real_path(path);
   folder.run_folder_ = folder.path_ + "/_run";
   if (shards > 1) folder.run_folder_ += fmt::format("/shard-{}-of-{}", shard, shards);
   std::error_code error;
-  const auto space = fs::space(nearest_that_exists(folder.path_), error);
-  if (!error) RETURN_IF_ERROR(check_space(folder.path_, space.available));
   fs::create_directories(folder.run_folder_, error);
   if (error) return not_usable(folder.path_, error.value());
   if (::access(folder.path_.c_str(), W_OK | X_OK) != 0) return not_usable(folder.path_, errno);
@@ -98,6 +129,12 @@ Status OutputFolder::check_full() const {
   if (error || space.available >= kFullBytes) return {};
   return {StatusCode::kResourceExhausted,
           fmt::format("{}: its disk is full; free some space and run again: finished videos stay", path_)};
+}
+
+Status check_latents_place(const std::string& cache_dir) {
+  if (cache_dir.empty()) return {};
+  const std::string real = real_path(cache_dir);
+  return check_writable(real, nearest_that_exists(real + "/_run"));
 }
 
 Result<jobs::LatentsTarget> latents_place(const std::string& cache_dir, const jobs::OutputTarget& output,

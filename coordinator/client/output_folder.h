@@ -18,6 +18,9 @@ class OutputFolder {
   [[nodiscard]] static Result<OutputFolder> prepare(const std::string& path, std::size_t shard,
                                                     std::size_t shards);
 
+  // Whether prepare() would succeed, without leaving anything behind. The same codes.
+  [[nodiscard]] static Status check(const std::string& path);
+
   [[nodiscard]] const std::string& path() const { return path_; }  // absolute, without links
   [[nodiscard]] const std::string& run_folder() const { return run_folder_; }
   [[nodiscard]] const std::string& nonce() const { return nonce_; }
@@ -40,8 +43,14 @@ class OutputFolder {
 [[nodiscard]] Result<jobs::LatentsTarget> latents_place(const std::string& cache_dir,
                                                         const jobs::OutputTarget& output, bool make);
 
+// Whether that folder can be made and written, without leaving anything behind.
+[[nodiscard]] Status check_latents_place(const std::string& cache_dir);
+
 // kResourceExhausted if a run would hardly get anywhere with so little space.
 [[nodiscard]] Status check_space(const std::string& path, std::uint64_t free_bytes);
+
+// `path`, or the folder nearest to it that exists.
+[[nodiscard]] std::string nearest_that_exists(const std::string& path);
 
 // Where `path` leads, without links; also when its end does not exist yet.
 [[nodiscard]] std::string real_path(const std::string& path);

@@ -8,8 +8,11 @@
 
 #include "common/files/absolute_path.h"
 #include "common/files/file_identity.h"
+#include "common/files/spelling.h"
 #include "common/log.h"
+#include "common/wire/utf8.h"
 #include "coordinator/client/adaptation.h"
+#include "coordinator/client/missing_file.h"
 #include "coordinator/client/output_folder.h"
 
 namespace mimicfleet::coordinator {
@@ -37,18 +40,30 @@ Status follow_output_fps(ResolvedSettings& settings) {
 
 // A path of a config: below the working folder if it is there, else below the config's folder.
 std::string locate(const std::string& path, const std::string& config_folder) {
+  if (path.empty()) return "";
   std::error_code error;
-  if (path.empty() || fs::exists(path, error)) return path.empty() ? "" : absolute_path(path).string();
-  return (fs::path(config_folder) / path).lexically_normal().string();
+  SpelledPaths spelled;
+  std::string found = spelled.find(absolute_path(path).string());
+  if (fs::exists(found, error)) return found;
+  return spelled.find((fs::path(config_folder) / path).lexically_normal().string());
 }
 
-// An input file by content. Links are followed now, so that workers see the file itself.
-Result<jobs::FileRef> name_file(const std::string& path, FileDigestCache& cache) {
+Status no_such_file(const std::string& path, const std::string& where) {
+  const std::string why = why_missing(path);
+  const std::string subject = fmt::format("{}: there is no such file", log::printable(path));
+  if (why.empty()) return {StatusCode::kNotFound, subject + "; copy it there"};
+  return {StatusCode::kNotFound,
+          fmt::format("{}; {}{}", subject, why, where.empty() ? "" : fmt::format(" ({})", where))};
+}
+
+// An input file by content. Links are followed now, so that workers see the file itself. `where` it is
+// listed, if it is.
+Result<jobs::FileRef> name_file(const std::string& path, const std::string& where, FileDigestCache& cache) {
   std::error_code error;
   const fs::path real = fs::canonical(path, error);
   jobs::FileRef file;
   if (error == std::errc::no_such_file_or_directory) {
-    return Status(StatusCode::kNotFound, fmt::format("{}: there is no such file; copy it there", path));
+    return no_such_file(path, where);
   }
   file.path = error ? path : real.string();
   ASSIGN_OR_RETURN(const FileIdentity identity, identity_of(file.path));
@@ -83,6 +98,9 @@ std::size_t RunPlan::to_run() const {
 Result<Planner> Planner::prepare(SubmitRequest request, const std::vector<jobs::ModelSet>* offered) {
   Planner planner;
   planner.request_ = std::move(request);
+  if (auto& reference = planner.request_.reference; !reference.empty()) {
+    reference = SpelledPaths().find(absolute_path(reference).string());
+  }
   RETURN_IF_ERROR(planner.read_config());
   RETURN_IF_ERROR(planner.collect_inputs());
   if (!planner.request_.sentences.empty()) {
@@ -144,7 +162,9 @@ Status Planner::collect_inputs() {
     selection.limit = 0;
     selection.shard = selection.shards = 1;
   }
-  ASSIGN_OR_RETURN(inputs_, find_inputs(request_.paths, selection, std::move(given)));
+  ASSIGN_OR_RETURN(FoundInputs found, find_inputs(request_.paths, selection, std::move(given)));
+  inputs_ = std::move(found.inputs);
+  left_out_ = std::move(found.left_out);
   multiply_by_variants();
   return {};
 }
@@ -183,20 +203,25 @@ Status Planner::resolve_all() {
   std::set<std::string> references;
   if (makes_films()) {
     ASSIGN_OR_RETURN(film_settings_, settings_of({}));
-    if (!request_.reference.empty()) references.insert(absolute_path(request_.reference).string());
+    if (!request_.reference.empty()) references.insert(request_.reference);
   }
   for (const auto& input : inputs_) {
     RETURN_IF_ERROR(resolve_input(input, shared));
-    if (makes_films()) continue;  // a film may need no image at all
+    if (makes_films() || !input.error.ok()) continue;  // a film may need no image at all
     ASSIGN_OR_RETURN(const std::string reference, reference_of(input));
     // That of a single manifest line fails this clip alone, later.
     if (reference != input.reference) references.insert(reference);
   }
   std::error_code error;
   for (const auto& reference : references) {
+    if (!wire::is_utf8(reference)) {
+      return {StatusCode::kInvalidArgument,
+              fmt::format("{}: its name is not UTF-8; rename it", wire::in_utf8(reference))};
+    }
     if (fs::exists(reference, error)) continue;
-    return {StatusCode::kNotFound,
-            fmt::format("{}: no such reference image; give one with --ref-image FILE", reference)};
+    const std::string why = why_missing(reference);
+    return {StatusCode::kNotFound, fmt::format("{}: no such reference image; {}", log::printable(reference),
+                                               why.empty() ? "give one with --ref-image FILE" : why)};
   }
   return {};
 }
@@ -222,7 +247,7 @@ std::vector<std::string> Planner::adaptation_folders() const {
 }
 
 Result<std::string> Planner::reference_of(const Input& input) const {
-  if (!request_.reference.empty()) return absolute_path(request_.reference).string();
+  if (!request_.reference.empty()) return request_.reference;
   if (!input.reference.empty()) return input.reference;
   if (config_ && input.config_case < config_->cases.size()) {
     const auto& reference = config_->cases[input.config_case].reference;
@@ -234,28 +259,30 @@ Result<std::string> Planner::reference_of(const Input& input) const {
                             log::printable(input.path)));
 }
 
-Result<jobs::FileRef> Planner::name_shared(const std::string& path, FileDigestCache& cache) {
+Result<jobs::FileRef> Planner::name_shared(const std::string& path, const std::string& where,
+                                           FileDigestCache& cache) {
   const auto known = shared_files_.find(path);
   if (known != shared_files_.end()) return known->second;
-  return shared_files_.emplace(path, name_file(path, cache)).first->second;
+  return shared_files_.emplace(path, name_file(path, where, cache)).first->second;
 }
 
 Status Planner::name_adaptation(jobs::Parameters& parameters, FileDigestCache& cache) {
   for (auto& lora : parameters.loras) {
-    ASSIGN_OR_RETURN(lora.file, name_shared(lora.file.path, cache));
+    ASSIGN_OR_RETURN(lora.file, name_shared(lora.file.path, "", cache));
   }
   if (!parameters.unet_overlay) return {};
-  ASSIGN_OR_RETURN(parameters.unet_overlay, name_shared(parameters.unet_overlay->path, cache));
+  ASSIGN_OR_RETURN(parameters.unet_overlay, name_shared(parameters.unet_overlay->path, "", cache));
   return {};
 }
 
 Result<jobs::ClipPlan> Planner::plan_clip(std::size_t index, const OutputPlaces& places,
                                           FileDigestCache& cache) {
   const Input& input = inputs_[index];
+  RETURN_IF_ERROR(input.error);
   jobs::ClipPlan clip;
-  ASSIGN_OR_RETURN(clip.video, name_file(input.path, cache));
+  ASSIGN_OR_RETURN(clip.video, name_file(input.path, input.where, cache));
   ASSIGN_OR_RETURN(const std::string reference, reference_of(input));
-  ASSIGN_OR_RETURN(clip.reference, name_shared(reference, cache));
+  ASSIGN_OR_RETURN(clip.reference, name_shared(reference, input.where, cache));
   const ResolvedSettings& settings = settings_[settings_index_[index]];
   clip.parameters = settings.parameters;
   RETURN_IF_ERROR(name_adaptation(clip.parameters, cache));
@@ -265,6 +292,8 @@ Result<jobs::ClipPlan> Planner::plan_clip(std::size_t index, const OutputPlaces&
   clip.output.save_latents = request_.save_latents;
   clip.output.save_frames = request_.save_frames;
   if (keeps_latents()) keep_latents(clip, places);
+  const OutputNames names(places.videos.directory, places.latents.directory);
+  RETURN_IF_ERROR(names.check_length(input.path, input.relative, request_.save_latents || keeps_latents()));
   return clip;
 }
 
@@ -272,12 +301,16 @@ void Planner::plan_clips(RunPlan& run, const OutputPlaces& places, FileDigestCac
                          const std::function<void(std::size_t)>& on_clip) {
   for (std::size_t i = 0; i < inputs_.size(); ++i) {
     auto clip = plan_clip(i, places, cache);
+    if (clip.ok() && clip->output.save_video) {
+      if (Status replaces = driving_.check_replaces_none(clip->output); !replaces.ok()) clip = replaces;
+    }
     if (clip.ok()) {
       OutputState outputs = request_.mode == Mode::kEncode ? look_at_encode(*clip, cache)
                                                            : look_at_outputs(*clip, run.models.set, cache);
       run.clips.push_back({std::move(*clip), std::move(outputs.reason), outputs.seconds});
     } else {
-      run.refused.push_back({inputs_[i].relative, inputs_[i].path, clip.status()});
+      run.refused.push_back(
+          {wire::in_utf8(inputs_[i].relative), wire::in_utf8(inputs_[i].path), clip.status()});
     }
     if (on_clip) on_clip(i + 1);
   }
@@ -286,6 +319,7 @@ void Planner::plan_clips(RunPlan& run, const OutputPlaces& places, FileDigestCac
 Result<RunPlan> Planner::finish(const OutputPlaces& places, FileDigestCache& cache,
                                 const std::function<void(std::size_t)>& on_clip) {
   RunPlan run;
+  for (const auto& input : inputs_) driving_.add(input.path);
   RETURN_IF_ERROR(name_models(models_, cache));
   run.models = models_;
   if (const auto notice = models_.set.defaults.find(std::string(kNoticeKey));

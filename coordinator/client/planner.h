@@ -11,6 +11,7 @@
 #include "coordinator/client/finished.h"
 #include "coordinator/client/inputs.h"
 #include "coordinator/client/models.h"
+#include "coordinator/client/output_names.h"
 #include "coordinator/client/variants.h"
 #include "coordinator/config/run_config.h"
 #include "jobs/plan.h"
@@ -80,7 +81,7 @@ struct RunPlan {
   std::vector<PlannedClip> clips;  // beside films only those that have to be encoded
   std::vector<PlannedFilm> films;
   std::vector<RefusedClip> refused;
-  std::vector<std::string> left_out;     // sentences, each with the reason
+  std::vector<std::string> left_out;     // videos and sentences, each with the reason
   std::optional<CachedFeatures> cached;  // if it is known
 
   [[nodiscard]] std::size_t to_run() const;
@@ -162,7 +163,8 @@ class Planner {
   [[nodiscard]] Result<jobs::ClipPlan> plan_clip(std::size_t index, const OutputPlaces& places,
                                                  FileDigestCache& cache);
   [[nodiscard]] std::vector<std::string> adaptation_folders() const;
-  [[nodiscard]] Result<jobs::FileRef> name_shared(const std::string& path, FileDigestCache& cache);
+  [[nodiscard]] Result<jobs::FileRef> name_shared(const std::string& path, const std::string& where,
+                                                  FileDigestCache& cache);
   [[nodiscard]] Status name_adaptation(jobs::Parameters& parameters, FileDigestCache& cache);
 
   SubmitRequest request_;
@@ -175,6 +177,7 @@ class Planner {
   ResolvedSettings film_settings_;
   std::map<std::string, PartSource> sources_;  // by WantedPart::relative
   std::vector<std::string> left_out_;
+  DrivingVideos driving_;
   SettingLayer defaults_;
   ChosenModels models_;
 };

@@ -9,7 +9,9 @@
 #include "common/config/nearest.h"
 #include "common/files/absolute_path.h"
 #include "common/files/read_text.h"
+#include "common/files/spelling.h"
 #include "common/log.h"
+#include "coordinator/client/missing_file.h"
 #include "coordinator/client/planner.h"
 #include "coordinator/client/saved_latents.h"
 #include "coordinator/config/sentences.h"
@@ -45,23 +47,26 @@ std::string film_name(const std::string& prefix, const std::vector<Input>& input
   return fmt::format("{}_of_{}_{:.8}", name.substr(0, cut), order.size(), sha256(name).hex());
 }
 
-// The videos that words may mean: by path, else by name, with or without suffix.
+// The videos that words may mean: by path, else by name, with or without suffix, in either spelling of
+// accents.
 class WordIndex {
  public:
   explicit WordIndex(const std::vector<Input>& inputs) {
     for (std::size_t i = 0; i < inputs.size(); ++i) {
+      if (!inputs[i].error.ok()) continue;
       const fs::path relative = inputs[i].relative;
-      by_path_[relative.string()] = i;
-      by_name_[relative.filename().string()].insert(i);
-      by_name_[fs::path(inputs[i].path).filename().string()].insert(i);
+      by_path_[composed(relative.native())] = i;
+      by_name_[composed(relative.filename().native())].insert(i);
+      by_name_[composed(fs::path(inputs[i].path).filename().native())].insert(i);
       names_.push_back(relative.filename().string());
     }
   }
 
   // The inputs that are called so.
   [[nodiscard]] std::vector<std::size_t> find(const std::string& word) const {
-    if (const auto path = by_path_.find(word); path != by_path_.end()) return {path->second};
-    const auto found = by_name_.find(word);
+    const std::string name = composed(word);
+    if (const auto path = by_path_.find(name); path != by_path_.end()) return {path->second};
+    const auto found = by_name_.find(name);
     if (found == by_name_.end()) return {};
     return {found->second.begin(), found->second.end()};
   }
@@ -75,6 +80,16 @@ class WordIndex {
   std::map<std::string, std::set<std::size_t>> by_name_;
   std::vector<std::string> names_;
 };
+
+// What the latents of a word are called below the folder where they are kept, if they are.
+std::optional<std::string> kept_word(const std::string& folder, const std::string& word,
+                                     SpelledPaths& spelled) {
+  constexpr std::string_view kSuffix = ".safetensors";
+  if (!jobs::is_safe_relative(word)) return std::nullopt;
+  const std::string found = spelled.find(fmt::format("{}/{}{}", folder, word, kSuffix));
+  if (!is_there(found) || !found.starts_with(folder + "/")) return std::nullopt;
+  return found.substr(folder.size() + 1, found.size() - folder.size() - 1 - kSuffix.size());
+}
 
 struct JoinedClip {
   std::string name;
@@ -164,9 +179,11 @@ Status Planner::collect_videos(const std::string& folder) {
   }
   const fs::path root = absolute_path(folder);
   std::vector<std::string> missing;
+  SpelledPaths spelled;
   for (const auto& name : request_.videos) {
-    fs::path path = root / name;
-    if (!is_there(path) && is_there(name)) path = absolute_path(name);
+    fs::path path = spelled.find(root / name);
+    const fs::path elsewhere = spelled.find(absolute_path(name));
+    if (!is_there(path) && is_there(elsewhere)) path = elsewhere;
     if (!is_there(path)) missing.push_back(log::printable(name));
     std::string relative = without_suffix(path.lexically_normal().lexically_relative(root));
     if (!jobs::is_safe_relative(relative)) relative = path.stem().string();
@@ -180,6 +197,7 @@ Status Planner::collect_videos(const std::string& folder) {
 // One film of all videos, in order; one that is there several times is encoded once.
 Status Planner::want_film() {
   WantedFilm film;
+  for (const auto& input : inputs_) RETURN_IF_ERROR(input.error);
   std::map<std::string, std::size_t> known;  // by path
   std::vector<Input> once;
   std::vector<std::size_t> order;
@@ -222,6 +240,7 @@ Status Planner::want_sentences() {
   const std::string cache =
       request_.cache_dir.empty() ? request_.output_dir + "/_latents" : request_.cache_dir;
   const WordIndex index(inputs_);
+  SpelledPaths spelled;
   const auto& selection = request_.selection;
   std::vector<WantedFilm> chosen;
   std::vector<std::string> problems;  // of each, by position; empty: none
@@ -239,11 +258,12 @@ Status Planner::want_sentences() {
       }
       if (found.size() == 1) {
         film.parts.push_back({word, inputs_[found[0]].relative, found[0]});
-      } else if (jobs::is_safe_relative(word) && is_there(fmt::format("{}/{}.safetensors", cache, word))) {
-        film.parts.push_back({word, word, std::nullopt});
+      } else if (const auto kept = kept_word(cache, word, spelled)) {
+        film.parts.push_back({word, *kept, std::nullopt});
       } else if (problem.find(fmt::format("'{}'", word)) == std::string::npos) {
+        const std::string why = why_missing(word);
         problem += fmt::format("{}no video for '{}'{}", problem.empty() ? "" : ", ", log::printable(word),
-                               index.nearest(word));
+                               why.empty() ? index.nearest(word) : fmt::format(" ({})", why));
       }
     }
     chosen.push_back(std::move(film));
@@ -260,7 +280,7 @@ Status Planner::want_sentences() {
     }
   }
   if (missing.empty() || request_.skip_missing) {
-    left_out_ = std::move(missing);
+    std::move(missing.begin(), missing.end(), std::back_inserter(left_out_));
     return {};
   }
   const std::size_t more = missing.size() - std::min(missing.size(), kListedWords);
@@ -345,6 +365,9 @@ Result<jobs::FilmPlan> Planner::plan_film(const WantedFilm& wanted, const Output
   film.output = places.videos;
   film.output.relative = wanted.relative;
   film.output.save_frames = request_.save_frames;
+  const OutputNames names(places.videos.directory, places.latents.directory);
+  RETURN_IF_ERROR(names.check_length(wanted.relative, wanted.relative, false));
+  RETURN_IF_ERROR(driving_.check_replaces_none(film.output));
   film.key = jobs::film_key(keys, models_.set, film.parameters);
   return film;
 }

@@ -23,6 +23,7 @@ LIBRARY_HOMES = {
     "libsw": ("common/av/",),
     "seccomp": ("common/av/",),
     "prometheus/": ("monitoring/",),
+    "utf8proc": ("common/files/",),
     "yaml-cpp/": ("common/config/",),
     "rocksdb/": ("coordinator/store/", "worker/cache/"),
     "ATen/": ("worker/",),

@@ -233,6 +233,27 @@ TEST_F(Usage, ADryRunSaysWhatWouldBeMadeAndMakesNothing) {
   EXPECT_FALSE(std::filesystem::exists(folder_ / "out"));
 }
 
+TEST_F(Usage, ADryRunEndsWith1WhenSomethingCannotBeMade) {
+  put(folder_, "videos/empty.mp4", "");
+  const auto outcome = run(submit({"--dry-run"}));
+  EXPECT_EQ(outcome.exit_code, 1) << outcome.err;
+  EXPECT_THAT(outcome.out, AllOf(HasSubstr("videos/empty.mp4: is empty (0 bytes)"),
+                                 HasSubstr("2 to make, 0 already there, 1 cannot be made")));
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "out"));
+}
+
+TEST_F(Usage, ADryRunChecksWhereResultsGo) {
+  put(folder_, "out", "a file");
+  EXPECT_THAT(error(submit({"--dry-run"})), HasSubstr("is not a folder; choose another --output-dir"));
+  std::filesystem::remove(folder_ / "out");
+  put(folder_, "cache", "a file");
+  EXPECT_THAT(error(submit({"--dry-run", "--mode", "encode", "--cache-dir", folder_ / "cache"})),
+              HasSubstr("cache: is not a folder"));
+  Words words = submit({"--dry-run"});
+  words[7] = "/proc/x";
+  EXPECT_THAT(error(words), HasSubstr("/proc/x: "));
+}
+
 TEST_F(Usage, ResultsThatCannotBeWrittenAreNoSuccess) {
   Words words = {"sh", "-c", "exec \"$0\" \"$@\" > /dev/full", binary_path("bin/coordinator")};
   for (auto& word : submit({"--dry-run"})) words.push_back(word);

@@ -21,16 +21,25 @@ class Inputs : public ::testing::Test {
  protected:
   // Output names of what is found, or the error.
   std::vector<std::string> find(const std::vector<std::string>& paths) {
-    const auto inputs = find_inputs(paths, selection_);
-    if (!inputs.ok()) return {inputs.status().message()};
+    const auto found = find_inputs(paths, selection_);
+    if (!found.ok()) return {found.status().message()};
     std::vector<std::string> names;
-    for (const auto& input : *inputs) names.push_back(input.relative);
+    for (const auto& input : found->inputs) {
+      names.push_back(input.error.ok() ? input.relative : input.error.message());
+    }
+    left_out_ = found->left_out;
     return names;
+  }
+  // A video of ours: its record lies beside it.
+  void put_output(const std::string& name) {
+    put(folder_, name + ".mp4", "x");
+    put(folder_, name + ".json", R"({"version": 1, "program": "mimicfleet 0.1.0", "key": "00"})");
   }
   std::string error(const std::string& path) { return find({path}).at(0); }
 
   TemporaryFolder folder_;
   InputSelection selection_;
+  std::vector<std::string> left_out_;
 };
 
 TEST_F(Inputs, AFolderIsWalkedAndSortedByPath) {
@@ -97,7 +106,7 @@ TEST_F(Inputs, AFilterAlsoChoosesAmongVideosThatAreNamedOneByOne) {
   const auto given =
       find_inputs({}, selection_, {{"/x/a.mp4", "a", {}, {}, 0}, {"/x/b.mp4", "b", {}, {}, 0}});
   ASSERT_TRUE(given.ok()) << given.status();
-  EXPECT_EQ(given->size(), 1U);
+  EXPECT_EQ(given->inputs.size(), 1U);
   selection_.filter = "c*";
   EXPECT_EQ(error(folder_ / "a.mp4"), "c*: --filter matches none of the videos that are named");
 }
@@ -136,8 +145,9 @@ TEST_F(Inputs, ASingleVideoIsNamedAfterItsStem) {
 TEST_F(Inputs, AManifestsPathsStandBelowItsFolder) {
   put(folder_, "lists/list.csv",
       "video,ref_image,output,seed\nclips/a.mp4,r.png,,7\n/abs/b.mp4,,named/b.mp4,\n../c.mp4,,,\n");
-  const auto inputs = find_inputs({folder_ / "lists/list.csv"}, selection_);
-  ASSERT_TRUE(inputs.ok()) << inputs.status();
+  const auto found = find_inputs({folder_ / "lists/list.csv"}, selection_);
+  ASSERT_TRUE(found.ok()) << found.status();
+  const auto* inputs = &found->inputs;
   ASSERT_EQ(inputs->size(), 3U);
   EXPECT_EQ((*inputs)[0].path, folder_ / "lists/clips/a.mp4");
   EXPECT_EQ((*inputs)[0].reference, folder_ / "lists/r.png");
@@ -175,9 +185,73 @@ TEST_F(Inputs, WhatIsNotThereOrNothingKnownIsNamed) {
               AllOf(HasSubstr("is neither a folder, a video"), HasSubstr(".mp4"), HasSubstr(".jsonl")));
 }
 
-TEST_F(Inputs, ANameThatIsNotUtf8IsRefusedReadably) {
-  put(folder_, "a\xff.mp4", "x");
-  EXPECT_THAT(error(folder_.path()), HasSubstr("its name is not UTF-8; rename it"));
+TEST_F(Inputs, ANameThatIsNotUtf8IsRefusedReadablyAndAlone) {
+  for (const auto* name : {"a\xff.mp4", "b.mp4", "c\xe9/d.mp4"}) put(folder_, name, "x");
+  EXPECT_THAT(find({folder_.path()}),
+              ElementsAre((folder_ / "a\\xff.mp4: its name is not UTF-8; rename it"), "b",
+                          (folder_ / "c\\xe9/d.mp4: its name is not UTF-8; rename it")));
+  EXPECT_THAT(find({folder_ / "a\xff.mp4"}).at(0), HasSubstr("its name is not UTF-8; rename it"));
+}
+
+TEST_F(Inputs, AListedPathThatIsNotUtf8IsAFilesNameOrTheListsEncoding) {
+  put(folder_, "there\xe9.mp4", "x");
+  put(folder_, "list.txt", "there\xe9.mp4\nb.mp4\ngone\xe9.mp4\n");
+  const auto found = find({folder_ / "list.txt"});
+  ASSERT_EQ(found.size(), 3U);
+  EXPECT_THAT(found[0], HasSubstr("its name is not UTF-8; rename it"));
+  EXPECT_EQ(found[1], "b");
+  EXPECT_THAT(found[2], HasSubstr("list.txt: line 3: is not UTF-8 but written in another encoding"));
+}
+
+TEST_F(Inputs, NamesAreFoundInEitherSpellingOfTheirAccents) {
+  const std::string composed = "caf\u00e9";
+  const std::string decomposed = "cafe\u0301";
+  put(folder_, decomposed + "/" + decomposed + ".mp4", "x");
+  put(folder_, "list.csv", "video,output\n" + composed + "/" + composed + ".mp4,a\n");
+  const auto listed = find_inputs({folder_ / "list.csv"}, selection_);
+  ASSERT_TRUE(listed.ok()) << listed.status();
+  EXPECT_EQ(listed->inputs.at(0).path, folder_ / (decomposed + "/" + decomposed + ".mp4"));
+  EXPECT_THAT(find({folder_ / composed}), ElementsAre(decomposed));
+  selection_.filter = composed + "*";
+  EXPECT_THAT(find({folder_ / composed}), ElementsAre(decomposed));
+  selection_.filter.clear();
+  put(folder_, decomposed + "/" + composed + ".mp4", "x");
+  EXPECT_THAT(error(folder_.path()), HasSubstr("would both be written"));
+}
+
+TEST_F(Inputs, VideosThatThisProgramMadeAreLeftOutAndCounted) {
+  put(folder_, "a.mp4", "x");
+  put(folder_, "b.mp4", "x");
+  put(folder_, "b.json", R"({"program": "another"})");
+  put(folder_, "c.mp4", "x");
+  put(folder_, "c.json", "no JSON");
+  put_output("old/a");
+  put_output("old/b");
+  put(folder_, "old/_run/nonce", "n");
+  put(folder_, "old/_compare/grid.mp4", "x");
+  EXPECT_THAT(find({folder_.path()}), ElementsAre("a", "b", "c"));
+  EXPECT_THAT(left_out_,
+              ElementsAre(HasSubstr("2 videos below " + folder_.path() + " that mimicfleet made")));
+  EXPECT_THAT(
+      error(folder_ / "old"),
+      HasSubstr("old: no videos found but 2 that mimicfleet made (a record lies beside each); give the "
+                "folder of the driving videos"));
+  EXPECT_THAT(find({folder_ / "old/a.mp4"}), ElementsAre("a"));
+}
+
+TEST_F(Inputs, AFolderThatIsTheOutputFolderIsRefusedWithTheReason) {
+  put(folder_, "a.mp4", "x");
+  selection_.ignore_folder = std::filesystem::canonical(folder_.path());
+  EXPECT_THAT(error(folder_.path()), HasSubstr(folder_.path() + ": is the --output-dir, too"));
+}
+
+TEST_F(Inputs, APathThatIsWrittenForAnotherProgramIsToldSo) {
+  put(folder_, "clips/a.mp4", "x");
+  EXPECT_THAT(
+      error(folder_ / "clips\\a.mp4"),
+      HasSubstr("are separated by / here, not by \\: write it so, as in " + (folder_ / "clips/a.mp4")));
+  EXPECT_THAT(error("~/clips"), HasSubstr("~ stands for no folder here: write "));
+  EXPECT_THAT(error("https://example.org/a.mp4"), HasSubstr("no addresses: fetch it first"));
 }
 
 }  // namespace

@@ -89,6 +89,23 @@ TEST(OutputFolder, AFolderThatIsNotWritableIsNamedWithARemedy) {
   EXPECT_THAT(message_for_nobody(folder / "ours"), HasSubstr("cannot be written: Permission denied"));
 }
 
+TEST(OutputFolder, MayBeCheckedWithoutLeavingAnything) {
+  const TemporaryFolder folder;
+  EXPECT_TRUE(OutputFolder::check(folder / "a/b").ok());
+  EXPECT_TRUE(check_latents_place(folder / "latents").ok());
+  EXPECT_TRUE(check_latents_place("").ok());
+  EXPECT_TRUE(folder.names().empty());
+  folder.write("file", "x");
+  for (const auto& path : {folder / "file", folder / "file/below"}) {
+    EXPECT_EQ(OutputFolder::check(path), OutputFolder::prepare(path, 1, 1).status());
+    EXPECT_THAT(check_latents_place(path).message(), HasSubstr("is not a folder"));
+  }
+  EXPECT_EQ(OutputFolder::check(""), OutputFolder::prepare("", 1, 1).status());
+  EXPECT_THAT(OutputFolder::check("/proc/x").message(), HasSubstr("/proc/x: "));
+  EXPECT_THAT(OutputFolder::check(folder / "x\xff").message(), HasSubstr("x\\xff: its name is not UTF-8"));
+  EXPECT_FALSE(OutputFolder::prepare(folder / "x\xff", 1, 1).ok());
+}
+
 TEST(OutputFolder, AFullDiskIsToldBeforeTheRun) {
   EXPECT_TRUE(check_space("/out", std::uint64_t{1} << 30).ok());
   EXPECT_EQ(check_space("/out", std::uint64_t{12} << 20).message(),

@@ -329,6 +329,37 @@ TEST_F(FilmPlanning, WordsMayBeLatentsAlone) {
   EXPECT_THAT(run->films.at(0).plan.parts, SizeIs(2));
 }
 
+TEST_F(FilmPlanning, WordsAreFoundInEitherSpellingOfTheirAccents) {
+  put(folder_, "videos/cafe\u0301.mp4", "video of a Mac");
+  put(folder_, "out/_latents/the\u0301.safetensors", latents_bytes({}, 5));
+  sentences("s1,caf\u00e9 caf\u00e9.mp4 th\u00e9\n");
+  const auto run = plan();
+  ASSERT_TRUE(run.ok()) << run.status();
+  EXPECT_THAT(run->refused, IsEmpty());
+  ASSERT_THAT(run->films, SizeIs(1));
+  EXPECT_THAT(names(run->clips), ElementsAre(HasSubstr("cafe\u0301")));
+  ASSERT_THAT(run->films[0].plan.parts, SizeIs(3));
+  EXPECT_EQ(run->films[0].plan.parts[2].saved.file.path, folder_ / "out/_latents/the\u0301.safetensors");
+
+  decode({"caf\u00e9.mp4"});
+  request_.sentences.clear();
+  ASSERT_TRUE(plan().ok()) << plan().status();
+}
+
+TEST_F(FilmPlanning, AWordThatIsAPathOfAnotherSystemIsToldAsThat) {
+  sentences("s1,sub\\c\n");
+  EXPECT_THAT(error(), HasSubstr("no video for 'sub\\c' (the folders of a path are separated by / here"));
+}
+
+TEST_F(FilmPlanning, AFilmWhoseOutputsCannotBeNamedIsRefusedAlone) {
+  sentences(std::string(251, 's') + ",a\nshort,b\n");
+  const auto run = plan();
+  ASSERT_TRUE(run.ok()) << run.status();
+  EXPECT_THAT(run->films, SizeIs(1));
+  ASSERT_THAT(run->refused, SizeIs(1));
+  EXPECT_THAT(run->refused[0].error.message(), HasSubstr("its outputs cannot be named"));
+}
+
 TEST_F(FilmPlanning, OfSentencesAShardALimitAndAFilterChoose) {
   sentences("s1,a\ns2,a\nt3,a\ns4,b\n");
   request_.selection.filter = "s*";

@@ -94,6 +94,100 @@ TEST_F(Planning, LorasAreNamedByContentWhoeverNamesThem) {
   EXPECT_EQ(overlaid->clips[0].plan.parameters.unet_overlay.value().digest, sha256("lora b"));
 }
 
+TEST_F(Planning, AListedPathThatIsWrittenForAnotherProgramIsToldWithItsLine) {
+  put(folder_, "list.csv",
+      "video;output\nvideos\\a.mp4;a\n~/b.mp4;b\n "
+      "$HOME/b.mp4;c\n\"\"\"videos/a.mp4\"\"\";d\nvideos/gone.mp4;e\n");
+  request_.paths = {folder_ / "list.csv"};
+  const auto run = plan();
+  ASSERT_TRUE(run.ok()) << run.status();
+  ASSERT_THAT(run->refused, SizeIs(5));
+  const auto says = [&](std::size_t i, const std::string& cause) {
+    EXPECT_THAT(run->refused[i].error.message(), HasSubstr(": there is no such file; " + cause));
+  };
+  const std::string list = folder_ / "list.csv";
+  says(0, "the folders of a path are separated by / here, not by \\: write it so, as in " +
+              (folder_ / "videos/a.mp4") + " (" + list + ": line 2)");
+  says(1, "~ stands for no folder here: write ");
+  says(2, "variables such as $HOME are not replaced here");
+  says(3, "its quotes are taken as part of the name");
+  says(4, "copy it there");
+}
+
+TEST_F(Planning, AnImageIsFoundInEitherSpellingAndOneThatIsNotThereIsExplained) {
+  put(folder_, "cafe\u0301.png", "another image");
+  request_.reference = folder_ / "caf\u00e9.png";
+  const auto run = plan();
+  ASSERT_TRUE(run.ok()) << run.status();
+  EXPECT_EQ(run->clips.at(0).plan.reference.digest, sha256("another image"));
+  request_.reference = "~/gone.png";
+  EXPECT_THAT(error(), AllOf(HasSubstr("no such reference image"), HasSubstr("~ stands for no folder here")));
+  request_.reference = folder_ / "gone\xff.png";
+  EXPECT_THAT(error(), HasSubstr("gone\\xff.png: its name is not UTF-8; rename it"));
+}
+
+TEST_F(Planning, AVideoWhoseOutputsCannotBeNamedIsRefusedAlone) {
+  put(folder_, "videos/" + std::string(250, 'n') + ".mp4", "long");  // NAME.json has 255 bytes
+  put(folder_, "videos/" + std::string(251, 'm') + ".mp4", "longer");
+  auto run = plan();
+  ASSERT_TRUE(run.ok()) << run.status();
+  EXPECT_THAT(run->clips, SizeIs(3));
+  ASSERT_THAT(run->refused, SizeIs(1));
+  EXPECT_THAT(run->refused[0].error.message(), AllOf(HasSubstr("its outputs cannot be named"),
+                                                     HasSubstr("would have 256 bytes and may have 255"),
+                                                     HasSubstr("shorten the video's name")));
+  request_.save_latents = true;
+  run = plan();
+  ASSERT_TRUE(run.ok()) << run.status();
+  EXPECT_THAT(run->refused, SizeIs(2));
+
+  put(folder_, "list.csv", "video,output\nvideos/a.mp4," + std::string(256, 'x') + "/a\n");
+  request_.paths = {folder_ / "list.csv"};
+  run = plan();
+  ASSERT_TRUE(run.ok()) << run.status();
+  EXPECT_THAT(run->refused, SizeIs(1));
+  std::string deep = "a";
+  for (int i = 0; i < 21; ++i) deep += "/" + std::string(200, 'd');
+  put(folder_, "list.csv", "video,output\nvideos/a.mp4," + deep + "\n");
+  run = plan();
+  ASSERT_TRUE(run.ok()) << run.status();
+  ASSERT_THAT(run->refused, SizeIs(1));
+  EXPECT_THAT(run->refused[0].error.message(), HasSubstr("may have 4095"));
+}
+
+TEST_F(Planning, ANameThatIsNotUtf8CostsItsVideoAlone) {
+  put(folder_, "videos/c\xff.mp4", "video c");
+  const auto run = plan();
+  ASSERT_TRUE(run.ok()) << run.status();
+  EXPECT_THAT(run->clips, SizeIs(2));
+  ASSERT_THAT(run->refused, SizeIs(1));
+  EXPECT_EQ(run->refused[0].relative, "c\\xff");
+}
+
+TEST_F(Planning, NoVideoIsMadeOverADrivingVideo) {
+  request_.paths = {folder_ / "videos/a.mp4", folder_ / "videos/b.mp4"};
+  put(folder_, "out/b.mp4", "a driving video, too");
+  request_.paths.push_back(folder_ / "out/b.mp4");
+  put(folder_, "list.csv", "video,output\nvideos/a.mp4,b\nout/b.mp4,c\n");
+  request_.paths = {folder_ / "list.csv"};
+  const auto run = plan();
+  ASSERT_TRUE(run.ok()) << run.status();
+  EXPECT_THAT(run->clips, SizeIs(1));
+  ASSERT_THAT(run->refused, SizeIs(1));
+  EXPECT_THAT(
+      run->refused[0].error.message(),
+      HasSubstr("out/b.mp4: b.mp4 would be made over this driving video; choose another --output-dir"));
+}
+
+TEST_F(Planning, VideosOfOursAreLeftOutAndTold) {
+  put(folder_, "videos/old.mp4", "made");
+  put(folder_, "videos/old.json", R"({"program": "mimicfleet 0.1.0", "key": "00"})");
+  const auto run = plan();
+  ASSERT_TRUE(run.ok()) << run.status();
+  EXPECT_THAT(run->clips, SizeIs(2));
+  EXPECT_THAT(run->left_out, ::testing::ElementsAre(HasSubstr("1 video below")));
+}
+
 TEST_F(Planning, ALoraThatIsNotThereStopsEverythingBeforeItRuns) {
   flag("lcm-lora-path", "nowhere.safetensors");
   EXPECT_THAT(error(), AllOf(HasSubstr("--lcm-lora-path nowhere.safetensors: no such file or folder"),
