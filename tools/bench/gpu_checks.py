@@ -27,7 +27,7 @@ class Checks:
             _, done = self.programs.run(f"tests/{name}", f"--gtest_filter={selection}", env=env, seconds=self.left(), check=False)
             failed = [line for line in done.stdout.splitlines() if line.startswith("[  FAILED  ]") and line.endswith(" ms)")]
             passed = sum(line.startswith("[       OK ]") for line in done.stdout.splitlines())
-            figures[name] = {"passed": passed, "failed": failed, "code": done.returncode}
+            figures[name] = {"passed": passed, "failed": failed, "code": done.returncode} | ({"output": done.stdout[-4000:]} if done.returncode else {})
             self.say(f"{name}: {passed} passed, code {done.returncode} {failed}")
             if done.returncode != 0:
                 reasons = [line for line in done.stdout.splitlines() if "beyond" in line or "bound" in line or "Failure" in line]

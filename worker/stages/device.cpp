@@ -60,27 +60,6 @@ Result<std::uint64_t> limit_memory(const CudaDriver& driver, int index) {
   return *bytes;
 }
 
-// What the models compute has to be the same bytes in every process of a numerics class: no choice among
-// kernels by how fast they were just now. With the half precisions, the nets that stay in float32 may round
-// their factors to TensorFloat-32. fp32 is float32 throughout, and without cuDNN, whose convolutions (9.19,
-// on Hopper) give wrong numbers at some shapes: they read their workspace before they write it. LibTorch's
-// own are right, and faster.
-void choose_kernels(jobs::Precision precision) {
-  auto& context = at::globalContext();
-  context.setBenchmarkCuDNN(false);
-  context.setDeterministicCuDNN(true);
-  context.setUserEnabledCuDNN(precision != jobs::Precision::kFp32);
-  context.setAllowTF32CuDNN(precision != jobs::Precision::kFp32);
-  context.setAllowTF32CuBLAS(precision != jobs::Precision::kFp32);
-  // The first that serves a call is taken: cuDNN's attention is 1.6 times as fast as the next on a Hopper
-  // GPU.
-  const auto number = [](at::SDPBackend backend) { return static_cast<std::int64_t>(backend); };
-  context.setSDPPriorityOrder({number(at::SDPBackend::cudnn_attention),
-                               number(at::SDPBackend::flash_attention),
-                               number(at::SDPBackend::efficient_attention), number(at::SDPBackend::math),
-                               number(at::SDPBackend::overrideable)});
-}
-
 // Makes the device the calling thread's, so that nothing is put on another one, and uses it once: what is
 // wrong with the driver or with the GPU comes out here.
 Status try_device(at::Device device) {
@@ -148,6 +127,27 @@ Result<Device> choose(const std::string& wanted) {
 }
 
 }  // namespace
+
+// What the models compute has to be the same bytes in every process of a numerics class: no choice among
+// kernels by how fast they were just now. With the half precisions, the nets that stay in float32 may round
+// their factors to TensorFloat-32. fp32 is float32 throughout, and without cuDNN, whose convolutions (9.19,
+// on Hopper) give wrong numbers at some shapes: they read their workspace before they write it. LibTorch's
+// own are right, and faster.
+void choose_kernels(jobs::Precision precision) {
+  auto& context = at::globalContext();
+  context.setBenchmarkCuDNN(false);
+  context.setDeterministicCuDNN(true);
+  context.setUserEnabledCuDNN(precision != jobs::Precision::kFp32);
+  context.setAllowTF32CuDNN(precision != jobs::Precision::kFp32);
+  context.setAllowTF32CuBLAS(precision != jobs::Precision::kFp32);
+  // The first that serves a call is taken: cuDNN's attention is 1.6 times as fast as the next on a Hopper
+  // GPU.
+  const auto number = [](at::SDPBackend backend) { return static_cast<std::int64_t>(backend); };
+  context.setSDPPriorityOrder({number(at::SDPBackend::cudnn_attention),
+                               number(at::SDPBackend::flash_attention),
+                               number(at::SDPBackend::efficient_attention), number(at::SDPBackend::math),
+                               number(at::SDPBackend::overrideable)});
+}
 
 Status check_fp8(const Device& device) {
   if (device.fp8) return {};

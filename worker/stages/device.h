@@ -27,6 +27,10 @@ struct Device {
 
 [[nodiscard]] svd::Precision model_precision(const Device& device);
 
+// Which of LibTorch's kernels this process uses from here on for models of this precision; open_device() does
+// it.
+void choose_kernels(jobs::Precision precision);
+
 // Opens `wanted` (auto, cpu, cuda:N) for the calling thread and those that it starts. Before the first other
 // use of LibTorch, because the CUDA half is loaded here, and only if a GPU is wanted and there. `threads` 0:
 // all physical cores. kFailedPrecondition says what a GPU lacks. MIMICFLEET_GPU_MEMORY_LIMIT (such as 20G) is
