@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 
 #include "common/discovery/discovery.h"
+#include "common/endpoint.h"
 #include "common/log.h"
 #include "coordinator/server/server.h"
 #include "coordinator/server/server_metrics.h"
@@ -51,13 +52,6 @@ SchedulerConfig scheduler_config(const ServeOptions& options) {
 
 constexpr std::uint64_t kLeastBeats = 3;  // of a worker within one lease
 
-bool is_reachable_by_others(const std::string& endpoint) {
-  constexpr std::string_view kTcp = "tcp://";
-  if (!endpoint.starts_with(kTcp)) return false;
-  const std::string host = endpoint.substr(kTcp.size(), endpoint.rfind(':') - kTcp.size());
-  return host != "localhost" && host != "lo" && host != "[::1]" && !host.starts_with("127.");
-}
-
 // The socket's errors with what to do about them.
 Result<net::Socket> listen_on(const std::string& endpoint) {
   auto socket = net::Socket::router(endpoint);
@@ -96,7 +90,7 @@ Status check_options(const ServeOptions& options) {
                         options.lease_ms, options.heartbeat_ms,
                         kLeastBeats * std::uint64_t{options.heartbeat_ms})};
   }
-  if (options.insecure || !is_reachable_by_others(options.listen)) return {};
+  if (options.insecure || is_local_endpoint(options.listen)) return {};
   return {
       StatusCode::kInvalidArgument,
       fmt::format("--listen {}: anybody who reaches that address could have workers read and write files; "
