@@ -149,7 +149,8 @@ struct TaskCompleted {
 };
 
 // The attempt failed (`status`), or is handed back untouched (`released`, which costs no attempt).
-// `lost_inputs`: artefacts that no holder could deliver; their tasks run again.
+// `lost_inputs`: artefacts that no holder could deliver to this worker. `of_host`: it is the worker's host
+// that lacks something, such as a folder or disk space; another worker is asked.
 struct TaskFailed {
   static constexpr std::string_view kType = "task_failed";
   WorkerId worker;
@@ -158,6 +159,7 @@ struct TaskFailed {
   Status status;
   bool released = false;
   std::vector<Digest> lost_inputs;
+  bool of_host = false;
   template <typename Self, typename Fields>
   static void fields(Self& self, Fields& field) {
     field("worker", self.worker);
@@ -166,6 +168,7 @@ struct TaskFailed {
     field("status", self.status);
     field("released", self.released);
     field("lost_inputs", self.lost_inputs);
+    field("of_host", self.of_host);
   }
 };
 

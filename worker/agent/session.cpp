@@ -84,7 +84,7 @@ void Session::on_grant(jobs::LeaseGrant grant, Instant now) {
   if (leases_.contains(attempt) || reports_.contains(attempt)) return;
   if (free_slots() == 0) {
     const Status status(StatusCode::kUnavailable, "the worker takes no more tasks now");
-    return report(attempt, jobs::TaskFailed{hello_.worker, epoch_, attempt, status, true, {}}, now);
+    return report(attempt, jobs::TaskFailed{hello_.worker, epoch_, attempt, status, true, {}, false}, now);
   }
   leases_[attempt].progress = {attempt.task, attempt.attempt, std::string(jobs::kQueued), 0, 0};
   actions_.start.push_back(std::move(grant));
@@ -158,10 +158,10 @@ void Session::on_end(TaskEnd end, Instant now) {
     remember_holdings(end.result);
     report(end.attempt, jobs::TaskCompleted{hello_.worker, epoch_, end.attempt, std::move(end.result)}, now);
   } else {
-    report(
-        end.attempt,
-        jobs::TaskFailed{hello_.worker, epoch_, end.attempt, end.status, false, std::move(end.lost_inputs)},
-        now);
+    report(end.attempt,
+           jobs::TaskFailed{hello_.worker, epoch_, end.attempt, end.status, false, std::move(end.lost_inputs),
+                            end.of_host},
+           now);
   }
 }
 

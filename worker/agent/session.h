@@ -25,6 +25,7 @@ struct TaskEnd {
   Status status;  // ok: `result` counts
   jobs::TaskResult result;
   std::vector<Digest> lost_inputs;
+  bool of_host = false;  // this host lacks something: another worker may do it at once
 };
 
 // What the worker has for other workers, known once its store is open.

@@ -333,6 +333,7 @@ void Runner::end(const TaskPtr& task, Result<jobs::TaskResult> result) {
   end.attempt = context.attempt();
   end.status = result.status();
   end.lost_inputs = context.lost_inputs();
+  end.of_host = context.is_of_host(end.status);
   if (result.ok()) end.result = std::move(*result);
   end.result.stages = context.timings();
   end.result.features = context.features();

@@ -73,6 +73,12 @@ void TaskContext::add_lost_input(const Digest& content) {
   lost_inputs_.push_back(content);
 }
 
+Status TaskContext::written(Status status) {
+  const std::lock_guard lock(mutex_);
+  ran_out_ = ran_out_ || status.code() == StatusCode::kResourceExhausted;
+  return status;
+}
+
 void TaskContext::start_over() {
   const std::lock_guard lock(mutex_);
   timings_.clear();
@@ -81,6 +87,7 @@ void TaskContext::start_over() {
   warnings_.clear();
   transferred_bytes_ = 0;
   lost_inputs_.clear();
+  ran_out_ = false;
 }
 
 std::vector<jobs::StageTiming> TaskContext::timings() const {
@@ -111,6 +118,11 @@ std::uint64_t TaskContext::transferred_bytes() const {
 std::vector<Digest> TaskContext::lost_inputs() const {
   const std::lock_guard lock(mutex_);
   return lost_inputs_;
+}
+
+bool TaskContext::is_of_host(const Status& end) const {
+  const std::lock_guard lock(mutex_);
+  return ran_out_ && end.code() == StatusCode::kResourceExhausted;
 }
 
 StageTimer::StageTimer(TaskContext& context, std::string stage)

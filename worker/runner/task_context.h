@@ -40,6 +40,8 @@ class TaskContext {
   void warn(std::string warning);
   void add_transferred(std::uint64_t bytes);
   void add_lost_input(const Digest& content);
+  // Passes on how writing to this host's disks went. What it has too little of, another host may have.
+  [[nodiscard]] Status written(Status status);
   // Forgets what was told so far: the attempt begins anew.
   void start_over();
 
@@ -50,6 +52,8 @@ class TaskContext {
   [[nodiscard]] std::vector<std::string> warnings() const;
   [[nodiscard]] std::uint64_t transferred_bytes() const;
   [[nodiscard]] std::vector<Digest> lost_inputs() const;
+  // Whether an attempt that ends with this status failed because this host ran out of something.
+  [[nodiscard]] bool is_of_host(const Status& end) const;
 
  private:
   jobs::FeatureUse& feature(jobs::FeatureKind kind);  // with the mutex held
@@ -64,6 +68,7 @@ class TaskContext {
   std::vector<std::string> warnings_;
   std::uint64_t transferred_bytes_ = 0;
   std::vector<Digest> lost_inputs_;
+  bool ran_out_ = false;
 };
 
 // Times a stage from its making to finish(); without finish() nothing is noted (the stage failed).

@@ -65,9 +65,10 @@ Status Decoding::write(const at::Tensor& frames, av::VideoWriter& writer) {
     if (decoded_ == 0 && !keeps_first) continue;  // the reference; a film leaves out later ones by itself
     av::Image image = to_image(frames[i]);
     if (lease_.spec.output.save_frames) {
-      RETURN_IF_ERROR(av::write_png(inputs_.outputs.frame_path(static_cast<std::size_t>(written_)), image));
+      const std::string path = inputs_.outputs.frame_path(static_cast<std::size_t>(written_));
+      RETURN_IF_ERROR(context_.written(av::write_png(path, image)));
     }
-    RETURN_IF_ERROR(writer.write(std::move(image)));
+    RETURN_IF_ERROR(context_.written(writer.write(std::move(image))));
     ++written_;
   }
   mux_seconds_ += to_seconds(SteadyClock().now() - begin);
@@ -96,7 +97,9 @@ Result<DecodedVideo> Decoding::decode() {
   const av::VideoFormat format{static_cast<int>(inputs_.latents[0].width),
                                static_cast<int>(inputs_.latents[0].height), av::Rational::nearest(fps()),
                                spec.parameters.crf};
-  ASSIGN_OR_RETURN(auto writer, av::VideoWriter::create(inputs_.outputs.video_path(), format));
+  auto created = av::VideoWriter::create(inputs_.outputs.video_path(), format);
+  RETURN_IF_ERROR(context_.written(created.status()));
+  av::VideoWriter& writer = *created;
   if (spec.output.save_frames) RETURN_IF_ERROR(inputs_.outputs.clear_frames());
 
   const Instant begin = SteadyClock().now();
@@ -135,7 +138,8 @@ Status Decoding::save_latents() {
                                         .height = inputs_.latents[0].height,
                                         .width = inputs_.latents[0].width,
                                         .half = values.scalar_type() == at::kHalf});
-  return write_file_atomically(inputs_.outputs.latents_path(), latents_to_bytes(values, metadata));
+  return context_.written(
+      write_file_atomically(inputs_.outputs.latents_path(), latents_to_bytes(values, metadata)));
 }
 
 Result<DecodedVideo> Decoding::run() {
@@ -148,9 +152,10 @@ Result<DecodedVideo> Decoding::run() {
 
 Result<std::unique_ptr<DecodeInputs>> prepare_decode(const Services& services, const jobs::LeaseGrant& lease,
                                                      runner::TaskContext& context) {
-  ASSIGN_OR_RETURN(auto outputs, OutputFiles::open(lease.spec.output, services.inputs));
+  auto outputs = OutputFiles::open(lease.spec.output, services.inputs);
+  RETURN_IF_ERROR(context.written(outputs.status()));
   ASSIGN_OR_RETURN(auto latents, find_latents(services, lease, context));
-  return std::make_unique<DecodeInputs>(std::move(outputs), std::move(latents));
+  return std::make_unique<DecodeInputs>(*std::move(outputs), std::move(latents));
 }
 
 Result<runner::Outcome> run_decode(Services& services, LoadedModels& models, const jobs::LeaseGrant& lease,

@@ -235,7 +235,9 @@ Result<jobs::ArtefactRef> Encoding::store(const at::Tensor& latents) {
                                                        {"num_frames", std::to_string(latents.size(1))},
                                                        {"height", std::to_string(latents.size(3) * 8)},
                                                        {"width", std::to_string(latents.size(4) * 8)}});
-  return services_.artefacts.put(spec_.key, services_.device.numerics, bytes);
+  auto stored = services_.artefacts.put(spec_.key, services_.device.numerics, bytes);
+  RETURN_IF_ERROR(context_.written(stored.status()));
+  return stored;
 }
 
 // In half precision, as the original keeps them.
@@ -252,7 +254,7 @@ Result<jobs::FileRef> Encoding::keep(const at::Tensor& latents) {
                                         .width = latents.size(4) * 8,
                                         .half = true});
   const std::string bytes = latents_to_bytes(latents.to(at::kHalf), metadata);
-  RETURN_IF_ERROR(write_file_atomically(inputs_.kept_path, bytes));
+  RETURN_IF_ERROR(context_.written(write_file_atomically(inputs_.kept_path, bytes)));
   return jobs::FileRef{inputs_.kept_path, sha256(bytes), bytes.size()};
 }
 
@@ -376,7 +378,9 @@ Result<std::unique_ptr<EncodeInputs>> prepare_encode(const Services& services, c
                                                      runner::TaskContext& context) {
   auto inputs = std::make_unique<EncodeInputs>();
   if (lease.spec.keep_latents) {
-    ASSIGN_OR_RETURN(inputs->kept_path, open_latents_target(*lease.spec.keep_latents, services.inputs));
+    auto kept_path = open_latents_target(*lease.spec.keep_latents, services.inputs);
+    RETURN_IF_ERROR(context.written(kept_path.status()));
+    inputs->kept_path = *std::move(kept_path);
   }
   inputs->made = made_before(services, lease, context);
   if (inputs->made) return inputs;

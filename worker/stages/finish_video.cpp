@@ -71,7 +71,7 @@ Status finish(const Services& services, const jobs::LeaseGrant& lease, const Dec
               DecodedVideo& video, runner::TaskContext& context, jobs::TaskResult& result) {
   RETURN_IF_ERROR(context.check_cancelled());
   runner::StageTimer timer(context, std::string(jobs::kMux));
-  RETURN_IF_ERROR(video.writer.finish());
+  RETURN_IF_ERROR(context.written(video.writer.finish()));
   timer.finish();
   std::error_code error;
   const std::string path = inputs.outputs.video_path();
@@ -81,7 +81,8 @@ Status finish(const Services& services, const jobs::LeaseGrant& lease, const Dec
   result.width = static_cast<std::int32_t>(inputs.latents[0].width);
   result.height = static_cast<std::int32_t>(inputs.latents[0].height);
   result.numerics = services.device.numerics;
-  return inputs.outputs.write_record(record_of(services, lease, inputs, video.models, context, result));
+  return context.written(
+      inputs.outputs.write_record(record_of(services, lease, inputs, video.models, context, result)));
 }
 
 }  // namespace

@@ -21,7 +21,17 @@ Result<InputFiles> InputFiles::open(const std::vector<std::string>& roots, FileD
   return files;
 }
 
+// The client read the file when it made the job: what is wrong with it now is so on this host, until others
+// see the same.
 Result<StableFile> InputFiles::open_input(const jobs::FileRef& file) const {
+  auto opened = open_as_it_was(file);
+  const StatusCode code = opened.status().code();
+  const bool told = opened.ok() || code == StatusCode::kNotFound || code == StatusCode::kInputChanged;
+  if (told || code == StatusCode::kResourceExhausted) return opened;
+  return Status(StatusCode::kFailedPrecondition, opened.status().message());
+}
+
+Result<StableFile> InputFiles::open_as_it_was(const jobs::FileRef& file) const {
   auto fd = roots_ ? roots_->open_file(file.path) : open_for_reading(file.path);
   if (!fd.ok() && fd.status().code() == StatusCode::kNotFound) {
     return Status(StatusCode::kNotFound,

@@ -20,7 +20,7 @@ class InputFiles {
                                                FileDigestCache& digests);
 
   // The file if it is still what it was when the job was made. kInputChanged if size or digest differ;
-  // kNotFound and kFailedPrecondition say what this worker lacks; kBadInput.
+  // kNotFound and kFailedPrecondition say what this worker lacks. Never kBadInput: the client has read it.
   [[nodiscard]] Result<StableFile> open_input(const jobs::FileRef& file) const;
 
   // kFailedPrecondition unless the folder, with links followed, is one of the roots or below one.
@@ -28,6 +28,7 @@ class InputFiles {
 
  private:
   explicit InputFiles(FileDigestCache& digests) : digests_(&digests) {}
+  [[nodiscard]] Result<StableFile> open_as_it_was(const jobs::FileRef& file) const;
 
   std::optional<Roots> roots_;
   std::vector<std::string> real_roots_;

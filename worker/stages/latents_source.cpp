@@ -77,7 +77,7 @@ Status fetch_into_store(const Services& services, const jobs::TaskInput& input, 
   services.metrics.holders_refused(fetched.refused_holders);
   context.add_transferred(fetched.received_bytes);
   RETURN_IF_ERROR(fetched.status);
-  return services.artefacts.put(artefact.key, artefact.numerics, fetched.bytes).status();
+  return context.written(services.artefacts.put(artefact.key, artefact.numerics, fetched.bytes).status());
 }
 
 Result<std::vector<LatentsSource>> find_latents(const Services& services, const jobs::LeaseGrant& lease,

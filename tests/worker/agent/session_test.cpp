@@ -65,7 +65,7 @@ class SessionTest : public ::testing::Test {
     return attempt;
   }
   void end(const TaskAttempt& attempt, Status status = {}, jobs::TaskResult result = {}) {
-    session_.on_end({attempt, std::move(status), std::move(result), {}}, clock_.now());
+    session_.on_end({attempt, std::move(status), std::move(result), {}, false}, clock_.now());
     take();
   }
   void revoke(const TaskAttempt& attempt) {
@@ -165,6 +165,19 @@ TEST_F(SessionTest, AReadyWorkerTakesTwoLeasesAndHandsAThirdBack) {
   ASSERT_THAT(beats, SizeIs(1));
   EXPECT_EQ(beats[0].free_slots, 0);
   EXPECT_THAT(beats[0].running, SizeIs(2));
+}
+
+TEST_F(SessionTest, WhetherAFailureIsTheHostsIsTold) {
+  ready();
+  const auto attempt = grant();
+  session_.on_end({attempt, Status(StatusCode::kResourceExhausted, "no space left"), {}, {}, true},
+                  clock_.now());
+  take();
+  end(grant(), Status(StatusCode::kResourceExhausted, "out of device memory"));
+  const auto failed = taken<jobs::TaskFailed>();
+  ASSERT_THAT(failed, SizeIs(2));
+  EXPECT_TRUE(failed[0].of_host);
+  EXPECT_FALSE(failed[1].of_host);
 }
 
 TEST_F(SessionTest, ProgressIsToldAtOnceButNotMoreThanTenTimesASecond) {

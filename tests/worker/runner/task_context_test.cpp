@@ -37,6 +37,21 @@ TEST(TaskContext, AStageThatDoesNotFinishHasNoTime) {
   EXPECT_EQ(told[2].steps, 4);
 }
 
+TEST(TaskContext, WhatADiskRanOutOfIsTheHostsFailureAndTooLittleMemoryOfADeviceIsNot) {
+  TaskContext context({}, [](const jobs::TaskProgress&) {});
+  const Status memory(StatusCode::kResourceExhausted, "out of device memory");
+  EXPECT_TRUE(context.written(Status()).ok());
+  EXPECT_FALSE(context.is_of_host(memory));
+  const Status full(StatusCode::kResourceExhausted, "a.mp4: no space left");
+  EXPECT_EQ(context.written(full), full);
+  EXPECT_TRUE(context.is_of_host(full));
+  EXPECT_FALSE(context.is_of_host(Status(StatusCode::kBadInput, "b.mp4: is no video")))
+      << "it ended otherwise";
+  EXPECT_FALSE(context.is_of_host(Status()));
+  context.start_over();
+  EXPECT_FALSE(context.is_of_host(memory));
+}
+
 TEST(TaskContext, RemembersHowEachFeatureWasComeByAndWhatWasComputed) {
   using jobs::FeatureKind;
   using jobs::FeatureOutcome;
