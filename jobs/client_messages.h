@@ -186,14 +186,15 @@ struct TaskList {
 struct Event {
   std::uint64_t sequence = 0;
   std::uint64_t epoch = 0;
-  std::string kind;       // job_submitted task_leased task_committed task_failed lease_expired lease_released
-                          // task_requeued stale_result task_cancelled job_ended worker_joined worker_lost …
+  std::string kind;  // job_submitted task_leased task_committed task_failed host_failed lease_expired
+                     // lease_released task_requeued stale_result task_cancelled job_ended worker_joined …
   std::uint64_t job = 0;  // number
   std::string task;       // id
   std::string name;
   TaskKind task_kind = TaskKind::kEncodeLatents;
   std::uint32_t attempt = 0;
   std::string worker;
+  std::string host;  // of the worker
   std::string detail;
   std::int64_t wall_time_ms = 0;  // for people only
   template <typename Self, typename Fields>
@@ -207,6 +208,7 @@ struct Event {
     field("task_kind", self.task_kind);
     field("attempt", self.attempt);
     field("worker", self.worker);
+    field("host", self.host);
     field("detail", self.detail);
     field("wall_time_ms", self.wall_time_ms);
   }
@@ -282,6 +284,22 @@ struct WorkerListRequest {
   static void fields(Self&, Fields&) {}
 };
 
+// Tasks of a job that a worker's host could not do. After three the worker gets no more of that job while
+// another can.
+struct HostTrouble {
+  std::uint64_t job = 0;  // number
+  std::uint32_t tasks = 0;
+  bool set_aside = false;
+  Status last;
+  template <typename Self, typename Fields>
+  static void fields(Self& self, Fields& field) {
+    field("job", self.job);
+    field("tasks", self.tasks);
+    field("set_aside", self.set_aside);
+    field("last", self.last);
+  }
+};
+
 struct WorkerInfo {
   WorkerHello hello;
   WorkerState state = WorkerState::kLoading;
@@ -290,6 +308,7 @@ struct WorkerInfo {
   std::uint32_t tasks_done = 0;
   std::uint32_t tasks_failed = 0;
   std::vector<TaskProgress> running;
+  std::vector<HostTrouble> trouble;
   template <typename Self, typename Fields>
   static void fields(Self& self, Fields& field) {
     field("hello", self.hello);
@@ -299,6 +318,7 @@ struct WorkerInfo {
     field("tasks_done", self.tasks_done);
     field("tasks_failed", self.tasks_failed);
     field("running", self.running);
+    field("trouble", self.trouble);
   }
 };
 

@@ -34,6 +34,17 @@ std::string models_text(const jobs::WorkerInfo& worker) {
   return text.empty() ? "-" : text;
 }
 
+// What a worker's host could not do of which jobs.
+std::string trouble_text(const jobs::WorkerInfo& worker) {
+  std::string text;
+  for (const auto& trouble : worker.trouble) {
+    text += fmt::format("{}job {}: {}its host could not do {} task{}: {}", text.empty() ? "" : "; ",
+                        trouble.job, trouble.set_aside ? "set aside, " : "", trouble.tasks,
+                        trouble.tasks == 1 ? "" : "s", trouble.last.message());
+  }
+  return text.empty() ? "-" : text;
+}
+
 int list(const Flags& flags) {
   Interrupts interrupts;
   auto connection = connect_to_server(flags.common.server, &interrupts);
@@ -44,13 +55,14 @@ int list(const Flags& flags) {
     fmt::print("{}", json::write(*workers));
     return kAllDone;
   }
-  Table table(
-      {"WORKER", "STATE", "DEVICE", "COMPUTES IN", "MODELS", "DONE", "FAILED", "UP", "HEARD", "RUNNING"});
+  Table table({"WORKER", "HOST", "STATE", "DEVICE", "COMPUTES IN", "MODELS", "DONE", "FAILED", "UP", "HEARD",
+               "RUNNING", "TROUBLE"});
   for (const auto& worker : workers->workers) {
-    table.add({worker.hello.name, std::string(to_string(worker.state)), worker.hello.device,
-               worker.hello.numerics.precision, models_text(worker), fmt::format("{}", worker.tasks_done),
-               fmt::format("{}", worker.tasks_failed), clock_text(worker.up_seconds),
-               fmt::format("{:.1f} s ago", worker.silent_seconds), running_text(worker)});
+    table.add({worker.hello.name, worker.hello.host, std::string(to_string(worker.state)),
+               worker.hello.device, worker.hello.numerics.precision, models_text(worker),
+               fmt::format("{}", worker.tasks_done), fmt::format("{}", worker.tasks_failed),
+               clock_text(worker.up_seconds), fmt::format("{:.1f} s ago", worker.silent_seconds),
+               running_text(worker), trouble_text(worker)});
   }
   fmt::print("{}", table.text());
   return kAllDone;

@@ -4,12 +4,19 @@
 
 #include <fmt/format.h>
 
-#include "coordinator/scheduler/placement.h"
+#include "common/endpoint.h"
 #include "coordinator/scheduler/transitions.h"
 #include "jobs/stages.h"
 
 namespace mimicfleet::coordinator {
 namespace {
+
+// These codes are never about what a task is to make: the client saw the files and folders that it names.
+bool is_of_host(const jobs::TaskFailed& failed) {
+  const StatusCode code = failed.status.code();
+  return failed.of_host || code == StatusCode::kNotFound || code == StatusCode::kFailedPrecondition ||
+         code == StatusCode::kInputChanged;
+}
 
 // Handles one input; the overloads are the whole list of what can happen.
 struct Handler {
@@ -89,11 +96,13 @@ void Handler::operator()(const RetryJob& input) const {
   }
   found->second.ended = false;
   decision.changed_jobs.push_back(input.job);
+  for (auto& [id, worker] : state.workers) worker.strikes.erase(input.job);
   for (const TaskId& id : found->second.tasks) {
     Task& task = state.tasks.at(id);
     if (task.state != TaskState::kFailed && task.state != TaskState::kCancelled) continue;
     task.failures = 0;
     task.recomputes = 0;
+    task.losses = 0;
     change.admit(task);
     change.log("task_requeued", task, "retried by a user");
   }
@@ -105,7 +114,9 @@ void Handler::operator()(const jobs::WorkerHello& hello) const {
   Worker& worker = place->second;
   if (is_new) worker.joined = now;
   worker.hello = hello;
+  worker.data_port_is_local = is_local_endpoint(hello.data_endpoint);
   worker.last_heard = now;
+  change.forget_host_failures(worker);  // what was wrong with its host may be right now
   if (is_new) change.log("worker_joined", worker, hello.device);
   worker.hello.features.clear();  // known to `affinity`
   for (const auto& artefact : hello.artefacts) change.note_holder(artefact, hello.worker);
@@ -182,10 +193,10 @@ void Handler::operator()(const jobs::TaskFailed& failed) const {
     change.log("lease_released", *task, failed.status.message());
     change.release(*task);
     takes_no_more(failed.worker);
+  } else if (is_of_host(failed)) {
+    change.fail_on_host(*task, failed.status);
   } else if (!failed.lost_inputs.empty()) {
-    change.log("inputs_lost", *task, failed.status.message());
-    for (const Digest& content : failed.lost_inputs) change.lose_latents(content);
-    change.release(*task);
+    change.lose_inputs(*task, failed.lost_inputs, failed.status);
   } else {
     change.fail(*task, failed.status);
   }
@@ -222,6 +233,7 @@ void Handler::operator()(const Tick&) const {
     change.forget_worker(state.workers.at(id), /*lost=*/true);
   }
   change.expire_leases();
+  change.give_up_refused();
 }
 
 }  // namespace
@@ -253,6 +265,8 @@ void restore(State& state, std::vector<Job> jobs, std::vector<Task> tasks, Insta
       if (const auto found = state.tasks.find(need); found != state.tasks.end())
         found->second.needed_by.push_back(id);
     }
+    // A job is stored before the scheduler hears of it: a coordinator that ended then left its tasks waiting.
+    if (task.state == TaskState::kWaiting && needs_are_done(state, task)) task.state = TaskState::kReady;
     count(state.jobs.at(task.spec.job).counts, task.state) += 1;
     task.leased_at = task.progressed_at = now;
     task.lease_expires = now + 2 * state.config.lease;

@@ -35,7 +35,8 @@ std::string explain_ready(const State& state, const Task& task, Instant now) {
   std::string misfits;
   std::size_t fitting = 0;
   for (const auto& [id, worker] : state.workers) {
-    const std::string reason = misfit(worker, task);
+    std::string reason = misfit(worker, task);
+    if (reason.empty()) reason = reservation(state, worker, task);
     if (reason.empty()) {
       ++fitting;
     } else {

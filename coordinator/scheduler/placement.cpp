@@ -2,10 +2,6 @@
 
 #include <algorithm>
 
-#include <fmt/format.h>
-
-#include "jobs/abilities.h"
-
 namespace mimicfleet::coordinator {
 namespace {
 
@@ -78,7 +74,8 @@ Place best_of(const std::vector<Place>& places, const State& state, const Task& 
   for (const auto& place : places) {
     if (place.worth_seconds <= best.worth_seconds || task.failed_on == place.worker) continue;
     const auto worker = state.workers.find(place.worker);
-    if (worker != state.workers.end() && misfit(worker->second, task).empty()) best = place;
+    if (worker == state.workers.end() || !misfit(worker->second, task).empty()) continue;
+    if (reservation(state, worker->second, task).empty()) best = place;
   }
   return best;
 }
@@ -88,43 +85,7 @@ bool inputs_held(const State& state, const Task& task) {
                      [&](const TaskId& need) { return is_available(state, state.tasks.at(need), task); });
 }
 
-bool another_fits(const State& state, const Worker& worker, const Task& task) {
-  return std::any_of(state.workers.begin(), state.workers.end(), [&](const auto& entry) {
-    return entry.first != worker.hello.worker && misfit(entry.second, task).empty();
-  });
-}
-
 }  // namespace
-
-std::string misfit(const Worker& worker, const Task& task) {
-  const auto& hello = worker.hello;
-  if (worker.state == jobs::WorkerState::kLoading) return "it still loads its models";
-  if (worker.state != jobs::WorkerState::kReady || worker.drain || worker.stop)
-    return "it takes no more tasks";
-  if (std::find(hello.kinds.begin(), hello.kinds.end(), task.spec.kind) == hello.kinds.end()) {
-    return fmt::format("it was started without --kinds {}", to_string(task.spec.kind));
-  }
-  const bool has_models = std::any_of(hello.model_sets.begin(), hello.model_sets.end(),
-                                      [&](const auto& set) { return set.id == task.spec.model_set; });
-  if (!has_models) return "it does not have the models";
-  if (task.spec.kind == TaskKind::kEncodeLatents) {
-    const std::string lacking = jobs::lacking_ability(hello.abilities, task.spec.parameters);
-    if (!lacking.empty()) {
-      return fmt::format("it cannot do {}: its device, its precision or its version is not the right one",
-                         lacking);
-    }
-  }
-  const auto precision = task.spec.parameters.precision;
-  if (precision != jobs::Precision::kAuto && to_string(precision) != hello.numerics.precision) {
-    return fmt::format("it computes in {}, not in {}", hello.numerics.precision, to_string(precision));
-  }
-  return "";
-}
-
-bool is_available(const State& state, const Task& encode, const Task& user) {
-  if (encode.result.saved_latents && !user.spec.segments.empty()) return true;
-  return encode.result.latents && state.holders.contains(encode.result.latents->content);
-}
 
 const jobs::ArtefactRef* held_latents(const State& state, const Digest& key,
                                       const jobs::NumericsClass* numerics) {
@@ -157,9 +118,9 @@ Instant open_to(const State& state, const Task& task, double loss) {
 }
 
 bool may_start(const State& state, const Worker& worker, const Task& task, Instant now) {
-  if (task.not_before > now || !misfit(worker, task).empty()) return false;
-  if (task.failed_on == worker.hello.worker && another_fits(state, worker, task)) return false;
-  return now >= state.holders_known_at || inputs_held(state, task);
+  if (task.not_before > now) return false;
+  if (now < state.holders_known_at && !inputs_held(state, task)) return false;
+  return is_eligible(state, worker, task);
 }
 
 // Goes over candidates and keeps the one that it is best for the worker to start.

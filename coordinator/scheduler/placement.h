@@ -3,19 +3,12 @@
 #include <optional>
 #include <string>
 
-#include "coordinator/scheduler/state.h"
+#include "coordinator/scheduler/eligibility.h"
 
 namespace mimicfleet::coordinator {
 
-// Why a worker cannot take a task, apart from being busy; empty if it can. What no waiting will change.
-[[nodiscard]] std::string misfit(const Worker& worker, const Task& task);
-
 // How many more leases a worker can hold now.
 [[nodiscard]] std::uint32_t free_slots(const Worker& worker);
-
-// True if `user` can have the latents of a finished encode: a worker that is there holds them, or a file does
-// and `user` is a film, for which its half precision is good enough.
-[[nodiscard]] bool is_available(const State& state, const Task& encode, const Task& user);
 
 // What a worker that is there holds of an encode with this key, made in this numerics class (any if null).
 [[nodiscard]] const jobs::ArtefactRef* held_latents(const State& state, const Digest& key,

@@ -26,11 +26,20 @@ struct SchedulerConfig {
   Duration retry_delay = std::chrono::seconds(1);    // times the number of failures
   Duration grant_arrival = std::chrono::seconds(5);  // a grant that no heartbeat lists by then got lost
   std::uint32_t max_attempts = 3;
+  // A worker whose host could not do so many tasks of a job gets no more of that job while another can.
+  std::uint32_t max_strikes = 3;
   // A task waits for a worker that has what others would have to make or fetch first: so many times the
   // seconds that this would take, and at most so long; then any may have it. 0: it never waits, and nobody is
   // preferred.
   double affinity = 1;
   Duration affinity_at_most = std::chrono::seconds(60);
+};
+
+// An attempt that ended because the worker's host lacks something: a folder, a right, disk space.
+struct HostFailure {
+  WorkerId worker;
+  std::string where;  // for people: the worker and its host
+  Status status;
 };
 
 // One unit of work. What is above the line is stored before anybody is told of it.
@@ -55,8 +64,10 @@ struct Task {
   Instant lease_expires{};
   Instant progressed_at{};
   Instant ready_since{};
-  Instant not_before{};  // back-off after a failure
-  WorkerId failed_on;    // another worker is tried first
+  Instant not_before{};                    // back-off after a failure
+  WorkerId failed_on;                      // another worker is tried first
+  std::uint32_t losses = 0;                // attempts that could not get its inputs, since these were made
+  std::vector<HostFailure> host_failures;  // their workers are not asked again
 
   template <typename Self, typename Fields>
   static void fields(Self& self, Fields& field) {
@@ -100,8 +111,15 @@ struct Job {
   }
 };
 
+// What a worker's host could not do of a job since the worker last did a task of the same kind.
+struct Strikes {
+  std::set<TaskId> tasks;
+  Status last;
+};
+
 struct Worker {
   jobs::WorkerHello hello;
+  bool data_port_is_local = false;  // only workers of its own host can fetch from it
   jobs::WorkerState state = jobs::WorkerState::kLoading;
   Instant joined{};
   Instant last_heard{};
@@ -113,6 +131,7 @@ struct Worker {
   bool stop = false;
   std::uint32_t tasks_done = 0;
   std::uint32_t tasks_failed = 0;
+  std::map<JobId, Strikes> strikes;
 };
 
 struct State {
@@ -129,6 +148,9 @@ struct State {
   std::set<TaskId> running;
   std::map<Digest, std::set<WorkerId>> holders;           // content of an artefact -> workers that have it
   std::map<Digest, std::vector<jobs::ArtefactRef>> made;  // key of an encode -> what may be held of it
+  // Content of an artefact -> workers that could not fetch it from those that hold it.
+  std::map<Digest, std::set<WorkerId>> cannot_fetch;
+  std::set<TaskId> refused;  // tasks with host_failures
   Affinity affinity;
 };
 

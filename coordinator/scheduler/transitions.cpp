@@ -42,6 +42,13 @@ std::vector<std::uint64_t> wanted_features(const jobs::TaskSpec& spec, const job
   return tags;
 }
 
+bool needs_are_done(const State& state, const Task& task) {
+  return std::all_of(task.spec.needs.begin(), task.spec.needs.end(), [&](const TaskId& need) {
+    const auto found = state.tasks.find(need);
+    return found != state.tasks.end() && found->second.state == TaskState::kDone;
+  });
+}
+
 void enqueue(State& state, Task& task, Instant now) {
   const ReadyOrder order = ready_order(state, task);
   state.ready.insert(order);
@@ -57,21 +64,19 @@ void dequeue(State& state, const Task& task) {
 
 void Transitions::move_to(Task& task, TaskState next) {
   if (task.state == TaskState::kReady) dequeue(state_, task);
-  if (task.state == TaskState::kRunning) state_.running.erase(task.spec.id);
+  if (task.state == TaskState::kRunning) drop_lease(task);
   Job& job = state_.jobs.at(task.spec.job);
   --count(job.counts, task.state);
   ++count(job.counts, next);
   task.state = next;
   if (next == TaskState::kReady) enqueue(state_, task, now_);
   if (next == TaskState::kRunning) state_.running.insert(task.spec.id);
+  if (is_terminal(next)) forget_refusals(task);
   decision_.changed_tasks.push_back(task.spec.id);
 }
 
 void Transitions::admit(Task& task) {
-  const bool ready = std::all_of(task.spec.needs.begin(), task.spec.needs.end(), [&](const TaskId& need) {
-    return state_.tasks.at(need).state == TaskState::kDone;
-  });
-  move_to(task, ready ? TaskState::kReady : TaskState::kWaiting);
+  move_to(task, needs_are_done(state_, task) ? TaskState::kReady : TaskState::kWaiting);
 }
 
 void Transitions::renew(Task& task, const jobs::TaskProgress& progress) {
@@ -84,6 +89,7 @@ void Transitions::renew(Task& task, const jobs::TaskProgress& progress) {
 }
 
 void Transitions::drop_lease(Task& task) {
+  state_.running.erase(task.spec.id);
   const auto worker = state_.workers.find(task.worker);
   if (worker != state_.workers.end()) {
     worker->second.leases.erase(task.spec.id);
@@ -98,12 +104,15 @@ void Transitions::commit(Task& task, const jobs::TaskResult& result) {
   task.run_seconds = to_seconds(now_ - task.leased_at);
   if (const auto worker = state_.workers.find(task.worker); worker != state_.workers.end()) {
     ++worker->second.tasks_done;
-    if (result.latents) note_holder(*result.latents, task.worker);
+    forget_strikes(worker->second, task);
+    if (result.latents) {
+      state_.cannot_fetch.erase(result.latents->content);
+      note_holder(*result.latents, task.worker);
+    }
     for (const auto& use : result.features) {
       if (use.kept) state_.affinity.note(use.tag, task.worker, use.made_seconds);
     }
   }
-  drop_lease(task);
   move_to(task, TaskState::kDone);
   log("task_committed", task, "");
   for (const TaskId& id : task.needed_by) {
@@ -121,7 +130,6 @@ void Transitions::fail(Task& task, const Status& status) {
     ++worker->second.tasks_failed;
   }
   log("task_failed", task, fmt::format("{}: {}", to_string(status.code()), status.message()));
-  drop_lease(task);
   if (!status.retryable() || task.failures >= state_.config.max_attempts) {
     fail_for_good(task, status);
     return;
@@ -142,13 +150,9 @@ void Transitions::fail_for_good(Task& task, const Status& status) {
   end_job_if_over(state_.jobs.at(task.spec.job));
 }
 
-void Transitions::release(Task& task) {
-  drop_lease(task);
-  admit(task);
-}
+void Transitions::release(Task& task) { admit(task); }
 
 void Transitions::cancel(Task& task) {
-  if (task.state == TaskState::kRunning) drop_lease(task);
   move_to(task, TaskState::kCancelled);
   log("task_cancelled", task, "");
 }
@@ -177,9 +181,11 @@ void Transitions::forget_worker(const Worker& worker, bool lost) {
       release(task);
     }
   }
-  for (auto holder = state_.holders.begin(); holder != state_.holders.end();) {
-    holder->second.erase(id);
-    holder = holder->second.empty() ? state_.holders.erase(holder) : std::next(holder);
+  for (auto* workers : {&state_.holders, &state_.cannot_fetch}) {
+    for (auto entry = workers->begin(); entry != workers->end();) {
+      entry->second.erase(id);
+      entry = entry->second.empty() ? workers->erase(entry) : std::next(entry);
+    }
   }
   state_.affinity.forget(id);
   for (auto made = state_.made.begin(); made != state_.made.end();) {
@@ -190,21 +196,12 @@ void Transitions::forget_worker(const Worker& worker, bool lost) {
 }
 
 void Transitions::note_holder(const jobs::ArtefactRef& artefact, WorkerId worker) {
-  state_.holders[artefact.content].insert(worker);
+  // What could not be fetched from the others may be from this one.
+  if (state_.holders[artefact.content].insert(worker).second) state_.cannot_fetch.erase(artefact.content);
   auto& made = state_.made[artefact.key];
   const bool known = std::any_of(made.begin(), made.end(),
                                  [&](const auto& other) { return other.content == artefact.content; });
   if (!known) made.push_back(artefact);
-}
-
-void Transitions::lose_latents(const Digest& content) {
-  state_.holders.erase(content);
-  for (auto& [id, task] : state_.tasks) {
-    if (!task.result.latents || task.result.latents->content != content || !task.result.saved_latents)
-      continue;
-    task.result.saved_latents.reset();
-    decision_.changed_tasks.push_back(id);
-  }
 }
 
 // A task that waits for others of its worker moves as long as they do.
@@ -242,41 +239,23 @@ void Transitions::postpone(Duration by) {
   }
 }
 
-bool Transitions::inputs_available(Task& task) {
-  std::vector<TaskId> lost;
-  for (const TaskId& need : task.spec.needs) {
-    if (!is_available(state_, state_.tasks.at(need), task)) lost.push_back(need);
-  }
-  if (lost.empty()) return true;
-  for (const TaskId& id : lost) {
-    Task& encode = state_.tasks.at(id);
-    if (encode.state != TaskState::kDone) continue;
-    if (++encode.recomputes > state_.config.max_attempts) {
-      fail_for_good(encode, Status(StatusCode::kUnavailable, "its latents were lost again and again"));
-      return false;
-    }
-    admit(encode);
-    log("task_requeued", encode, "nobody holds its latents any more");
-  }
-  if (!is_terminal(task.state)) admit(task);
-  return false;
-}
-
-std::vector<std::string> Transitions::endpoints_of_holders(const Digest& content) const {
+std::vector<std::string> Transitions::endpoints_of_holders(const Digest& content,
+                                                           const Worker& worker) const {
   std::vector<std::string> endpoints;
   const auto holders = state_.holders.find(content);
   if (holders == state_.holders.end()) return endpoints;
-  for (const WorkerId& holder : holders->second) {
-    endpoints.push_back(state_.workers.at(holder).hello.data_endpoint);
+  for (const WorkerId& id : holders->second) {
+    const Worker& holder = state_.workers.at(id);
+    if (reaches(worker, holder)) endpoints.push_back(holder.hello.data_endpoint);
   }
   return endpoints;
 }
 
-jobs::TaskInput Transitions::input_of(const TaskId& need) const {
+jobs::TaskInput Transitions::input_of(const TaskId& need, const Worker& worker) const {
   const Task& encode = state_.tasks.at(need);
   jobs::TaskInput input;
   input.artefact = *encode.result.latents;
-  input.holders = endpoints_of_holders(input.artefact.content);
+  input.holders = endpoints_of_holders(input.artefact.content, worker);
   input.saved = encode.result.saved_latents;
   input.made_by = encode.result;
   input.made_by_worker = encode.worker_name;
@@ -288,11 +267,13 @@ jobs::TaskInput Transitions::input_of(const TaskId& need) const {
 
 std::vector<jobs::TaskInput> Transitions::inputs_of(const Task& task, const Worker& worker) const {
   std::vector<jobs::TaskInput> inputs;
-  for (const TaskId& need : task.spec.needs) inputs.push_back(input_of(need));
+  for (const TaskId& need : task.spec.needs) inputs.push_back(input_of(need, worker));
   if (!task.spec.reuse_latents) return inputs;
   if (const auto* made = held_latents(state_, task.spec.key, &worker.hello.numerics)) {
-    inputs.emplace_back().artefact = *made;
-    inputs.back().holders = endpoints_of_holders(made->content);
+    jobs::TaskInput input;
+    input.artefact = *made;
+    input.holders = endpoints_of_holders(made->content, worker);
+    if (!input.holders.empty()) inputs.push_back(std::move(input));
   }
   return inputs;
 }
@@ -325,7 +306,7 @@ void Transitions::dispatch() {
       const auto next = next_task(state_, worker, now_);
       if (!next) continue;
       Task& task = state_.tasks.at(*next);
-      if (inputs_available(task)) grant(task, worker);
+      if (inputs_available(task, worker)) grant(task, worker);
       progress = true;
     }
   }
@@ -348,6 +329,8 @@ void Transitions::log(std::string_view kind, const Task& task, std::string detai
   event.task_kind = task.spec.kind;
   event.attempt = task.attempt;
   event.worker = task.worker_name;
+  const auto worker = state_.workers.find(task.worker);
+  if (worker != state_.workers.end()) event.host = worker->second.hello.host;
 }
 
 void Transitions::log(std::string_view kind, const Job& job, std::string detail) {
@@ -359,6 +342,7 @@ void Transitions::log(std::string_view kind, const Job& job, std::string detail)
 void Transitions::log(std::string_view kind, const Worker& worker, std::string detail) {
   jobs::Event& event = add_event(kind, std::move(detail));
   event.worker = worker.hello.name;
+  event.host = worker.hello.host;
 }
 
 }  // namespace mimicfleet::coordinator

@@ -13,6 +13,8 @@ namespace mimicfleet::coordinator {
 // The features that a task could take from a cache.
 [[nodiscard]] std::vector<std::uint64_t> wanted_features(const jobs::TaskSpec& spec,
                                                          const jobs::ModelSet& models);
+// True if all that makes its inputs is done.
+[[nodiscard]] bool needs_are_done(const State& state, const Task& task);
 // Adds a task to the ready ones, or takes it out.
 void enqueue(State& state, Task& task, Instant now);
 void dequeue(State& state, const Task& task);
@@ -30,6 +32,11 @@ class Transitions {
   void commit(Task& task, const jobs::TaskResult& result);
   // The attempt failed: ready again after a while, or failed for good.
   void fail(Task& task, const Status& status);
+  // The worker's host lacks something: another one is asked, and only when none is left the task failed.
+  void fail_on_host(Task& task, const Status& status);
+  // The worker could not get these inputs: another one is asked, and only when none can have them are they
+  // made again. Bounded, with a pause that grows.
+  void lose_inputs(Task& task, const std::vector<Digest>& contents, const Status& status);
   // The attempt ends without blame.
   void release(Task& task);
   void cancel(Task& task);
@@ -37,8 +44,10 @@ class Transitions {
   // Takes back the leases of a worker and removes it. `lost` leases count as failures.
   void forget_worker(const Worker& worker, bool lost);
   void note_holder(const jobs::ArtefactRef& artefact, WorkerId worker);
-  // Nobody could deliver it, not even out of a file.
-  void lose_latents(const Digest& content);
+  // The worker may be asked again for what its host could not do.
+  void forget_host_failures(Worker& worker);
+  // Fails the tasks that all who are there have refused.
+  void give_up_refused();
   void expire_leases();
   [[nodiscard]] Instant last_progress(const Task& task) const;
   void postpone(Duration by);
@@ -53,11 +62,23 @@ class Transitions {
   void move_to(Task& task, TaskState next);
   void drop_lease(Task& task);
   void fail_for_good(Task& task, const Status& status);
-  // False if latents that the task needs have no holder left; their encodes are then ready again.
-  bool inputs_available(Task& task);
+  void note_strike(Worker& worker, const Task& task, const Status& status);
+  void give_up_if_refused_by_all(Task& task);
+  void forgive(Task& task);
+  void forget_refusals(Task& task);
+  void forget_strikes(Worker& worker, const Task& done);
+  [[nodiscard]] std::vector<TaskId> needs_with(const Task& task, const std::vector<Digest>& contents) const;
+  void note_cannot_fetch(const Digest& content, WorkerId worker);
+  // What these encodes made, for the task that needs it.
+  void make_again(Task& task, const std::vector<TaskId>& encodes, const std::string& reason);
+  [[nodiscard]] std::string why_out_of_reach(const Worker& worker, const Task& encode) const;
+  // False if the worker cannot have latents that the task needs; their encodes are then ready again.
+  bool inputs_available(Task& task, const Worker& worker);
   void grant(Task& task, Worker& worker);
-  [[nodiscard]] std::vector<std::string> endpoints_of_holders(const Digest& content) const;
-  [[nodiscard]] jobs::TaskInput input_of(const TaskId& need) const;
+  // Of those that the worker reaches.
+  [[nodiscard]] std::vector<std::string> endpoints_of_holders(const Digest& content,
+                                                              const Worker& worker) const;
+  [[nodiscard]] jobs::TaskInput input_of(const TaskId& need, const Worker& worker) const;
   [[nodiscard]] std::vector<jobs::TaskInput> inputs_of(const Task& task, const Worker& worker) const;
   jobs::Event& add_event(std::string_view kind, std::string detail);
 

@@ -270,6 +270,16 @@ void Server::on_held_latents(const wire::Envelope& request, const std::string& p
   reply(peer, request, held);
 }
 
+std::vector<jobs::HostTrouble> Server::trouble_of(const Worker& worker) const {
+  std::vector<jobs::HostTrouble> trouble;
+  for (const auto& [job, strikes] : worker.strikes) {
+    trouble.push_back({state_.jobs.at(job).number, static_cast<std::uint32_t>(strikes.tasks.size()),
+                       is_set_aside(state_, worker, job), strikes.last});
+  }
+  std::sort(trouble.begin(), trouble.end(), [](const auto& a, const auto& b) { return a.job < b.job; });
+  return trouble;
+}
+
 void Server::on_worker_list(const wire::Envelope& request, const std::string& peer) {
   jobs::WorkerList list;
   const Instant now = clock_.now();
@@ -283,6 +293,7 @@ void Server::on_worker_list(const wire::Envelope& request, const std::string& pe
     info.tasks_done = worker.tasks_done;
     info.tasks_failed = worker.tasks_failed;
     for (const TaskId& lease : worker.leases) info.running.push_back(state_.tasks.at(lease).progress);
+    info.trouble = trouble_of(worker);
     list.workers.push_back(std::move(info));
   }
   reply(peer, request, list);

@@ -17,6 +17,21 @@ std::int64_t wall_ms() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
 }
 
+// What whoever looks after the workers wants to read: which task of which job, where.
+void log_setback(const jobs::Event& event) {
+  const bool of_task =
+      event.kind == "task_failed" || event.kind == "host_failed" || event.kind == "inputs_lost";
+  if (!of_task && event.kind != "worker_set_aside") return;
+  const std::string where = event.host.empty() ? event.worker : event.worker + " on " + event.host;
+  if (of_task) {
+    log::warn("job {}, {} of {}, attempt {} by {}: {}: {}", event.job, to_string(event.task_kind),
+              log::printable(event.name), event.attempt, log::printable(where), event.kind,
+              log::printable(event.detail));
+  } else {
+    log::warn("job {}, worker {}: {}", event.job, log::printable(where), log::printable(event.detail));
+  }
+}
+
 }  // namespace
 
 Server::Server(net::Socket socket, std::unique_ptr<JobStore> store, SchedulerConfig config,
@@ -116,6 +131,7 @@ Decision Server::apply(const Input& input) {
   dirty_jobs_.insert(decision.changed_jobs.begin(), decision.changed_jobs.end());
   for (auto& event : decision.events) {
     event.wall_time_ms = wall_ms();
+    log_setback(event);
     unsaved_events_.push_back(event);
   }
   for (const auto& grant : decision.grants) {

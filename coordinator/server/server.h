@@ -79,6 +79,7 @@ class Server {
   [[nodiscard]] Result<std::vector<JobId>> select(const std::string& selector) const;
   [[nodiscard]] jobs::JobSummary summary_of(const Job& job) const;
   [[nodiscard]] jobs::TaskInfo info_of(const Task& task) const;
+  [[nodiscard]] std::vector<jobs::HostTrouble> trouble_of(const Worker& worker) const;
 
   net::Socket socket_;
   std::unique_ptr<JobStore> store_;

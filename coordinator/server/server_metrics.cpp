@@ -1,7 +1,9 @@
 #include "coordinator/server/server_metrics.h"
 
+#include <algorithm>
 #include <array>
 
+#include "coordinator/scheduler/eligibility.h"
 #include "coordinator/scheduler/transitions.h"
 
 namespace mimicfleet::coordinator {
@@ -11,10 +13,24 @@ constexpr std::array kTaskStates = {TaskState::kWaiting, TaskState::kReady,  Tas
                                     TaskState::kDone,    TaskState::kFailed, TaskState::kCancelled};
 constexpr std::array kWorkerStates = {jobs::WorkerState::kLoading, jobs::WorkerState::kReady,
                                       jobs::WorkerState::kDraining};
-constexpr std::array kEvents = {"job_submitted",  "job_ended",     "task_leased",    "task_committed",
-                                "task_failed",    "task_requeued", "task_cancelled", "lease_expired",
-                                "lease_released", "inputs_lost",   "stale_result",   "worker_joined",
-                                "worker_ready",   "worker_left",   "worker_lost"};
+constexpr std::array kEvents = {
+    "job_submitted", "job_ended",      "task_leased",   "task_committed", "task_failed",     "host_failed",
+    "task_requeued", "task_cancelled", "lease_expired", "lease_released", "inputs_lost",     "stale_result",
+    "worker_joined", "worker_ready",   "worker_left",   "worker_lost",    "worker_set_aside"};
+// Why hosts cannot do tasks; what is none of these is `other`.
+constexpr std::array kHostFailures = {"not_found", "failed_precondition", "input_changed",
+                                      "resource_exhausted", "other"};
+
+// The code before the message of a failure.
+std::string_view code_in(const std::string& detail) {
+  return std::string_view(detail).substr(0, detail.find(':'));
+}
+
+bool is_set_aside_somewhere(const State& state, const Worker& worker) {
+  return std::any_of(worker.strikes.begin(), worker.strikes.end(), [&](const auto& entry) {
+    return !state.jobs.at(entry.first).ended && is_set_aside(state, worker, entry.first);
+  });
+}
 
 }  // namespace
 
@@ -23,7 +39,9 @@ ServerMetrics::ServerMetrics(monitoring::Metrics& metrics)
           metrics.gauge("mimicfleet_queue_depth", "Tasks that could start now but wait for a worker")),
       epoch_(metrics.gauge("mimicfleet_coordinator_epoch", "How many times this state was opened")),
       lease_expiries_(
-          metrics.counter("mimicfleet_lease_expiries_total", "Leases whose worker fell silent or stalled")) {
+          metrics.counter("mimicfleet_lease_expiries_total", "Leases whose worker fell silent or stalled")),
+      set_aside_(metrics.gauge("mimicfleet_workers_set_aside",
+                               "Workers that get nothing more of an open job because of their host")) {
   for (const TaskState state : kTaskStates) {
     tasks_.emplace(state, metrics.gauge("mimicfleet_tasks", "Tasks by state",
                                         {{"state", std::string(to_string(state))}}));
@@ -36,6 +54,11 @@ ServerMetrics::ServerMetrics(monitoring::Metrics& metrics)
     workers_.emplace(state, metrics.gauge("mimicfleet_workers", "Workers by state",
                                           {{"state", std::string(to_string(state))}}));
   }
+  for (const char* reason : kHostFailures) {
+    host_failures_.emplace(
+        reason, metrics.counter("mimicfleet_host_failures_total",
+                                "Tasks that a worker's host could not do, by reason", {{"reason", reason}}));
+  }
   for (const char* kind : kEvents) {
     events_.emplace(kind,
                     metrics.counter("mimicfleet_events_total", "Entries of the event log", {{"kind", kind}}));
@@ -46,6 +69,10 @@ void ServerMetrics::observe(const State& state, const std::vector<jobs::Event>& 
   for (const auto& event : events) {
     if (const auto counter = events_.find(event.kind); counter != events_.end()) counter->second.add();
     if (event.kind == "lease_expired") lease_expiries_.add();
+    if (event.kind == "host_failed") {
+      const auto reason = host_failures_.find(code_in(event.detail));
+      (reason == host_failures_.end() ? host_failures_.at("other") : reason->second).add();
+    }
   }
   epoch_.set(static_cast<double>(state.epoch));
   if (events.empty()) return;
@@ -62,6 +89,10 @@ void ServerMetrics::observe(const State& state, const std::vector<jobs::Event>& 
   std::map<jobs::WorkerState, double> workers;
   for (const auto& [id, worker] : state.workers) workers[worker.state] += 1;
   for (const auto& [worker_state, gauge] : workers_) gauge.set(workers[worker_state]);
+  set_aside_.set(
+      static_cast<double>(std::count_if(state.workers.begin(), state.workers.end(), [&](const auto& entry) {
+        return is_set_aside_somewhere(state, entry.second);
+      })));
 }
 
 }  // namespace mimicfleet::coordinator

@@ -25,6 +25,8 @@ class ServerMetrics {
   monitoring::Gauge queue_depth_;
   monitoring::Gauge epoch_;
   monitoring::Counter lease_expiries_;
+  monitoring::Gauge set_aside_;
+  std::map<std::string, monitoring::Counter, std::less<>> host_failures_;  // by reason
 };
 
 }  // namespace mimicfleet::coordinator

@@ -43,7 +43,6 @@ void Server::on_task_completed(const wire::Envelope& request, const std::string&
 void Server::on_task_failed(const wire::Envelope& request, const std::string& peer) {
   const auto failed = wire::body_as<jobs::TaskFailed>(request);
   if (!failed.ok()) return refuse(peer, request, failed.status());
-  if (!failed->released) log::warn("a task failed: {}", log::printable(failed->status.message()));
   reply_ok_or(peer, request, apply(*failed).reply);
 }
 

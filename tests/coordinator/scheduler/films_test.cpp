@@ -159,5 +159,39 @@ TEST_F(Films, AWordThatFailsEndsOnlyItsFilms) {
   EXPECT_EQ(fleet_.job(job).counts.failed, 2U);
 }
 
+TEST_F(Films, AFilmThatIsFailedWhileItRunsGivesItsLeaseBackAndStaysFailed) {
+  const JobId job = submit(1, {{0}, {0}});
+  const WorkerId maker = fleet_.join("maker");
+  finish(maker);
+  const TaskAttempt film = fleet_.lease(maker);
+  ASSERT_EQ(fleet_.kind(film), TaskKind::kDecodeVideo);
+  // The other film finds the latents gone, and they cannot be made again.
+  const WorkerId other = fleet_.join("other");
+  fleet_.lose_inputs(other, fleet_.lease(other));
+  fleet_.state.holders.clear();
+  fleet_.pass(std::chrono::seconds(2));
+  fleet_.beat(other);
+  ASSERT_EQ(name_of(fleet_.lease(other)), "w0");
+  fleet_.fail(other, fleet_.lease(other), Status(StatusCode::kBadInput, "w0.mp4: is no video"));
+  EXPECT_EQ(fleet_.task(film.task).state, TaskState::kFailed);
+  EXPECT_THAT(fleet_.leases(maker), IsEmpty());
+  EXPECT_TRUE(fleet_.job(job).ended);
+  jobs::WorkerHeartbeat beat;
+  beat.worker = maker;
+  beat.state = jobs::WorkerState::kReady;
+  beat.running = {{film.task, film.attempt, "vae_decode", 3, 10}};
+  EXPECT_THAT(fleet_.input(beat).revoked, ElementsAre(film));
+  for (int i = 0; i < 10; ++i) {
+    fleet_.pass(std::chrono::seconds(1));
+    beat.running.clear();
+    fleet_.input(beat);
+  }
+  EXPECT_EQ(fleet_.task(film.task).state, TaskState::kFailed);
+  EXPECT_EQ(fleet_.job(job).counts.failed, 3U);
+  EXPECT_EQ(fleet_.job(job).counts.total(), 3U);
+  EXPECT_THAT(fleet_.state.ready, IsEmpty());
+  EXPECT_THAT(fleet_.state.running, IsEmpty());
+}
+
 }  // namespace
 }  // namespace mimicfleet::coordinator

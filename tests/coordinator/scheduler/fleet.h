@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "common/wire/codec.h"
 #include "coordinator/scheduler/decide.h"
 #include "jobs/stages.h"
 
@@ -116,6 +117,47 @@ class Fleet {
     return input(failed);
   }
 
+  // The worker's host lacks something.
+  Decision fail_on_host(WorkerId worker, const TaskAttempt& attempt,
+                        const Status& status = {StatusCode::kNotFound, "/data: no such folder"}) {
+    jobs::TaskFailed failed;
+    failed.worker = worker;
+    failed.attempt = attempt;
+    failed.status = status;
+    failed.of_host = true;
+    return input(failed);
+  }
+
+  // The worker could not get the latents of all that the task needs.
+  Decision lose_inputs(WorkerId worker, const TaskAttempt& attempt) {
+    jobs::TaskFailed failed;
+    failed.worker = worker;
+    failed.attempt = attempt;
+    failed.status = Status(StatusCode::kUnavailable, "no worker could deliver latents");
+    for (const TaskId& need : state.tasks.at(attempt.task).spec.needs) {
+      failed.lost_inputs.push_back(state.tasks.at(need).result.latents->content);
+    }
+    return input(failed);
+  }
+
+  // The next coordinator knows what was stored and nothing else.
+  void restart() {
+    const auto stored = [](const auto& record) {
+      return *wire::decode_struct<std::decay_t<decltype(record)>>(wire::encode_struct(record),
+                                                                  wire::Limits{.bytes = 64 << 20});
+    };
+    std::vector<Job> jobs;
+    std::vector<Task> tasks;
+    for (const auto& [id, job] : state.jobs) jobs.push_back(stored(job));
+    for (const auto& [id, task] : state.tasks) tasks.push_back(stored(task));
+    State fresh;
+    fresh.config = state.config;
+    fresh.epoch = state.epoch + 1;
+    fresh.next_sequence = state.next_sequence;
+    state = std::move(fresh);
+    restore(state, std::move(jobs), std::move(tasks), clock.now());
+  }
+
   // What `worker` holds now.
   std::vector<TaskAttempt> leases(WorkerId worker) const {
     std::vector<TaskAttempt> held;
@@ -145,6 +187,8 @@ class Fleet {
   }
 
   const Job& job(JobId id) const { return state.jobs.at(id); }
+  const Task& task(const TaskId& id) const { return state.tasks.at(id); }
+  TaskKind kind(const TaskAttempt& attempt) const { return task(attempt.task).spec.kind; }
   const jobs::ModelSet& models() const { return models_; }
 
  private:

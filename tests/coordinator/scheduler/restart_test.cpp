@@ -7,27 +7,6 @@ namespace {
 
 using std::chrono::seconds;
 
-// The next coordinator: knows what was stored and nothing else.
-void restart(Fleet& fleet) {
-  std::vector<Job> jobs;
-  std::vector<Task> tasks;
-  for (const auto& [id, job] : fleet.state.jobs) {
-    jobs.push_back(job);
-    jobs.back().tasks.clear();
-    jobs.back().counts = {};
-  }
-  for (const auto& [id, task] : fleet.state.tasks) {
-    tasks.push_back(task);
-    tasks.back().needed_by.clear();
-  }
-  State fresh;
-  fresh.config = fleet.state.config;
-  fresh.epoch = fleet.state.epoch + 1;
-  fresh.next_sequence = fleet.state.next_sequence;
-  fleet.state = std::move(fresh);
-  restore(fleet.state, std::move(jobs), std::move(tasks), fleet.clock.now());
-}
-
 TEST(Restart, ARunningAttemptIsTakenUpByItsWorkerAndCommitsOnce) {
   Fleet fleet;
   const JobId job = fleet.submit(1);
@@ -35,7 +14,7 @@ TEST(Restart, ARunningAttemptIsTakenUpByItsWorkerAndCommitsOnce) {
   fleet.input(hello);
   fleet.beat(hello.worker);
   const auto attempt = fleet.lease(hello.worker);
-  restart(fleet);
+  fleet.restart();
   hello.running = {{attempt.task, attempt.attempt, "denoise", 3, 25}};
   fleet.input(hello);
   EXPECT_EQ(fleet.lease(hello.worker), attempt);
@@ -52,7 +31,7 @@ TEST(Restart, AnAttemptWhoseWorkerNeverComesBackRunsAgain) {
   fleet.submit(1);
   const WorkerId gone = fleet.join("gone");
   const auto attempt = fleet.lease(gone);
-  restart(fleet);
+  fleet.restart();
   const WorkerId other = fleet.join("other");
   EXPECT_TRUE(fleet.leases(other).empty());
   for (int i = 0; i < 25; ++i) {
@@ -73,7 +52,7 @@ TEST(Restart, LatentsAreNotMadeAgainBeforeTheirHolderHadTimeToComeBack) {
   fleet.state.workers.at(hello.worker).slots = 0;
   fleet.complete(hello.worker, encode);
   const auto latents = *fleet.state.tasks.at(encode.task).result.latents;
-  restart(fleet);
+  fleet.restart();
   const WorkerId early = fleet.join("early");
   EXPECT_TRUE(fleet.leases(early).empty());
   hello.artefacts = {latents};
@@ -89,11 +68,35 @@ TEST(Restart, FinishedJobsStayFinished) {
   fleet.complete(worker, fleet.lease(worker));
   fleet.beat(worker);
   fleet.complete(worker, fleet.lease(worker));
-  restart(fleet);
+  fleet.restart();
   fleet.join("w");
   EXPECT_TRUE(fleet.job(job).ended);
   EXPECT_EQ(fleet.job(job).counts.done, 2U);
   EXPECT_EQ(fleet.state.next_job_number, fleet.job(job).number + 1);
+}
+
+TEST(Restart, AJobThatWasOnlyJustStoredRuns) {
+  Fleet fleet;
+  const JobId job = fleet.submit(2);
+  for (auto& [id, task] : fleet.state.tasks) task.state = TaskState::kWaiting;  // as it is stored first
+  fleet.restart();
+  EXPECT_EQ(fleet.job(job).counts.ready, 2U);
+  fleet.pass(seconds(11));  // nobody comes back with latents
+  const WorkerId worker = fleet.join("w");
+  for (int i = 0; i < 4; ++i) {
+    fleet.beat(worker);
+    fleet.complete(worker, fleet.lease(worker));
+  }
+  EXPECT_TRUE(fleet.job(job).ended);
+  EXPECT_EQ(fleet.job(job).counts.done, 4U);
+}
+
+TEST(Restart, WhatWaitsForAnotherTaskGoesOnWaiting) {
+  Fleet fleet;
+  const JobId job = fleet.submit(1);
+  fleet.restart();
+  EXPECT_EQ(fleet.job(job).counts.ready, 1U);
+  EXPECT_EQ(fleet.job(job).counts.waiting, 1U);
 }
 
 }  // namespace

@@ -33,5 +33,24 @@ TEST(ServerMetrics, TasksWorkersAndExpiriesAreCounted) {
   EXPECT_THAT(metrics.text(), HasSubstr("mimicfleet_workers{state=\"ready\"} 0"));
 }
 
+TEST(ServerMetrics, HostsThatCannotDoTheirTasksAreCountedByReason) {
+  monitoring::Metrics metrics;
+  ServerMetrics server(metrics);
+  EXPECT_THAT(metrics.text(), HasSubstr("mimicfleet_host_failures_total{reason=\"not_found\"} 0"));
+  EXPECT_THAT(metrics.text(), HasSubstr("mimicfleet_workers_set_aside 0"));
+  Fleet fleet;
+  fleet.submit(6);
+  fleet.join("good");
+  const WorkerId bad = fleet.join("bad");
+  for (int i = 0; i < 3; ++i) {
+    fleet.fail_on_host(bad, fleet.lease(bad));
+    fleet.beat(bad);
+  }
+  server.observe(fleet.state, fleet.events);
+  EXPECT_THAT(metrics.text(), HasSubstr("mimicfleet_host_failures_total{reason=\"not_found\"} 3"));
+  EXPECT_THAT(metrics.text(), HasSubstr("mimicfleet_workers_set_aside 1"));
+  EXPECT_THAT(metrics.text(), HasSubstr("mimicfleet_events_total{kind=\"host_failed\"} 3"));
+}
+
 }  // namespace
 }  // namespace mimicfleet::coordinator

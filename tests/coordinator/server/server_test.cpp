@@ -56,6 +56,26 @@ class ServerTest : public testing::Test {
     return {};
   }
 
+  // A worker that takes encodes, and its first heartbeat.
+  jobs::WorkerHello worker(const std::string& name, const std::string& host = "") {
+    jobs::WorkerHello hello;
+    hello.worker = new_id<WorkerId>();
+    hello.name = name;
+    hello.host = host;
+    hello.kinds = {TaskKind::kEncodeLatents};
+    hello.model_sets.resize(1);
+    hello.model_sets[0].id = sha256("models");
+    EXPECT_EQ(ask(hello).type, "worker_welcome");
+    return hello;
+  }
+  static jobs::WorkerHeartbeat beat_of(const jobs::WorkerHello& hello) {
+    jobs::WorkerHeartbeat beat;
+    beat.worker = hello.worker;
+    beat.state = jobs::WorkerState::kReady;
+    beat.free_slots = 1;
+    return beat;
+  }
+
   template <typename Message>
   wire::Envelope ask(const Message& message, RequestId request = new_id<RequestId>()) {
     EXPECT_TRUE(peer_->send({wire::seal(message, request)}).ok());
@@ -130,24 +150,69 @@ TEST_F(ServerTest, GarbageAndUnknownRequestsAreAnsweredWithAnError) {
 
 TEST_F(ServerTest, AWorkerGetsItsLeaseAndTheEventLogTellsOfIt) {
   ask(one_clip("a"));
-  jobs::WorkerHello hello;
-  hello.worker = new_id<WorkerId>();
-  hello.name = "w";
-  hello.kinds = {TaskKind::kEncodeLatents};
-  hello.model_sets.resize(1);
-  hello.model_sets[0].id = sha256("models");
-  EXPECT_EQ(ask(hello).type, "worker_welcome");
-  jobs::WorkerHeartbeat beat;
-  beat.worker = hello.worker;
-  beat.state = jobs::WorkerState::kReady;
-  beat.free_slots = 1;
-  std::vector<std::string> types = {ask(beat).type, receive().type};
+  std::vector<std::string> types = {ask(beat_of(worker("w"))).type, receive().type};
   EXPECT_THAT(types, testing::UnorderedElementsAre("heartbeat_reply", "lease_grant"));
   const auto events = wire::body_as<jobs::Events>(ask(jobs::EventsRequest{}));
   ASSERT_TRUE(events.ok());
   std::vector<std::string> kinds;
   for (const auto& event : events->events) kinds.push_back(event.kind);
   EXPECT_THAT(kinds, testing::ElementsAre("job_submitted", "worker_joined", "worker_ready", "task_leased"));
+}
+
+// A coordinator that is killed between storing a job and storing what follows from it.
+TEST_F(ServerTest, AJobThatWasOnlyJustStoredRunsAfterARestart) {
+  finish();
+  {
+    auto store = JobStore::open(directory_);
+    ASSERT_TRUE(store.ok());
+    Job job;
+    job.id = new_id<JobId>();
+    job.number = 1;
+    auto specs = jobs::make_tasks(one_clip("a").plan, job.id);
+    ASSERT_TRUE(specs.ok());
+    std::vector<Task> tasks(specs->size());
+    std::vector<const Task*> pointers;
+    for (std::size_t i = 0; i < tasks.size(); ++i) {
+      tasks[i].spec = specs->at(i);
+      tasks[i].position = i;
+      pointers.push_back(&tasks[i]);
+    }
+    ASSERT_TRUE((*store)->commit({&job}, pointers, {}).ok());
+  }
+  start();
+  std::vector<std::string> types = {ask(beat_of(worker("w"))).type, receive().type};
+  EXPECT_THAT(types, testing::UnorderedElementsAre("heartbeat_reply", "lease_grant"));
+}
+
+TEST_F(ServerTest, AWorkerWhoseHostCannotDoTasksIsNamedWithTheReason) {
+  const auto bad = worker("bad", "h1");
+  ask(one_clip("a"));
+  EXPECT_TRUE(peer_->send({wire::seal(beat_of(bad), new_id<RequestId>())}).ok());
+  jobs::LeaseGrant grant;
+  for (int i = 0; i < 2; ++i) {
+    const auto envelope = receive();
+    if (envelope.type == jobs::LeaseGrant::kType) grant = *wire::body_as<jobs::LeaseGrant>(envelope);
+  }
+  worker("other", "h2");
+  jobs::TaskFailed failed;
+  failed.worker = bad.worker;
+  failed.attempt = {grant.spec.id, grant.attempt};
+  failed.status = Status(StatusCode::kNotFound, "/data/a.mp4: no such file");
+  failed.of_host = true;
+  EXPECT_EQ(ask(failed).type, "ok");
+  const auto list = wire::body_as<jobs::WorkerList>(ask(jobs::WorkerListRequest{}));
+  ASSERT_TRUE(list.ok());
+  for (const auto& info : list->workers) {
+    if (info.hello.name != "bad") {
+      EXPECT_TRUE(info.trouble.empty());
+      continue;
+    }
+    ASSERT_EQ(info.trouble.size(), 1U);
+    EXPECT_EQ(info.trouble[0].job, 1U);
+    EXPECT_EQ(info.trouble[0].tasks, 1U);
+    EXPECT_FALSE(info.trouble[0].set_aside);
+    EXPECT_EQ(info.trouble[0].last.message(), "/data/a.mp4: no such file");
+  }
 }
 
 TEST_F(ServerTest, CancelAndSelectorsAnswerForPeople) {

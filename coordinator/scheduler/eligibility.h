@@ -1,0 +1,41 @@
+#pragma once
+
+#include <string>
+
+#include "coordinator/scheduler/state.h"
+
+// Which workers are to be asked for a task, apart from which is best (placement.h).
+namespace mimicfleet::coordinator {
+
+// Why a worker cannot take a task, apart from being busy; empty if it can. What no waiting will change.
+[[nodiscard]] std::string misfit(const Worker& worker, const Task& task);
+
+// True if `user` can have the latents of a finished encode: a worker that is there holds them, or a file does
+// and `user` is a film, for which its half precision is good enough.
+[[nodiscard]] bool is_available(const State& state, const Task& encode, const Task& user);
+
+// The same for one worker: it holds them, or can try to fetch them from one that does, or from the file.
+[[nodiscard]] bool can_have(const State& state, const Worker& worker, const Task& encode, const Task& user);
+
+// Whether the data port of `holder` can be reached from the host of `reader`, as far as addresses tell.
+[[nodiscard]] bool reaches(const Worker& reader, const Worker& holder);
+
+// True if the worker's host could not do so many tasks of the job that it gets no more of them while another
+// worker can.
+[[nodiscard]] bool is_set_aside(const State& state, const Worker& worker, JobId job);
+
+// True if the worker, or one that still loads its models, could be asked for the task, now or when it is
+// free: it fits, and its host did not fail at it.
+[[nodiscard]] bool is_left(const Worker& worker, const Task& task);
+
+// Whether any worker is left that can be asked without a second thought: it can have the inputs, too, and is
+// not set aside.
+[[nodiscard]] bool anybody_is_able(const State& state, const Task& task);
+
+// True if the worker may start the task: it fits, and no other one should do it in its place.
+[[nodiscard]] bool is_eligible(const State& state, const Worker& worker, const Task& task);
+
+// Why a worker that fits is not asked for a task, or only if nobody else can; empty if it is.
+[[nodiscard]] std::string reservation(const State& state, const Worker& worker, const Task& task);
+
+}  // namespace mimicfleet::coordinator

@@ -1,0 +1,214 @@
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "coordinator/scheduler/eligibility.h"
+#include "coordinator/scheduler/transitions.h"
+
+// What becomes of a task whose attempt ended for a reason that another worker may not have: its host lacks
+// something, or it could not fetch the inputs.
+namespace mimicfleet::coordinator {
+namespace {
+
+constexpr std::size_t kNamedHosts = 8;       // in an error
+constexpr std::size_t kRememberedJobs = 64;  // of a worker that could not do their tasks, once they ended
+
+std::string place_of(const Worker& worker) {
+  if (worker.hello.host.empty()) return worker.hello.name;
+  return fmt::format("{} on {}", worker.hello.name, worker.hello.host);
+}
+
+// Each reason once, with those who gave it.
+std::string joint_message(const std::vector<HostFailure>& failures) {
+  std::vector<std::pair<std::string, std::string>> reasons;  // with their workers
+  for (std::size_t i = 0; i < std::min(failures.size(), kNamedHosts); ++i) {
+    const std::string& message = failures[i].status.message();
+    const auto known = std::find_if(reasons.begin(), reasons.end(),
+                                    [&](const auto& reason) { return reason.first == message; });
+    if (known != reasons.end()) {
+      known->second += ", " + failures[i].where;
+    } else {
+      reasons.emplace_back(message, failures[i].where);
+    }
+  }
+  std::string text;
+  for (const auto& [message, workers] : reasons) {
+    text += fmt::format("{}{} ({})", text.empty() ? "" : "; ", message, workers);
+  }
+  if (failures.size() > kNamedHosts) text += fmt::format("; and {} more", failures.size() - kNamedHosts);
+  return text;
+}
+
+// Trying again can help if it could on one of the hosts.
+Status joint_status(const std::vector<HostFailure>& failures) {
+  const auto passing = std::find_if(failures.begin(), failures.end(),
+                                    [](const HostFailure& failure) { return failure.status.retryable(); });
+  const Status& first = passing == failures.end() ? failures.front().status : passing->status;
+  return {first.code(), joint_message(failures)};
+}
+
+}  // namespace
+
+void Transitions::fail_on_host(Task& task, const Status& status) {
+  task.error = status;
+  log("host_failed", task, fmt::format("{}: {}", to_string(status.code()), status.message()));
+  Worker& worker = state_.workers.at(task.worker);
+  task.host_failures.push_back({task.worker, place_of(worker), status});
+  state_.refused.insert(task.spec.id);
+  note_strike(worker, task, status);
+  release(task);
+  give_up_if_refused_by_all(task);
+}
+
+void Transitions::note_strike(Worker& worker, const Task& task, const Status& status) {
+  if (worker.strikes.size() >= kRememberedJobs) {
+    std::erase_if(worker.strikes, [&](const auto& entry) { return state_.jobs.at(entry.first).ended; });
+  }
+  Strikes& strikes = worker.strikes[task.spec.job];
+  const bool was_set_aside = is_set_aside(state_, worker, task.spec.job);
+  strikes.tasks.insert(task.spec.id);
+  strikes.last = status;
+  if (was_set_aside || !is_set_aside(state_, worker, task.spec.job)) return;
+  jobs::Event& event =
+      add_event("worker_set_aside",
+                fmt::format("its host could not do {} tasks of this job: it gets no more of them while "
+                            "another worker can; the last: {}",
+                            strikes.tasks.size(), status.message()));
+  event.job = state_.jobs.at(task.spec.job).number;
+  event.worker = worker.hello.name;
+  event.host = worker.hello.host;
+}
+
+// When all who are there have refused it, it was not their fault but the task's.
+void Transitions::give_up_if_refused_by_all(Task& task) {
+  if (task.state != TaskState::kReady) return;
+  bool refused = false;
+  for (const auto& [id, worker] : state_.workers) {
+    if (is_left(worker, task)) return;
+    refused = refused || std::any_of(task.host_failures.begin(), task.host_failures.end(),
+                                     [&](const HostFailure& failure) { return failure.worker == id; });
+  }
+  if (!refused) return;  // it waits for workers, as any task does
+  const Status status = joint_status(task.host_failures);
+  forgive(task);
+  fail(task, status);
+}
+
+void Transitions::give_up_refused() {
+  const std::set<TaskId> refused = state_.refused;
+  for (const TaskId& id : refused) give_up_if_refused_by_all(state_.tasks.at(id));
+}
+
+void Transitions::forgive(Task& task) {
+  for (const auto& failure : task.host_failures) {
+    const auto worker = state_.workers.find(failure.worker);
+    if (worker == state_.workers.end()) continue;
+    const auto strikes = worker->second.strikes.find(task.spec.job);
+    if (strikes == worker->second.strikes.end()) continue;
+    strikes->second.tasks.erase(task.spec.id);
+    if (strikes->second.tasks.empty()) worker->second.strikes.erase(strikes);
+  }
+  forget_refusals(task);
+}
+
+void Transitions::forget_refusals(Task& task) {
+  task.host_failures.clear();
+  state_.refused.erase(task.spec.id);
+}
+
+// It did a task of a job: its host can do that kind.
+void Transitions::forget_strikes(Worker& worker, const Task& done) {
+  const auto strikes = worker.strikes.find(done.spec.job);
+  if (strikes == worker.strikes.end()) return;
+  std::erase_if(strikes->second.tasks,
+                [&](const TaskId& id) { return state_.tasks.at(id).spec.kind == done.spec.kind; });
+  if (strikes->second.tasks.empty()) worker.strikes.erase(strikes);
+}
+
+void Transitions::forget_host_failures(Worker& worker) {
+  worker.strikes.clear();
+  const std::set<TaskId> refused = state_.refused;
+  for (const TaskId& id : refused) {
+    Task& task = state_.tasks.at(id);
+    std::erase_if(task.host_failures,
+                  [&](const HostFailure& failure) { return failure.worker == worker.hello.worker; });
+    if (task.host_failures.empty()) state_.refused.erase(id);
+  }
+}
+
+// Which of what a task needs has one of these contents.
+std::vector<TaskId> Transitions::needs_with(const Task& task, const std::vector<Digest>& contents) const {
+  std::vector<TaskId> found;
+  for (const TaskId& need : task.spec.needs) {
+    const auto& latents = state_.tasks.at(need).result.latents;
+    const bool named =
+        latents && std::find(contents.begin(), contents.end(), latents->content) != contents.end();
+    if (named && std::find(found.begin(), found.end(), need) == found.end()) found.push_back(need);
+  }
+  return found;
+}
+
+void Transitions::lose_inputs(Task& task, const std::vector<Digest>& contents, const Status& status) {
+  const std::vector<TaskId> lost = needs_with(task, contents);
+  for (const Digest& content : contents) {
+    if (!lost.empty() || state_.holders.contains(content)) note_cannot_fetch(content, task.worker);
+  }
+  if (lost.empty()) return fail(task, status);  // nothing that it was given
+  log("inputs_lost", task, status.message());
+  ++task.losses;
+  task.error = status;
+  task.failed_on = task.worker;
+  task.not_before = now_ + task.losses * state_.config.retry_delay;
+  release(task);
+  const bool for_all = task.losses >= state_.config.max_attempts || !anybody_is_able(state_, task);
+  if (for_all) make_again(task, lost, status.message());
+}
+
+// That a worker could not get it does not mean that others cannot; but its own copy is gone.
+void Transitions::note_cannot_fetch(const Digest& content, WorkerId worker) {
+  state_.cannot_fetch[content].insert(worker);
+  const auto holders = state_.holders.find(content);
+  if (holders == state_.holders.end()) return;
+  holders->second.erase(worker);
+  if (holders->second.empty()) state_.holders.erase(holders);
+}
+
+void Transitions::make_again(Task& task, const std::vector<TaskId>& encodes, const std::string& reason) {
+  task.losses = 0;
+  task.not_before = now_;
+  for (const TaskId& id : encodes) {
+    Task& encode = state_.tasks.at(id);
+    if (encode.state != TaskState::kDone) continue;
+    if (++encode.recomputes > state_.config.max_attempts) {
+      fail_for_good(encode, Status(StatusCode::kUnavailable,
+                                   "its latents were lost again and again; the last time: " + reason));
+      return;
+    }
+    admit(encode);
+    log("task_requeued", encode, "its latents are made again: " + reason);
+  }
+  if (!is_terminal(task.state)) admit(task);
+}
+
+// Why a worker that would do a task cannot have what an encode made.
+std::string Transitions::why_out_of_reach(const Worker& worker, const Task& encode) const {
+  const auto& latents = encode.result.latents;
+  const auto holders = latents ? state_.holders.find(latents->content) : state_.holders.end();
+  if (holders == state_.holders.end()) return "nobody holds them any more";
+  const Worker& holder = state_.workers.at(*holders->second.begin());
+  if (reaches(worker, holder)) return fmt::format("{} cannot fetch them", place_of(worker));
+  return fmt::format("{} does not reach {} of {}: start that worker with --advertise and its host's name",
+                     place_of(worker), holder.hello.data_endpoint, place_of(holder));
+}
+
+bool Transitions::inputs_available(Task& task, const Worker& worker) {
+  std::vector<TaskId> lost;
+  for (const TaskId& need : task.spec.needs) {
+    if (!can_have(state_, worker, state_.tasks.at(need), task)) lost.push_back(need);
+  }
+  if (lost.empty()) return true;
+  make_again(task, lost, why_out_of_reach(worker, state_.tasks.at(lost.front())));
+  return false;
+}
+
+}  // namespace mimicfleet::coordinator

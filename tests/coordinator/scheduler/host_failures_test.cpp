@@ -1,0 +1,351 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "coordinator/scheduler/eligibility.h"
+#include "tests/coordinator/scheduler/fleet.h"
+
+namespace mimicfleet::coordinator {
+namespace {
+
+using std::chrono::seconds;
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+using testing::SizeIs;
+
+// Workers of which some do not see a folder.
+class HostFailures : public testing::Test {
+ protected:
+  WorkerId join(const std::string& name, const std::string& host) {
+    auto hello = fleet_.hello(name);
+    hello.host = host;
+    fleet_.input(hello);
+    fleet_.beat(hello.worker);
+    return hello.worker;
+  }
+  // Finishes all that `worker` gets until it gets nothing more.
+  void work_off(WorkerId worker) {
+    for (int i = 0; i < 1000 && !fleet_.leases(worker).empty(); ++i) {
+      fleet_.complete(worker, fleet_.lease(worker));
+      fleet_.beat(worker);
+    }
+  }
+  std::string explanation(const TaskId& task) const {
+    return explain(fleet_.state, fleet_.task(task), fleet_.clock.now());
+  }
+  bool is_set_aside(WorkerId worker, JobId job) const {
+    return coordinator::is_set_aside(fleet_.state, fleet_.state.workers.at(worker), job);
+  }
+
+  Fleet fleet_;
+  const Status no_folder_{StatusCode::kNotFound, "/data/a.mp4: no such file"};
+  const Status disk_full_{StatusCode::kResourceExhausted, "/out/a.mp4: no space left"};
+};
+
+TEST_F(HostFailures, ATaskThatAWorkersHostCannotDoGoesToAnotherWithoutCounting) {
+  const JobId job = fleet_.submit(1);
+  const WorkerId bad = join("bad", "h1");
+  const WorkerId good = join("good", "h2");
+  const auto attempt = fleet_.lease(bad);
+  fleet_.beat(good, 0);  // busy
+  fleet_.fail_on_host(bad, attempt);
+  for (int i = 0; i < 20; ++i) {
+    fleet_.pass(seconds(1));
+    fleet_.beat(bad);
+    fleet_.beat(good, 0);
+  }
+  EXPECT_THAT(fleet_.leases(bad), IsEmpty());
+  EXPECT_EQ(fleet_.task(attempt.task).failures, 0U);
+  EXPECT_EQ(fleet_.state.workers.at(bad).tasks_failed, 0U);
+  EXPECT_EQ(fleet_.count_events("host_failed"), 1U);
+  EXPECT_EQ(fleet_.count_events("task_failed"), 0U);
+  EXPECT_THAT(
+      explanation(attempt.task),
+      HasSubstr("1 of 2 workers can take it, all busy now; bad: it could not do it: /data: no such folder"));
+  fleet_.beat(good);
+  EXPECT_EQ(fleet_.lease(good).task, attempt.task);
+  work_off(good);
+  EXPECT_EQ(fleet_.job(job).counts.done, 2U);
+}
+
+TEST_F(HostFailures, AfterThreeOfThemAWorkerGetsNothingMoreOfThatJobButOfOthers) {
+  const JobId job = fleet_.submit(21);
+  const WorkerId good = join("good", "h1");
+  const WorkerId bad = join("bad", "h2");
+  int tried = 0;
+  for (int i = 0; i < 100; ++i) {
+    if (!fleet_.leases(bad).empty()) {
+      fleet_.fail_on_host(bad, fleet_.lease(bad));
+      ++tried;
+    }
+    fleet_.pass(seconds(1));
+    fleet_.beat(good);
+    fleet_.beat(bad);
+  }
+  EXPECT_EQ(tried, 3);
+  EXPECT_EQ(fleet_.count_events("worker_set_aside"), 1U);
+  const auto said = std::find_if(fleet_.events.begin(), fleet_.events.end(),
+                                 [](const auto& event) { return event.kind == "worker_set_aside"; });
+  EXPECT_EQ(said->host, "h2");
+  EXPECT_EQ(said->job, fleet_.job(job).number);
+  EXPECT_THAT(said->detail, HasSubstr("the last: /data: no such folder"));
+  EXPECT_THAT(explanation(fleet_.job(job).tasks.at(20 * 2)),
+              HasSubstr("bad: it gets no more of this job after 3"));
+  const JobId next = fleet_.submit(1);
+  EXPECT_EQ(fleet_.task(fleet_.lease(bad).task).spec.job, next);
+  work_off(bad);
+  work_off(good);
+  EXPECT_EQ(fleet_.job(job).counts.done, 42U);
+  EXPECT_EQ(fleet_.job(next).counts.done, 2U);
+}
+
+TEST_F(HostFailures, AClipThatNoHostCanDoFailsNamingThemAllAndTheOthersGoOn) {
+  const JobId job = fleet_.submit(12);
+  const WorkerId a = join("a", "h1");
+  const WorkerId b = join("b", "h2");
+  const auto is_missing = [&](const TaskAttempt& attempt) { return fleet_.task(attempt.task).position < 10; };
+  std::size_t attempts = 0;
+  for (int i = 0; i < 100; ++i) {
+    for (const WorkerId worker : {a, b}) {
+      if (fleet_.leases(worker).empty()) continue;
+      const auto attempt = fleet_.lease(worker);
+      ++attempts;
+      is_missing(attempt) ? fleet_.fail_on_host(worker, attempt, no_folder_)
+                          : fleet_.complete(worker, attempt);
+      fleet_.beat(worker);
+    }
+  }
+  EXPECT_TRUE(fleet_.job(job).ended);
+  EXPECT_EQ(fleet_.job(job).counts.failed, 10U) << "5 clips of which each has two tasks";
+  EXPECT_EQ(fleet_.job(job).counts.done, 14U);
+  EXPECT_EQ(attempts, 5U * 2 + 14);
+  const std::string error = fleet_.task(fleet_.job(job).tasks.front()).error.message();
+  EXPECT_THAT(error,
+              AllOf(HasSubstr("/data/a.mp4: no such file ("), HasSubstr("a on h1"), HasSubstr("b on h2")));
+  EXPECT_FALSE(is_set_aside(a, job)) << "what nobody sees is nobody's fault";
+  EXPECT_FALSE(is_set_aside(b, job));
+  EXPECT_THAT(fleet_.state.refused, IsEmpty());
+}
+
+TEST_F(HostFailures, DifferentReasonsAreAllTold) {
+  const JobId job = fleet_.submit(1);
+  const WorkerId a = join("a", "h1");
+  fleet_.fail_on_host(a, fleet_.lease(a), no_folder_);
+  EXPECT_EQ(fleet_.task(fleet_.job(job).tasks[0]).error.message(), "/data/a.mp4: no such file (a on h1)");
+  const JobId other = fleet_.submit(1);
+  const WorkerId b = join("b", "h2");
+  fleet_.beat(a);
+  fleet_.fail_on_host(a, fleet_.lease(a), no_folder_);
+  fleet_.beat(b);
+  fleet_.fail_on_host(b, fleet_.lease(b), Status(StatusCode::kFailedPrecondition, "/data: below no root"));
+  EXPECT_EQ(
+      fleet_.task(fleet_.job(other).tasks[0]).error,
+      Status(StatusCode::kNotFound, "/data/a.mp4: no such file (a on h1); /data: below no root (b on h2)"));
+}
+
+TEST_F(HostFailures, AWorkerAloneFailsEachClipAtItsFirstAttempt) {
+  const JobId job = fleet_.submit(9);
+  const WorkerId only = join("only", "h");
+  for (int i = 0; i < 5; ++i) {
+    const auto attempt = fleet_.lease(only);
+    fleet_.fail_on_host(only, attempt, no_folder_);
+    EXPECT_EQ(fleet_.task(attempt.task).state, TaskState::kFailed);
+    EXPECT_EQ(fleet_.task(attempt.task).attempt, 1U);
+    fleet_.beat(only);
+  }
+  work_off(only);
+  EXPECT_TRUE(fleet_.job(job).ended);
+  EXPECT_EQ(fleet_.job(job).counts.done, 8U) << "the four clips that are there";
+}
+
+TEST_F(HostFailures, WhatMayPassIsTriedAgainBoundedly) {
+  const JobId job = fleet_.submit(1);
+  const WorkerId a = join("a", "h1");
+  const WorkerId b = join("b", "h2");
+  std::size_t attempts = 0;
+  for (int i = 0; i < 100; ++i) {
+    for (const WorkerId worker : {a, b}) {
+      fleet_.beat(worker);
+      if (fleet_.leases(worker).empty()) continue;
+      fleet_.fail_on_host(worker, fleet_.lease(worker), disk_full_);
+      ++attempts;
+    }
+    fleet_.pass(seconds(1));
+  }
+  EXPECT_EQ(attempts, 3U * 2);
+  EXPECT_TRUE(fleet_.job(job).ended);
+  EXPECT_EQ(fleet_.task(fleet_.job(job).tasks[0]).error.code(), StatusCode::kResourceExhausted);
+}
+
+TEST_F(HostFailures, ATaskOfTheJobThatIsDoneForgetsThem) {
+  const JobId job = fleet_.submit(20);
+  const WorkerId good = join("good", "h1");
+  const WorkerId shaky = join("shaky", "h2");
+  for (int encodes = 0; encodes < 9;) {  // every third one is done
+    const auto attempt = fleet_.lease(shaky);
+    const bool encodes_now = fleet_.kind(attempt) == TaskKind::kEncodeLatents;
+    if (encodes_now && ++encodes % 3 != 0) {
+      fleet_.fail_on_host(shaky, attempt);
+    } else {
+      fleet_.complete(shaky, attempt);
+    }
+    fleet_.beat(shaky);
+  }
+  EXPECT_EQ(fleet_.count_events("host_failed"), 6U);
+  EXPECT_FALSE(is_set_aside(shaky, job));
+  EXPECT_EQ(fleet_.count_events("worker_set_aside"), 0U);
+  work_off(shaky);
+  work_off(good);
+  EXPECT_EQ(fleet_.job(job).counts.done, 40U);
+}
+
+// Its output folder is not shared: it encodes well, and that says nothing of its decodes.
+TEST_F(HostFailures, TasksOfAnotherKindThatAreDoneDoNotForgetThem) {
+  const JobId job = fleet_.submit(20);
+  const WorkerId bad = join("bad", "h1");
+  const WorkerId busy = join("busy", "h2");
+  for (int i = 0; i < 50 && !fleet_.leases(bad).empty(); ++i) {
+    const auto attempt = fleet_.lease(bad);
+    fleet_.kind(attempt) == TaskKind::kDecodeVideo ? fleet_.fail_on_host(bad, attempt)
+                                                   : fleet_.complete(bad, attempt);
+    fleet_.beat(bad);
+  }
+  EXPECT_TRUE(is_set_aside(bad, job));
+  fleet_.complete(busy, fleet_.lease(busy));
+  fleet_.beat(busy);
+  work_off(busy);
+  EXPECT_EQ(fleet_.job(job).counts.done, 40U);
+}
+
+TEST_F(HostFailures, AWorkerThatConnectsAnewIsAskedAgain) {
+  const JobId job = fleet_.submit(20);
+  const WorkerId good = join("good", "h1");
+  auto hello = fleet_.hello("mounts late");
+  fleet_.input(hello);
+  fleet_.beat(hello.worker);
+  const auto first = fleet_.lease(hello.worker);
+  for (int i = 0; i < 3; ++i) {
+    fleet_.fail_on_host(hello.worker, fleet_.lease(hello.worker));
+    fleet_.beat(hello.worker);
+  }
+  ASSERT_TRUE(is_set_aside(hello.worker, job));
+  ASSERT_THAT(fleet_.leases(hello.worker), IsEmpty());
+  fleet_.input(hello);
+  EXPECT_EQ(fleet_.lease(hello.worker).task, first.task) << "also for what it could not do";
+  EXPECT_THAT(fleet_.leases(good), SizeIs(1));
+}
+
+TEST_F(HostFailures, AWorkerThatStillLoadsIsWaitedFor) {
+  fleet_.submit(4);
+  auto loading = fleet_.hello("loading");
+  loading.model_sets.clear();
+  fleet_.input(loading);
+  const WorkerId bad = join("bad", "h1");
+  for (int i = 0; i < 3; ++i) {
+    fleet_.fail_on_host(bad, fleet_.lease(bad));
+    fleet_.beat(bad);
+  }
+  EXPECT_THAT(fleet_.leases(bad), IsEmpty());
+  EXPECT_EQ(fleet_.count_events("task_failed"), 0U);
+  loading.model_sets = {fleet_.models()};
+  fleet_.input(loading);
+  fleet_.beat(loading.worker);
+  work_off(loading.worker);
+  EXPECT_EQ(fleet_.state.jobs.begin()->second.counts.done, 8U);
+}
+
+TEST_F(HostFailures, WhenTheOthersLeaveWhatWasRefusedFails) {
+  const JobId job = fleet_.submit(1);
+  const WorkerId bad = join("bad", "h1");
+  const WorkerId other = join("other", "h2");
+  fleet_.beat(other, 0);  // busy
+  fleet_.fail_on_host(bad, fleet_.lease(bad), no_folder_);
+  fleet_.pass(seconds(1));
+  EXPECT_FALSE(fleet_.job(job).ended);
+  fleet_.input(jobs::WorkerGoodbye{other});
+  fleet_.pass(seconds(1));
+  EXPECT_TRUE(fleet_.job(job).ended);
+  EXPECT_THAT(fleet_.task(fleet_.job(job).tasks[0]).error.message(), HasSubstr("(bad on h1)"));
+}
+
+TEST_F(HostFailures, WhenNobodyIsThereATaskWaitsForWhoComes) {
+  const JobId job = fleet_.submit(1);
+  const WorkerId bad = join("bad", "h1");
+  const WorkerId other = join("other", "h2");
+  fleet_.beat(other, 0);  // busy
+  fleet_.fail_on_host(bad, fleet_.lease(bad), no_folder_);
+  fleet_.input(jobs::WorkerGoodbye{bad});
+  fleet_.input(jobs::WorkerGoodbye{other});
+  fleet_.pass(seconds(60));
+  EXPECT_FALSE(fleet_.job(job).ended);
+  const WorkerId late = join("late", "h3");
+  work_off(late);
+  EXPECT_EQ(fleet_.job(job).counts.done, 2U);
+}
+
+TEST_F(HostFailures, AWorkerThatIsSetAsideGetsTheRestWhenNobodyElseIsThere) {
+  const JobId job = fleet_.submit(10);
+  const WorkerId good = join("good", "h1");
+  const WorkerId bad = join("bad", "h2");
+  for (int i = 0; i < 3; ++i) {
+    fleet_.fail_on_host(bad, fleet_.lease(bad), no_folder_);
+    fleet_.beat(bad);
+  }
+  ASSERT_THAT(fleet_.leases(bad), IsEmpty());
+  fleet_.input(jobs::WorkerGoodbye{good});
+  fleet_.pass(seconds(1));
+  EXPECT_EQ(fleet_.job(job).counts.failed, 2U * 3) << "those that it could not do";
+  fleet_.beat(bad);
+  work_off(bad);
+  EXPECT_EQ(fleet_.job(job).counts.done, 2U * 7);
+}
+
+TEST_F(HostFailures, ARetryOfTheJobAsksEverybodyAgain) {
+  const JobId job = fleet_.submit(8);
+  const WorkerId good = join("good", "h1");
+  const WorkerId bad = join("bad", "h2");
+  for (int i = 0; i < 3; ++i) {
+    fleet_.fail_on_host(bad, fleet_.lease(bad));
+    fleet_.beat(bad);
+  }
+  ASSERT_TRUE(is_set_aside(bad, job));
+  fleet_.input(CancelJob{job});
+  fleet_.input(RetryJob{job});
+  EXPECT_FALSE(is_set_aside(bad, job));
+  fleet_.beat(bad);
+  EXPECT_THAT(fleet_.leases(bad), SizeIs(1));
+  EXPECT_THAT(fleet_.leases(good), SizeIs(1));
+}
+
+TEST_F(HostFailures, CodesThatAreNeverAboutATaskTellThem) {
+  fleet_.submit(6);
+  const WorkerId bad = join("bad", "h1");
+  join("good", "h2");
+  for (const auto code :
+       {StatusCode::kNotFound, StatusCode::kFailedPrecondition, StatusCode::kInputChanged}) {
+    const auto attempt = fleet_.lease(bad);
+    fleet_.fail(bad, attempt, Status(code, "/data: not here"));
+    EXPECT_EQ(fleet_.task(attempt.task).state, TaskState::kReady) << to_string(code);
+    fleet_.beat(bad);
+  }
+  EXPECT_THAT(fleet_.leases(bad), IsEmpty());
+}
+
+TEST_F(HostFailures, ARestartForgetsThem) {
+  fleet_.submit(1);
+  auto hello = fleet_.hello("bad");
+  fleet_.input(hello);
+  fleet_.beat(hello.worker);
+  fleet_.beat(join("good", "h2"), 0);
+  fleet_.fail_on_host(hello.worker, fleet_.lease(hello.worker));
+  fleet_.beat(hello.worker);
+  ASSERT_THAT(fleet_.leases(hello.worker), IsEmpty());
+  fleet_.restart();
+  fleet_.input(hello);
+  fleet_.beat(hello.worker);
+  EXPECT_THAT(fleet_.leases(hello.worker), SizeIs(1));
+}
+
+}  // namespace
+}  // namespace mimicfleet::coordinator

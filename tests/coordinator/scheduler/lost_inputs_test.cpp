@@ -1,0 +1,272 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/coordinator/scheduler/fleet.h"
+
+namespace mimicfleet::coordinator {
+namespace {
+
+using std::chrono::seconds;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+// Workers of which some cannot fetch latents from others.
+class LostInputs : public testing::Test {
+ protected:
+  // On a host of its own.
+  jobs::WorkerHello hello(const std::string& name, const std::string& endpoint) const {
+    auto hello = fleet_.hello(name);
+    hello.host = name + ".example";
+    hello.data_endpoint = endpoint;
+    return hello;
+  }
+  WorkerId join(const jobs::WorkerHello& hello) {
+    fleet_.input(hello);
+    fleet_.beat(hello.worker);
+    return hello.worker;
+  }
+  // `worker` encodes the one clip of a new job and gets nothing more for now.
+  TaskAttempt encode_by(WorkerId worker) {
+    job_ = fleet_.submit(1);
+    fleet_.beat(worker);
+    const auto encode = fleet_.lease(worker);
+    fleet_.state.workers.at(worker).slots = 0;
+    fleet_.complete(worker, encode);
+    return encode;
+  }
+  const Task& encode() const { return fleet_.task(fleet_.job(job_).tasks[0]); }
+  const Task& decode() const { return fleet_.task(fleet_.job(job_).tasks[1]); }
+  bool held_by(WorkerId worker) const {
+    const auto holders = fleet_.state.holders.find(encode().result.latents->content);
+    return holders != fleet_.state.holders.end() && holders->second.contains(worker);
+  }
+
+  Fleet fleet_;
+  JobId job_;
+};
+
+TEST_F(LostInputs, OneWorkerThatCannotFetchLeavesTheReplicaToTheOthers) {
+  const WorkerId holder = fleet_.join("holder");
+  encode_by(holder);
+  const WorkerId cut_off = fleet_.join("cut off");
+  fleet_.lose_inputs(cut_off, fleet_.lease(cut_off));
+  EXPECT_TRUE(held_by(holder));
+  for (int i = 0; i < 20; ++i) {
+    fleet_.pass(seconds(1));
+    fleet_.beat(cut_off);
+    fleet_.state.workers.at(holder).last_heard = fleet_.clock.now();
+  }
+  EXPECT_THAT(fleet_.leases(cut_off), IsEmpty()) << "it is not asked again while another can";
+  EXPECT_THAT(explain(fleet_.state, decode(), fleet_.clock.now()), HasSubstr("cut off: it cannot fetch"));
+  fleet_.beat(holder);
+  fleet_.complete(holder, fleet_.lease(holder));
+  EXPECT_TRUE(fleet_.job(job_).ended);
+  EXPECT_EQ(encode().attempt, 1U) << "made once";
+  EXPECT_EQ(decode().failures, 0U);
+}
+
+TEST_F(LostInputs, AfterOneThatCouldNotTheHolderGoesBeforeOthersThatMayNotEither) {
+  const WorkerId holder = fleet_.join("holder");
+  encode_by(holder);
+  const WorkerId first = fleet_.join("first");
+  fleet_.lose_inputs(first, fleet_.lease(first));
+  const WorkerId second = fleet_.join("second");
+  fleet_.pass(seconds(5));
+  fleet_.beat(second);
+  EXPECT_THAT(fleet_.leases(second), IsEmpty());
+  fleet_.beat(holder);
+  EXPECT_EQ(fleet_.lease(holder).task, decode().spec.id);
+}
+
+TEST_F(LostInputs, AHolderThatDoesNotHaveThemHoldsThemNoMore) {
+  const WorkerId holder = fleet_.join("holder");
+  encode_by(holder);
+  fleet_.beat(holder);
+  fleet_.lose_inputs(holder, fleet_.lease(holder));
+  EXPECT_FALSE(held_by(holder));
+  EXPECT_EQ(encode().state, TaskState::kRunning) << "made again";
+}
+
+TEST_F(LostInputs, WhenNobodyCanHaveThemTheyAreMadeAgainBoundedly) {
+  auto encoder = fleet_.hello("encoder");
+  encoder.kinds = {TaskKind::kEncodeLatents};
+  auto decoder = fleet_.hello("decoder");
+  decoder.kinds = {TaskKind::kDecodeVideo};
+  job_ = fleet_.submit(1);
+  join(encoder);
+  join(decoder);
+  for (int i = 0; i < 200 && !fleet_.job(job_).ended; ++i) {
+    if (!fleet_.leases(encoder.worker).empty()) fleet_.complete(encoder.worker, fleet_.lease(encoder.worker));
+    if (!fleet_.leases(decoder.worker).empty())
+      fleet_.lose_inputs(decoder.worker, fleet_.lease(decoder.worker));
+    fleet_.pass(seconds(1));
+    fleet_.beat(encoder.worker);
+    fleet_.beat(decoder.worker);
+  }
+  EXPECT_TRUE(fleet_.job(job_).ended);
+  EXPECT_LE(decode().attempt, 12U);
+  EXPECT_EQ(encode().attempt, 4U);
+  EXPECT_THAT(decode().error.message(),
+              HasSubstr("lost again and again; the last time: no worker could deliver latents"));
+}
+
+TEST_F(LostInputs, TheSameReportAgainAndAgainCostsFailuresAndTime) {
+  const WorkerId worker = fleet_.join("w");
+  encode_by(worker);
+  fleet_.beat(worker);
+  int reports = 0;
+  for (int i = 0; i < 1000; ++i) {
+    if (!fleet_.leases(worker).empty() && fleet_.lease(worker).task == decode().spec.id) {
+      jobs::TaskFailed failed;
+      failed.worker = worker;
+      failed.attempt = fleet_.lease(worker);
+      failed.status = Status(StatusCode::kUnavailable, "not here");
+      failed.lost_inputs = {sha256("what it was never given")};
+      fleet_.input(failed);
+      ++reports;
+      EXPECT_THAT(fleet_.leases(worker), IsEmpty()) << "not at once";
+    }
+    fleet_.pass(seconds(1));
+    fleet_.beat(worker);
+  }
+  EXPECT_EQ(reports, 3);
+  EXPECT_EQ(decode().state, TaskState::kFailed);
+}
+
+TEST_F(LostInputs, ReportsOfManyWorkersAreBoundedAndCostTime) {
+  const WorkerId holder = fleet_.join("holder");
+  encode_by(holder);
+  int reports = 0;
+  for (int i = 0; i < 300 && !fleet_.job(job_).ended; ++i) {
+    const WorkerId worker = fleet_.join("w" + std::to_string(i));
+    fleet_.state.workers.at(holder).state = jobs::WorkerState::kDraining;  // it holds them and does nothing
+    fleet_.state.workers.at(holder).last_heard = fleet_.clock.now();
+    fleet_.beat(worker);
+    if (!fleet_.leases(worker).empty()) {
+      if (fleet_.kind(fleet_.lease(worker)) == TaskKind::kDecodeVideo) {
+        fleet_.lose_inputs(worker, fleet_.lease(worker));
+        ++reports;
+      } else {
+        fleet_.complete(worker, fleet_.lease(worker));
+      }
+    }
+    fleet_.input(jobs::WorkerGoodbye{worker});
+    fleet_.pass(std::chrono::milliseconds(100));
+  }
+  EXPECT_TRUE(fleet_.job(job_).ended);
+  EXPECT_LE(reports, 16);
+  EXPECT_THAT(decode().error.message(), HasSubstr("lost again and again"));
+}
+
+TEST_F(LostInputs, ALoopbackDataPortIsForWorkersOfItsHostOnly) {
+  const auto holder = hello("holder", "tcp://127.0.0.1:4001");
+  join(holder);
+  encode_by(holder.worker);
+  const auto stranger = hello("stranger", "tcp://127.0.0.1:4002");
+  join(stranger);
+  EXPECT_THAT(fleet_.leases(stranger.worker), IsEmpty());
+  auto neighbour = hello("neighbour", "tcp://127.0.0.1:4003");
+  neighbour.host = holder.host;
+  join(neighbour);
+  EXPECT_EQ(fleet_.lease(neighbour.worker).task, decode().spec.id);
+  EXPECT_THAT(fleet_.grants.back().lease.inputs.at(0).holders, ElementsAre("tcp://127.0.0.1:4001"));
+}
+
+TEST_F(LostInputs, ReplicasThatAStrangerCannotReachAreNotToldToIt) {
+  const auto local = hello("local", "tcp://127.0.0.1:4001");
+  join(local);
+  encode_by(local.worker);
+  auto open = hello("open", "tcp://open.example:4002");
+  open.artefacts = {*encode().result.latents};
+  join(open);
+  fleet_.state.workers.at(open.worker).slots = 0;
+  fleet_.fail(open.worker, fleet_.lease(open.worker), Status(StatusCode::kInternal, "a passing fault"));
+  fleet_.pass(seconds(3));
+  const auto stranger = hello("stranger", "tcp://stranger.example:4003");
+  join(stranger);
+  ASSERT_EQ(fleet_.lease(stranger.worker).task, decode().spec.id);
+  EXPECT_THAT(fleet_.grants.back().lease.inputs.at(0).holders, ElementsAre("tcp://open.example:4002"));
+}
+
+TEST_F(LostInputs, TwoHostsWithoutAdvertiseEachDecodeTheirOwn) {
+  job_ = fleet_.submit(6);
+  const auto a = hello("a", "tcp://127.0.0.1:4001");
+  const auto b = hello("b", "tcp://127.0.0.1:4001");
+  join(a);
+  join(b);
+  for (int i = 0; i < 100 && !fleet_.job(job_).ended; ++i) {
+    const WorkerId worker = i % 3 == 0 ? a.worker : b.worker;
+    if (!fleet_.leases(worker).empty()) fleet_.complete(worker, fleet_.lease(worker));
+    fleet_.pass(std::chrono::milliseconds(100));
+    fleet_.beat(a.worker);
+    fleet_.beat(b.worker);
+  }
+  EXPECT_TRUE(fleet_.job(job_).ended);
+  EXPECT_EQ(fleet_.job(job_).counts.done, 12U);
+  EXPECT_EQ(fleet_.count_events("task_leased"), 12U) << "nothing twice";
+  for (const auto& grant : fleet_.grants) {
+    for (const auto& input : grant.lease.inputs) {
+      EXPECT_EQ(fleet_.task(grant.lease.spec.needs.at(0)).worker, grant.worker) << input.holders.size();
+    }
+  }
+}
+
+TEST_F(LostInputs, WhatNobodyElseReachesIsMadeAgainWhenItsHolderTakesNoMore) {
+  const auto holder = hello("holder", "tcp://127.0.0.1:4001");
+  join(holder);
+  encode_by(holder.worker);
+  fleet_.input(StopWorker{holder.worker, /*drain=*/true});
+  const auto other = hello("other", "tcp://127.0.0.1:4002");
+  join(other);
+  EXPECT_EQ(fleet_.lease(other.worker).task, encode().spec.id);
+}
+
+TEST_F(LostInputs, HostsThatCannotReachEachOtherAtAllFailWithTheRemedy) {
+  auto encoder = hello("encoder", "tcp://127.0.0.1:4001");
+  encoder.kinds = {TaskKind::kEncodeLatents};
+  auto decoder = hello("decoder", "tcp://127.0.0.1:4002");
+  decoder.kinds = {TaskKind::kDecodeVideo};
+  job_ = fleet_.submit(1);
+  join(encoder);
+  join(decoder);
+  for (int i = 0; i < 100 && !fleet_.job(job_).ended; ++i) {
+    if (!fleet_.leases(encoder.worker).empty()) fleet_.complete(encoder.worker, fleet_.lease(encoder.worker));
+    fleet_.pass(seconds(1));
+    fleet_.beat(encoder.worker);
+    fleet_.beat(decoder.worker);
+  }
+  EXPECT_TRUE(fleet_.job(job_).ended);
+  EXPECT_EQ(encode().attempt, 4U);
+  EXPECT_THAT(decode().error.message(),
+              HasSubstr("decoder on decoder.example does not reach tcp://127.0.0.1:4001 of encoder on "
+                        "encoder.example: start that worker with --advertise"));
+}
+
+TEST_F(LostInputs, LatentsToReuseThatAWorkerDoesNotReachAreNotOffered) {
+  const auto submit = [&] {
+    jobs::JobPlan plan;
+    plan.models = fleet_.models();
+    auto& clip = plan.clips.emplace_back();
+    clip.output.relative = "word";
+    clip.output.save_video = false;
+    clip.keep_latents = jobs::LatentsTarget{"/out", "_latents/word", "n"};
+    clip.reuse_latents = true;
+    return fleet_.submit(plan);
+  };
+  const auto holder = hello("holder", "tcp://127.0.0.1:4001");
+  join(holder);
+  job_ = submit();
+  jobs::TaskResult result;
+  result.latents.emplace().numerics = holder.numerics;
+  fleet_.complete(holder.worker, fleet_.lease(holder.worker), result);
+  fleet_.state.workers.at(holder.worker).slots = 0;
+  submit();
+  const auto stranger = hello("stranger", "tcp://stranger.example:4002");
+  join(stranger);
+  ASSERT_EQ(fleet_.kind(fleet_.lease(stranger.worker)), TaskKind::kEncodeLatents);
+  EXPECT_THAT(fleet_.grants.back().lease.inputs, IsEmpty());
+}
+
+}  // namespace
+}  // namespace mimicfleet::coordinator
