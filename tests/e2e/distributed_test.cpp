@@ -1,5 +1,6 @@
 #include <signal.h>
 
+#include <algorithm>
 #include <map>
 #include <sstream>
 
@@ -12,6 +13,9 @@ namespace mimicfleet::e2e {
 namespace {
 
 namespace fs = std::filesystem;
+using testing::AllOf;
+using testing::ContainsRegex;
+using testing::HasSubstr;
 
 // Until a model has made a step or a worker has ended: a busy machine may take a minute for one.
 
@@ -75,6 +79,19 @@ class DistributedTest : public FleetTest {
     }
     EXPECT_EQ(all.contains(lost) ? all.at(lost).leases : 0, 2) << lost;
     EXPECT_EQ(mp4_files(output), videos);
+  }
+
+  std::vector<Json> workers() {
+    const Outcome outcome = coordinator({"worker", "list", "--server", endpoint_, "--output-mode", "json"});
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    if (outcome.exit_code != 0) return {};
+    return Json::parse(outcome.out)["workers"];
+  }
+
+  bool are_ready(std::size_t count) {
+    const auto all = workers();
+    return all.size() == count &&
+           std::all_of(all.begin(), all.end(), [](const Json& worker) { return worker["state"] == "ready"; });
   }
 
   // What an embedded run makes of the same input, to compare with.
@@ -160,6 +177,61 @@ TEST_F(DistributedTest, AWorkerThatIsToldToTerminateHandsItsLeaseBackWithoutPena
   const auto staying = worker("staying");
   ASSERT_EQ(client->wait().exit_code, 0) << staying->err();
   for (const auto& event : events()) EXPECT_NE(event["kind"], "task_failed") << event;
+}
+
+// Two workers, of which one may not open the clips: both are ready before the job comes.
+TEST_F(DistributedTest, AWorkerThatDoesNotSeeTheFolderCostsNoVideoAndIsNamed) {
+  const Words names = {"a.mp4", "b.mp4", "c.mp4", "d.mp4", "e.mp4", "f.mp4"};
+  make_clips(names);
+  fs::create_directories(scratch_ / "elsewhere");
+  const auto server = serve();
+  const auto good = worker("good");
+  const auto bad = worker("bad", {"--roots", scratch_ / "elsewhere"});
+  ASSERT_TRUE(eventually([&] { return are_ready(2); }, kPatience)) << bad->err();
+  const fs::path output = scratch_ / "out";
+  const Outcome outcome = coordinator(submit(clips_, output, {"--server", endpoint_}));
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err << server->err();
+  EXPECT_EQ(mp4_files(output), names);
+  for (const auto& worker : workers()) {
+    const bool is_bad = worker["hello"]["name"] == "bad";
+    EXPECT_EQ(worker["tasks_done"], is_bad ? 0 : 12);
+    ASSERT_EQ(worker["trouble"].size(), is_bad ? 1U : 0U) << worker;
+    if (!is_bad) continue;
+    EXPECT_TRUE(worker["trouble"][0]["set_aside"]) << worker;
+    EXPECT_THAT(std::string(worker["trouble"][0]["last"]["message"]),
+                HasSubstr("is below none of this worker's roots"));
+  }
+  const Outcome table = coordinator({"worker", "list", "--server", endpoint_});
+  EXPECT_THAT(table.out,
+              ContainsRegex("bad .*job 1: set aside, its host could not do [3-6] tasks: .*--roots"));
+  EXPECT_THAT(server->err(),
+              ContainsRegex("job 1, encode_latents of [a-f].mp4, attempt 1 by bad on .*: host_failed: "));
+  EXPECT_THAT(server->err(),
+              ContainsRegex("job 1, worker bad on .*: its host could not do 3 tasks of this job"));
+}
+
+TEST_F(DistributedTest, AClipThatNoWorkersHostHasFailsWithTheHostsNamed) {
+  make_clips({"a.mp4", "b.mp4"});
+  const auto server = serve({"--lease-ms", "120000"});
+  const auto one = worker("one");
+  const auto other = worker("other");
+  ASSERT_TRUE(eventually([&] { return are_ready(2); }, kPatience)) << other->err();
+  for (const auto& stopped : {&one, &other}) (*stopped)->signal(SIGSTOP);
+  const fs::path output = scratch_ / "out";
+  const auto client = start(submit(clips_, output, {"--server", endpoint_}));
+  const auto is_there = [&] {
+    return coordinator({"job", "info", "1", "--server", endpoint_}).exit_code == 0;
+  };
+  ASSERT_TRUE(eventually(is_there, kPatience)) << client->err();
+  fs::remove(clips_ / "a.mp4");
+  for (const auto& stopped : {&one, &other}) (*stopped)->signal(SIGCONT);
+  const Outcome outcome = client->wait();
+  EXPECT_EQ(outcome.exit_code, 1) << outcome.err;
+  EXPECT_EQ(mp4_files(output), Words{"b.mp4"});
+  EXPECT_THAT(outcome.out + outcome.err,
+              AllOf(HasSubstr((clips_ / "a.mp4").string() + ": cannot be opened: No such file or directory"),
+                    HasSubstr("one on "), HasSubstr("other on ")));
+  for (const auto& worker : workers()) EXPECT_TRUE(worker["trouble"].empty()) << worker;
 }
 
 }  // namespace
