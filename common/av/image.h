@@ -36,7 +36,6 @@ struct ImageLimits {
 // than 8 bits cut, EXIF orientation ignored. Of an animation the first frame.
 // Codes as for VideoFrames::open().
 [[nodiscard]] Result<Image> read_image(const std::string& path, const ImageLimits& limits = {});
-[[nodiscard]] Result<Image> read_image(const StableFile& file, const ImageLimits& limits = {});
 
 struct ReadImage {
   Image image;

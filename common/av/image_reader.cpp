@@ -50,9 +50,4 @@ Result<Image> read_image(const std::string& path, const ImageLimits& limits) {
   return std::move(read.image);
 }
 
-Result<Image> read_image(const StableFile& file, const ImageLimits& limits) {
-  ASSIGN_OR_RETURN(auto read, read_image_as(file, Reading::original(), limits));
-  return std::move(read.image);
-}
-
 }  // namespace mimicfleet::av
