@@ -6,23 +6,32 @@ namespace mimicfleet::jobs {
 namespace {
 
 constexpr const char* kGuidanceInterval = "guidance_interval";
+constexpr const char* kReadings = "readings";  // FileRef::reading
+
+bool lacks(std::span<const std::string> abilities, const char* ability) {
+  return std::find(abilities.begin(), abilities.end(), ability) == abilities.end();
+}
 
 }  // namespace
 
 std::vector<std::string> known_abilities(bool fp8) {
-  std::vector<std::string> abilities = {kGuidanceInterval};
+  std::vector<std::string> abilities = {kGuidanceInterval, kReadings};
   if (fp8) abilities.emplace_back(kFp8);
   return abilities;
 }
 
 std::string lacking_ability(std::span<const std::string> abilities, const Parameters& parameters) {
-  const auto lacks = [&](const char* ability) {
-    return std::find(abilities.begin(), abilities.end(), ability) == abilities.end();
-  };
   const bool everywhere = parameters.guidance_interval == GuidanceInterval();
-  if (!everywhere && lacks(kGuidanceInterval)) return "--guidance-interval";
-  if (parameters.fp8 && lacks(kFp8)) return "--fp8";
+  if (!everywhere && lacks(abilities, kGuidanceInterval)) return "--guidance-interval";
+  if (parameters.fp8 && lacks(abilities, kFp8)) return "--fp8";
   return "";
+}
+
+std::string lacking_ability(std::span<const std::string> abilities, const Parameters& parameters,
+                            const FileRef& video, const FileRef& reference) {
+  const bool as_original = video.reading.empty() && reference.reading.empty();
+  if (!as_original && lacks(abilities, kReadings)) return "--compat viewer";
+  return lacking_ability(abilities, parameters);
 }
 
 }  // namespace mimicfleet::jobs

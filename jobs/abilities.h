@@ -22,5 +22,9 @@ inline constexpr const char* kFp8 = "fp8";
 // all are.
 [[nodiscard]] std::string lacking_ability(std::span<const std::string> abilities,
                                           const Parameters& parameters);
+// The same of an encode with its inputs, which may have to be read otherwise than the first version did.
+[[nodiscard]] std::string lacking_ability(std::span<const std::string> abilities,
+                                          const Parameters& parameters, const FileRef& video,
+                                          const FileRef& reference);
 
 }  // namespace mimicfleet::jobs

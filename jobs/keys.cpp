@@ -75,6 +75,11 @@ std::string NumericsClass::name() const {
   return fmt::format("{}/{}/{}/{}", library, device, precision, threads);
 }
 
+Digest as_read(const FileRef& file) {
+  if (file.reading.empty()) return file.digest;
+  return KeyBuilder("file_as_read.v1").add("file", file.digest).add("reading", file.reading).finish();
+}
+
 Digest unet_key(const Digest& diffusion, const Parameters& parameters) {
   KeyBuilder key("unet.v1");
   key.add("diffusion", diffusion);

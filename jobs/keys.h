@@ -30,6 +30,9 @@ class KeyBuilder {
   Hasher hasher_;
 };
 
+// A file as it is read: what keys name of it. Without a reading its digest.
+[[nodiscard]] Digest as_read(const FileRef& file);
+
 // Raw key points of a driving video (before retargeting), for one detector and one sampling of frames.
 [[nodiscard]] Digest keypoints_key(const Digest& video, const Digest& detector, const Parameters& parameters);
 

@@ -33,6 +33,9 @@ constexpr std::array<std::pair<DropReference, std::string_view>, 3> kDrops = {
 constexpr std::array<std::pair<InterpMode, std::string_view>, 2> kInterpModes = {
     {{InterpMode::kLinear, "linear"}, {InterpMode::kSlerp, "slerp"}}};
 
+constexpr std::array<std::pair<Compat, std::string_view>, 2> kCompats = {
+    {{Compat::kViewer, "viewer"}, {Compat::kOriginal, "original"}}};
+
 template <typename E>
 std::string_view name_of(Names<E> names, E value) {
   for (const auto& [candidate, name] : names) {
@@ -128,6 +131,7 @@ std::string_view to_string(Retarget retarget) { return name_of<Retarget>(kRetarg
 std::string_view to_string(Precision precision) { return name_of<Precision>(kPrecisions, precision); }
 std::string_view to_string(DropReference drop) { return name_of<DropReference>(kDrops, drop); }
 std::string_view to_string(InterpMode mode) { return name_of<InterpMode>(kInterpModes, mode); }
+std::string_view to_string(Compat compat) { return name_of<Compat>(kCompats, compat); }
 std::string to_string(const GuidanceInterval& interval) {
   return fmt::format("{}:{}", interval.begin, interval.end);
 }
@@ -146,6 +150,8 @@ std::optional<DropReference> enum_from(std::string_view name, DropReference*) {
 std::optional<InterpMode> enum_from(std::string_view name, InterpMode*) {
   return named<InterpMode>(kInterpModes, name);
 }
+
+std::optional<Compat> enum_from(std::string_view name, Compat*) { return named<Compat>(kCompats, name); }
 
 StepRange guided_steps(const Parameters& parameters) {
   if (!(parameters.guidance_scale > 1)) return {};

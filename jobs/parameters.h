@@ -16,12 +16,14 @@ enum class Retarget { kGraft, kRescale };
 enum class Precision { kAuto, kFp32, kBf16, kFp16 };
 enum class DropReference { kNone, kFirst, kEach };
 enum class InterpMode { kLinear, kSlerp };
+enum class Compat { kViewer, kOriginal };
 
 [[nodiscard]] std::string_view to_string(SchedulerKind kind);
 [[nodiscard]] std::string_view to_string(Retarget retarget);
 [[nodiscard]] std::string_view to_string(Precision precision);
 [[nodiscard]] std::string_view to_string(DropReference drop);
 [[nodiscard]] std::string_view to_string(InterpMode mode);
+[[nodiscard]] std::string_view to_string(Compat compat);
 
 // Names as users and the original's scripts spell them, in any case: `EulerDiscreteScheduler`,
 // `AnimateLCM_SVD`.
@@ -30,6 +32,7 @@ enum class InterpMode { kLinear, kSlerp };
 [[nodiscard]] std::optional<Precision> enum_from(std::string_view name, Precision*);
 [[nodiscard]] std::optional<DropReference> enum_from(std::string_view name, DropReference*);
 [[nodiscard]] std::optional<InterpMode> enum_from(std::string_view name, InterpMode*);
+[[nodiscard]] std::optional<Compat> enum_from(std::string_view name, Compat*);
 
 // The part of a sampling that is guided, as shares of its steps (Kynkäänniemi et al. 2024, "Applying Guidance
 // in a Limited Interval Improves Sample and Distribution Quality in Diffusion Models").
@@ -86,6 +89,9 @@ struct Parameters {
   std::vector<Lora> loras;              // fused in this order
   std::optional<FileRef> unet_overlay;  // a whole UNet in place of the checkpoint's
 
+  // Inputs are what a viewer shows, or what the original reads. In no key: FileRef::reading is.
+  Compat compat = Compat::kViewer;
+
   double fps = 15;  // of the output; 0: that of the driving video divided by its stride
   std::int32_t crf = 18;
   DropReference drop_reference = DropReference::kFirst;
@@ -118,6 +124,7 @@ struct Parameters {
     field("fp8", self.fp8);
     field("loras", self.loras);
     field("unet_overlay", self.unet_overlay);
+    field("compat", self.compat);
     field("fps", self.fps);
     field("crf", self.crf);
     field("drop_reference", self.drop_reference);

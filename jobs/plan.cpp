@@ -24,7 +24,7 @@ TaskSpec encode_task(const JobPlan& plan, const ClipPlan& clip, JobId job) {
   task.job = job;
   task.kind = TaskKind::kEncodeLatents;
   task.name = clip.output.relative;
-  task.key = latents_key(clip.video.digest, clip.reference.digest, plan.models, clip.parameters);
+  task.key = latents_key(as_read(clip.video), as_read(clip.reference), plan.models, clip.parameters);
   task.model_set = plan.models.id;
   task.parameters = clip.parameters;
   task.video = clip.video;
@@ -33,6 +33,7 @@ TaskSpec encode_task(const JobPlan& plan, const ClipPlan& clip, JobId job) {
   task.keep_latents = clip.keep_latents;
   task.reuse_latents = clip.reuse_latents;
   task.provenance = clip.provenance;
+  task.warnings = clip.warnings;
   task.priority = plan.priority;
   task.features = plan.features;
   return task;
@@ -44,6 +45,7 @@ TaskSpec decode_task(const JobPlan& plan, const TaskSpec& encode) {
   task.kind = TaskKind::kDecodeVideo;
   task.key = video_key(encode.key, plan.models, encode.parameters);
   task.keep_latents.reset();
+  task.warnings.clear();
   task.needs = {encode.id};
   return task;
 }

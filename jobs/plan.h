@@ -20,6 +20,7 @@ struct ClipPlan {
   std::optional<LatentsTarget> keep_latents;
   bool reuse_latents = false;
   std::map<std::string, std::string> provenance;
+  std::vector<std::string> warnings;  // of its inputs: what is lost or guessed when they are read
 
   template <typename Self, typename Fields>
   static void fields(Self& self, Fields& field) {
@@ -30,6 +31,7 @@ struct ClipPlan {
     field("keep_latents", self.keep_latents);
     field("reuse_latents", self.reuse_latents);
     field("provenance", self.provenance);
+    field("warnings", self.warnings);
   }
 };
 

@@ -133,6 +133,7 @@ struct TaskSpec {
   std::map<std::string, std::string> provenance;  // parameter -> flag | config | defaults | built-in
   std::int32_t priority = 0;
   FeaturePolicy features;
+  std::vector<std::string> warnings;  // kEncodeLatents: for its result, known since it was planned
 
   template <typename Self, typename Fields>
   static void fields(Self& self, Fields& field) {
@@ -153,6 +154,7 @@ struct TaskSpec {
     field("provenance", self.provenance);
     field("priority", self.priority);
     field("features", self.features);
+    field("warnings", self.warnings);
   }
 };
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "common/av/reading.h"
 #include "common/files/stable_file.h"
 #include "common/status.h"
 
@@ -35,7 +36,18 @@ struct ImageLimits {
 // than 8 bits cut, EXIF orientation ignored. Of an animation the first frame.
 // Codes as for VideoFrames::open().
 [[nodiscard]] Result<Image> read_image(const std::string& path, const ImageLimits& limits = {});
-[[nodiscard]] Result<Image> read_image(const StableFile& file, const ImageLimits& limits = {});
+
+struct ReadImage {
+  Image image;
+  ReadingNotes notes;
+};
+
+// The same with the steps of `reading`; with Reading::viewer() as a viewer shows it: turned by its EXIF
+// orientation, 16-bit grey scaled, what is transparent on white.
+[[nodiscard]] Result<ReadImage> read_image_as(const std::string& path, Reading reading,
+                                              const ImageLimits& limits = {});
+[[nodiscard]] Result<ReadImage> read_image_as(const StableFile& file, Reading reading,
+                                              const ImageLimits& limits = {});
 
 // Writes a PNG (8-bit RGB, lossless, the same bytes for the same pixels) that appears whole or not at all.
 // Codes as AtomicFile.

@@ -181,6 +181,22 @@ Result<std::unique_ptr<MediaChild>> MediaChild::start(Start start) {
   return child;
 }
 
+Result<std::unique_ptr<MediaChild>> MediaChild::start_for_many(const std::vector<std::string>& arguments) {
+  Start nothing{
+      .name = "", .file = -1, .arguments = {}, .order = RecordOrder(RecordOrder::Task::kProbe, 0, 0)};
+  auto child = std::unique_ptr<MediaChild>(new MediaChild(nothing));
+  RETURN_IF_ERROR(launch(arguments, -1, child->process_));
+  return child;
+}
+
+Status MediaChild::give(Start start) {
+  name_ = std::move(start.name);
+  order_ = start.order;
+  wait_seconds_ = start.wait_seconds;
+  patience_ = std::chrono::seconds(start.wait_seconds);
+  return order(process_, start.arguments, start.file) ? Status() : named(why_it_ended());
+}
+
 MediaChild::~MediaChild() { end(process_); }
 
 Result<RecordHeader> MediaChild::read(std::vector<std::uint8_t>& payload) {
@@ -193,6 +209,26 @@ Result<RecordHeader> MediaChild::read(std::vector<std::uint8_t>& payload) {
   RETURN_IF_ERROR(read_exactly(payload));
   if (header->type == RecordType::kFailure) return named(decode_failure(payload));
   return header;
+}
+
+Result<StreamInfo> MediaChild::read_info(const DecodeLimits& limits) {
+  std::vector<std::uint8_t> payload;
+  ASSIGN_OR_RETURN(const RecordHeader header, read(payload));
+  CHECK(header.type == RecordType::kInfo);  // RecordOrder accepts nothing else first, where one is due
+  auto info = decode_info(payload, limits);
+  if (!info.ok()) return named(info.status());
+  order_.accept(*info);
+  return info;
+}
+
+Result<ReadingNotes> MediaChild::read_notes() {
+  std::vector<std::uint8_t> payload;
+  ASSIGN_OR_RETURN(const RecordHeader header, read(payload));
+  if (header.type != RecordType::kNotes)
+    return named({StatusCode::kInternal, "the media program sent no notes"});
+  auto notes = decode_notes(payload);
+  if (!notes.ok()) return named(notes.status());
+  return notes;
 }
 
 Status MediaChild::read_exactly(std::span<std::uint8_t> bytes) {

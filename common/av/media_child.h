@@ -58,6 +58,12 @@ class MediaChild {
   };
   [[nodiscard]] static Result<std::unique_ptr<MediaChild>> start(Start start);
 
+  // One that is told about files by give(), one at a time.
+  [[nodiscard]] static Result<std::unique_ptr<MediaChild>> start_for_many(
+      const std::vector<std::string>& arguments);
+  // The records that follow are about this file.
+  [[nodiscard]] Status give(Start start);
+
   ~MediaChild();
   MediaChild(const MediaChild&) = delete;
   MediaChild& operator=(const MediaChild&) = delete;
@@ -66,7 +72,9 @@ class MediaChild {
   // and the end of patience become a Status that begins with the file's name.
   [[nodiscard]] Result<RecordHeader> read(std::vector<std::uint8_t>& payload);
 
-  void accept(const StreamInfo& info) { order_.accept(info); }
+  // The same of the record that has to come first, and of that after it (or first, of an image).
+  [[nodiscard]] Result<StreamInfo> read_info(const DecodeLimits& limits);
+  [[nodiscard]] Result<ReadingNotes> read_notes();
 
   // Hands bytes to an encoding child. If it does not take them, the Status says why.
   [[nodiscard]] Status write(std::span<const std::uint8_t> bytes);

@@ -38,6 +38,15 @@ std::optional<std::string> unpack_name(const std::array<char, 24>& packed) {
   return name;
 }
 
+// One line, and no terminal escapes.
+std::string printable(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) {
+    if (c < 0x20 || c == 0x7f) c = '?';
+  }
+  return out;
+}
+
 }  // namespace
 
 std::array<std::uint8_t, kInfoPayloadBytes> encode_info(const StreamInfo& info) {
@@ -57,6 +66,17 @@ std::array<std::uint8_t, kInfoPayloadBytes> encode_info(const StreamInfo& info) 
   return bytes;
 }
 
+// The steps, then a line a warning.
+std::string encode_notes(const ReadingNotes& notes) {
+  std::string bytes = notes.done.text();
+  for (const std::string& warning : notes.warnings) {
+    if (bytes.size() + 1 + warning.size() > kMaxNotesBytes) break;
+    bytes += '\n';
+    bytes += warning;
+  }
+  return bytes;
+}
+
 std::string encode_failure(const Status& status) {
   std::string bytes(to_string(status.code()));
   bytes += '\n';
@@ -68,7 +88,7 @@ Result<RecordHeader> decode_header(std::span<const std::uint8_t, sizeof(RecordHe
   RecordHeader header;
   std::memcpy(&header, bytes.data(), sizeof(header));
   if (header.magic != RecordHeader::kMagic) return malformed("magic");
-  if (header.type < RecordType::kInfo || header.type > RecordType::kFailure) return malformed("type");
+  if (header.type < RecordType::kInfo || header.type > RecordType::kNotes) return malformed("type");
   return header;
 }
 
@@ -98,16 +118,28 @@ Result<StreamInfo> decode_info(std::span<const std::uint8_t> payload, const Deco
                     .stride = in.stride};
 }
 
+Result<ReadingNotes> decode_notes(std::span<const std::uint8_t> payload) {
+  std::string_view text(reinterpret_cast<const char*>(payload.data()), payload.size());
+  const std::string_view steps = text.substr(0, text.find('\n'));
+  const auto done = Reading::parse(steps);
+  if (!done) return malformed("notes");
+  ReadingNotes notes{.done = *done, .warnings = {}};
+  text.remove_prefix(steps.size());
+  while (!text.empty()) {
+    text.remove_prefix(1);  // the line break
+    const std::string_view line = text.substr(0, text.find('\n'));
+    notes.warnings.push_back(printable(line));
+    text.remove_prefix(line.size());
+  }
+  return notes;
+}
+
 Status decode_failure(std::span<const std::uint8_t> payload) {
   const std::string_view text(reinterpret_cast<const char*>(payload.data()), payload.size());
   const auto line_break = text.find('\n');
   const auto code = status_code_from(text.substr(0, line_break));
   if (line_break == std::string_view::npos || !code || *code == StatusCode::kOk) return malformed("failure");
-  std::string message(text.substr(line_break + 1));
-  for (char& c : message) {
-    if (c < 0x20 || c == 0x7f) c = '?';  // one line, and no terminal escapes
-  }
-  return {*code, message};
+  return {*code, printable(text.substr(line_break + 1))};
 }
 
 RecordOrder::RecordOrder(Task task, std::int64_t max_pixels, std::int64_t max_frames)
@@ -126,6 +158,8 @@ Status RecordOrder::accept(const RecordHeader& header) {
     case RecordType::kFailure:
       over_ = true;
       return header.payload_bytes <= kMaxFailureBytes ? Status() : malformed("failure size");
+    case RecordType::kNotes:
+      return accept_notes(header);
     case RecordType::kFrame:
       return accept_frame(header);
     case RecordType::kEnd:
@@ -137,6 +171,13 @@ Status RecordOrder::accept(const RecordHeader& header) {
 }
 
 void RecordOrder::accept(const StreamInfo& info) { info_ = info; }
+
+Status RecordOrder::accept_notes(const RecordHeader& header) {
+  const bool is_their_turn = task_ == Task::kImage ? delivered_ == 0 : info_ && delivered_ == 0;
+  if (task_ == Task::kEncode || !is_their_turn || notes_announced_) return malformed("unexpected notes");
+  notes_announced_ = true;
+  return header.payload_bytes <= kMaxNotesBytes ? Status() : malformed("notes size");
+}
 
 Status RecordOrder::accept_frame(const RecordHeader& header) {
   const std::uint64_t pixels = std::uint64_t{header.width} * header.height;  // both 32 bits: no overflow

@@ -13,12 +13,12 @@
 // What `media` writes to its output: records of a fixed header and a payload. Both sides are one build on one
 // machine, so integers are in its byte order; the reader trusts nothing.
 //
-//   decode   info, frame…, end       image   frame, end
-//   probe    info, end               encode  end
+//   decode   info, notes, frame…, end       image   notes, frame, end
+//   probe    info, notes, end               encode  end
 // A failure may come instead of any record and is the last.
 namespace mimicfleet::av {
 
-enum class RecordType : std::uint32_t { kInfo = 1, kFrame = 2, kEnd = 3, kFailure = 4 };
+enum class RecordType : std::uint32_t { kInfo = 1, kFrame = 2, kEnd = 3, kFailure = 4, kNotes = 5 };
 
 struct RecordHeader {
   static constexpr std::uint32_t kMagic = 0x314d464d;  // "MFM1"
@@ -40,15 +40,18 @@ struct StreamInfo {
 
 inline constexpr std::size_t kInfoPayloadBytes = 96;
 inline constexpr std::size_t kMaxFailureBytes = 1024;
+inline constexpr std::size_t kMaxNotesBytes = 2048;
 inline constexpr std::int64_t kMaxStride = 1'000'000'000;  // of one frame only
 
 [[nodiscard]] std::array<std::uint8_t, kInfoPayloadBytes> encode_info(const StreamInfo& info);
+[[nodiscard]] std::string encode_notes(const ReadingNotes& notes);
 [[nodiscard]] std::string encode_failure(const Status& status);
 
 // kInternal for anything that a sound writer would not have written.
 [[nodiscard]] Result<RecordHeader> decode_header(std::span<const std::uint8_t, sizeof(RecordHeader)> bytes);
 [[nodiscard]] Result<StreamInfo> decode_info(std::span<const std::uint8_t> payload,
                                              const DecodeLimits& limits);
+[[nodiscard]] Result<ReadingNotes> decode_notes(std::span<const std::uint8_t> payload);
 [[nodiscard]] Status decode_failure(std::span<const std::uint8_t> payload);
 
 // Holds the records of one child against the order, the sizes and the limits that were asked for. To be asked
@@ -62,6 +65,7 @@ class RecordOrder {
   void accept(const StreamInfo& info);  // after an info record
 
  private:
+  [[nodiscard]] Status accept_notes(const RecordHeader& header);
   [[nodiscard]] Status accept_frame(const RecordHeader& header);
   [[nodiscard]] Status accept_end(const RecordHeader& header) const;
 
@@ -71,6 +75,7 @@ class RecordOrder {
   std::optional<StreamInfo> info_;
   std::uint64_t delivered_ = 0;
   bool info_announced_ = false;
+  bool notes_announced_ = false;
   bool over_ = false;
 };
 

@@ -35,4 +35,11 @@ Result<std::string> find_format(int fd, std::string_view name, Wanted wanted) {
   return Status(StatusCode::kBadInput, what + ", not a video; give an MP4, MKV, WebM, AVI, TS or GIF");
 }
 
+Status check_image_bytes(std::uint64_t bytes, std::string_view name, std::int64_t limit) {
+  if (bytes <= static_cast<std::uint64_t>(limit)) return {};
+  return {StatusCode::kBadInput, std::string(name) + ": has " + std::to_string(bytes) +
+                                     " bytes, more than the limit of " + std::to_string(limit) +
+                                     "; scale it down"};
+}
+
 }  // namespace mimicfleet::av

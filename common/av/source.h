@@ -16,4 +16,7 @@ enum class Wanted { kVideo, kImage };
 // something else (and what), or of a kind that is not supported.
 [[nodiscard]] Result<std::string> find_format(int fd, std::string_view name, Wanted wanted);
 
+// Refuses an image file of more bytes than the limit.
+[[nodiscard]] Status check_image_bytes(std::uint64_t bytes, std::string_view name, std::int64_t limit);
+
 }  // namespace mimicfleet::av

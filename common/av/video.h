@@ -6,6 +6,7 @@
 #include <string>
 
 #include "common/av/image.h"
+#include "common/av/reading.h"
 #include "common/files/stable_file.h"
 #include "common/status.h"
 
@@ -26,7 +27,7 @@ struct Rational {
 
 // What the container says; only width and height are held against the frames.
 struct VideoInfo {
-  int width = 0;  // upright: after the rotation that the file asks for
+  int width = 0;  // as it is shown: upright, with square pixels
   int height = 0;
   int rotation = 0;                  // degrees clockwise that were applied: 0, 90, 180, 270
   Rational average_fps{};            // 0/1 when unknown
@@ -48,6 +49,7 @@ struct DecodeOptions {
   // Frames 0, s, 2s, … are delivered, s = sample_stride * max(1, int(average fps / 24)).
   int sample_stride = 1;
   bool stride_follows_fps = true;  // false: s = sample_stride
+  Reading reading = Reading::original();
   DecodeLimits limits{};
 };
 
@@ -78,6 +80,7 @@ class VideoFrames {
   VideoFrames& operator=(VideoFrames&&) noexcept;
 
   [[nodiscard]] const VideoInfo& info() const;
+  [[nodiscard]] const ReadingNotes& notes() const;
   [[nodiscard]] std::int64_t stride() const;
 
   // The next frame, or nothing after the last one. Only then is the whole video known to be sound.
@@ -92,7 +95,7 @@ class VideoFrames {
   std::unique_ptr<Impl> impl_;
 };
 
-// Reads the header only.
+// Reads the header and looks at the first frames.
 [[nodiscard]] Result<VideoInfo> probe_video(const std::string& path, const DecodeLimits& limits = {});
 
 // Decodes the whole video and counts its frames: the check of a written file.

@@ -16,30 +16,32 @@ std::string flag(std::string_view name, std::int64_t value) {
 
 using Task = RecordOrder::Task;
 
-// Starts a child on an open file and reads the info that comes first.
-Result<std::pair<std::unique_ptr<MediaChild>, StreamInfo>> start(int fd, const std::string& name, Task task,
-                                                                 const DecodeOptions& options) {
+// A child on an open file, and what it says first.
+struct Started {
+  std::unique_ptr<MediaChild> child;
+  StreamInfo info;
+  ReadingNotes notes;
+};
+
+Result<Started> start(int fd, const std::string& name, Task task, const DecodeOptions& options) {
   ASSIGN_OR_RETURN(const std::string format, find_format(fd, name, Wanted::kVideo));
   const DecodeLimits& limits = options.limits;
+  Started out;
   ASSIGN_OR_RETURN(
-      auto child,
+      out.child,
       MediaChild::start(
           {.name = name,
            .file = fd,
            .arguments = {task == Task::kProbe ? "probe" : "decode", "--format=" + format,
-                         flag("sample-stride", options.sample_stride),
+                         "--reading=" + options.reading.text(), flag("sample-stride", options.sample_stride),
                          flag("stride-follows-fps", options.stride_follows_fps ? 1 : 0),
                          flag("max-pixels", limits.max_pixels), flag("max-frames", limits.max_frames),
                          flag("memory-bytes", limits.memory_bytes), flag("cpu-seconds", limits.cpu_seconds)},
            .wait_seconds = limits.wait_seconds,
            .order = RecordOrder(task, limits.max_pixels, limits.max_frames)}));
-  std::vector<std::uint8_t> payload;
-  ASSIGN_OR_RETURN(const RecordHeader header, child->read(payload));
-  CHECK(header.type == RecordType::kInfo);  // RecordOrder accepts nothing else first
-  const auto info = decode_info(payload, limits);
-  if (!info.ok()) return info.status().prefixed(name);
-  child->accept(*info);
-  return std::pair{std::move(child), *info};
+  ASSIGN_OR_RETURN(out.info, out.child->read_info(limits));
+  ASSIGN_OR_RETURN(out.notes, out.child->read_notes());
+  return out;
 }
 
 }  // namespace
@@ -65,6 +67,7 @@ Rational Rational::nearest(double value) {
 struct VideoFrames::Impl {
   std::unique_ptr<MediaChild> child;
   StreamInfo info;
+  ReadingNotes notes;
   Status error;  // the first one, returned ever after
   bool over = false;
   std::int64_t decoded = 0;
@@ -85,8 +88,9 @@ Result<VideoFrames> VideoFrames::Impl::open(int fd, const std::string& name, con
   }
   ASSIGN_OR_RETURN(auto started, start(fd, name, Task::kDecode, options));
   auto impl = std::make_unique<Impl>();
-  impl->child = std::move(started.first);
-  impl->info = std::move(started.second);
+  impl->child = std::move(started.child);
+  impl->info = std::move(started.info);
+  impl->notes = std::move(started.notes);
   return VideoFrames(std::move(impl));
 }
 
@@ -119,6 +123,7 @@ Result<VideoFrames> VideoFrames::open(const StableFile& file, const DecodeOption
 }
 
 const VideoInfo& VideoFrames::info() const { return impl_->info.video; }
+const ReadingNotes& VideoFrames::notes() const { return impl_->notes; }
 std::int64_t VideoFrames::stride() const { return impl_->info.stride; }
 std::int64_t VideoFrames::decoded_frames() const { return impl_->decoded; }
 Result<std::optional<Frame>> VideoFrames::next() { return impl_->next(); }
@@ -126,7 +131,7 @@ Result<std::optional<Frame>> VideoFrames::next() { return impl_->next(); }
 Result<VideoInfo> probe_video(const std::string& path, const DecodeLimits& limits) {
   ASSIGN_OR_RETURN(const UniqueFd fd, open_for_reading(path));
   ASSIGN_OR_RETURN(auto started, start(fd.get(), path, Task::kProbe, {.limits = limits}));
-  return std::move(started.second.video);
+  return std::move(started.info.video);
 }
 
 Result<std::int64_t> count_frames(const std::string& path, const DecodeLimits& limits) {

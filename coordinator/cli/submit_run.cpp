@@ -72,6 +72,7 @@ Status SubmitRun::plan() {
     return {StatusCode::kInvalidArgument, "--no-wait needs a server: an embedded run ends with this command"};
   }
   auto& request = options_.request;
+  if (!cache_folder_.empty()) request.looks = cache_folder_ + "/looks";
   ASSIGN_OR_RETURN(Planner planner,
                    Planner::prepare(request, connection_ ? &connection_->server().model_sets : nullptr));
   OutputPlaces places;
@@ -96,6 +97,7 @@ Status SubmitRun::plan() {
   }));
   display_.clear();
   for (const auto& sentence : plan_.left_out) log::warn("left out {}", sentence);
+  for (const auto& warning : plan_.warnings()) log::warn("{}", warning);
   if (connection_) {
     RETURN_IF_ERROR(server_knows_settings(connection_->server(), connection_->endpoint(), plan_));
   }
@@ -115,8 +117,9 @@ Status SubmitRun::look_for_held_latents() {
   for (auto& clip : plan_.clips) {
     if (clip.reason.empty() || !clip.plan.reuse_latents) continue;
     clips.push_back(&clip);
-    request.keys.push_back(jobs::latents_key(clip.plan.video.digest, clip.plan.reference.digest,
-                                             plan_.models.set, clip.plan.parameters));
+    request.keys.push_back(jobs::latents_key(jobs::as_read(clip.plan.video),
+                                             jobs::as_read(clip.plan.reference), plan_.models.set,
+                                             clip.plan.parameters));
   }
   if (clips.empty()) return {};
   ASSIGN_OR_RETURN(const auto held, connection_->call<jobs::HeldLatents>(request));

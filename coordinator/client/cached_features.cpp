@@ -8,6 +8,7 @@
 #include <unordered_set>
 
 #include "common/files/read_text.h"
+#include "jobs/keys.h"
 
 namespace mimicfleet::coordinator {
 namespace {
@@ -19,7 +20,8 @@ using Held = std::unordered_map<std::uint64_t, double>;  // tag -> what making i
 constexpr std::size_t kMaxHeldBytes = 16 << 20;
 
 jobs::FeatureKeys keys_of(const jobs::ClipPlan& clip, const RunPlan& plan) {
-  return jobs::feature_keys(clip.video.digest, clip.reference.digest, plan.models.set, clip.parameters);
+  return jobs::feature_keys(jobs::as_read(clip.video), jobs::as_read(clip.reference), plan.models.set,
+                            clip.parameters);
 }
 
 std::unordered_set<std::uint64_t> wanted_by(const RunPlan& plan, const jobs::FeaturePolicy& policy) {

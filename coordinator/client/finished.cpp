@@ -22,6 +22,8 @@ std::string difference(const jobs::OutputRecord& record, const jobs::ClipPlan& c
                        const jobs::ModelSet& models) {
   if (record.driving.digest != clip.video.digest) return "the video changed";
   if (record.reference.digest != clip.reference.digest) return "the reference image changed";
+  if (record.driving.reading != clip.video.reading) return "the video is read otherwise now";
+  if (record.reference.reading != clip.reference.reading) return "the reference image is read otherwise now";
   if (record.models.id != models.id) return "the models changed";
   return changed_setting(record.parameters, clip.parameters);
 }
@@ -84,7 +86,8 @@ OutputState look(const jobs::OutputTarget& target, const Digest& key, jobs::Prec
 
 OutputState look_at_outputs(const jobs::ClipPlan& clip, const jobs::ModelSet& models,
                             FileDigestCache& cache) {
-  const Digest latents = jobs::latents_key(clip.video.digest, clip.reference.digest, models, clip.parameters);
+  const Digest latents =
+      jobs::latents_key(jobs::as_read(clip.video), jobs::as_read(clip.reference), models, clip.parameters);
   return look(clip.output, jobs::video_key(latents, models, clip.parameters), clip.parameters.precision,
               cache, [&](const jobs::OutputRecord& record) { return difference(record, clip, models); });
 }

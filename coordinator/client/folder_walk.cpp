@@ -2,10 +2,8 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include "common/files/read_text.h"
 #include "common/json/json.h"
@@ -17,19 +15,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::array<std::string_view, 14> kSuffixes = {".mp4", ".m4v", ".mov",  ".mkv", ".webm",
-                                                        ".avi", ".mpg", ".mpeg", ".ts",  ".mts",
-                                                        ".wmv", ".flv", ".ogv",  ".3gp"};
 constexpr std::array<std::string_view, 5> kReserved = {"_run", "_latents", "_frames", "_compare",
                                                        "_benchmark"};
 constexpr std::size_t kMaxDepth = 64;
 constexpr std::size_t kMaxRecordBytes = 1 << 20;
 constexpr std::string_view kProgram = "mimicfleet ";  // what the program of our records begins with
-
-std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
-  return text;
-}
 
 Status wrong(const fs::path& path, const std::string& cause) {
   return {StatusCode::kInvalidArgument,
@@ -37,13 +27,6 @@ Status wrong(const fs::path& path, const std::string& cause) {
 }
 
 }  // namespace
-
-bool is_video_name(const fs::path& path) {
-  const std::string suffix = lower(path.extension().string());
-  return std::find(kSuffixes.begin(), kSuffixes.end(), suffix) != kSuffixes.end();
-}
-
-std::string video_suffixes() { return fmt::format("{}", fmt::join(kSuffixes, " ")); }
 
 bool is_own_output(const fs::path& video) {
   if (video.extension() != ".mp4") return false;
@@ -93,8 +76,9 @@ Status FolderWalk::visit(const fs::directory_entry& entry, bool in_output, std::
   if (entry.is_directory(error)) {
     return in_output && is_reserved_folder(name) ? Status() : enter(entry.path(), depth + 1);
   }
-  if (!is_video_name(entry.path())) return {};
-  if (is_own_output(entry.path())) {
+  if (!is_video_file(entry.path()) || is_preview(entry.path())) {
+    others_.add(entry.path());
+  } else if (is_own_output(entry.path())) {
     ++outputs_;
   } else {
     videos_.push_back(entry.path().lexically_relative(root_));

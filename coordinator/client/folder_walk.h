@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "common/status.h"
+#include "coordinator/client/video_names.h"
 
 namespace mimicfleet::coordinator {
 
@@ -24,6 +25,8 @@ class FolderWalk {
   // Below the folder, sorted.
   [[nodiscard]] const std::vector<std::filesystem::path>& videos() const { return videos_; }
   [[nodiscard]] std::size_t outputs() const { return outputs_; }  // videos of ours, not among videos()
+  // Files that are no videos (video_names.h), but for hidden ones.
+  [[nodiscard]] const OtherFiles& others() const { return others_; }
 
  private:
   [[nodiscard]] Status enter(const std::filesystem::path& folder, std::size_t depth);
@@ -35,13 +38,8 @@ class FolderWalk {
   std::vector<std::filesystem::path> videos_;
   std::set<std::filesystem::path> entered_;
   std::size_t outputs_ = 0;
+  OtherFiles others_;
 };
-
-// By the name alone.
-[[nodiscard]] bool is_video_name(const std::filesystem::path& path);
-
-// ".mp4 .mov …"
-[[nodiscard]] std::string video_suffixes();
 
 // Whether this program made the video: its record lies beside it.
 [[nodiscard]] bool is_own_output(const std::filesystem::path& video);

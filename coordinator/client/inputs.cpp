@@ -88,6 +88,10 @@ Status Finding::add_folder(const fs::path& folder) {
         fmt::format("no videos found below this folder; give one with files named {}", video_suffixes()));
   }
   if (walk.outputs() > 0) found_.left_out.push_back(of_ours(walk.outputs(), folder));
+  if (walk.others().count() > 0) {
+    found_.left_out.push_back(
+        fmt::format("{} (below {})", walk.others().text(), log::printable(folder.string())));
+  }
   const std::size_t before = found_.inputs.size();
   for (const auto& relative : walk.videos()) {
     if (!is_wanted(relative, selection_.filter)) continue;
@@ -179,7 +183,7 @@ Status Finding::add_path(const std::string& path) {
     ASSIGN_OR_RETURN(const std::string text, read_text(absolute.string(), kMaxManifestBytes));
     return add_manifest(text, path, format, absolute.parent_path());
   }
-  if (!is_video_name(absolute)) {
+  if (!is_video_file(absolute)) {
     return wrong(path,
                  fmt::format("is neither a folder, a video ({}) nor a manifest (.txt .csv .json .jsonl)",
                              video_suffixes()));

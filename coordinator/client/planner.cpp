@@ -95,12 +95,21 @@ std::size_t RunPlan::to_run() const {
                                   std::count_if(films.begin(), films.end(), has_to_run));
 }
 
+std::vector<std::string> RunPlan::warnings() const {
+  std::vector<const jobs::ClipPlan*> to_run;
+  for (const auto& clip : clips) {
+    if (!clip.reason.empty()) to_run.push_back(&clip.plan);
+  }
+  return input_warnings(to_run);
+}
+
 Result<Planner> Planner::prepare(SubmitRequest request, const std::vector<jobs::ModelSet>* offered) {
   Planner planner;
   planner.request_ = std::move(request);
   if (auto& reference = planner.request_.reference; !reference.empty()) {
     reference = SpelledPaths().find(absolute_path(reference).string());
   }
+  planner.looks_ = MediaLooks(planner.request_.looks);
   RETURN_IF_ERROR(planner.read_config());
   RETURN_IF_ERROR(planner.collect_inputs());
   if (!planner.request_.sentences.empty()) {
@@ -285,6 +294,7 @@ Result<jobs::ClipPlan> Planner::plan_clip(std::size_t index, const OutputPlaces&
   ASSIGN_OR_RETURN(clip.reference, name_shared(reference, input.where, cache));
   const ResolvedSettings& settings = settings_[settings_index_[index]];
   clip.parameters = settings.parameters;
+  static_cast<void>(look_at_inputs(clip, looks_));
   RETURN_IF_ERROR(name_adaptation(clip.parameters, cache));
   clip.provenance = settings.provenance;
   clip.output = places.videos;

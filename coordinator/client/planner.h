@@ -10,6 +10,7 @@
 #include "common/status.h"
 #include "coordinator/client/finished.h"
 #include "coordinator/client/inputs.h"
+#include "coordinator/client/media_looks.h"
 #include "coordinator/client/models.h"
 #include "coordinator/client/output_names.h"
 #include "coordinator/client/variants.h"
@@ -44,6 +45,7 @@ struct SubmitRequest {
   bool save_frames = false;
   std::int32_t priority = 0;
   jobs::FeaturePolicy features;
+  std::string looks;  // where it is remembered what media files say of themselves; empty: nowhere
 };
 
 // A clip that cannot be tried: its input is unreadable or no file. The others still run.
@@ -86,6 +88,7 @@ struct RunPlan {
 
   [[nodiscard]] std::size_t to_run() const;
   [[nodiscard]] std::optional<double> seconds_per_clip() const;  // of the finished ones
+  [[nodiscard]] std::vector<std::string> warnings() const;       // of the inputs of what has to run
 };
 
 // Where results go: `latents.relative` is what stands before each clip's path.
@@ -158,6 +161,7 @@ class Planner {
                                                     FileDigestCache& cache);
   [[nodiscard]] Result<PartSource> find_source(const WantedPart& part, const OutputPlaces& places,
                                                FileDigestCache& cache);
+  [[nodiscard]] Result<Digest> video_as_read(std::size_t index, FileDigestCache& cache);
   [[nodiscard]] Result<ResolvedSettings> settings_of(const Input& input) const;
   [[nodiscard]] Result<std::string> reference_of(const Input& input) const;
   [[nodiscard]] Result<jobs::ClipPlan> plan_clip(std::size_t index, const OutputPlaces& places,
@@ -180,6 +184,7 @@ class Planner {
   DrivingVideos driving_;
   SettingLayer defaults_;
   ChosenModels models_;
+  MediaLooks looks_;
 };
 
 }  // namespace mimicfleet::coordinator

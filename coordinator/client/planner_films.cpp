@@ -133,7 +133,8 @@ Status check_joined(const std::vector<JoinedClip>& clips, const jobs::ModelSet& 
 // Latents that are to be encoded, as far as it is known before.
 jobs::SavedLatents expected_latents(const jobs::ClipPlan& clip, const jobs::ModelSet& models) {
   jobs::SavedLatents latents;
-  latents.key = jobs::latents_key(clip.video.digest, clip.reference.digest, models, clip.parameters);
+  latents.key =
+      jobs::latents_key(jobs::as_read(clip.video), jobs::as_read(clip.reference), models, clip.parameters);
   latents.vae = models.vae;
   latents.width = clip.parameters.width;
   latents.height = clip.parameters.height;
@@ -298,6 +299,16 @@ Result<const Planner::PartSource*> Planner::source_of(const WantedPart& part, co
   return &sources_.emplace(part.relative, std::move(source)).first->second;
 }
 
+// What names the video of an input in files of latents.
+Result<Digest> Planner::video_as_read(std::size_t index, FileDigestCache& cache) {
+  jobs::ClipPlan clip;
+  clip.parameters = settings_[settings_index_[index]].parameters;
+  clip.video.path = inputs_[index].path;
+  ASSIGN_OR_RETURN(clip.video.digest, cache.digest(clip.video.path));
+  static_cast<void>(look_at_video(clip, looks_));
+  return jobs::as_read(clip.video);
+}
+
 // Latents that are kept and fit, else the clip. In decode mode they fit as long as the video is the same, as
 // in the original; sentences name all that they are made with.
 Result<Planner::PartSource> Planner::find_source(const WantedPart& part, const OutputPlaces& places,
@@ -318,8 +329,8 @@ Result<Planner::PartSource> Planner::find_source(const WantedPart& part, const O
     if (!file.ok() && !has_video) return file.status();
     reason = file.ok() ? "" : file.status().message();
     if (file.ok() && has_video && request_.sentences.empty() && !file->driving.is_zero()) {
-      ASSIGN_OR_RETURN(const Digest digest, cache.digest(inputs_[*part.input].path));
-      if (digest != file->driving) reason = "the video changed";
+      ASSIGN_OR_RETURN(const Digest driving, video_as_read(*part.input, cache));
+      if (driving != file->driving) reason = "the video changed";
     } else if (file.ok() && has_video && !request_.sentences.empty()) {
       ASSIGN_OR_RETURN(const jobs::ClipPlan clip, plan_clip(*part.input, places, cache));
       reason = latents_differ(*file, clip, models_.set);

@@ -90,11 +90,18 @@ std::string latents_differ(const LatentsFile& file, const jobs::ClipPlan& clip,
   const auto precision = clip.parameters.precision;
   const bool same_precision =
       precision == jobs::Precision::kAuto || file.precision.empty() || to_string(precision) == file.precision;
-  const Digest key = jobs::latents_key(clip.video.digest, clip.reference.digest, models, clip.parameters);
+  const Digest key =
+      jobs::latents_key(jobs::as_read(clip.video), jobs::as_read(clip.reference), models, clip.parameters);
   if (file.saved.key == key && same_precision) return "";
   if (file.saved.key == key) return fmt::format("precision was {}", file.precision);
-  if (file.driving != clip.video.digest) return "the video changed";
-  if (file.reference != clip.reference.digest) return "the reference image changed";
+  const Digest video = jobs::as_read(clip.video);
+  const Digest reference = jobs::as_read(clip.reference);
+  if (file.driving != video && file.driving == clip.video.digest) return "the video is read otherwise now";
+  if (file.driving != video) return "the video changed";
+  if (file.reference != reference && file.reference == clip.reference.digest) {
+    return "the reference image is read otherwise now";
+  }
+  if (file.reference != reference) return "the reference image changed";
   if (file.models != models.id) return "the models changed";
   if (!file.parameters) return "how they were made is not known";
   return changed_setting(of_encode(*file.parameters), of_encode(clip.parameters));

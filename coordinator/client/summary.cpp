@@ -108,6 +108,7 @@ SummaryBuilder::SummaryBuilder(const RunPlan& plan, const std::string& output_di
     outcome.kind = clip.plan.output.save_video ? "clip" : "latents";
     outcome.video = clip.plan.video.path;
     outcome.cached = clip.cached;
+    if (!clip.reason.empty()) outcome.warnings = clip.plan.warnings;
   }
   for (const auto& film : plan.films) {
     add_outcome(film.plan.output.relative, film.reason, true).kind = "film";
@@ -139,7 +140,11 @@ void SummaryBuilder::add(const jobs::TaskInfo& task) {
   ClipOutcome& clip = summary.clips[place->second];
   clip.seconds += task.run_seconds;
   clip.attempts += task.attempt;
-  clip.warnings.insert(clip.warnings.end(), task.result.warnings.begin(), task.result.warnings.end());
+  for (const auto& warning : task.result.warnings) {
+    const bool is_told =
+        std::find(clip.warnings.begin(), clip.warnings.end(), warning) != clip.warnings.end();
+    if (!is_told) clip.warnings.push_back(warning);
+  }
   if (task.state == jobs::TaskState::kFailed && clip.error.empty()) clip.error = task.error.message();
   const bool is_encode = task.spec.kind == jobs::TaskKind::kEncodeLatents;
   (is_encode ? clip.encode_worker : clip.decode_worker) = task.worker;

@@ -50,6 +50,7 @@ constexpr const char* choices(jobs::Retarget) { return "graft or rescale"; }
 constexpr const char* choices(jobs::Precision) { return "auto, fp32, bf16 or fp16"; }
 constexpr const char* choices(jobs::DropReference) { return "none, first or each"; }
 constexpr const char* choices(jobs::InterpMode) { return "linear or slerp"; }
+constexpr const char* choices(jobs::Compat) { return "viewer or original"; }
 
 template <auto member>
 Status set_named(Parameters& parameters, std::string_view text) {
@@ -201,6 +202,8 @@ std::vector<Setting> make_settings() {
            "frames in which two clips of a film overlap"),
       make("retarget", set_named<&P::retarget>, "graft|rescale",
            "how poses are fitted to the reference body"),
+      make("compat", set_named<&P::compat>, "viewer|original",
+           "read inputs as a viewer shows them (mirrored, HDR, EXIF, …), or as the original does"),
       make("precision", set_named<&P::precision>, "auto|fp32|bf16|fp16",
            "of the computation; auto: fp32 on a CPU"),
       make("fp8", set_switch<&P::fp8>, "",

@@ -86,7 +86,8 @@ std::string misfit(const Worker& worker, const Task& task) {
                                       [&](const auto& set) { return set.id == task.spec.model_set; });
   if (!has_models) return "it does not have the models";
   if (task.spec.kind == TaskKind::kEncodeLatents) {
-    const std::string lacking = jobs::lacking_ability(hello.abilities, task.spec.parameters);
+    const std::string lacking =
+        jobs::lacking_ability(hello.abilities, task.spec.parameters, task.spec.video, task.spec.reference);
     if (!lacking.empty()) {
       return fmt::format("it cannot do {}: its device, its precision or its version is not the right one",
                          lacking);

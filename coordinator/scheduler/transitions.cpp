@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "coordinator/scheduler/placement.h"
+#include "jobs/keys.h"
 #include "jobs/stages.h"
 
 namespace mimicfleet::coordinator {
@@ -35,7 +36,8 @@ ReadyOrder ready_order(const State& state, const Task& task) {
 std::vector<std::uint64_t> wanted_features(const jobs::TaskSpec& spec, const jobs::ModelSet& models) {
   std::vector<std::uint64_t> tags;
   if (spec.kind != TaskKind::kEncodeLatents) return tags;
-  const auto keys = jobs::feature_keys(spec.video.digest, spec.reference.digest, models, spec.parameters);
+  const auto keys =
+      jobs::feature_keys(jobs::as_read(spec.video), jobs::as_read(spec.reference), models, spec.parameters);
   for (const auto kind : jobs::kFeatureKinds) {
     if (spec.features.takes(kind)) tags.push_back(jobs::feature_tag(keys.of(kind)));
   }

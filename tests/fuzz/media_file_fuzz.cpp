@@ -4,13 +4,16 @@
 #include <unistd.h>
 
 #include <cstdint>
+#include <cstdlib>
 #include <span>
 
 #include "common/av/child/converter.h"
 #include "common/av/child/decoder.h"
+#include "common/av/child/deinterlacer.h"
 #include "common/av/child/demuxer.h"
 #include "common/av/child/image_decoders.h"
 #include "common/av/child/libav.h"
+#include "common/av/child/presentation.h"
 #include "common/av/sniff.h"
 #include "common/files/unique_fd.h"
 
@@ -27,16 +30,29 @@ void read_video(std::span<const std::uint8_t> file, std::string_view format) {
   const auto size = static_cast<std::int64_t>(file.size());
   const auto demuxer = child::Demuxer::open(fd.get(), size, std::string(format), kLimits);
   if (!demuxer.ok()) return;
-  const VideoInfo info = (*demuxer)->info();
-  if (info.width < 1 || info.height < 1) return;
   auto decoder = child::Decoder::open(**demuxer, kLimits);
-  auto converter = child::Converter::create(info);
-  if (!decoder.ok() || !converter.ok()) return;
+  if (!decoder.ok()) return;
+  const auto first = decoder->next();
+  if (!first.ok() || *first == nullptr) return;
+  const auto shown = child::presentation_of(**demuxer, *first, Reading::viewer(), kLimits.max_pixels);
+  if (shown.width < 1 || shown.height < 1) return;
+  if (std::int64_t{shown.width} * shown.height > kLimits.max_pixels) std::abort();
+  auto frames = child::Deinterlacer::create(*decoder, **first, shown.progressive);
+  auto converter = child::Converter::create(shown);
+  if (!frames.ok() || !converter.ok()) return;
   for (;;) {
-    const auto frame = decoder->next();
+    const auto frame = frames->next();
     if (!frame.ok() || *frame == nullptr) return;
-    if (!converter->convert(**frame).ok()) return;
+    const auto whole = frames->whole();
+    if (!whole.ok() || !converter->convert(**whole).ok()) return;
   }
+}
+
+void read_image(std::span<const std::uint8_t> file, std::string_view format) {
+  auto stored = format == "png"    ? child::decode_png(file, kLimits.max_pixels, true)
+                : format == "jpeg" ? child::decode_jpeg(file, kLimits.max_pixels)
+                                   : child::decode_webp(file, kLimits.max_pixels);
+  if (stored.ok()) static_cast<void>(child::show(*std::move(stored), Reading::viewer()));
 }
 
 }  // namespace
@@ -46,8 +62,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::span file(data, size);
   const Sniffed kind = sniff(file.first(std::min(size, kSniffBytes)));
   if (kind.kind == FileKind::kVideo) read_video(file, kind.format);
-  if (kind.format == "png") static_cast<void>(child::decode_png(file, kLimits.max_pixels));
-  if (kind.format == "jpeg") static_cast<void>(child::decode_jpeg(file, kLimits.max_pixels));
-  if (kind.format == "webp") static_cast<void>(child::decode_webp(file, kLimits.max_pixels));
+  if (kind.kind == FileKind::kImage) read_image(file, kind.format);
   return 0;
 }

@@ -18,11 +18,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto header = decode_header(left.first<sizeof(RecordHeader)>());
     left = left.subspan(sizeof(RecordHeader));
     if (!header.ok() || !order.accept(*header).ok()) return 0;
-    if (header->payload_bytes > std::max<std::uint64_t>(3 * 10'000, kMaxFailureBytes)) std::abort();
+    if (header->payload_bytes > std::max<std::uint64_t>({3 * 10'000, kMaxFailureBytes, kMaxNotesBytes}))
+      std::abort();
     if (header->type == RecordType::kFrame && ++frames > 50) std::abort();
     const auto payload = left.first(std::min<std::size_t>(left.size(), header->payload_bytes));
     left = left.subspan(payload.size());
     if (header->type == RecordType::kFailure) static_cast<void>(decode_failure(payload));
+    if (header->type == RecordType::kNotes) static_cast<void>(decode_notes(payload));
     if (header->type != RecordType::kInfo) continue;
     const auto info = decode_info(payload, kLimits);
     if (!info.ok()) return 0;

@@ -24,5 +24,15 @@ TEST(Abilities, EightBitsTakeADeviceBesideAVersion) {
   EXPECT_EQ(lacking_ability(known_abilities(/*fp8=*/true), parameters), "");
 }
 
+TEST(Abilities, AProgramThatKnowsNoReadingsGetsOnlyWhatIsReadAsTheOriginalDoes) {
+  const FileRef ordinary{"a.mp4", {}, 1};
+  const FileRef anamorphic{"b.mp4", {}, 1, "square.1"};
+  const std::vector<std::string> older = {"guidance_interval"};
+  EXPECT_EQ(lacking_ability(older, Parameters(), ordinary, ordinary), "");
+  EXPECT_EQ(lacking_ability(older, Parameters(), anamorphic, ordinary), "--compat viewer");
+  EXPECT_EQ(lacking_ability(older, Parameters(), ordinary, anamorphic), "--compat viewer");
+  EXPECT_EQ(lacking_ability(known_abilities(), Parameters(), anamorphic, anamorphic), "");
+}
+
 }  // namespace
 }  // namespace mimicfleet::jobs

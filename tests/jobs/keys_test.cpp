@@ -89,6 +89,16 @@ TEST(Keys, AGuidanceIntervalCountsByTheStepsThatItGuides) {
   EXPECT_EQ(with(1, {0, 1}), with(1, {0.2, 0.8})) << "no guidance at all";
 }
 
+TEST(Keys, AFileThatIsReadAsItEverWasHasItsDigestAndEveryOtherReadingAKeyOfItsOwn) {
+  FileRef file{"a.mp4", sha256("video"), 5};
+  EXPECT_EQ(as_read(file), sha256("video"));
+  std::set<Digest> keys = {as_read(file)};
+  for (const char* reading : {"upright.1", "square.1", "upright.1 square.1", "square.2"}) {
+    file.reading = reading;
+    EXPECT_TRUE(keys.insert(as_read(file)).second) << reading;
+  }
+}
+
 // What users have made is found again: this is the key that programs without later settings gave.
 TEST(Keys, SettingsThatCameLaterAreInNoKeyWhileNobodySetsThem) {
   KeyBuilder key("latents.v1");
@@ -113,6 +123,8 @@ TEST(Keys, SettingsThatCameLaterAreInNoKeyWhileNobodySetsThem) {
       .add("pose_canvas", std::int64_t{2160})
       .add("retarget", "graft");
   EXPECT_EQ(key_with([](Parameters&, ModelSet&) {}), key.finish());
+  EXPECT_EQ(key_with([](Parameters& other, ModelSet&) { other.compat = Compat::kOriginal; }),
+            key_with([](Parameters&, ModelSet&) {}));
 }
 
 TEST(Keys, WhereALoraLiesIsNotInTheKey) {

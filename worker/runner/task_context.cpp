@@ -60,7 +60,8 @@ void TaskContext::feature_damaged(jobs::FeatureKind kind) {
 
 void TaskContext::warn(std::string warning) {
   const std::lock_guard lock(mutex_);
-  warnings_.push_back(std::move(warning));
+  const bool is_told = std::find(warnings_.begin(), warnings_.end(), warning) != warnings_.end();
+  if (!is_told) warnings_.push_back(std::move(warning));
 }
 
 void TaskContext::add_transferred(std::uint64_t bytes) {

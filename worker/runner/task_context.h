@@ -37,7 +37,7 @@ class TaskContext {
   void add_feature(jobs::FeatureUse use);
   void feature_made(jobs::FeatureKind kind, double seconds, bool kept);
   void feature_damaged(jobs::FeatureKind kind);  // what looked like a hit was none
-  void warn(std::string warning);
+  void warn(std::string warning);                // the same one only once
   void add_transferred(std::uint64_t bytes);
   void add_lost_input(const Digest& content);
   // Passes on how writing to this host's disks went. What it has too little of, another host may have.

@@ -11,6 +11,8 @@
 
 #include "common/clock.h"
 #include "common/files/atomic_file.h"
+#include "common/log.h"
+#include "jobs/keys.h"
 #include "worker/models/image/reference_image.h"
 #include "worker/models/pose/draw.h"
 #include "worker/models/pose/retarget.h"
@@ -29,8 +31,8 @@ constexpr std::size_t kFramesAtOnce = 2 * pose::PoseEstimator::kFramesPerGpuBatc
 static_assert(kFramesAtOnce % pose::PoseEstimator::kFramesPerBatch == 0);
 
 jobs::FeatureKeys keys_of(const jobs::LeaseGrant& lease) {
-  return jobs::feature_keys(lease.spec.video.digest, lease.spec.reference.digest, lease.models,
-                            lease.spec.parameters);
+  return jobs::feature_keys(jobs::as_read(lease.spec.video), jobs::as_read(lease.spec.reference),
+                            lease.models, lease.spec.parameters);
 }
 
 // One encode on its way through the stages.
@@ -334,21 +336,33 @@ std::optional<VideoKeypoints> find_keypoints(const Features& features, const Dig
   return std::nullopt;
 }
 
+// How the client's version of the program reads a file.
+Result<av::Reading> reading_of(const jobs::FileRef& file) {
+  if (const auto reading = av::Reading::parse(file.reading)) return *reading;
+  return Status(StatusCode::kUnsupported,
+                fmt::format("{}: is to be read as '{}', which this worker's version cannot; update it",
+                            file.path, log::printable(file.reading)));
+}
+
 // The stream of frames to find key points in.
 Status open_video(StableFile video, const jobs::TaskSpec& spec, runner::TaskContext& context,
                   EncodeInputs& inputs) {
   const Instant begin = SteadyClock().now();
+  ASSIGN_OR_RETURN(const av::Reading reading, reading_of(spec.video));
   context.count_call("video_decode");
-  ASSIGN_OR_RETURN(inputs.frames,
-                   FrameStream::open(std::move(video), spec.parameters.sample_stride, kFrameBudgetBytes));
+  ASSIGN_OR_RETURN(inputs.frames, FrameStream::open(std::move(video), spec.parameters.sample_stride,
+                                                    kFrameBudgetBytes, reading));
   inputs.open_seconds = to_seconds(SteadyClock().now() - begin);
   return {};
 }
 
-Status read_reference(const StableFile& reference, runner::TaskContext& context, EncodeInputs& inputs) {
+Status read_reference(const StableFile& reference, const jobs::TaskSpec& spec, runner::TaskContext& context,
+                      EncodeInputs& inputs) {
+  ASSIGN_OR_RETURN(const av::Reading reading, reading_of(spec.reference));
   const Instant begin = SteadyClock().now();
   context.count_call("image_decode");
-  ASSIGN_OR_RETURN(inputs.reference, av::read_image(reference));
+  ASSIGN_OR_RETURN(auto read, av::read_image_as(reference, reading));
+  inputs.reference = std::move(read.image);
   inputs.image_seconds = to_seconds(SteadyClock().now() - begin);
   return {};
 }
@@ -377,6 +391,7 @@ std::optional<jobs::ArtefactRef> made_before(const Services& services, const job
 Result<std::unique_ptr<EncodeInputs>> prepare_encode(const Services& services, const jobs::LeaseGrant& lease,
                                                      runner::TaskContext& context) {
   auto inputs = std::make_unique<EncodeInputs>();
+  for (const std::string& warning : lease.spec.warnings) context.warn(warning);
   if (lease.spec.keep_latents) {
     auto kept_path = open_latents_target(*lease.spec.keep_latents, services.inputs);
     RETURN_IF_ERROR(context.written(kept_path.status()));
@@ -395,7 +410,7 @@ Result<std::unique_ptr<EncodeInputs>> prepare_encode(const Services& services, c
   inputs->kept_reference = features.find(FeatureKind::kReferenceImage, keys.reference_image);
   // Each starts a process that decodes.
   auto image = std::async(std::launch::async, [&] {
-    return inputs->kept_reference ? Status() : read_reference(reference, context, *inputs);
+    return inputs->kept_reference ? Status() : read_reference(reference, lease.spec, context, *inputs);
   });
   const Status opened =
       inputs->keypoints ? Status() : open_video(std::move(video), lease.spec, context, *inputs);

@@ -5,9 +5,10 @@
 namespace mimicfleet::stages {
 
 Result<std::unique_ptr<FrameStream>> FrameStream::open(StableFile file, int sample_stride,
-                                                       std::size_t budget_bytes) {
+                                                       std::size_t budget_bytes, av::Reading reading) {
   av::DecodeOptions options;
   options.sample_stride = sample_stride;
+  options.reading = reading;
   ASSIGN_OR_RETURN(av::VideoFrames frames, av::VideoFrames::open(file, options));
   return std::unique_ptr<FrameStream>(new FrameStream(std::move(file), std::move(frames), budget_bytes));
 }

@@ -20,7 +20,8 @@ class FrameStream {
  public:
   // Codes as av::VideoFrames::open().
   [[nodiscard]] static Result<std::unique_ptr<FrameStream>> open(StableFile file, int sample_stride,
-                                                                 std::size_t budget_bytes);
+                                                                 std::size_t budget_bytes,
+                                                                 av::Reading reading = {});
   // Ends the decoding process.
   ~FrameStream();
 

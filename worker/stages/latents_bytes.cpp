@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "common/json/json.h"
+#include "jobs/keys.h"
 #include "worker/stages/array_bytes.h"
 
 namespace mimicfleet::stages {
@@ -32,8 +33,8 @@ std::map<std::string, std::string, std::less<>> saved_metadata(const SavedDescri
           {"key", saved.key.hex()},
           {"vae", saved.models.vae.hex()},
           {"models", saved.models.id.hex()},
-          {"driving", saved.driving.digest.hex()},
-          {"reference", saved.reference.digest.hex()},
+          {"driving", jobs::as_read(saved.driving).hex()},
+          {"reference", jobs::as_read(saved.reference).hex()},
           {"precision", saved.numerics.precision},
           {"parameters", json::to_text(wire::to_value(saved.parameters))}};
 }

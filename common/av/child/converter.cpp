@@ -1,20 +1,11 @@
 #include "common/av/child/converter.h"
 
-#include <algorithm>
-#include <cstring>
 #include <utility>
+
+#include "common/av/child/on_white.h"
 
 namespace mimicfleet::av::child {
 namespace {
-
-// FFmpeg passes on what stands in the file, also values that its enumerations do not have.
-template <typename Enum>
-int as_number(const Enum& value) {
-  static_assert(sizeof(Enum) == sizeof(int));
-  int number = 0;
-  std::memcpy(&number, &value, sizeof(number));
-  return number;
-}
 
 // The matrix and range that the frame names; where it names none, those that the conversion assumes.
 void set_colors(SwsContext& scaler, int space, int range) {
@@ -34,23 +25,45 @@ void set_colors(SwsContext& scaler, int space, int range) {
                            contrast, saturation);
 }
 
+FramePtr make_frame(AVPixelFormat format, int width, int height) {
+  FramePtr frame(av_frame_alloc());
+  if (!frame) return nullptr;
+  frame->format = format;
+  frame->width = width;
+  frame->height = height;
+  return av_frame_get_buffer(frame.get(), 0) < 0 ? nullptr : std::move(frame);
+}
+
+// RGBA into RGB.
+void put_on_white(const AVFrame& rgba, AVFrame& rgb) {
+  for (int y = 0; y < rgb.height; ++y) {
+    const std::uint8_t* in = rgba.data[0] + std::ptrdiff_t{y} * rgba.linesize[0];
+    std::uint8_t* out = rgb.data[0] + std::ptrdiff_t{y} * rgb.linesize[0];
+    for (int x = 0; x < rgb.width; ++x, in += 4, out += 3) {
+      for (int channel = 0; channel < 3; ++channel) out[channel] = on_white(in[channel], in[3]);
+    }
+  }
+}
+
 }  // namespace
 
-Result<Converter> Converter::create(const VideoInfo& info) {
+Result<Converter> Converter::create(const Presentation& presentation) {
   Converter converter;
-  converter.rotation_ = info.rotation;
-  converter.upright_.width = info.width;
-  converter.upright_.height = info.height;
-  converter.upright_.pixels.resize(Image::bytes(info.width, info.height));
-  converter.lying_.reset(av_frame_alloc());
-  if (converter.lying_) {
-    AVFrame& lying = *converter.lying_;
-    lying.format = AV_PIX_FMT_RGB24;
-    lying.width = info.width;
-    lying.height = info.height;
-    if (info.rotation % 180 != 0) std::swap(lying.width, lying.height);
-    if (av_frame_get_buffer(&lying, 0) >= 0) return converter;
+  converter.orientation_ = presentation.orientation;
+  Image& upright = converter.upright_;
+  upright.width = presentation.shown_width();
+  upright.height = presentation.shown_height();
+  upright.pixels.resize(Image::bytes(upright.width, upright.height));
+  const bool maps_tones = presentation.transfer != Transfer::kNormal;
+  if (maps_tones)
+    converter.tones_.emplace(presentation.transfer, presentation.peak, presentation.wide_colors);
+  const bool is_richer = maps_tones || presentation.on_white;
+  converter.lying_ = make_frame(AV_PIX_FMT_RGB24, presentation.width, presentation.height);
+  if (is_richer) {
+    converter.richer_ =
+        make_frame(maps_tones ? AV_PIX_FMT_RGB48 : AV_PIX_FMT_RGBA, presentation.width, presentation.height);
   }
+  if (converter.lying_ && (converter.richer_ || !is_richer)) return converter;
   return Status(StatusCode::kResourceExhausted, "does not fit into the memory limit; scale it down");
 }
 
@@ -66,11 +79,12 @@ Status Converter::prepare(const AVFrame& frame) {
   source_format_ = frame.format;
   source_space_ = space;
   source_range_ = range;
+  const AVFrame& target = richer_ ? *richer_ : *lying_;
   // Bilinear as decord's filter graph; FFmpeg's own default is bicubic. It matters where chroma is
   // interpolated.
   scaler_.reset(sws_getContext(frame.width, frame.height, static_cast<AVPixelFormat>(frame.format),
-                               lying_->width, lying_->height, AV_PIX_FMT_RGB24, SWS_BILINEAR, nullptr,
-                               nullptr, nullptr));
+                               target.width, target.height, static_cast<AVPixelFormat>(target.format),
+                               SWS_BILINEAR, nullptr, nullptr, nullptr));
   if (!scaler_) {
     return {StatusCode::kUnsupported,
             "has pixels of a format that cannot be converted; convert it with: "
@@ -82,29 +96,17 @@ Status Converter::prepare(const AVFrame& frame) {
 
 Result<const Image*> Converter::convert(const AVFrame& frame) {
   RETURN_IF_ERROR(prepare(frame));
+  const AVFrame& target = richer_ ? *richer_ : *lying_;
   const int rows =
-      sws_scale(scaler_.get(), frame.data, frame.linesize, 0, frame.height, lying_->data, lying_->linesize);
-  if (rows != lying_->height) return Status(StatusCode::kInternal, "cannot be converted to RGB");
-  turn();
-  return &upright_;
-}
-
-void Converter::turn() {
-  const int width = lying_->width;
-  const int height = lying_->height;
-  for (int y = 0; y < height; ++y) {
-    const std::uint8_t* in = lying_->data[0] + static_cast<std::ptrdiff_t>(y) * lying_->linesize[0];
-    if (rotation_ == 0) {
-      std::copy_n(in, 3 * width, upright_.pixels.data() + Image::bytes(width, y));
-      continue;
-    }
-    for (int x = 0; x < width; ++x, in += 3) {
-      const auto [column, row] = rotation_ == 90    ? std::pair(height - 1 - y, x)
-                                 : rotation_ == 180 ? std::pair(width - 1 - x, height - 1 - y)
-                                                    : std::pair(y, width - 1 - x);
-      std::copy_n(in, 3, upright_.pixels.data() + Image::bytes(upright_.width, row) + 3 * column);
-    }
+      sws_scale(scaler_.get(), frame.data, frame.linesize, 0, frame.height, target.data, target.linesize);
+  if (rows != target.height) return Status(StatusCode::kInternal, "cannot be converted to RGB");
+  if (tones_) {
+    tones_->map(*richer_, *lying_);
+  } else if (richer_) {
+    put_on_white(*richer_, *lying_);
   }
+  turn(lying_->data[0], lying_->linesize[0], orientation_, upright_);
+  return &upright_;
 }
 
 }  // namespace mimicfleet::av::child

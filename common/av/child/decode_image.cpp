@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <utility>
 #include <vector>
 
 #include "common/av/child/image_decoders.h"
@@ -24,8 +25,8 @@ Result<std::vector<std::uint8_t>> read_whole(int fd, std::int64_t size) {
   return bytes;
 }
 
-Result<Image> decode(const ImageTask& task, std::span<const std::uint8_t> file) {
-  if (task.format == "png") return decode_png(file, task.max_pixels);
+Result<StoredImage> decode(const ImageTask& task, std::span<const std::uint8_t> file) {
+  if (task.format == "png") return decode_png(file, task.max_pixels, task.reading.has(Step::kDeep));
   if (task.format == "jpeg") return decode_jpeg(file, task.max_pixels);
   if (task.format == "webp") return decode_webp(file, task.max_pixels);
   return Status(StatusCode::kUnsupported, "is of an unsupported image format");
@@ -51,9 +52,18 @@ Status damaged_image(const char* why) {
 
 Status decode_image(const ImageTask& task) {
   ASSIGN_OR_RETURN(const auto file, read_whole(task.fd, task.file_bytes));
-  ASSIGN_OR_RETURN(const Image image, decode(task, file));
-  send_frame(image, 0);
-  send_end(1);
+  ASSIGN_OR_RETURN(StoredImage stored, decode(task, file));
+  const ShownImage shown = show(std::move(stored), task.reading);
+  if (task.look_only) {
+    StreamInfo info;
+    info.video.width = shown.image.width;
+    info.video.height = shown.image.height;
+    info.video.container = info.video.codec = task.format;
+    send_info(info);
+  }
+  send_notes(shown.notes);
+  if (!task.look_only) send_frame(shown.image, 0);
+  send_end(task.look_only ? 0 : 1);
   return {};
 }
 

@@ -2,12 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <cstring>
 
 extern "C" {
 #include <libavutil/avstring.h>
-#include <libavutil/display.h>
 }
 
 #include "common/av/child/container_extent.h"
@@ -32,18 +30,6 @@ const AVInputFormat* demuxer_of(const std::string& format) {
     if (format == allowed) return av_find_input_format(format.c_str());
   }
   return nullptr;
-}
-
-// Degrees clockwise by which the decoded picture has to be turned to stand upright: the display matrix, to
-// the nearest quarter.
-int rotation_of(const AVStream& stream) {
-  std::size_t size = 0;
-  const auto* matrix = reinterpret_cast<const std::int32_t*>(
-      av_stream_get_side_data(&stream, AV_PKT_DATA_DISPLAYMATRIX, &size));
-  if (matrix == nullptr || size < 9 * sizeof(std::int32_t)) return 0;
-  const double counterclockwise = av_display_rotation_get(matrix);
-  if (std::isnan(counterclockwise)) return 0;
-  return (static_cast<int>(std::lround(-counterclockwise / 90)) % 4 + 4) % 4 * 90;
 }
 
 Status truncated(std::uint64_t extent, std::int64_t size) {
@@ -173,12 +159,23 @@ Result<bool> Demuxer::read(AVPacket& packet) {
   }
 }
 
+Orientation Demuxer::orientation() const {
+  std::size_t size = 0;
+  const auto* matrix = reinterpret_cast<const std::int32_t*>(
+      av_stream_get_side_data(stream_, AV_PKT_DATA_DISPLAYMATRIX, &size));
+  if (matrix == nullptr || size < 9 * sizeof(std::int32_t)) return {};
+  return orientation_of_matrix(matrix);
+}
+
+AVRational Demuxer::pixel_aspect(const AVFrame* frame) const {
+  AVFrame* const unchanged = const_cast<AVFrame*>(frame);  // FFmpeg only reads it
+  return av_guess_sample_aspect_ratio(input_.get(), stream_, unchanged);
+}
+
 VideoInfo Demuxer::info() const {
   VideoInfo info;
-  info.rotation = rotation_of(*stream_);
   info.width = stream_->codecpar->width;
   info.height = stream_->codecpar->height;
-  if (info.rotation % 180 != 0) std::swap(info.width, info.height);
   const AVRational fps = stream_->avg_frame_rate;
   if (fps.num > 0 && fps.den > 0) info.average_fps = {fps.num, fps.den};
   info.declared_frames = std::max<std::int64_t>(stream_->nb_frames, 0);

@@ -5,6 +5,7 @@
 
 #include "common/av/child/file_io.h"
 #include "common/av/child/libav.h"
+#include "common/av/child/orientation.h"
 #include "common/av/video.h"
 #include "common/status.h"
 
@@ -25,8 +26,11 @@ class Demuxer {
   [[nodiscard]] const AVStream& stream() const { return *stream_; }
   [[nodiscard]] const AVCodec& decoder() const { return *decoder_; }
 
-  // The container's word on frame rate, length and rotation. Width and height are upright.
+  // The container's word on frame rate and length, without what presentation.h says of its frames.
   [[nodiscard]] VideoInfo info() const;
+  [[nodiscard]] Orientation orientation() const;
+  // Width by height of a pixel; 0/1 when unknown. `frame` may be null.
+  [[nodiscard]] AVRational pixel_aspect(const AVFrame* frame) const;
 
  private:
   Demuxer(int fd, std::int64_t size) : io_(fd, size, false) {}

@@ -1,15 +1,20 @@
 #include <array>
 #include <csetjmp>
 #include <cstdio>
+#include <string_view>
 #include <vector>
 
 #include <jerror.h>
 #include <jpeglib.h>
 
+#include "common/av/child/exif.h"
 #include "common/av/child/image_decoders.h"
 
 namespace mimicfleet::av::child {
 namespace {
+
+constexpr int kExifMarker = JPEG_APP0 + 1;
+constexpr unsigned kMaxMarkerBytes = 0xffff;
 
 // Pillow takes CMYK files to be Adobe's, which store inverted values, and converts like this.
 void cmyk_row_to_rgb(const std::vector<std::uint8_t>& cmyk, std::uint8_t* rgb) {
@@ -37,18 +42,31 @@ class JpegReader {
   JpegReader(const JpegReader&) = delete;
   JpegReader& operator=(const JpegReader&) = delete;
 
-  Result<Image> decode(std::int64_t max_pixels) {
+  Result<StoredImage> decode(std::int64_t max_pixels) {
     if (!read_header()) return damaged_image(error_.data());
+    orientation_ = orientation();
     ASSIGN_OR_RETURN(image_, empty_image(jpeg_.image_width, jpeg_.image_height, max_pixels));
     cmyk_.resize(jpeg_.num_components == 4 ? std::size_t{jpeg_.image_width} * 4 : 0);
     if (!read_pixels()) return damaged_image(error_.data());
-    return std::move(image_);
+    return StoredImage{.image = std::move(image_), .alpha = {}, .exif_orientation = orientation_};
   }
 
  private:
+  // Of the first segment that is EXIF; others of the same number hold XMP and the like. To be asked before
+  // the end of the pixels, with which libjpeg forgets them.
+  [[nodiscard]] int orientation() const {
+    constexpr std::string_view kBegin("Exif\0", 5);
+    for (const jpeg_marker_struct* marker = jpeg_.marker_list; marker != nullptr; marker = marker->next) {
+      const std::string_view text(reinterpret_cast<const char*>(marker->data), marker->data_length);
+      if (text.starts_with(kBegin)) return exif_orientation({marker->data, marker->data_length});
+    }
+    return 1;
+  }
+
   bool read_header() {
     if (setjmp(jump_) != 0) return false;
     jpeg_mem_src(&jpeg_, file_.data(), file_.size());
+    jpeg_save_markers(&jpeg_, kExifMarker, kMaxMarkerBytes);
     jpeg_read_header(&jpeg_, TRUE);
     if (jpeg_.num_components != 1 && jpeg_.num_components != 3 && jpeg_.num_components != 4) {
       std::snprintf(error_.data(), error_.size(), "%d components", jpeg_.num_components);
@@ -88,6 +106,7 @@ class JpegReader {
   jpeg_decompress_struct jpeg_{};
   jpeg_error_mgr errors_{};
   std::jmp_buf jump_{};
+  int orientation_ = 1;
   Image image_;
   std::vector<std::uint8_t> cmyk_;  // one row, inverted, [width, 4]
   std::array<char, 256> error_{};
@@ -95,7 +114,7 @@ class JpegReader {
 
 }  // namespace
 
-Result<Image> decode_jpeg(std::span<const std::uint8_t> file, std::int64_t max_pixels) {
+Result<StoredImage> decode_jpeg(std::span<const std::uint8_t> file, std::int64_t max_pixels) {
   return JpegReader(file).decode(max_pixels);
 }
 

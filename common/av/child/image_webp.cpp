@@ -1,8 +1,10 @@
+#include <algorithm>
 #include <memory>
 
 #include <webp/decode.h>
 #include <webp/demux.h>
 
+#include "common/av/child/exif.h"
 #include "common/av/child/image_decoders.h"
 
 namespace mimicfleet::av::child {
@@ -12,13 +14,36 @@ struct FreeDecoder {
   void operator()(WebPAnimDecoder* decoder) const { WebPAnimDecoderDelete(decoder); }
 };
 
+struct FreeDemuxer {
+  void operator()(WebPDemuxer* demuxer) const { WebPDemuxDelete(demuxer); }
+};
+
+int orientation_of(const WebPData& file) {
+  const std::unique_ptr<WebPDemuxer, FreeDemuxer> demuxer(WebPDemux(&file));
+  WebPChunkIterator chunk{};
+  if (!demuxer || WebPDemuxGetChunk(demuxer.get(), "EXIF", 1, &chunk) == 0) return 1;
+  const int orientation = exif_orientation({chunk.chunk.bytes, chunk.chunk.size});
+  WebPDemuxReleaseChunkIterator(&chunk);
+  return orientation;
+}
+
+// RGBA into colours and, unless all of it is opaque, alpha.
+void split(const std::uint8_t* rgba, bool has_alpha, StoredImage& out) {
+  const std::size_t pixels = out.image.pixels.size() / 3;
+  for (std::size_t i = 0; i < pixels; ++i) std::copy_n(rgba + 4 * i, 3, out.image.pixels.data() + 3 * i);
+  if (!has_alpha) return;
+  out.alpha.resize(pixels);
+  for (std::size_t i = 0; i < pixels; ++i) out.alpha[i] = rgba[4 * i + 3];
+}
+
 }  // namespace
 
-Result<Image> decode_webp(std::span<const std::uint8_t> file, std::int64_t max_pixels) {
+Result<StoredImage> decode_webp(std::span<const std::uint8_t> file, std::int64_t max_pixels) {
   WebPBitstreamFeatures features;
   if (WebPGetFeatures(file.data(), file.size(), &features) != VP8_STATUS_OK)
     return damaged_image("its header");
-  ASSIGN_OR_RETURN(Image image, empty_image(features.width, features.height, max_pixels));
+  StoredImage out;
+  ASSIGN_OR_RETURN(out.image, empty_image(features.width, features.height, max_pixels));
 
   // Pillow reads still images through the decoder of animations, too.
   WebPAnimDecoderOptions options;
@@ -33,16 +58,13 @@ Result<Image> decode_webp(std::span<const std::uint8_t> file, std::int64_t max_p
       WebPAnimDecoderGetNext(decoder.get(), &rgba, &time_ms) == 0) {
     return damaged_image("its pixels");
   }
-  if (info.canvas_width != static_cast<std::uint32_t>(image.width) ||
-      info.canvas_height != static_cast<std::uint32_t>(image.height)) {
+  if (info.canvas_width != static_cast<std::uint32_t>(out.image.width) ||
+      info.canvas_height != static_cast<std::uint32_t>(out.image.height)) {
     return damaged_image("two sizes");
   }
-  const std::size_t pixels = image.pixels.size() / 3;
-  for (std::size_t i = 0; i < pixels; ++i) {
-    for (std::size_t channel = 0; channel < 3; ++channel)
-      image.pixels[3 * i + channel] = rgba[4 * i + channel];
-  }
-  return image;
+  split(rgba, features.has_alpha != 0, out);
+  out.exif_orientation = orientation_of(data);
+  return out;
 }
 
 }  // namespace mimicfleet::av::child

@@ -28,6 +28,8 @@ void prepare_libav(std::size_t max_allocation_bytes) {
   av_max_alloc(max_allocation_bytes);
 }
 
+void forget_libav_error() { last_error.fill(0); }
+
 std::string libav_error(int error) {
   std::string text(last_error.data());
   while (!text.empty() && (text.back() == '\n' || text.back() == ' ' || text.back() == '.')) text.pop_back();

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstring>
 #include <memory>
 #include <string>
 
@@ -37,8 +38,19 @@ struct FreeScaler {
 };
 using ScalerPtr = std::unique_ptr<SwsContext, FreeScaler>;
 
+// FFmpeg passes on what stands in the file, also values that its enumerations do not have.
+template <typename Enum>
+[[nodiscard]] int as_number(const Enum& value) {
+  static_assert(sizeof(Enum) == sizeof(int));
+  int number = 0;
+  std::memcpy(&number, &value, sizeof(number));
+  return number;
+}
+
 // What FFmpeg logged last as an error ("moov atom not found"), or else the error code in words.
 [[nodiscard]] std::string libav_error(int error);
+
+void forget_libav_error();  // before another file
 
 // To be called first: log lines are kept for libav_error() instead of printed, and no single allocation may
 // be larger (a tiny index can ask for gigabytes).

@@ -3,7 +3,7 @@
 //
 //   media decode|probe --format=… [limits]     media image --format=… [limits]
 //   media encode --width=… --height=… …        media selftest --what=…
-//   media wait: is told later, see media_child.h
+//   media wait: is told later, see media_child.h     media look [limits]: is told about many files
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -51,6 +51,10 @@ class Arguments {
     std::from_chars(value.data(), value.data() + value.size(), out);
     return out;
   }
+  [[nodiscard]] Result<Reading> reading() const {
+    if (const auto reading = Reading::parse(text("reading"))) return *reading;
+    return Status(StatusCode::kInvalidArgument, "the media program cannot read as " + text("reading"));
+  }
   [[nodiscard]] int integer(const std::string& name, int otherwise) const {
     return static_cast<int>(number(name, otherwise));
   }
@@ -61,24 +65,25 @@ class Arguments {
 };
 
 Status decode(const Arguments& arguments, std::int64_t file_bytes) {
-  DecodeTask task{.fd = kChildFile,
-                  .file_bytes = file_bytes,
-                  .format = arguments.text("format"),
-                  .options = {},
-                  .header_only = arguments.task() == "probe"};
+  DecodeTask task{
+      .fd = kChildFile, .file_bytes = file_bytes, .format = arguments.text("format"), .options = {}};
   DecodeLimits& limits = task.options.limits;
   task.options.sample_stride = arguments.integer("sample-stride", 1);
   task.options.stride_follows_fps = arguments.number("stride-follows-fps", 1) != 0;
   limits.max_pixels = arguments.number("max-pixels", limits.max_pixels);
   limits.max_frames = arguments.number("max-frames", limits.max_frames);
-  return decode_video(task);
+  ASSIGN_OR_RETURN(task.options.reading, arguments.reading());
+  return arguments.task() == "probe" ? look_at_video(task) : decode_video(task);
 }
 
-Status image(const Arguments& arguments, std::int64_t file_bytes) {
+Status image(const Arguments& arguments, std::int64_t file_bytes, bool look_only) {
+  ASSIGN_OR_RETURN(const Reading reading, arguments.reading());
   return decode_image({.fd = kChildFile,
                        .file_bytes = file_bytes,
                        .format = arguments.text("format"),
-                       .max_pixels = arguments.number("max-pixels", ImageLimits().max_pixels)});
+                       .max_pixels = arguments.number("max-pixels", ImageLimits().max_pixels),
+                       .reading = reading,
+                       .look_only = look_only});
 }
 
 Status encode(const Arguments& arguments) {
@@ -92,19 +97,45 @@ Status encode(const Arguments& arguments) {
                                   .crf = arguments.integer("crf", standard.crf)}});
 }
 
+Status look_at(const Arguments& arguments) {
+  if (arguments.task() == "selftest") return self_test(arguments.text("what"));
+  const std::int64_t file_bytes = arguments.number("file-bytes", 0);
+  return arguments.task() == "image" ? image(arguments, file_bytes, true) : decode(arguments, file_bytes);
+}
+
+SandboxLimits limits_of(const Arguments& arguments) {
+  const DecodeLimits standard;
+  return {.memory_bytes = arguments.number("memory-bytes", standard.memory_bytes),
+          .cpu_seconds = arguments.number("cpu-seconds", standard.cpu_seconds)};
+}
+
+// Until there are no more files to look at, or one cannot be read.
+Status look(const Arguments& arguments) {
+  SandboxLimits limits = limits_of(arguments);
+  limits.may_receive_files = true;
+  RETURN_IF_ERROR(enter_sandbox(limits));
+  prepare_libav(kMaxAllocationBytes);
+  for (;;) {
+    ASSIGN_OR_RETURN(const auto order, await_order());
+    forget_libav_error();
+    RETURN_IF_ERROR(look_at(Arguments(order)));
+    ::close(kChildFile);
+  }
+}
+
 Status run(const Arguments& arguments) {
+  if (arguments.task() == "look") return look(arguments);
   struct stat file {};
   if (::fstat(kChildFile, &file) != 0) {
     return {StatusCode::kInvalidArgument, "the media program is started by the others only"};
   }
-  const DecodeLimits standard;
   const bool encodes = arguments.task() == "encode";
-  RETURN_IF_ERROR(enter_sandbox({.memory_bytes = arguments.number("memory-bytes", standard.memory_bytes),
-                                 .cpu_seconds = arguments.number("cpu-seconds", standard.cpu_seconds),
-                                 .may_write_file = encodes}));
+  SandboxLimits limits = limits_of(arguments);
+  limits.may_write_file = encodes;
+  RETURN_IF_ERROR(enter_sandbox(limits));
   prepare_libav(kMaxAllocationBytes);
   if (arguments.task() == "decode" || arguments.task() == "probe") return decode(arguments, file.st_size);
-  if (arguments.task() == "image") return image(arguments, file.st_size);
+  if (arguments.task() == "image") return image(arguments, file.st_size, false);
   if (encodes) return encode(arguments);
   if (arguments.task() == "selftest") return self_test(arguments.text("what"));
   return {StatusCode::kInvalidArgument, "the media program has no task " + arguments.task()};

@@ -30,6 +30,11 @@ void send(RecordHeader header, std::span<const std::uint8_t> payload) {
 
 void send_info(const StreamInfo& info) { send({.type = RecordType::kInfo}, encode_info(info)); }
 
+void send_notes(const ReadingNotes& notes) {
+  const std::string bytes = encode_notes(notes);
+  send({.type = RecordType::kNotes}, {reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()});
+}
+
 void send_frame(const Image& image, std::uint64_t index) {
   send({.type = RecordType::kFrame,
         .width = static_cast<std::uint32_t>(image.width),

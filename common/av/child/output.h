@@ -10,6 +10,7 @@
 namespace mimicfleet::av::child {
 
 void send_info(const StreamInfo& info);
+void send_notes(const ReadingNotes& notes);
 void send_frame(const Image& image, std::uint64_t index);
 void send_end(std::uint64_t count);
 void send_failure(const Status& status);

@@ -118,7 +118,7 @@ void allow_sanitizers(Rules& rules) {
   }
 }
 
-bool install_filter(bool may_write_file) {
+bool install_filter(const SandboxLimits& limits) {
   const Filter filter(seccomp_init(SCMP_ACT_ERRNO(EPERM)));
   if (!filter) return false;
   Rules rules(filter.get());
@@ -126,7 +126,12 @@ bool install_filter(bool may_write_file) {
   rules.allow(SCMP_SYS(write), argument_is(0, kChildRecords));
   rules.allow(SCMP_SYS(pread64), argument_is(0, kChildFile));
   if (kSanitized) allow_sanitizers(rules);
-  if (may_write_file) {
+  if (limits.may_receive_files) {
+    rules.allow(SCMP_SYS(recvmsg), argument_is(0, kChildFrames));
+    rules.allow(SCMP_SYS(read), argument_is(0, kChildFrames));
+    rules.allow(SCMP_SYS(close), argument_is(0, kChildFile));
+  }
+  if (limits.may_write_file) {
     allow_threads(rules);
     rules.allow(SCMP_SYS(read), argument_is(0, kChildFrames));
     rules.allow(SCMP_SYS(pwrite64), argument_is(0, kChildFile));
@@ -145,7 +150,7 @@ Status enter_sandbox(const SandboxLimits& limits) {
   if (!follow_parent()) return failed("lifeline");
   if (!set_limits(limits)) return failed("limits");
   if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return failed("dumpable");
-  if (!install_filter(limits.may_write_file)) return failed("seccomp");
+  if (!install_filter(limits)) return failed("seccomp");
   return {};
 }
 

@@ -9,7 +9,8 @@ namespace mimicfleet::av::child {
 struct SandboxLimits {
   std::int64_t memory_bytes = 0;  // address space
   std::int64_t cpu_seconds = 0;
-  bool may_write_file = false;  // and start threads: for encoding
+  bool may_write_file = false;     // and start threads: for encoding
+  bool may_receive_files = false;  // one after the other, over kChildFrames
 };
 
 // From here on this process computes and nothing else: it may read the file it was given (or write it, when

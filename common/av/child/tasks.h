@@ -16,15 +16,17 @@ struct DecodeTask {
   std::int64_t file_bytes = 0;
   std::string format;  // as sniff() found it
   DecodeOptions options;
-  bool header_only = false;
 };
 [[nodiscard]] Status decode_video(const DecodeTask& task);
+[[nodiscard]] Status look_at_video(const DecodeTask& task);  // info and notes only
 
 struct ImageTask {
   int fd = -1;
   std::int64_t file_bytes = 0;
   std::string format;
   std::int64_t max_pixels = 0;
+  Reading reading = Reading::original();
+  bool look_only = false;  // info and notes in place of the pixels
 };
 [[nodiscard]] Status decode_image(const ImageTask& task);
 

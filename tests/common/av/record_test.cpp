@@ -48,6 +48,25 @@ TEST(Record, InfoSurvivesTheWay) {
   EXPECT_EQ(back->stride, 3);
 }
 
+Result<ReadingNotes> notes_from(std::string_view bytes) {
+  return decode_notes({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()});
+}
+
+TEST(Record, NotesSurviveTheWay) {
+  ReadingNotes notes;
+  EXPECT_EQ(notes_from(encode_notes(notes)).value(), notes);
+  notes.done.add(Step::kTones);
+  notes.warnings = {"it is HDR", "and more"};
+  EXPECT_EQ(notes_from(encode_notes(notes)).value(), notes);
+  notes.warnings.assign(100, std::string(100, 'x'));
+  EXPECT_LE(encode_notes(notes).size(), kMaxNotesBytes);
+}
+
+TEST(Record, NotesAreNotBelieved) {
+  EXPECT_THAT(notes_from("rotten.1").status().message(), HasSubstr("notes"));
+  EXPECT_EQ(notes_from("tones.1\nred \x1b[31m").value().warnings, std::vector<std::string>{"red ?[31m"});
+}
+
 TEST(Record, FailureSurvivesTheWayAsOneLine) {
   const std::string bytes = encode_failure({StatusCode::kBadInput, "is\nodd"});
   const Status status = decode_failure({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()});
@@ -137,6 +156,21 @@ TEST(RecordOrder, RefusesAnythingAfterTheEnd) {
 TEST(RecordOrder, RefusesInfoTwiceAndWhereNoneBelongs) {
   EXPECT_FALSE(after_info().accept(info()).ok());
   EXPECT_FALSE(RecordOrder(Task::kImage, 8, 1).accept(info()).ok());
+}
+
+TEST(RecordOrder, TakesNotesOnceBeforeTheFrames) {
+  const RecordHeader notes{.type = RecordType::kNotes, .payload_bytes = 10};
+  RecordOrder order = after_info();
+  EXPECT_TRUE(order.accept(notes).ok());
+  EXPECT_FALSE(order.accept(notes).ok());
+  RecordOrder late = after_info();
+  ASSERT_TRUE(late.accept(frame(0)).ok());
+  EXPECT_FALSE(late.accept(notes).ok());
+  EXPECT_FALSE(RecordOrder(Task::kDecode, 8, 100).accept(notes).ok());  // before the info
+  EXPECT_TRUE(RecordOrder(Task::kImage, 8, 1).accept(notes).ok());
+  EXPECT_FALSE(RecordOrder(Task::kEncode, 8, 1).accept(notes).ok());
+  const RecordHeader huge{.type = RecordType::kNotes, .payload_bytes = kMaxNotesBytes + 1};
+  EXPECT_FALSE(after_info().accept(huge).ok());
 }
 
 TEST(RecordOrder, LimitsAnImage) {

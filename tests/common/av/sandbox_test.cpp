@@ -63,6 +63,27 @@ INSTANTIATE_TEST_SUITE_P(Sandbox, Forbidden,
                                            "write_file", "read_frames"),
                          [](const auto& parameter) { return std::string(parameter.param); });
 
+// The same in the process that is told about many files: it may also read what it is told.
+TEST_P(Forbidden, IsRefusedToTheOneThatLooksAtManyFiles) {
+  const std::string what = GetParam();
+  if (what == "read_frames" || (kSanitized && what == "open")) GTEST_SKIP() << "is needed";
+  const UniqueFd file(::open("/dev/null", O_RDWR | O_CLOEXEC));
+  auto child = MediaChild::start_for_many(
+      {"look", "--cpu-seconds=1", "--memory-bytes=" + std::to_string(kMemoryBytes)});
+  ASSERT_TRUE(child.ok()) << child.status();
+  ASSERT_TRUE((*child)
+                  ->give({.name = "clip.mp4",
+                          .file = file.get(),
+                          .arguments = {"selftest", "--what=" + what},
+                          .wait_seconds = 20,
+                          .order = RecordOrder(RecordOrder::Task::kProbe, 100, 100)})
+                  .ok());
+  std::vector<std::uint8_t> payload;
+  const Status status = (*child)->read(payload).status();
+  EXPECT_EQ(status.code(), StatusCode::kFailedPrecondition) << status;
+  EXPECT_THAT(status.message(), HasSubstr("clip.mp4: was refused: Operation not permitted"));
+}
+
 TEST(Sandbox, ACrashIsAnErrorThatNamesTheSignal) {
   if (kSanitized) GTEST_SKIP() << "sanitizers turn the signal into an exit code";
   const Status status = self_test("crash");

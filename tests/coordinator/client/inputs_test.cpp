@@ -8,6 +8,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/common/av/clips.h"
 #include "tests/common/model_root/fake_models.h"
 
 namespace mimicfleet::coordinator {
@@ -49,6 +50,28 @@ TEST_F(Inputs, AFolderIsWalkedAndSortedByPath) {
   }
   EXPECT_THAT(find({folder_.path()}), ElementsAre("a", "b/a", "b/c", "b"));
   EXPECT_THAT(find({folder_.path() + "/"}), ElementsAre("a", "b/a", "b/c", "b"));
+}
+
+TEST_F(Inputs, EveryContainerIsTakenAndWhatIsLeftOutIsCounted) {
+  const std::string video = read_file(av::kClips + "h264.mp4");
+  for (const auto* name :
+       {"a.m2ts", "b.M2TS", "c.gif", "notes.md", "d.png", "e.png", ".hidden.png", "f.mp4.part"}) {
+    put(folder_, name, "x");
+  }
+  put(folder_, "g.insv", video);
+  put(folder_, "h.dat", "x");
+  EXPECT_THAT(find({folder_.path()}), ElementsAre("a", "b", "c", "g"));
+  EXPECT_THAT(left_out_,
+              ElementsAre(AllOf(HasSubstr("5 files that are no videos by name: 2 .png, 1 .dat, 1 .md"),
+                                HasSubstr(folder_.path()))));
+  EXPECT_THAT(find({folder_ / "a.m2ts", folder_ / "g.insv"}), ElementsAre("a", "g"));
+  EXPECT_THAT(error(folder_ / "h.dat"), HasSubstr("is neither a folder, a video"));
+}
+
+TEST_F(Inputs, APreviewBesideItsVideoIsLeftOut) {
+  for (const auto* name : {"a.mp4", "a.gif", "b.gif"}) put(folder_, name, "x");
+  EXPECT_THAT(find({folder_.path()}), ElementsAre("a", "b"));
+  EXPECT_THAT(left_out_, ElementsAre(HasSubstr("1 .gif")));
 }
 
 TEST_F(Inputs, LinksAreFollowedButNotInCircles) {

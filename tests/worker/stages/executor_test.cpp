@@ -15,6 +15,7 @@
 namespace mimicfleet::stages {
 namespace {
 
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
@@ -56,6 +57,26 @@ TEST_F(StageExecutorTest, AClipBecomesAVideoWithItsRecordFramesAndLatents) {
   ASSERT_TRUE(latents.ok()) << latents.status();
   EXPECT_EQ(latents->frames(), 14);
   EXPECT_EQ(latents->metadata.at("video_name"), "a.mp4");
+}
+
+TEST_F(StageExecutorTest, AnImageIsReadAsItsTaskSaysAndWhatIsLostStandsInTheRecord) {
+  auto lease = encode();
+  lease.spec.reference =
+      file_ref(source_path("tests/common/av/data/images/turned.jpg"));  // 21x17, on its side
+  lease.spec.reference.reading = "upright.1";
+  lease.spec.key = jobs::latents_key(lease.spec.video.digest, jobs::as_read(lease.spec.reference),
+                                     lease.models, lease.spec.parameters);
+  lease.spec.warnings = {"driving video: it is HDR"};
+  const auto upright = run(lease);
+  ASSERT_TRUE(upright.ok()) << upright.status();
+  EXPECT_GT(upright->height, upright->width);
+  EXPECT_THAT(context_->warnings(), Contains("driving video: it is HDR"));
+  lease.spec.reference.reading = "";
+  const auto lying = run(lease);
+  ASSERT_TRUE(lying.ok()) << lying.status();
+  EXPECT_LT(lying->height, lying->width);
+  lease.spec.reference.reading = "upright.99";
+  EXPECT_THAT(run(lease).status().message(), HasSubstr("this worker's version cannot"));
 }
 
 TEST_F(StageExecutorTest, TheSecondTimeFeaturesComeOutOfTheCacheAndTheLatentsAreTheSame) {

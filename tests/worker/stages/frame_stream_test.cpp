@@ -39,6 +39,18 @@ TEST(FrameStream, AllSampledFramesComeInOrderHoweverSmallTheBudget) {
   EXPECT_TRUE((*small)->next(1, kNeverCancelled)->empty());
 }
 
+TEST(FrameStream, FramesAreReadAsAViewerShowsThemIfThatIsAskedFor) {
+  const std::string path = source_path("tests/common/av/data/shown/wide_pixels.mp4");
+  for (const auto& [reading, width] : {std::pair{av::Reading::original(), 70}, {av::Reading::viewer(), 93}}) {
+    auto file = StableFile::open(path);
+    ASSERT_TRUE(file.ok());
+    auto stream = FrameStream::open(*std::move(file), 1, 1 << 20, reading);
+    ASSERT_TRUE(stream.ok()) << stream.status();
+    EXPECT_EQ((*stream)->info().width, width);
+    EXPECT_EQ((*stream)->next(1, kNeverCancelled)->at(0).width, width);
+  }
+}
+
 TEST(FrameStream, AStreamThatNobodyReadsEndsAtOnce) {
   auto stream = open(kVideo, 1);
   ASSERT_TRUE(stream.ok()) << stream.status();
