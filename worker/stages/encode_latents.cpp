@@ -225,6 +225,14 @@ Result<svd::SampledLatents> Encoding::sample() {
   svd::SamplingParameters sampling;
   sampling.scheduler = parameters.scheduler == jobs::SchedulerKind::kLcm ? svd::SchedulerKind::kLcm
                                                                          : svd::SchedulerKind::kEuler;
+  const jobs::LcmConstants& lcm = parameters.lcm;
+  sampling.lcm = {.train_timesteps = lcm.train_timesteps,
+                  .sigma_min = lcm.sigma_min,
+                  .sigma_max = lcm.sigma_max,
+                  .sigma_data = lcm.sigma_data,
+                  .s_noise = lcm.s_noise,
+                  .rho = lcm.rho,
+                  .clip_denoised = lcm.clip_denoised};
   sampling.steps = parameters.steps;
   sampling.min_guidance = sampling.max_guidance = parameters.guidance_scale;
   const jobs::StepRange guided = jobs::guided_steps(parameters);
