@@ -73,9 +73,10 @@ std::string pace_text(const JobView& view, double seconds, double fraction_then,
     text += videos_an_hour >= 60 ? fmt::format(", {:.1f} videos/min", videos_an_hour / 60)
                                  : fmt::format(", {:.1f} videos/h", videos_an_hour);
   }
-  std::optional<double> seconds_left;
-  if (has_rate) seconds_left = (1 - fraction) / per_second;
-  if (left != nullptr) seconds_left = left->seconds();
+  std::optional<double> seconds_left = left != nullptr ? left->seconds() : std::nullopt;
+  // Of tasks too short to be seen; before the first video the shares of the work are no more than a guess.
+  const bool may_guess = left == nullptr || view.summary.videos.done > 0;
+  if (!seconds_left && has_rate && may_guess) seconds_left = (1 - fraction) / per_second;
   return seconds_left ? fmt::format("{}, {} left", text, clock_text(*seconds_left)) : text;
 }
 

@@ -81,7 +81,7 @@ TEST_F(Submit, AnotherSeedImageOrModelDoesNotReplaceVideosUnlessThatIsSaid) {
   EXPECT_THAT(run(other_image).err, HasSubstr("2 videos there were made with the reference image " +
                                               std::filesystem::canonical(folder_ / "ref.png").string()));
   put_models(folder_, "finetuned/");
-  put(folder_, "finetuned/MimicMotion_1-1.pth", "other weights");
+  put(folder_, "finetuned/MimicMotion_1-1.pth", "PK\x03\x04 other weights");
   Words other_models = submit();
   other_models[3] = folder_ / "finetuned";
   EXPECT_THAT(run(other_models).err, HasSubstr("2 videos there were made with the models models (a, b)"));
@@ -112,7 +112,7 @@ TEST_F(Submit, ALogFileHasWhatWasDone) {
   EXPECT_THAT(read("log.txt"), AllOf(HasSubstr("videos      2 done"), Not(HasSubstr("of another run"))));
   EXPECT_EQ(run(submit({"--log_file", folder_ / "log.txt", "--seed", "7"})).exit_code, 2);
   EXPECT_THAT(read("log.txt"), HasSubstr("error: "));
-  EXPECT_THAT(run(submit({"--log-file", folder_ / "nowhere/log.txt"})).err, HasSubstr("--log-file: "));
+  EXPECT_THAT(run(submit({"--log-file", folder_ / "videos"})).err, HasSubstr("--log-file: "));
 }
 
 TEST_F(Submit, AClipThatFailsIsListedWithItsErrorAndTheOthersAreDone) {

@@ -79,9 +79,23 @@ TEST(Progress, OfFilmsOfLatentsThatAreThereCountsFilmsAlone) {
   EXPECT_NEAR(fraction_done(view), 0.25, 1e-9);
 }
 
-TEST(Progress, ATimeLeftOfItsOwnIsShownInstead) {
+TEST(Progress, WhereNothingIsLearnedYetTheTimeLeftIsNotGuessedBeforeTheFirstVideo) {
   TimeLeft nothing_known;
-  EXPECT_EQ(progress_line(view_of(2, 4, 4), 60, 0, &nothing_known), "2/4 videos; 1:00, 2.0 videos/min");
+  EXPECT_THAT(progress_line(view_of(0, 4, 2), 60, 0, &nothing_known), Not(HasSubstr(" left")));
+  EXPECT_EQ(progress_line(view_of(2, 4, 4), 60, 0, &nothing_known),
+            "2/4 videos; 1:00, 2.0 videos/min, 1:00 left");
+}
+
+TEST(Progress, WhatIsLearnedIsShownInsteadOfTheGuess) {
+  TimeLeft left;
+  JobView view = view_of(0, 2, 0);
+  Instant now{};
+  for (int second = 0; second <= 25; ++second, now += std::chrono::seconds(1)) {
+    view.running = {running(jobs::TaskKind::kEncodeLatents, "denoise", second, 100)};
+    left.see(view, now);
+  }
+  // 75 s of this encode and 100 of the next one, and a quarter as much for each decode.
+  EXPECT_THAT(progress_line(view, 25, 0, &left), HasSubstr("3:45 left"));
 }
 
 TEST(Progress, ShowsRateAndTimeLeftOfWhatIsDoneSinceItIsWatched) {
