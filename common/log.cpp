@@ -4,18 +4,47 @@
 #include <memory>
 
 #include <fmt/format.h>
+#include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 
 namespace mimicfleet::log {
+namespace {
+
+constexpr const char* kPattern = "%Y-%m-%d %H:%M:%S.%e %l [%n %P] %v";
+
+std::shared_ptr<spdlog::logger>& file_logger() {
+  static auto* const logger = new std::shared_ptr<spdlog::logger>();
+  return *logger;
+}
+
+}  // namespace
 
 void initialize(std::string_view program, std::string_view level) {
   auto sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
   auto logger = std::make_shared<spdlog::logger>(std::string(program), std::move(sink));
   const char* override_level = std::getenv("MIMICFLEET_LOG");
   logger->set_level(spdlog::level::from_str(override_level != nullptr ? override_level : std::string(level)));
-  logger->set_pattern("%Y-%m-%d %H:%M:%S.%e %l [%n %P] %v");
+  logger->set_pattern(kPattern);
   logger->flush_on(spdlog::level::info);
   spdlog::set_default_logger(std::move(logger));
+}
+
+std::string copy_to_file(const std::string& path) {
+  try {
+    auto sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(path, /*truncate=*/true);
+    sink->set_pattern(kPattern);
+    const auto logger = spdlog::default_logger();
+    file_logger() = std::make_shared<spdlog::logger>(logger->name(), sink);
+    file_logger()->flush_on(spdlog::level::info);
+    logger->sinks().push_back(std::move(sink));
+  } catch (const spdlog::spdlog_ex& error) {
+    return error.what();
+  }
+  return "";
+}
+
+void note(std::string_view text) {
+  if (file_logger()) file_logger()->info(text);
 }
 
 std::string printable(std::string_view text) {

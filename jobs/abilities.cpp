@@ -6,16 +6,21 @@ namespace mimicfleet::jobs {
 namespace {
 
 constexpr const char* kGuidanceInterval = "guidance_interval";
+constexpr const char* kLcmConstants = "lcm_constants";
 constexpr const char* kReadings = "readings";  // FileRef::reading
 
 bool lacks(std::span<const std::string> abilities, const char* ability) {
   return std::find(abilities.begin(), abilities.end(), ability) == abilities.end();
 }
 
+bool has_lcm_constants(const Parameters& parameters) {
+  return parameters.scheduler == SchedulerKind::kLcm && parameters.lcm != LcmConstants();
+}
+
 }  // namespace
 
 std::vector<std::string> known_abilities(bool fp8) {
-  std::vector<std::string> abilities = {kGuidanceInterval, kReadings};
+  std::vector<std::string> abilities = {kGuidanceInterval, kLcmConstants, kReadings};
   if (fp8) abilities.emplace_back(kFp8);
   return abilities;
 }
@@ -23,6 +28,9 @@ std::vector<std::string> known_abilities(bool fp8) {
 std::string lacking_ability(std::span<const std::string> abilities, const Parameters& parameters) {
   const bool everywhere = parameters.guidance_interval == GuidanceInterval();
   if (!everywhere && lacks(abilities, kGuidanceInterval)) return "--guidance-interval";
+  if (has_lcm_constants(parameters) && lacks(abilities, kLcmConstants)) {
+    return "other constants of the lcm scheduler (--scheduler-sigma-max and others)";
+  }
   if (parameters.fp8 && lacks(abilities, kFp8)) return "--fp8";
   return "";
 }

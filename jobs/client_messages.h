@@ -26,6 +26,8 @@ struct ServerInfo {
   std::string state_dir;
   double up_seconds = 0;
   std::vector<ModelSet> model_sets;  // of all workers that are there
+  // Id of a set -> where it lies on workers' hosts.
+  std::map<std::string, std::vector<std::string>> model_folders;
   std::uint32_t workers = 0;
   std::vector<std::string> abilities;  // settings that it knows (jobs/abilities.h)
   template <typename Self, typename Fields>
@@ -37,6 +39,7 @@ struct ServerInfo {
     field("state_dir", self.state_dir);
     field("up_seconds", self.up_seconds);
     field("model_sets", self.model_sets);
+    field("model_folders", self.model_folders);
     field("workers", self.workers);
     field("abilities", self.abilities);
   }
@@ -98,7 +101,9 @@ struct JobSummary {
   TaskCounts tasks;
   TaskCounts videos;  // the decodes, and the encodes whose latents only are kept
   std::int32_t priority = 0;
-  double age_seconds = 0;  // since it was submitted
+  double age_seconds = 0;              // since it was submitted
+  std::int64_t submitted_wall_ms = 0;  // for people only; 0: not known
+  std::string output_dir;              // of its first task
   template <typename Self, typename Fields>
   static void fields(Self& self, Fields& field) {
     field("job", self.job);
@@ -109,6 +114,8 @@ struct JobSummary {
     field("videos", self.videos);
     field("priority", self.priority);
     field("age_seconds", self.age_seconds);
+    field("submitted_wall_ms", self.submitted_wall_ms);
+    field("output_dir", self.output_dir);
   }
 };
 

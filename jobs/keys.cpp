@@ -30,6 +30,19 @@ void add_guided_steps(KeyBuilder& key, const Parameters& parameters) {
   key.add("guided_begin", std::int64_t{guided.begin}).add("guided_end", std::int64_t{guided.end});
 }
 
+// Nothing of the constants that are built in, nor of a scheduler that has none.
+void add_lcm_constants(KeyBuilder& key, const Parameters& parameters) {
+  const LcmConstants& lcm = parameters.lcm;
+  if (parameters.scheduler != SchedulerKind::kLcm || lcm == LcmConstants()) return;
+  key.add("lcm_train_timesteps", std::int64_t{lcm.train_timesteps})
+      .add("lcm_sigma_min", lcm.sigma_min)
+      .add("lcm_sigma_max", lcm.sigma_max)
+      .add("lcm_sigma_data", lcm.sigma_data)
+      .add("lcm_s_noise", lcm.s_noise)
+      .add("lcm_rho", lcm.rho)
+      .add("lcm_clip_denoised", std::int64_t{lcm.clip_denoised ? 1 : 0});
+}
+
 }  // namespace
 
 KeyBuilder::KeyBuilder(std::string_view domain) { add_bytes('d', "mimicfleet", domain); }
@@ -119,6 +132,7 @@ Digest latents_key(const Digest& video, const Digest& reference, const ModelSet&
       .add("pose_canvas", std::int64_t{parameters.pose_canvas})
       .add("retarget", to_string(parameters.retarget));
   add_guided_steps(key, parameters);
+  add_lcm_constants(key, parameters);
   add_adaptation(key, parameters);
   if (parameters.fp8) key.add("fp8", std::int64_t{1});
   return key.finish();

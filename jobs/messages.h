@@ -54,9 +54,10 @@ struct WorkerHello {
   std::vector<TaskKind> kinds;         // what it is willing to do
   std::vector<std::string> abilities;  // settings that it knows (jobs/abilities.h)
   std::vector<ModelSet> model_sets;
-  std::vector<ArtefactRef> artefacts;  // latents it holds
-  std::vector<TaskProgress> running;   // leases it still works on
-  std::vector<HeldFeature> features;   // in its cache, those used last first; not all if they are many
+  std::vector<std::string> model_folders;  // where each of these lies on the worker's host
+  std::vector<ArtefactRef> artefacts;      // latents it holds
+  std::vector<TaskProgress> running;       // leases it still works on
+  std::vector<HeldFeature> features;       // in its cache, those used last first; not all if they are many
   template <typename Self, typename Fields>
   static void fields(Self& self, Fields& field) {
     field("worker", self.worker);
@@ -70,6 +71,7 @@ struct WorkerHello {
     field("kinds", self.kinds);
     field("abilities", self.abilities);
     field("model_sets", self.model_sets);
+    field("model_folders", self.model_folders);
     field("artefacts", self.artefacts);
     field("running", self.running);
     field("features", self.features);

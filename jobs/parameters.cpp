@@ -78,18 +78,27 @@ Status valid_size(const Parameters& parameters) {
   return size_fits("--resolution: height", parameters.height);
 }
 
-// The lcm scheduler jumps between the time steps that the model was distilled for.
-constexpr std::int32_t kMostLcmSteps = 40;
 constexpr std::size_t kMostLoras = 16;
 constexpr double kLargestLoraScale = 100;
 
+// The lcm scheduler jumps between the time steps that the model was distilled for.
 Status steps_fit(const Parameters& parameters) {
-  if (parameters.scheduler == SchedulerKind::kLcm && parameters.steps > kMostLcmSteps) {
+  const std::int32_t most = parameters.lcm.train_timesteps;
+  if (parameters.scheduler == SchedulerKind::kLcm && parameters.steps > most) {
     return {StatusCode::kInvalidArgument,
             fmt::format("--steps {} is not possible with the lcm scheduler: it must be 1 to {}",
-                        parameters.steps, kMostLcmSteps)};
+                        parameters.steps, most)};
   }
   return in_range("--steps", parameters.steps, 1, 1000);
+}
+
+Status lcm_fits(const LcmConstants& lcm) {
+  RETURN_IF_ERROR(in_range("--lcm-num-train-timesteps", lcm.train_timesteps, 2, 1000));
+  RETURN_IF_ERROR(in_range("--scheduler-sigma-min", lcm.sigma_min, 1e-6, 1e6));
+  RETURN_IF_ERROR(in_range("--scheduler-sigma-max", lcm.sigma_max, lcm.sigma_min, 1e6));
+  RETURN_IF_ERROR(in_range("--scheduler-sigma-data", lcm.sigma_data, 1e-6, 1e6));
+  RETURN_IF_ERROR(in_range("--scheduler-s-noise", lcm.s_noise, 0, 100));
+  return in_range("--scheduler-rho", lcm.rho, 0.1, 1000);
 }
 
 Status fp8_fits(const Parameters& parameters) {
@@ -169,6 +178,7 @@ StepRange guided_steps(const Parameters& parameters) {
 
 Status validate(const Parameters& parameters) {
   RETURN_IF_ERROR(valid_size(parameters));
+  RETURN_IF_ERROR(lcm_fits(parameters.lcm));
   RETURN_IF_ERROR(steps_fit(parameters));
   RETURN_IF_ERROR(loras_fit(parameters));
   RETURN_IF_ERROR(fp8_fits(parameters));

@@ -50,6 +50,29 @@ struct GuidanceInterval {
 
 [[nodiscard]] std::string to_string(const GuidanceInterval& interval);  // "0.2:0.8", as the flag takes it
 
+// Constants of the lcm scheduler, as the original's command line has them.
+struct LcmConstants {
+  std::int32_t train_timesteps = 40;  // the most steps that can be made
+  double sigma_min = 0.002;
+  double sigma_max = 700;
+  double sigma_data = 1;
+  double s_noise = 1;
+  double rho = 7;
+  bool clip_denoised = false;
+
+  friend bool operator==(const LcmConstants&, const LcmConstants&) = default;
+  template <typename Self, typename Fields>
+  static void fields(Self& self, Fields& field) {
+    field("lcm_num_train_timesteps", self.train_timesteps);
+    field("scheduler_sigma_min", self.sigma_min);
+    field("scheduler_sigma_max", self.sigma_max);
+    field("scheduler_sigma_data", self.sigma_data);
+    field("scheduler_s_noise", self.s_noise);
+    field("scheduler_rho", self.rho);
+    field("scheduler_clip_denoised", self.clip_denoised);
+  }
+};
+
 // Low-rank changes of the UNet's weights, added to them at `scale`.
 struct Lora {
   FileRef file;
@@ -72,6 +95,7 @@ struct Parameters {
 
   std::int32_t steps = 25;
   SchedulerKind scheduler = SchedulerKind::kEuler;
+  LcmConstants lcm;  // of no meaning to euler
   double guidance_scale = 2.0;
   GuidanceInterval guidance_interval;  // guided_steps() says which steps lie in it
   double noise_aug_strength = 0.0;
@@ -108,6 +132,7 @@ struct Parameters {
     field("height", self.height);
     field("steps", self.steps);
     field("scheduler", self.scheduler);
+    LcmConstants::fields(self.lcm, field);
     field("guidance_scale", self.guidance_scale);
     field("guidance_interval", self.guidance_interval);
     field("noise_aug_strength", self.noise_aug_strength);

@@ -88,31 +88,47 @@ void accept_extras(CLI::App& app) {
   for (auto* command : app.get_subcommands([](CLI::App*) { return true; })) accept_extras(*command);
 }
 
-int usage_error(const std::string& message) {
-  fmt::print(stderr, "error: {}\n", message);
-  return kExitUsage;
+// What the user did wrong; nothing if all is well. Throws CLI::Success for --help and --version.
+std::optional<std::string> mistake(CLI::App& app, std::vector<std::string> arguments) {
+  try {
+    app.parse(std::move(arguments));
+  } catch (const CLI::Success&) {
+    throw;
+  } catch (const CLI::RequiredError& error) {
+    return not_understood(app, app.get_name()).value_or(not_given(app, app.get_name(), error.what()));
+  } catch (const CLI::ArgumentMismatch& error) {
+    return not_understood(app, app.get_name()).value_or(mismatch(app, error));
+  } catch (const CLI::ParseError& error) {
+    return not_understood(app, app.get_name()).value_or(log::printable(error.what()));
+  }
+  return not_understood(app, app.get_name());
 }
 
 }  // namespace
 
-std::optional<int> parse(CLI::App& app, int argc, char** argv) {
+std::optional<int> parse(CLI::App& app, int argc, char** argv,
+                         const std::function<void(const std::string&)>& on_mistake) {
   accept_extras(app);
   auto arguments = arguments_of(argc, argv);
   std::reverse(arguments.begin(), arguments.end());  // as the library wants them
   try {
-    app.parse(arguments);
+    const auto wrong = mistake(app, std::move(arguments));
+    if (!wrong) return std::nullopt;
+    if (on_mistake) on_mistake(*wrong);
+    fmt::print(stderr, "error: {}\n", *wrong);
+    return kExitUsage;
   } catch (const CLI::Success& help) {
     return app.exit(help);
-  } catch (const CLI::RequiredError& error) {
-    return usage_error(
-        not_understood(app, app.get_name()).value_or(not_given(app, app.get_name(), error.what())));
-  } catch (const CLI::ArgumentMismatch& error) {
-    return usage_error(not_understood(app, app.get_name()).value_or(mismatch(app, error)));
-  } catch (const CLI::ParseError& error) {
-    return usage_error(not_understood(app, app.get_name()).value_or(log::printable(error.what())));
   }
-  if (const auto complaint = not_understood(app, app.get_name())) return usage_error(*complaint);
-  return std::nullopt;
+}
+
+bool gives(int argc, char** argv, const std::string& flag, const std::string& value) {
+  const auto arguments = arguments_of(argc, argv);
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    if (arguments[i] == flag + "=" + value) return true;
+    if (arguments[i] == flag && i + 1 < arguments.size() && arguments[i + 1] == value) return true;
+  }
+  return false;
 }
 
 CLI::Option* add_off_switch(CLI::App& command, const std::string& name, bool& value,

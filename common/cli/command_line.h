@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <optional>
 #include <string>
@@ -13,8 +14,14 @@ inline constexpr int kExitUsage = 2;
 
 // Reads the command line the way all our programs do: flags may be written with underscores, as the Python
 // scripts do, and a name that is not known is an error that names the nearest known one. The code to exit
-// with if the program should end now: 0 after --help or --version, kExitUsage after a mistake.
-[[nodiscard]] std::optional<int> parse(CLI::App& app, int argc, char** argv);
+// with if the program should end now: 0 after --help or --version, kExitUsage after a mistake, which
+// `on_mistake` is told, too.
+[[nodiscard]] std::optional<int> parse(CLI::App& app, int argc, char** argv,
+                                       const std::function<void(const std::string&)>& on_mistake = {});
+
+// Whether the arguments give this flag this value, in any spelling that parse() understands; before they are
+// known to be right.
+[[nodiscard]] bool gives(int argc, char** argv, const std::string& flag, const std::string& value);
 
 // A flag that turns `value` off. (The library's own "!--flag" shows up as "--flag{false}" in the help.)
 CLI::Option* add_off_switch(CLI::App& command, const std::string& name, bool& value, const std::string& help);

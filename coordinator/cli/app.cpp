@@ -54,7 +54,11 @@ int run_program(int argc, char** argv) {
   add_worker(app, chosen);
   add_verify(app, chosen);
   app.require_subcommand(0, 1);
-  if (const auto code = cli::parse(app, argc, argv)) return *code;
+  if (cli::gives(argc, argv, "--output-mode", "json")) errors_as_json();
+  const auto on_mistake = [](const std::string& mistake) {
+    print_error_document(mistake, StatusCode::kInvalidArgument, kUsage);
+  };
+  if (const auto code = cli::parse(app, argc, argv, on_mistake)) return *code;
   if (!chosen) {
     fmt::print("{}", app.help());
     return kUsage;

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <string>
+
 #include "common/status.h"
 #include "coordinator/client/interrupts.h"
 
@@ -16,5 +18,14 @@ inline constexpr int kUnreachable = 3;
 
 // Writes `error: …` to stderr and gives the code.
 int report(const Status& status);
+
+// As report(), for what has told the error on stdout itself.
+int report_on_stderr(const Status& status);
+
+// From now on errors are JSON documents on stdout, too: {"error": …, "code": …, "exit_code": …}.
+void errors_as_json();
+
+// Such a document, if errors are to be so.
+void print_error_document(const std::string& message, StatusCode code, int exit_code);
 
 }  // namespace mimicfleet::coordinator

@@ -4,10 +4,10 @@
 
 #include <fmt/format.h>
 
-#include "common/json/json.h"
 #include "common/log.h"
 #include "coordinator/cli/command.h"
 #include "coordinator/cli/exit_code.h"
+#include "coordinator/cli/json_output.h"
 #include "coordinator/cli/table.h"
 #include "coordinator/cli/target.h"
 #include "coordinator/client/job_follower.h"
@@ -34,7 +34,9 @@ std::string videos_text(const jobs::TaskCounts& videos) {
 
 void print_jobs(const jobs::JobList& list, bool as_json) {
   if (as_json) {
-    fmt::print("{}", json::write(list));
+    wire::Array all;
+    for (const auto& job : list.jobs) all.push_back(job_value(job));
+    fmt::print("{}", json_document(wire::Map{{"jobs", std::move(all)}}));
     return;
   }
   Table table({"JOB", "STATE", "VIDEOS", "RUNNING", "PRIORITY", "AGE", "NAME"});
@@ -58,31 +60,14 @@ int list_by(const Flags& flags, const Request& request) {
   return kAllDone;
 }
 
-// A job with what its tasks cost, for --output-mode json.
-struct JobDetails : jobs::JobSummary {
-  jobs::Ledger ledger;
-  template <typename Self, typename Fields>
-  static void fields(Self& self, Fields& field) {
-    jobs::JobSummary::fields(self, field);
-    field("ledger", self.ledger);
-  }
-};
-struct JobDetailsList {
-  std::vector<JobDetails> jobs;
-  template <typename Self, typename Fields>
-  static void fields(Self& self, Fields& field) {
-    field("jobs", self.jobs);
-  }
-};
-
 Status print_info(Connection& connection, const jobs::JobSummary& job) {
   fmt::print(
-      "job         {} ({})\nname        {}\nstate       {}\nvideos      {}\ntasks       {} done, {} running, "
+      "job         {}\nname        {}\nstate       {}\nvideos      {}\ntasks       {} done, {} running, "
       "{} "
-      "ready, {} waiting, {} failed, {} cancelled\nage         {}\n",
-      job.number, to_string(job.job), log::printable(job.name), to_string(job.state), videos_text(job.videos),
-      job.tasks.done, job.tasks.running, job.tasks.ready, job.tasks.waiting, job.tasks.failed,
-      job.tasks.cancelled, clock_text(job.age_seconds));
+      "ready, {} waiting, {} failed, {} cancelled\nsubmitted   {}\nage         {}\noutputs     {}\n",
+      job.number, log::printable(job.name), to_string(job.state), videos_text(job.videos), job.tasks.done,
+      job.tasks.running, job.tasks.ready, job.tasks.waiting, job.tasks.failed, job.tasks.cancelled,
+      rfc3339(job.submitted_wall_ms), clock_text(job.age_seconds), log::printable(job.output_dir));
   std::size_t listed = 0;
   jobs::Ledger ledger;
   RETURN_IF_ERROR(each_task(connection, job.job, [&](const jobs::TaskInfo& task) {
@@ -101,14 +86,14 @@ Status print_info(Connection& connection, const jobs::JobSummary& job) {
 }
 
 Status print_details(Connection& connection, const jobs::JobList& list) {
-  JobDetailsList details;
+  wire::Array details;
   for (const auto& job : list.jobs) {
-    details.jobs.push_back({job, {}});
-    RETURN_IF_ERROR(each_task(connection, job.job, [&](const jobs::TaskInfo& task) {
-      details.jobs.back().ledger.add(task.result);
-    }));
+    jobs::Ledger ledger;
+    RETURN_IF_ERROR(
+        each_task(connection, job.job, [&](const jobs::TaskInfo& task) { ledger.add(task.result); }));
+    details.push_back(job_value(job, ledger));
   }
-  fmt::print("{}", json::write(details));
+  fmt::print("{}", json_document(wire::Map{{"jobs", std::move(details)}}));
   return {};
 }
 
@@ -161,10 +146,11 @@ int wait(const Flags& flags, bool show) {
 
 void print_event(const jobs::Event& event, bool as_json) {
   if (as_json) {
-    fmt::print("{}", json::write(event, -1));
+    fmt::print("{}", json_line(event_value(event)));
     return;
   }
-  std::string line = fmt::format("{:>6}  {:<16}", event.sequence, event.kind);
+  std::string line =
+      fmt::format("{:>6}  {}  {:<16}", event.sequence, rfc3339(event.wall_time_ms), event.kind);
   if (event.job != 0) line += fmt::format("  job {}", event.job);
   if (!event.task.empty()) line += fmt::format("  {} {}", to_string(event.task_kind), event.name);
   if (event.attempt != 0) line += fmt::format("  attempt {}", event.attempt);

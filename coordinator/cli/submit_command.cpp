@@ -13,6 +13,7 @@
 #include "coordinator/cli/exit_code.h"
 #include "coordinator/cli/latents_flags.h"
 #include "coordinator/cli/submit_flags.h"
+#include "coordinator/config/presets.h"
 #include "coordinator/config/settings.h"
 #include "coordinator/embedded/devices.h"
 
@@ -133,6 +134,10 @@ void add_models(CLI::App& command, SubmitFlags& flags) {
 }
 
 void add_generation(CLI::App& command, SubmitFlags& flags, Repeats repeats) {
+  std::string help = "settings that go together, over which flags win:";
+  for (const auto& preset : presets()) help += fmt::format(" {} ({});", preset.name, preset.help);
+  help.pop_back();
+  command.add_option("--preset", flags.options.request.preset, help)->type_name("NAME")->group("Generation");
   for (const auto& setting : settings()) {
     if (setting.flag.empty()) continue;
     auto& [known, texts] =
@@ -142,7 +147,7 @@ void add_generation(CLI::App& command, SubmitFlags& flags, Repeats repeats) {
     const auto policy = may_repeat ? CLI::MultiOptionPolicy::TakeAll : CLI::MultiOptionPolicy::Throw;
     auto* option = is_switch ? command.add_flag(flag_names(setting), *texts, help_of(setting))
                              : command.add_option(flag_names(setting), *texts, help_of(setting));
-    option->group("Generation");
+    option->group(setting.of_scripts ? "Constants of the lcm scheduler" : "Generation");
     if (!is_switch) {
       option->type_name(std::string(setting.value))
           ->expected(1)
@@ -158,6 +163,9 @@ void add_outputs(CLI::App& command, SubmitFlags& flags) {
   command.add_option("--output-dir", request.output_dir, "default: outputs")->type_name("DIR")->group(group);
   command.add_flag("--save-latents", request.save_latents, "also _latents/NAME.safetensors")->group(group);
   command.add_flag("--save-frames", request.save_frames, "also _frames/NAME/000000.png …")->group(group);
+  command.add_option("--log-file", flags.log_file, "log, progress and results go there, too")
+      ->type_name("FILE")
+      ->group(group);
   add_output_flag(command, flags.common, group);
 }
 
@@ -219,6 +227,11 @@ void add_feature_cache(CLI::App& command, SubmitFlags& flags) {
 
 Status complete(const CLI::App& command, SubmitFlags& flags) {
   auto& options = flags.options;
+  if (!flags.log_file.empty()) {
+    const std::string failure = log::copy_to_file(flags.log_file);
+    if (!failure.empty()) return {StatusCode::kInvalidArgument, fmt::format("--log-file: {}", failure)};
+  }
+  RETURN_IF_ERROR(preset_layer(options.request.preset).status());
   RETURN_IF_ERROR(read_shard(flags.shard, options.request.selection));
   for (const auto& [setting, texts] : flags.settings) {
     const std::string name = fmt::format("--{}", setting->flag);
@@ -249,8 +262,16 @@ void add_command(CLI::App& app, Chosen& chosen, const char* name, const char* de
       ->add_flag("--benchmark-cache", flags->options.benchmark_cache,
                  "make every clip twice, below OUT/_benchmark: cold, then warm; and compare")
       ->group("Feature cache");
-  cli::add_off_switch(*command, "--no-wait", flags->options.wait, "return once the server has the job")
-      ->group("Where it runs");
+  command
+      ->add_flag("--overwrite", flags->options.request.overwrite,
+                 "replace videos that were made with another seed, image or model")
+      ->group("Outputs");
+  auto* no_wait =
+      cli::add_off_switch(*command, "--no-wait", flags->options.wait, "return once the server has the job");
+  no_wait->group("Where it runs");
+  command->add_flag("--wait", flags->waits, "return when all is done, which is the default")
+      ->group("Where it runs")
+      ->excludes(no_wait);
   command->footer(kExamples);
   command->callback([=, &chosen] {
     chosen = [=] {

@@ -17,6 +17,8 @@ struct SubmitFlags {
   SubmitOptions options;
   CommonFlags common;
   std::string shard = "1/1";
+  std::string log_file;
+  bool waits = false;  // said, beside being the default
   std::vector<std::pair<const Setting*, std::unique_ptr<std::vector<std::string>>>> settings;
 };
 

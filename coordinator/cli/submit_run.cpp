@@ -13,8 +13,10 @@
 #include "common/log.h"
 #include "common/user_folders.h"
 #include "coordinator/cli/exit_code.h"
+#include "coordinator/cli/json_output.h"
 #include "coordinator/client/cached_features.h"
 #include "coordinator/client/cost.h"
+#include "coordinator/client/replaced.h"
 #include "coordinator/client/server_abilities.h"
 #include "jobs/keys.h"
 
@@ -42,6 +44,18 @@ void pause(const Interrupts& interrupts, std::chrono::milliseconds duration) {
   net::wait_readable({}, fds, duration);
 }
 
+// The error of a run of which another document than the summary is wanted.
+Status not_all_made(const Status& outcome, const RunSummary& summary) {
+  if (!outcome.ok()) return outcome;
+  std::string problems;
+  for (const auto& clip : summary.clips) {
+    if (clip.error.empty()) continue;
+    problems += fmt::format("{}{}: {}", problems.empty() ? "" : "; ", clip.name, clip.error);
+  }
+  return {StatusCode::kInternal,
+          fmt::format("not all videos were made; {}", problems.empty() ? "see _run/summary.json" : problems)};
+}
+
 }  // namespace
 
 SubmitRun::SubmitRun(SubmitOptions options)
@@ -52,13 +66,15 @@ SubmitRun::SubmitRun(SubmitOptions options)
 
 int SubmitRun::run() {
   if (const Status failed = plan(); !failed.ok()) return report(failed);
-  if (options_.dry_run) return finish({});
+  const Status refused = check_overwrites();
+  if (options_.dry_run) return finish(refused);
+  if (!refused.ok()) return report(refused);
   const Status outcome = plan_.to_run() == 0 ? Status() : execute();
   if (options_.benchmark_cache) return finish_benchmark(outcome);
   if (!options_.wait && outcome.ok() && !job_.job.is_nil()) {
-    fmt::print("{}", options_.json
-                         ? json::write(job_, -1)
-                         : fmt::format("job {} submitted: {} videos\n", job_.number, plan_.to_run()));
+    const std::string told = fmt::format("job {} submitted: {} videos\n", job_.number, plan_.to_run());
+    const double seconds = to_seconds(clock_.now() - started_);
+    fmt::print("{}", options_.json ? json::write(summary_->finish(seconds)) : told);
     return kAllDone;
   }
   return finish(outcome);
@@ -73,8 +89,9 @@ Status SubmitRun::plan() {
   }
   auto& request = options_.request;
   if (!cache_folder_.empty()) request.looks = cache_folder_ + "/looks";
-  ASSIGN_OR_RETURN(Planner planner,
-                   Planner::prepare(request, connection_ ? &connection_->server().model_sets : nullptr));
+  const jobs::ServerInfo server = connection_ ? connection_->server() : jobs::ServerInfo();
+  ASSIGN_OR_RETURN(Planner planner, Planner::prepare(request, connection_ ? &server.model_sets : nullptr,
+                                                     server.model_folders));
   OutputPlaces places;
   places.videos.directory = real_path(request.output_dir);
   if (options_.dry_run) {
@@ -108,6 +125,14 @@ Status SubmitRun::plan() {
   }
   summary_ = std::make_unique<SummaryBuilder>(plan_, places.videos.directory);
   return {};
+}
+
+// Comparisons and benchmarks have folders of their own making.
+Status SubmitRun::check_overwrites() const {
+  const auto& request = options_.request;
+  const bool may_replace =
+      request.overwrite || request.overwrite_cache || !request.variants.empty() || options_.benchmark_cache;
+  return may_replace ? Status() : check_replaced(plan_, real_path(request.output_dir));
 }
 
 // Which of the latents that are to be made somebody has already.
@@ -241,7 +266,7 @@ void SubmitRun::save_events() {
   std::ofstream out(folder_->run_folder() + "/events.jsonl",
                     last_event_ == 0 ? std::ios::trunc : std::ios::app);
   static_cast<void>(each_event(*connection_, cluster_ ? JobId() : job_.job, last_event_,
-                               [&](const jobs::Event& event) { out << json::write(event, -1); }));
+                               [&](const jobs::Event& event) { out << json_line(event_value(event)); }));
 }
 
 // Temporary files of programs that were killed; only when no other run may be writing there.
@@ -278,6 +303,7 @@ void SubmitRun::stop_cluster(bool all_done) {
 
 int SubmitRun::finish(const Status& outcome) {
   if (!options_.dry_run && connection_) collect();
+  if (outcome.code() != StatusCode::kCancelled) summary_->summary.error = outcome.message();
   const RunSummary summary = summary_->finish(to_seconds(clock_.now() - started_));
   stop_cluster(outcome.ok() && summary.all_done());
   display_.clear();
@@ -288,12 +314,14 @@ int SubmitRun::finish(const Status& outcome) {
   if (options_.report && !options_.dry_run && outcome.ok() && summary.all_done()) {
     return options_.report(plan_, summary);
   }
+  if (options_.report && options_.json && !options_.dry_run) return report(not_all_made(outcome, summary));
   const bool as_plan = options_.dry_run && !options_.json;
-  fmt::print("{}", options_.json ? json::write(summary)
-                   : as_plan     ? plan_table(plan_, estimate_cost(plan_, summary.output_dir))
-                                 : summary_table(summary));
+  const std::string table =
+      as_plan ? plan_table(plan_, estimate_cost(plan_, summary.output_dir)) : summary_table(summary);
+  fmt::print("{}", options_.json ? json::write(summary) : table);
+  log::note("\n" + table);
   if (!outcome.ok()) {
-    const int code = report(outcome);
+    const int code = report_on_stderr(outcome);
     return code == kUsage && !job_.job.is_nil() ? kSomeFailed : code;  // something was tried
   }
   if (options_.dry_run) return plan_.refused.empty() ? kAllDone : kSomeFailed;

@@ -38,6 +38,7 @@ class SubmitRun {
 
  private:
   [[nodiscard]] Status plan();
+  [[nodiscard]] Status check_overwrites() const;
   [[nodiscard]] Status look_at_caches();
   [[nodiscard]] Status look_for_held_latents();
   [[nodiscard]] Status execute();

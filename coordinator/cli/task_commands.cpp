@@ -3,10 +3,10 @@
 
 #include <fmt/format.h>
 
-#include "common/json/json.h"
 #include "common/log.h"
 #include "coordinator/cli/command.h"
 #include "coordinator/cli/exit_code.h"
+#include "coordinator/cli/json_output.h"
 #include "coordinator/cli/table.h"
 #include "coordinator/cli/target.h"
 #include "coordinator/client/job_follower.h"
@@ -27,35 +27,40 @@ std::string step_text(const jobs::TaskProgress& progress) {
   return fmt::format("{} {}/{}", progress.stage, progress.step, progress.steps);
 }
 
-// Calls `use` for the tasks of all selected jobs.
-Status each_selected(const Flags& flags, const std::function<void(const jobs::TaskInfo&)>& use) {
+// Calls `use` for the tasks of all selected jobs, with the job's number.
+Status each_selected(const Flags& flags,
+                     const std::function<void(const jobs::TaskInfo&, std::uint64_t job)>& use) {
   Interrupts interrupts;
   ASSIGN_OR_RETURN(Connection connection, connect_to_server(flags.common.server, &interrupts));
   ASSIGN_OR_RETURN(const auto list, connection.call<jobs::JobList>(jobs::JobListRequest{flags.selector}));
-  for (const auto& job : list.jobs) RETURN_IF_ERROR(each_task(connection, job.job, use));
+  for (const auto& job : list.jobs) {
+    RETURN_IF_ERROR(
+        each_task(connection, job.job, [&](const jobs::TaskInfo& task) { use(task, job.number); }));
+  }
   return {};
 }
 
 int list(const Flags& flags) {
-  Table table({"TASK", "KIND", "STATE", "ATTEMPT", "WORKER", "TIME", "AT", "NAME"});
-  const Status read = each_selected(flags, [&](const jobs::TaskInfo& task) {
+  Table table({"JOB", "TASK", "KIND", "STATE", "ATTEMPT", "WORKER", "TIME", "AT", "NAME"});
+  const Status read = each_selected(flags, [&](const jobs::TaskInfo& task, std::uint64_t job) {
     if (!flags.state.empty() && flags.state != to_string(task.state)) return;
     if (flags.common.json()) {
-      fmt::print("{}", json::write(task, -1));
+      fmt::print("{}", json_line(task_value(task, job)));
       return;
     }
-    table.add({to_string(task.spec.id).substr(0, 8), std::string(to_string(task.spec.kind)),
-               std::string(to_string(task.state)), fmt::format("{}", task.attempt), task.worker,
-               clock_text(task.run_seconds), step_text(task.progress), task.spec.name});
+    table.add({fmt::format("{}", job), to_string(task.spec.id).substr(0, 8),
+               std::string(to_string(task.spec.kind)), std::string(to_string(task.state)),
+               fmt::format("{}", task.attempt), task.worker, clock_text(task.run_seconds),
+               step_text(task.progress), task.spec.name});
   });
   if (!read.ok()) return report(read);
   if (!flags.common.json()) fmt::print("{}", table.text());
   return kAllDone;
 }
 
-void print_why(const jobs::TaskInfo& task, bool as_json) {
+void print_why(const jobs::TaskInfo& task, std::uint64_t job, bool as_json) {
   if (as_json) {
-    fmt::print("{}", json::write(task, -1));
+    fmt::print("{}", json_line(task_value(task, job)));
     return;
   }
   fmt::print("{} of {} ({:.8}): {}\n", to_string(task.spec.kind), log::printable(task.spec.name),
@@ -71,12 +76,12 @@ bool is_selector(const std::string& text) {
 // One task, or all unfinished ones of a job.
 int explain(Flags flags) {
   std::size_t found = 0;
-  const Status read = each_selected(flags, [&](const jobs::TaskInfo& task) {
+  const Status read = each_selected(flags, [&](const jobs::TaskInfo& task, std::uint64_t job) {
     const bool any = flags.task.empty() && !jobs::is_terminal(task.state);
     const bool start = flags.task.size() >= 8 && to_string(task.spec.id).starts_with(flags.task);
     if (!any && !start && task.spec.name != flags.task) return;
     ++found;
-    print_why(task, flags.common.json());
+    print_why(task, job, flags.common.json());
   });
   if (!read.ok()) return report(read);
   if (found > 0 || flags.task.empty()) return kAllDone;

@@ -2,9 +2,9 @@
 
 #include <fmt/format.h>
 
-#include "common/json/json.h"
 #include "coordinator/cli/command.h"
 #include "coordinator/cli/exit_code.h"
+#include "coordinator/cli/json_output.h"
 #include "coordinator/cli/table.h"
 #include "coordinator/cli/target.h"
 #include "coordinator/client/progress.h"
@@ -52,7 +52,7 @@ int list(const Flags& flags) {
   const auto workers = connection->call<jobs::WorkerList>(jobs::WorkerListRequest());
   if (!workers.ok()) return report(workers.status());
   if (flags.common.json()) {
-    fmt::print("{}", json::write(*workers));
+    fmt::print("{}", json_document(wire::to_value(*workers)));
     return kAllDone;
   }
   Table table({"WORKER", "HOST", "STATE", "DEVICE", "COMPUTES IN", "MODELS", "DONE", "FAILED", "UP", "HEARD",

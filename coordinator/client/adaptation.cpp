@@ -44,7 +44,9 @@ Result<fs::path> locate(const std::string& flag, const std::string& path, const 
     auto snapshot = model_root::hub_snapshot(model_root::hub_cache_folder(), path);
     if (snapshot.ok()) return fs::path(*snapshot);
   }
-  return wrong(flag, fmt::format("no such file or folder, neither below {}", fmt::join(folders, " nor ")),
+  return wrong(flag,
+               fmt::format("no such file or folder{} below {}", folders.size() > 1 ? ", neither" : "",
+                           fmt::join(folders, " nor ")),
                StatusCode::kNotFound);
 }
 

@@ -28,6 +28,23 @@ bool same_loras(const std::vector<jobs::Lora>& before, const std::vector<jobs::L
                     });
 }
 
+std::string names_of(const std::vector<jobs::Lora>& loras) {
+  if (loras.empty()) return "no LoRA";
+  std::string names = loras.size() == 1 ? "the LoRA" : "the LoRAs";
+  for (const auto& lora : loras) {
+    names += fmt::format("{}{}", &lora == &loras.front() ? " " : ", ", lora.file.path);
+    if (lora.scale != 1) names += fmt::format(" at {:g}", lora.scale);
+  }
+  return names;
+}
+
+bool chose_same_loras(const std::vector<jobs::Lora>& before, const std::vector<jobs::Lora>& now) {
+  return std::equal(before.begin(), before.end(), now.begin(), now.end(),
+                    [](const jobs::Lora& was, const jobs::Lora& is) {
+                      return was.scale == is.scale && !is_another_file(was.file, is.file);
+                    });
+}
+
 Digest digest_of(const std::optional<jobs::FileRef>& file) { return file ? file->digest : Digest(); }
 
 }  // namespace
@@ -49,6 +66,19 @@ std::string changed_setting(jobs::Parameters before, jobs::Parameters now) {
     if (other != nullptr && !(*other == value)) return fmt::format("{} was {}", name, json::to_text(*other));
   }
   return "another version of the program made it";
+}
+
+bool is_another_file(const jobs::FileRef& before, const jobs::FileRef& now) {
+  return before.digest != now.digest && before.path != now.path;
+}
+
+std::string other_choice(const jobs::Parameters& before, const jobs::Parameters& now) {
+  if (before.seed != now.seed) return fmt::format("seed {}", before.seed);
+  if (!chose_same_loras(before.loras, now.loras)) return names_of(before.loras);
+  const auto& was = before.unet_overlay;
+  const auto& is = now.unet_overlay;
+  if (was && (!is || is_another_file(*was, *is))) return fmt::format("the UNet overlay {}", was->path);
+  return !was && is ? "no UNet overlay" : "";
 }
 
 jobs::Parameters of_encode(jobs::Parameters parameters) {

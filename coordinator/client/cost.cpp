@@ -176,7 +176,8 @@ std::string totals(const RunPlan& plan) {
     line = fmt::format("{} to make, {} already there; {} clips to encode first", films,
                        plan.films.size() - films, clips);
   }
-  line += fmt::format("; models {}\n", log::printable(plan.models.set.name));
+  line += fmt::format("; models {}", log::printable(plan.models.set.name));
+  line += plan.preset.empty() ? "\n" : fmt::format("; preset {}\n", plan.preset);
   if (plan.cached && plan.cached->wanted > 0) {
     line += fmt::format("features   {} of {} are in workers' caches, which may save {:.1f} s\n",
                         plan.cached->held, plan.cached->wanted, plan.cached->worth_seconds);

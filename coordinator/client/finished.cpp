@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <optional>
 
 #include <fmt/format.h>
 
@@ -63,23 +64,54 @@ std::string missing_output(const jobs::OutputRecord& record, const jobs::OutputT
   return "";
 }
 
+// Of models a changed file is told from another set by the name and by how much differs.
+bool are_other_models(const jobs::ModelSet& before, const jobs::ModelSet& now) {
+  const bool nothing_left = before.diffusion != now.diffusion && before.vae != now.vae &&
+                            before.clip != now.clip && before.detector != now.detector;
+  return before.id != now.id && (before.name != now.name || nothing_left);
+}
+
+std::string made_with(const jobs::OutputRecord& record, const jobs::FileRef& reference,
+                      const jobs::ModelSet& models, const jobs::Parameters& parameters) {
+  if (are_other_models(record.models, models)) return fmt::format("the models {}", record.models.name);
+  if (!record.reference.path.empty() && is_another_file(record.reference, reference)) {
+    return fmt::format("the reference image {}", record.reference.path);
+  }
+  return other_choice(record.parameters, parameters);
+}
+
 double seconds_of(const jobs::OutputRecord& record) {
   double seconds = 0;
   for (const auto& stage : record.stages) seconds += stage.stage == "load" ? 0 : stage.seconds;
   return seconds;
 }
 
-// `difference`: what tells a record of another key from what is wanted.
-template <typename Difference>
+// `difference`: what tells a record of another key from what is wanted; `choice`: what of that was chosen.
+template <typename Difference, typename Choice>
 OutputState look(const jobs::OutputTarget& target, const Digest& key, jobs::Precision precision,
-                 FileDigestCache& cache, Difference&& difference) {
+                 FileDigestCache& cache, Difference&& difference, Choice&& choice) {
   const fs::path path = fs::path(target.directory) / (target.relative + ".json");
   const auto text = read_text(path.string(), kMaxRecordBytes);
   if (!text.ok()) return {"not made yet", 0};
   const auto record = json::read<jobs::OutputRecord>(*text);
   if (!record.ok()) return {"its record cannot be read", 0};
-  if (record->key != key || !precision_fits(*record, precision)) return {difference(*record), 0};
+  if (record->key != key || !precision_fits(*record, precision)) {
+    const bool is_there = is_filled_file(fs::path(target.directory) / (target.relative + ".mp4"));
+    return {difference(*record), 0, is_there ? choice(*record) : ""};
+  }
   return {missing_output(*record, target, cache), seconds_of(*record)};
+}
+
+// What the film itself differs in; nothing if it is the latents that it is joined from.
+std::optional<std::string> film_difference(const jobs::OutputRecord& record, const jobs::FilmPlan& film) {
+  const auto same_name = [](const auto& a, const auto& b) { return a.name == b.name; };
+  const bool same_clips =
+      std::equal(record.parts.begin(), record.parts.end(), film.parts.begin(), film.parts.end(), same_name);
+  if (!same_clips) return "it was made of other clips";
+  const auto before = of_decode(record.parameters);
+  const auto now = of_decode(film.parameters);
+  if (wire::to_value(before) == wire::to_value(now)) return std::nullopt;
+  return changed_setting(before, now);
 }
 
 }  // namespace
@@ -88,21 +120,23 @@ OutputState look_at_outputs(const jobs::ClipPlan& clip, const jobs::ModelSet& mo
                             FileDigestCache& cache) {
   const Digest latents =
       jobs::latents_key(jobs::as_read(clip.video), jobs::as_read(clip.reference), models, clip.parameters);
-  return look(clip.output, jobs::video_key(latents, models, clip.parameters), clip.parameters.precision,
-              cache, [&](const jobs::OutputRecord& record) { return difference(record, clip, models); });
+  return look(
+      clip.output, jobs::video_key(latents, models, clip.parameters), clip.parameters.precision, cache,
+      [&](const jobs::OutputRecord& record) { return difference(record, clip, models); },
+      [&](const jobs::OutputRecord& record) {
+        return made_with(record, clip.reference, models, clip.parameters);
+      });
 }
 
-OutputState look_at_film(const jobs::FilmPlan& film, FileDigestCache& cache) {
-  return look(film.output, film.key, film.parameters.precision, cache, [&](const jobs::OutputRecord& record) {
-    const auto same_name = [](const auto& a, const auto& b) { return a.name == b.name; };
-    const bool same_clips =
-        std::equal(record.parts.begin(), record.parts.end(), film.parts.begin(), film.parts.end(), same_name);
-    if (!same_clips) return std::string("it was made of other clips");
-    const auto before = of_decode(record.parameters);
-    const auto now = of_decode(film.parameters);
-    return wire::to_value(before) == wire::to_value(now) ? "the latents of its clips changed"
-                                                         : changed_setting(before, now);
-  });
+OutputState look_at_film(const jobs::FilmPlan& film, const jobs::ModelSet& models, FileDigestCache& cache) {
+  const auto difference = [&](const jobs::OutputRecord& record) {
+    return film_difference(record, film).value_or("the latents of its clips changed");
+  };
+  // Other clips and joins are what a film is made again for; other latents of the same ones are a choice.
+  const auto choice = [&](const jobs::OutputRecord& record) {
+    return film_difference(record, film) ? "" : made_with(record, {}, models, film.parameters);
+  };
+  return look(film.output, film.key, film.parameters.precision, cache, difference, choice);
 }
 
 }  // namespace mimicfleet::coordinator

@@ -12,6 +12,10 @@ struct OutputState {
   std::string
       reason;  // why the clip has to be made, for people ("the video changed", "steps was 25"); or empty
   double seconds = 0;  // that making the outputs took, without loading models; when they are there
+  // By what else than what is asked for now the outputs that are there were made, if it was somebody's
+  // choice: another seed, reference image or model ("seed 42"). An input that changed in its place is no
+  // choice.
+  std::string made_with{};
 };
 
 // Outputs are finished when they are there, whole, and what this plan would make: the record has the key that
@@ -21,6 +25,7 @@ struct OutputState {
                                           FileDigestCache& cache);
 
 // The same of a film.
-[[nodiscard]] OutputState look_at_film(const jobs::FilmPlan& film, FileDigestCache& cache);
+[[nodiscard]] OutputState look_at_film(const jobs::FilmPlan& film, const jobs::ModelSet& models,
+                                       FileDigestCache& cache);
 
 }  // namespace mimicfleet::coordinator

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <fnmatch.h>
 
+#include "common/av/video.h"
 #include "common/digest.h"
 #include "common/files/absolute_path.h"
 #include "common/files/read_text.h"
@@ -23,6 +24,8 @@ namespace mimicfleet::coordinator {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr std::int64_t kFewFrames = 8;
 
 Status wrong(const std::string& path, const std::string& cause) {
   return {StatusCode::kInvalidArgument, fmt::format("{}: {}", log::printable(wire::in_utf8(path)), cause)};
@@ -224,7 +227,14 @@ Status check_names(std::vector<Input>& inputs) {
   return {};
 }
 
-// Those that come first in the order of a hash of seed and name, in their own order.
+// A clip of a few frames says little of any setting. One that cannot be read is for the run to complain of.
+bool is_short(const std::string& path) {
+  const auto info = av::probe_video(path);
+  return info.ok() && info->declared_frames > 0 && info->declared_frames < kFewFrames;
+}
+
+// Those that come first in the order of a hash of seed and name, in their own order; short ones only if there
+// are not enough others.
 std::vector<Input> sampled(std::vector<Input> inputs, const InputSelection& selection) {
   if (selection.sample == 0 || selection.sample >= inputs.size()) return inputs;
   std::vector<std::pair<Digest, std::size_t>> order;
@@ -232,9 +242,19 @@ std::vector<Input> sampled(std::vector<Input> inputs, const InputSelection& sele
     order.emplace_back(sha256(fmt::format("{} {}", selection.sample_seed, inputs[i].relative)), i);
   }
   std::sort(order.begin(), order.end());
-  order.resize(selection.sample);
   std::vector<bool> chosen(inputs.size());
-  for (const auto& [digest, position] : order) chosen[position] = true;
+  std::vector<std::size_t> passed_over;
+  std::size_t wanted = selection.sample;
+  for (const auto& [digest, position] : order) {
+    if (wanted == 0) break;
+    if (is_short(inputs[position].path)) {
+      passed_over.push_back(position);
+    } else {
+      chosen[position] = true;
+      --wanted;
+    }
+  }
+  for (std::size_t i = 0; i < std::min(wanted, passed_over.size()); ++i) chosen[passed_over[i]] = true;
   std::vector<Input> sample;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     if (chosen[i]) sample.push_back(std::move(inputs[i]));

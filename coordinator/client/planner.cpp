@@ -14,6 +14,7 @@
 #include "coordinator/client/adaptation.h"
 #include "coordinator/client/missing_file.h"
 #include "coordinator/client/output_folder.h"
+#include "coordinator/config/presets.h"
 
 namespace mimicfleet::coordinator {
 namespace {
@@ -103,7 +104,8 @@ std::vector<std::string> RunPlan::warnings() const {
   return input_warnings(to_run);
 }
 
-Result<Planner> Planner::prepare(SubmitRequest request, const std::vector<jobs::ModelSet>* offered) {
+Result<Planner> Planner::prepare(SubmitRequest request, const std::vector<jobs::ModelSet>* offered,
+                                 const std::map<std::string, std::vector<std::string>>& folders) {
   Planner planner;
   planner.request_ = std::move(request);
   if (auto& reference = planner.request_.reference; !reference.empty()) {
@@ -126,7 +128,14 @@ Result<Planner> Planner::prepare(SubmitRequest request, const std::vector<jobs::
     models.config_folder = folder_of(planner.config_->path);
   }
   ASSIGN_OR_RETURN(planner.models_, choose_models(models, offered));
+  const auto known = folders.find(planner.models_.set.id.hex());
+  if (planner.models_.files) {
+    planner.model_folders_ = {folder_of(planner.models_.files->checkpoint)};
+  } else if (known != folders.end()) {
+    planner.model_folders_ = known->second;
+  }
   ASSIGN_OR_RETURN(planner.defaults_, defaults_layer(planner.models_.set.defaults));
+  ASSIGN_OR_RETURN(planner.preset_, preset_layer(planner.request_.preset));
   RETURN_IF_ERROR(planner.resolve_all());
   return planner;
 }
@@ -237,7 +246,7 @@ Status Planner::resolve_all() {
 
 Result<ResolvedSettings> Planner::settings_of(const Input& input) const {
   const SettingLayer config = config_ ? config_->layer(input.config_case) : SettingLayer{"config", {}};
-  std::vector<SettingLayer> layers = {defaults_, config, SettingLayer{"manifest", input.values},
+  std::vector<SettingLayer> layers = {defaults_, config, SettingLayer{"manifest", input.values}, preset_,
                                       request_.flags};
   if (!request_.variants.empty()) layers.push_back(request_.variants[input.variant].layer);
   if (keeps_latents()) layers.insert(layers.begin(), latents_defaults());
@@ -251,7 +260,7 @@ Result<ResolvedSettings> Planner::settings_of(const Input& input) const {
 std::vector<std::string> Planner::adaptation_folders() const {
   std::vector<std::string> folders = {absolute_path(".").string()};
   if (config_) folders.push_back(folder_of(config_->path));
-  if (models_.files) folders.push_back(folder_of(models_.files->checkpoint));
+  folders.insert(folders.end(), model_folders_.begin(), model_folders_.end());
   return folders;
 }
 
@@ -318,6 +327,7 @@ void Planner::plan_clips(RunPlan& run, const OutputPlaces& places, FileDigestCac
       OutputState outputs = request_.mode == Mode::kEncode ? look_at_encode(*clip, cache)
                                                            : look_at_outputs(*clip, run.models.set, cache);
       run.clips.push_back({std::move(*clip), std::move(outputs.reason), outputs.seconds});
+      run.clips.back().replaces = std::move(outputs.made_with);
     } else {
       run.refused.push_back(
           {wire::in_utf8(inputs_[i].relative), wire::in_utf8(inputs_[i].path), clip.status()});
@@ -337,6 +347,7 @@ Result<RunPlan> Planner::finish(const OutputPlaces& places, FileDigestCache& cac
     run.notice = notice->second;
   }
   run.left_out = left_out_;
+  run.preset = request_.preset;
   run.name = !request_.sentences.empty() ? request_.sentences
              : request_.paths.empty()    ? request_.config
                                          : request_.paths.front();

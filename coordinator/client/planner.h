@@ -38,8 +38,10 @@ struct SubmitRequest {
   std::string models;
   std::string dwpose;
   std::string output_dir = "outputs";
+  bool overwrite = false;  // videos that were made with another seed, image or model may be replaced
   InputSelection selection;
   SettingLayer flags{"flag", {}};
+  std::string preset;             // settings that flags win over; empty: none
   std::vector<Variant> variants;  // each clip is made with each of these, below a folder of its name
   bool save_latents = false;
   bool save_frames = false;
@@ -61,12 +63,14 @@ struct PlannedClip {
   double seconds = 0;                 // that a finished clip took
   std::vector<std::string> cached{};  // kinds of its features that workers hold, if that is known
   std::string held_by{};              // the worker that has its latents, which are then not made
+  std::string replaces{};             // what else the outputs that are there were made with ("seed 42")
 };
 
 struct PlannedFilm {
   jobs::FilmPlan plan;
   std::string reason;
   double seconds = 0;
+  std::string replaces{};
 };
 
 // What of the features that the clips need is in workers' caches.
@@ -78,6 +82,7 @@ struct CachedFeatures {
 
 struct RunPlan {
   std::string name;  // of the job, for people
+  std::string preset;
   ChosenModels models;
   std::string notice;              // of the models' defaults.yaml: to be shown with the results
   std::vector<PlannedClip> clips;  // beside films only those that have to be encoded
@@ -112,9 +117,11 @@ struct WantedFilm {
 // made before it is known: paths, configuration, models, settings, the reference image, words.
 class Planner {
  public:
-  // `offered`: the model sets of the server's workers; null without a server.
-  [[nodiscard]] static Result<Planner> prepare(SubmitRequest request,
-                                               const std::vector<jobs::ModelSet>* offered);
+  // `offered`: the model sets of the server's workers; null without a server. `folders`: by id of a set,
+  // where it lies on their hosts, which may be this one or share its disk.
+  [[nodiscard]] static Result<Planner> prepare(
+      SubmitRequest request, const std::vector<jobs::ModelSet>* offered,
+      const std::map<std::string, std::vector<std::string>>& folders = {});
 
   // Clips, or films if such are made.
   [[nodiscard]] std::size_t items() const { return makes_films() ? films_.size() : inputs_.size(); }
@@ -183,8 +190,10 @@ class Planner {
   std::vector<std::string> left_out_;
   DrivingVideos driving_;
   SettingLayer defaults_;
+  SettingLayer preset_;
   ChosenModels models_;
   MediaLooks looks_;
+  std::vector<std::string> model_folders_;  // of these
 };
 
 }  // namespace mimicfleet::coordinator

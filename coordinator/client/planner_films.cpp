@@ -162,13 +162,17 @@ OutputState Planner::look_at_encode(const jobs::ClipPlan& clip, FileDigestCache&
   if (!is_there(path)) {
     const std::string missing =
         clip.output.save_video ? "its latents are not kept in " + path : "not made yet";
-    return {video.reason.empty() ? missing : video.reason, 0};
+    return {video.reason.empty() ? missing : video.reason, 0, std::move(video.made_with)};
   }
   const auto file = read_latents_file(path, cache);
   const std::string cause = file.ok() ? latents_differ(*file, clip, models_.set) : file.status().message();
-  if (!cause.empty()) return {fmt::format("its latents do not fit: {}", cause), 0};
+  if (!cause.empty()) {
+    const std::string choice = file.ok() ? latents_made_with(*file, clip) : "";
+    return {fmt::format("its latents do not fit: {}", cause), 0,
+            video.made_with.empty() ? choice : video.made_with};
+  }
   if (video.reason.empty()) return video;
-  return {"its video: " + video.reason, 0};
+  return {"its video: " + video.reason, 0, std::move(video.made_with)};
 }
 
 // `--videos`: names below one folder, or paths.
@@ -323,6 +327,7 @@ Result<Planner::PartSource> Planner::find_source(const WantedPart& part, const O
                     log::printable(part.name), path, part.input ? inputs_[*part.input].path + " " : ""));
   }
   std::string reason = is_there(path) ? "--overwrite-cache" : "its latents are not kept in " + path;
+  std::string made_with;
   PartSource source;
   if (is_kept) {
     const auto file = read_latents_file(path, cache);
@@ -334,6 +339,7 @@ Result<Planner::PartSource> Planner::find_source(const WantedPart& part, const O
     } else if (file.ok() && has_video && !request_.sentences.empty()) {
       ASSIGN_OR_RETURN(const jobs::ClipPlan clip, plan_clip(*part.input, places, cache));
       reason = latents_differ(*file, clip, models_.set);
+      made_with = latents_made_with(*file, clip);
     }
     if (reason.empty()) {
       source.saved = file->saved;
@@ -344,6 +350,7 @@ Result<Planner::PartSource> Planner::find_source(const WantedPart& part, const O
   auto clip = plan_clip(*part.input, places, cache);
   if (!clip.ok()) return clip.status().prefixed(fmt::format("{} ({})", part.name, reason));
   source.clip = PlannedClip{*std::move(clip), std::move(reason), 0, {}};
+  source.clip->replaces = std::move(made_with);
   return source;
 }
 
@@ -393,13 +400,14 @@ Status Planner::plan_films(RunPlan& run, const OutputPlaces& places, FileDigestC
       run.refused.push_back({wanted.relative, request_.sentences, planned.status()});
       continue;
     }
-    OutputState state =
-        request_.overwrite_cache ? OutputState{"--overwrite-cache", 0} : look_at_film(*planned, cache);
+    OutputState state = request_.overwrite_cache ? OutputState{"--overwrite-cache", 0}
+                                                 : look_at_film(*planned, models_.set, cache);
     for (const auto& part : planned->parts) {
       if (state.reason.empty() || part.clip.empty() || !encoded.insert(part.clip).second) continue;
       run.clips.push_back(*sources_.at(part.clip).clip);
     }
-    run.films.push_back({std::move(*planned), std::move(state.reason), state.seconds});
+    run.films.push_back(
+        {std::move(*planned), std::move(state.reason), state.seconds, std::move(state.made_with)});
     if (on_film) on_film(run.films.size());
   }
   return {};

@@ -8,6 +8,7 @@
 
 #include "common/clock.h"
 #include "coordinator/client/job_follower.h"
+#include "coordinator/client/time_left.h"
 
 namespace mimicfleet::coordinator {
 
@@ -19,12 +20,15 @@ namespace mimicfleet::coordinator {
 [[nodiscard]] std::string clock_text(double seconds);
 
 // The lines of a progress display of `columns` columns: a bar with counts, rate and time left, then what
-// runs. `seconds`: since the job was first seen, `fraction_then` of it being done at that time.
+// runs. `seconds`: since the job was first seen, `fraction_then` of it being done at that time. `left`: a
+// better estimate of the time left than the share of the work that is done gives; null: that one.
 [[nodiscard]] std::vector<std::string> progress_lines(const JobView& view, double seconds,
-                                                      double fraction_then, std::size_t columns);
+                                                      double fraction_then, std::size_t columns,
+                                                      const TimeLeft* left = nullptr);
 
 // The same in one line, for logs: without the bar and what runs.
-[[nodiscard]] std::string progress_line(const JobView& view, double seconds, double fraction_then);
+[[nodiscard]] std::string progress_line(const JobView& view, double seconds, double fraction_then,
+                                        const TimeLeft* left = nullptr);
 
 // Draws progress on a terminal, in place; on anything else it writes a line now and then.
 class ProgressDisplay {
@@ -47,6 +51,7 @@ class ProgressDisplay {
   std::optional<Instant> first_;
   std::uint64_t job_ = 0;  // the number of the one shown
   double fraction_then_ = 0;
+  TimeLeft left_;
   std::optional<Instant> last_line_;
 };
 

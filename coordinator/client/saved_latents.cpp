@@ -107,4 +107,8 @@ std::string latents_differ(const LatentsFile& file, const jobs::ClipPlan& clip,
   return changed_setting(of_encode(*file.parameters), of_encode(clip.parameters));
 }
 
+std::string latents_made_with(const LatentsFile& file, const jobs::ClipPlan& clip) {
+  return file.parameters ? other_choice(*file.parameters, clip.parameters) : "";
+}
+
 }  // namespace mimicfleet::coordinator

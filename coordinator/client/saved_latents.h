@@ -33,4 +33,7 @@ struct LatentsFile {
 [[nodiscard]] std::string latents_differ(const LatentsFile& file, const jobs::ClipPlan& clip,
                                          const jobs::ModelSet& models);
 
+// By what else they were made, if it was somebody's choice (see other_choice); empty if not, or unknown.
+[[nodiscard]] std::string latents_made_with(const LatentsFile& file, const jobs::ClipPlan& clip);
+
 }  // namespace mimicfleet::coordinator

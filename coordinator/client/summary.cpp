@@ -101,6 +101,7 @@ SummaryBuilder::SummaryBuilder(const RunPlan& plan, const std::string& output_di
   summary.output_dir = output_dir;
   summary.models = plan.models.set.name;
   summary.models_id = plan.models.set.id.hex();
+  summary.preset = plan.preset;
   summary.notice = plan.notice;
   summary.left_out = plan.left_out;
   for (const auto& clip : plan.clips) {
@@ -181,6 +182,7 @@ std::string summary_table(const RunSummary& summary) {
   if (summary.frames > 0) fmt::format_to(to, "frames      {}\n", summary.frames);
   fmt::format_to(to, "time        {}\n", clock_text(summary.seconds));
   fmt::format_to(to, "models      {}\n", log::printable(summary.models));
+  if (!summary.preset.empty()) fmt::format_to(to, "preset      {}\n", summary.preset);
   fmt::format_to(to, "outputs     {}\n", log::printable(summary.output_dir));
   if (!summary.notice.empty()) fmt::format_to(to, "note        {}\n", log::printable(summary.notice));
   fmt::format_to(to, "{}", ledger_table(summary.ledger));

@@ -56,7 +56,9 @@ struct RunSummary {
   std::uint64_t job = 0;  // number; 0: nothing had to run
   std::string models;     // name of the model set
   std::string models_id;
+  std::string preset;  // empty: none
   std::string notice;
+  std::string error;  // why the run as a whole was refused or broken off; empty: it was not
   double seconds = 0;
   std::map<std::string, std::uint32_t> videos;   // state -> how many
   std::map<std::string, std::uint32_t> latents;  // the same of latents alone
@@ -73,7 +75,9 @@ struct RunSummary {
     field("job", self.job);
     field("models", self.models);
     field("models_id", self.models_id);
+    field("preset", self.preset);
     field("notice", self.notice);
+    field("error", self.error);
     field("seconds", self.seconds);
     field("videos", self.videos);
     field("latents", self.latents);

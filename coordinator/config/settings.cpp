@@ -37,6 +37,17 @@ Status set_whole(Parameters& parameters, std::string_view text) {
   return {};
 }
 
+// A constant of the lcm scheduler.
+template <auto member>
+Status set_lcm(Parameters& parameters, std::string_view text) {
+  auto& target = parameters.lcm.*member;
+  using T = std::remove_reference_t<decltype(target)>;
+  const auto value = number<T>(text);
+  if (!value) return refused(text, std::is_integral_v<T> ? "a whole number" : "a number");
+  target = *value;
+  return {};
+}
+
 template <auto member>
 Status set_real(Parameters& parameters, std::string_view text) {
   const auto value = number<double>(text);
@@ -132,6 +143,12 @@ Status set_switch(Parameters& parameters, std::string_view text) {
   return {};
 }
 
+Status set_clip_denoised(Parameters& parameters, std::string_view text) {
+  RETURN_IF_ERROR(check_switch(parameters, text));
+  parameters.lcm.clip_denoised = is_true(text);
+  return {};
+}
+
 using Setter = Status (*)(Parameters&, std::string_view);
 
 // The flag is the name with dashes; `others` are spellings that mean the same.
@@ -168,7 +185,27 @@ Setting kept_path(Setting setting) {
   return kept(std::move(setting));
 }
 
-std::vector<Setting> make_settings() {
+Setting of_scripts(Setting setting) {
+  setting.of_scripts = true;
+  return setting;
+}
+
+std::vector<Setting> lcm_settings() {
+  using L = jobs::LcmConstants;
+  return {
+      of_scripts(make("lcm_num_train_timesteps", set_lcm<&L::train_timesteps>, "N",
+                      "lcm: time steps that the model was distilled for, and the most --steps")),
+      of_scripts(make("scheduler_sigma_min", set_lcm<&L::sigma_min>, "X", "lcm: least noise")),
+      of_scripts(make("scheduler_sigma_max", set_lcm<&L::sigma_max>, "X", "lcm: noise of the first step")),
+      of_scripts(make("scheduler_sigma_data", set_lcm<&L::sigma_data>, "X", "lcm: deviation of the data")),
+      of_scripts(
+          make("scheduler_s_noise", set_lcm<&L::s_noise>, "X", "lcm: factor of the noise between steps")),
+      of_scripts(make("scheduler_rho", set_lcm<&L::rho>, "X", "lcm: how noise decreases")),
+      of_scripts(make("scheduler_clip_denoised", set_clip_denoised, "", "lcm: clip latents to -1 … 1")),
+  };
+}
+
+std::vector<Setting> basic_settings() {
   using P = Parameters;
   return {
       make("steps", set_whole<&P::steps>, "N", "denoising steps", {"num_inference_steps", "lcm_steps"}),
@@ -222,6 +259,12 @@ std::vector<Setting> make_settings() {
   };
 }
 
+std::vector<Setting> make_settings() {
+  std::vector<Setting> all = basic_settings();
+  for (auto& setting : lcm_settings()) all.push_back(std::move(setting));
+  return all;
+}
+
 std::string underscored(std::string_view name) {
   std::string text(name);
   std::replace(text.begin(), text.end(), '-', '_');
@@ -266,12 +309,12 @@ bool names_file(const ResolvedSettings& resolved, std::string_view setting) {
 }
 
 // What distils steps away was trained for the lcm scheduler. A scheduler that only suits the models' own UNet
-// (defaults.yaml) gives way, too.
+// (defaults.yaml, a preset) gives way, too.
 void choose_scheduler(ResolvedSettings& resolved) {
   const auto skip = resolved.texts.find("skip_lcm_scheduler");
   if (skip != resolved.texts.end() && is_true(skip->second.back())) return;
   std::string& source = resolved.provenance["scheduler"];
-  if (source != "built-in" && source != "defaults") return;
+  if (source != "built-in" && source != "defaults" && !source.starts_with("preset ")) return;
   for (const char* reason : {"loras", "unet_overlay"}) {
     if (!names_file(resolved, reason)) continue;
     resolved.parameters.scheduler = jobs::SchedulerKind::kLcm;

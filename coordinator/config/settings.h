@@ -25,6 +25,7 @@ struct Setting {
   bool keeps_text = false;
   bool repeats = false;  // may be given several times in one source: a list
   bool is_path = false;
+  bool of_scripts = false;  // a constant that the Python scripts have a flag for, and hardly anybody sets
 };
 
 [[nodiscard]] std::span<const Setting> settings();

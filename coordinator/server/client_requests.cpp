@@ -38,6 +38,15 @@ bool is_result(const Task& task) {
   return task.spec.kind == TaskKind::kDecodeVideo || task.needed_by.empty();
 }
 
+void note_folders(const jobs::WorkerHello& hello, jobs::ServerInfo& info) {
+  for (std::size_t i = 0; i < std::min(hello.model_sets.size(), hello.model_folders.size()); ++i) {
+    auto& folders = info.model_folders[hello.model_sets[i].id.hex()];
+    if (std::find(folders.begin(), folders.end(), hello.model_folders[i]) == folders.end()) {
+      folders.push_back(hello.model_folders[i]);
+    }
+  }
+}
+
 }  // namespace
 
 void Server::on_server_info(const wire::Envelope& request, const std::string& peer) {
@@ -51,6 +60,7 @@ void Server::on_server_info(const wire::Envelope& request, const std::string& pe
   info.abilities = jobs::known_abilities();
   info.workers = static_cast<std::uint32_t>(state_.workers.size());
   for (const auto& [id, worker] : state_.workers) {
+    note_folders(worker.hello, info);
     for (const auto& set : worker.hello.model_sets) {
       const bool known = std::any_of(info.model_sets.begin(), info.model_sets.end(),
                                      [&](const auto& other) { return other.id == set.id; });
@@ -151,6 +161,8 @@ jobs::JobSummary Server::summary_of(const Job& job) const {
   summary.tasks = job.counts;
   summary.priority = job.priority;
   summary.age_seconds = static_cast<double>(wall_ms() - job.submitted_wall_ms) / 1000;
+  summary.submitted_wall_ms = job.submitted_wall_ms;
+  if (!job.tasks.empty()) summary.output_dir = state_.tasks.at(job.tasks.front()).spec.output.directory;
   for (const TaskId& id : job.tasks) {
     const Task& task = state_.tasks.at(id);
     if (is_result(task)) ++count(summary.videos, task.state);

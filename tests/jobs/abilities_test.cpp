@@ -17,6 +17,17 @@ TEST(Abilities, AProgramThatDoesNotListASettingLacksIt) {
   EXPECT_EQ(lacking_ability(known_abilities(), parameters), "");
 }
 
+TEST(Abilities, ConstantsOfTheLcmSchedulerCountWhereItSamples) {
+  Parameters parameters;
+  parameters.lcm.sigma_max = 80;
+  EXPECT_EQ(lacking_ability({}, parameters), "") << "euler has none";
+  parameters.scheduler = SchedulerKind::kLcm;
+  EXPECT_THAT(lacking_ability({}, parameters), ::testing::HasSubstr("--scheduler-sigma-max"));
+  EXPECT_EQ(lacking_ability(known_abilities(), parameters), "");
+  parameters.lcm = {};
+  EXPECT_EQ(lacking_ability({}, parameters), "");
+}
+
 TEST(Abilities, EightBitsTakeADeviceBesideAVersion) {
   Parameters parameters;
   parameters.fp8 = true;

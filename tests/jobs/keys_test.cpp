@@ -75,6 +75,27 @@ TEST(Keys, WhatOnlyTheOutputFileDependsOnIsNotInTheLatentsKey) {
   EXPECT_EQ(plain, key_with([](Parameters& p, ModelSet&) { p.decode_chunk_size = 2; }));
 }
 
+TEST(Keys, ConstantsOfTheLcmSchedulerCountWhereItSamples) {
+  const auto with = [](SchedulerKind scheduler, const std::function<void(LcmConstants&)>& change) {
+    return key_with([&](Parameters& p, ModelSet&) {
+      p.scheduler = scheduler;
+      change(p.lcm);
+    });
+  };
+  const auto nothing = [](LcmConstants&) {};
+  const std::vector<std::function<void(LcmConstants&)>> changes = {
+      [](LcmConstants& lcm) { lcm.train_timesteps = 50; }, [](LcmConstants& lcm) { lcm.sigma_min = 0.01; },
+      [](LcmConstants& lcm) { lcm.sigma_max = 80; },       [](LcmConstants& lcm) { lcm.sigma_data = 0.5; },
+      [](LcmConstants& lcm) { lcm.s_noise = 0; },          [](LcmConstants& lcm) { lcm.rho = 5; },
+      [](LcmConstants& lcm) { lcm.clip_denoised = true; }};
+  std::set<Digest> keys = {with(SchedulerKind::kLcm, nothing)};
+  for (const auto& change : changes) {
+    keys.insert(with(SchedulerKind::kLcm, change));
+    EXPECT_EQ(with(SchedulerKind::kEuler, change), with(SchedulerKind::kEuler, nothing));
+  }
+  EXPECT_EQ(keys.size(), changes.size() + 1);
+}
+
 TEST(Keys, AGuidanceIntervalCountsByTheStepsThatItGuides) {
   const auto with = [](double scale, GuidanceInterval interval) {
     return key_with([&](Parameters& p, ModelSet&) {

@@ -30,6 +30,22 @@ TEST(Parameters, TheLcmSchedulerHasNoMoreStepsThanItWasTrainedFor) {
             "--steps 41 is not possible with the lcm scheduler: it must be 1 to 40");
 }
 
+TEST(Parameters, TheLcmSchedulersConstantsMustMakeSense) {
+  Parameters parameters;
+  parameters.scheduler = SchedulerKind::kLcm;
+  parameters.steps = 60;
+  parameters.lcm.train_timesteps = 60;
+  EXPECT_EQ(validate(parameters), Status());
+  parameters.lcm.train_timesteps = 1;
+  EXPECT_EQ(validate(parameters).message(),
+            "--lcm-num-train-timesteps 1 is not possible: it must be 2 to 1000");
+  parameters.lcm = {};
+  parameters.steps = 4;
+  parameters.lcm.sigma_max = 0.001;
+  EXPECT_EQ(validate(parameters).message(),
+            "--scheduler-sigma-max 0.001 is not possible: it must be 0.002 to 1000000");
+}
+
 TEST(Parameters, AGuidanceIntervalLiesWithinTheStepsAndEndsAfterItsBegin) {
   const auto error = [](double begin, double end) {
     Parameters parameters;

@@ -124,6 +124,7 @@ void Session::on_ready(Ready ready, Instant now) {
   hello_.device = std::move(ready.device);
   hello_.numerics = std::move(ready.numerics);
   hello_.model_sets = std::move(ready.model_sets);
+  hello_.model_folders = std::move(ready.model_folders);
   hello_.features = std::move(ready.features);
   hello_.abilities = std::move(ready.abilities);
   if (phase_ == Phase::kLoading) phase_ = Phase::kReady;

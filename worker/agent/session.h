@@ -39,8 +39,9 @@ struct Ready {
   std::string device;
   jobs::NumericsClass numerics;
   std::vector<jobs::ModelSet> model_sets;
-  std::vector<jobs::HeldFeature> features;  // in the cache, those used last first
-  std::vector<std::string> abilities;       // settings that it knows and can do
+  std::vector<jobs::HeldFeature> features;   // in the cache, those used last first
+  std::vector<std::string> abilities;        // settings that it knows and can do
+  std::vector<std::string> model_folders{};  // of each set
 };
 
 struct SessionOptions {

@@ -34,11 +34,13 @@ Result<T> guarded(Work&& work) {
 
 }  // namespace
 
-Runner::Runner(Executor& executor, Post post, Observer observe, std::chrono::milliseconds decode_comes_within)
+Runner::Runner(Executor& executor, Post post, Observer observe, std::chrono::milliseconds decode_comes_within,
+               const Clock* clock)
     : executor_(executor),
       post_(std::move(post)),
       observe_(std::move(observe)),
-      decode_comes_within_(decode_comes_within) {
+      decode_comes_within_(decode_comes_within),
+      clock_(clock != nullptr ? *clock : steady_) {
   preparing_ = std::thread([this] { prepare_loop(); });
   beginning_ = std::thread([this] { begin_loop(); });
   computing_ = std::thread([this] { compute_loop(); });
@@ -104,12 +106,15 @@ void Runner::give_up(const Status& status) {
   post_(agent::Stop{});
 }
 
-Runner::TaskPtr Runner::next(std::deque<TaskPtr>& queue) {
+Runner::TaskPtr Runner::next_to_prepare() {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [&] { return stopping_ || !queue.empty(); });
+  changed_.wait(lock, [&] { return stopping_ || !waiting_.empty(); });
   if (stopping_) return nullptr;
-  TaskPtr task = std::move(queue.front());
-  queue.pop_front();
+  auto chosen = std::find_if(waiting_.begin(), waiting_.end(),
+                             [](const TaskPtr& waiting) { return is_decode(*waiting); });
+  if (chosen == waiting_.end()) chosen = waiting_.begin();
+  TaskPtr task = std::move(*chosen);
+  waiting_.erase(chosen);
   return task;
 }
 
@@ -158,9 +163,18 @@ Runner::TaskPtr Runner::next_to_begin() {
   return *chosen;
 }
 
-// Whether the decode of the encode that ran last is waited for before `next` runs.
-bool Runner::waits_for_decode(const Task& next) const {
-  return encoded_ && decodes_follow_ && next.phase == Phase::kBegun && !is_decode(next);
+// How long the decode of the encode that ran last is waited for before `next` goes on. With the mutex held.
+Duration Runner::patience_for_decode(const Task& next) const {
+  if (!encoded_ || !decodes_follow_ || is_decode(next)) return Duration::zero();
+  if (next.phase == Phase::kBegun) return decode_comes_within_;
+  return std::max<Duration>(kTimesBeforeBegin * decode_comes_within_, begin_took_ / kShareOfBegin);
+}
+
+// Whether a decode has come that is not prepared yet. With the mutex held.
+bool Runner::prepares_decode() const {
+  return std::any_of(tasks_.begin(), tasks_.end(), [](const TaskPtr& task) {
+    return is_decode(*task) && task->phase == Phase::kBegun && task->prepared == nullptr;
+  });
 }
 
 Runner::TaskPtr Runner::next_to_compute() {
@@ -168,9 +182,15 @@ Runner::TaskPtr Runner::next_to_compute() {
   auto chosen = prepared_.end();
   const auto there_is_one = [&] { return stopping_ || (chosen = choose_to_compute()) != prepared_.end(); };
   changed_.wait(lock, there_is_one);
-  if (!stopping_ && waits_for_decode(**chosen)) {
-    decodes_follow_ = changed_.wait_for(lock, decode_comes_within_,
-                                        [&] { return stopping_ || (there_is_one() && is_decode(**chosen)); });
+  const Duration patience = stopping_ ? Duration::zero() : patience_for_decode(**chosen);
+  if (patience > Duration::zero()) {
+    const auto is_ready = [&] { return stopping_ || (there_is_one() && is_decode(**chosen)); };
+    const bool begins = (*chosen)->phase != Phase::kBegun;
+    decodes_follow_ = changed_.wait_for(lock, patience, is_ready);
+    if (!decodes_follow_ && begins && prepares_decode()) {
+      const auto is_over = [&] { return is_ready() || !prepares_decode(); };
+      decodes_follow_ = changed_.wait_for(lock, kDecodeIsPreparedWithin, is_over);
+    }
     changed_.wait(lock, there_is_one);
   }
   if (stopping_) return nullptr;
@@ -190,7 +210,7 @@ void Runner::thread_ends() {
 }
 
 void Runner::prepare_loop() {
-  while (const TaskPtr task = next(waiting_)) {
+  while (const TaskPtr task = next_to_prepare()) {
     auto prepared = guarded<std::unique_ptr<Prepared>>([&]() -> Result<std::unique_ptr<Prepared>> {
       RETURN_IF_ERROR(task->context->check_cancelled());
       return executor_.prepare(task->lease, *task->context);
@@ -252,6 +272,7 @@ void Runner::compute_loop() {
 // The next part of the task.
 void Runner::compute(const TaskPtr& task) {
   const bool begun = task->phase == Phase::kBegun;
+  const Instant start = clock_.now();
   auto outcome = guarded<Outcome>([&]() -> Result<Outcome> {
     RETURN_IF_ERROR(task->context->check_cancelled());
     if (begun) return executor_.run(task->lease, *task->prepared, *task->context);
@@ -263,6 +284,7 @@ void Runner::compute(const TaskPtr& task) {
   } else if (!begun) {
     task->context->progress(std::string(jobs::kQueued));
     const std::lock_guard lock(mutex_);
+    begin_took_ = clock_.now() - start;
     task->phase = Phase::kBegun;
     prepared_.push_front(task);
   } else if (outcome->finish) {
@@ -325,6 +347,7 @@ void Runner::end(const TaskPtr& task, Result<jobs::TaskResult> result) {
   {
     const std::lock_guard lock(mutex_);
     std::erase(tasks_, task);
+    changed_.notify_all();
   }
   task->outcome.finish = nullptr;
   task->prepared.reset();

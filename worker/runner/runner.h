@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "common/clock.h"
 #include "worker/agent/agent.h"
 #include "worker/runner/task_context.h"
 
@@ -61,9 +62,10 @@ class Executor {
 //   TaskEnd                                      ▲│
 //                                                └┴─beginning thread
 //
-// Tasks are computed in their order, but for decodes, which finish a video: one that is ready when the
-// computing thread looks for work goes before encodes. So that the decode of the clip before has time to get
-// here, it looks after the first part of an encode, too; where that was done beside, it waits a moment.
+// Tasks are prepared and computed in their order, but for decodes, which finish a video: they are prepared
+// first, and one that is ready when the computing thread looks for work goes before encodes. So that the
+// decode of the clip before has time to get here, the thread waits a moment before another encode, the longer
+// the more the decode would have to wait for it; and it looks after the first part of an encode, too.
 //
 // Every attempt that was started ends with exactly one TaskEnd, also when it is cancelled in a queue; of
 // those that are there when the runner stops, some without any.
@@ -74,11 +76,18 @@ class Runner final : public agent::TaskRunner {
   using Observer = std::function<void(const jobs::LeaseGrant&, const agent::TaskEnd&)>;
   // From an encode's end to the decode of its latents, with a coordinator that is not far.
   static constexpr std::chrono::milliseconds kDecodeComesWithin{50};
+  // Before an encode begins in its turn, which on a CPU takes a minute: so many times as long, and at least a
+  // tenth of what the last one took to begin; a busy machine does not answer at once.
+  static constexpr int kTimesBeforeBegin = 5;
+  static constexpr int kShareOfBegin = 10;
+  // Then for the preparation of a decode that has come.
+  static constexpr std::chrono::seconds kDecodeIsPreparedWithin{5};
 
   // `post` and `observe` are called from all threads. When loading fails, or a task leaves the process
-  // unusable, Stop is posted. All must outlive the runner.
+  // unusable, Stop is posted. `clock` measures how long tasks begin; null: the steady one. All must outlive
+  // the runner.
   Runner(Executor& executor, Post post, Observer observe,
-         std::chrono::milliseconds decode_comes_within = kDecodeComesWithin);
+         std::chrono::milliseconds decode_comes_within = kDecodeComesWithin, const Clock* clock = nullptr);
   // Cancels all and waits for the stages to notice, see stop().
   ~Runner() override;
 
@@ -113,13 +122,14 @@ class Runner final : public agent::TaskRunner {
   void begin_loop();
   void compute_loop();
   void finish_loop();
-  [[nodiscard]] TaskPtr next(std::deque<TaskPtr>& queue);  // null: stopping
-  [[nodiscard]] TaskPtr next_to_begin();                   // null: stopping
+  [[nodiscard]] TaskPtr next_to_prepare();  // null: stopping
+  [[nodiscard]] TaskPtr next_to_begin();    // null: stopping
   void begin_beside(const TaskPtr& task);
   [[nodiscard]] TaskPtr next_to_compute();  // null: stopping
   void compute(const TaskPtr& task);
   [[nodiscard]] static bool is_decode(const Task& task);
-  [[nodiscard]] bool waits_for_decode(const Task& next) const;
+  [[nodiscard]] Duration patience_for_decode(const Task& next) const;
+  [[nodiscard]] bool prepares_decode() const;
   [[nodiscard]] std::deque<TaskPtr>::iterator choose_to_compute();
   [[nodiscard]] std::deque<TaskPtr>::iterator choose_to_begin();
   [[nodiscard]] bool may_start(const Task& task) const;
@@ -135,6 +145,8 @@ class Runner final : public agent::TaskRunner {
   const Post post_;
   const Observer observe_;
   const std::chrono::milliseconds decode_comes_within_;
+  const SteadyClock steady_;
+  const Clock& clock_;
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
@@ -149,6 +161,7 @@ class Runner final : public agent::TaskRunner {
   bool running_ = false;        // Executor::run() is on the computing thread
   bool encoded_ = false;        // the last that it did was to run an encode
   bool decodes_follow_ = true;  // the last decode that was waited for came
+  Duration begin_took_{0};      // of the last encode that began in its turn
 
   std::thread preparing_;
   std::thread beginning_;

@@ -127,7 +127,8 @@ Result<agent::Ready> StageExecutor::load() {
                      services_->device.numerics,
                      sets,
                      {},
-                     jobs::known_abilities(services_->device.fp8)};
+                     jobs::known_abilities(services_->device.fp8),
+                     services_->models.folders()};
   if (feature_cache_) ready.features = feature_cache_->held(kMaxAnnouncedFeatures);
   return ready;
 }

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "common/clock.h"
+#include "common/files/absolute_path.h"
 #include "common/log.h"
 #include "common/model_root/shipped.h"
 #include "worker/models/nn/accelerator.h"
@@ -35,6 +36,12 @@ std::vector<jobs::ModelSet> ModelLibrary::sets() const {
   std::vector<jobs::ModelSet> sets;
   for (const auto& known : known_) sets.push_back(known.set);
   return sets;
+}
+
+std::vector<std::string> ModelLibrary::folders() const {
+  std::vector<std::string> folders;
+  for (const auto& known : known_) folders.push_back(absolute_path(known.files.checkpoint).parent_path());
+  return folders;
 }
 
 LoadedModels* ModelLibrary::loaded(const Digest& set) {

@@ -31,6 +31,7 @@ class ModelLibrary {
   [[nodiscard]] static Result<ModelLibrary> find(std::vector<std::string> roots, FileDigestCache& digests);
 
   [[nodiscard]] std::vector<jobs::ModelSet> sets() const;
+  [[nodiscard]] std::vector<std::string> folders() const;  // of each set, absolute: that of its checkpoint
 
   struct Use {
     LoadedModels* models = nullptr;  // until the next use()

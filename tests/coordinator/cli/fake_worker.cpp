@@ -56,6 +56,7 @@ struct FakeWorker {
     hello.kinds = {jobs::TaskKind::kEncodeLatents, jobs::TaskKind::kDecodeVideo};
     hello.abilities = jobs::known_abilities();
     hello.model_sets = {jobs::make_model_set(*files, *model_root::digest_parts(*files, cache))};
+    hello.model_folders = {std::filesystem::absolute(files->checkpoint).parent_path().string()};
     send(hello);
   }
 

@@ -10,6 +10,7 @@ namespace mimicfleet::coordinator {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -63,6 +64,49 @@ TEST_F(OnAServer, AJobIsFollowedFromOtherCommands) {
   const auto list = json::read<jobs::JobList>(out({"job", "list", "last", "--output-mode", "json"}));
   ASSERT_TRUE(list.ok()) << list.status();
   EXPECT_EQ(list->jobs.at(0).videos.failed, 1U);
+}
+
+TEST_F(OnAServer, JsonNamesJobsByNumberAndTimesAreRfc3339) {
+  const Words as_json = {"--output-mode", "json"};
+  const auto with_json = [&](Words words) {
+    words.insert(words.end(), as_json.begin(), as_json.end());
+    return out(std::move(words));
+  };
+  const auto queued = json::read<RunSummary>(with_json(submit({"--no-wait"})));
+  ASSERT_TRUE(queued.ok()) << queued.status();
+  EXPECT_EQ(queued->job, 1U);
+  EXPECT_EQ(states(*queued), (Words{"a: pending", "b: pending"}));
+  out({"job", "wait", "1"});
+  const auto nothing = json::read<RunSummary>(with_json(submit({"--no-wait"})));
+  ASSERT_TRUE(nothing.ok()) << "the same document when nothing is to be done";
+  EXPECT_EQ(states(*nothing), (Words{"a: skipped", "b: skipped"}));
+
+  const std::string time = "\"20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\\.[0-9]{3}Z\"";
+  const std::string jobs = with_json({"job", "list"});
+  EXPECT_THAT(
+      jobs,
+      AllOf(HasSubstr("\"number\": 1"), Not(HasSubstr("\"job\"")), ContainsRegex("\"submitted_at\": " + time),
+            HasSubstr("\"output_dir\": \"" + std::filesystem::canonical(folder_ / "out").string())));
+  EXPECT_THAT(with_json({"task", "list"}),
+              AllOf(HasSubstr("{\"job\":1,\"task\":\""), Not(HasSubstr("\"job\":\""))));
+  EXPECT_THAT(with_json({"job", "events", "1"}),
+              AllOf(ContainsRegex("\"time\":" + time), Not(HasSubstr("wall_time_ms"))));
+  EXPECT_THAT(with_json({"job", "events", "all"}), ContainsRegex("worker_joined.*\"task_kind\":\"\""));
+  EXPECT_THAT(out({"job", "info", "1"}), AllOf(HasSubstr("job         1\n"), HasSubstr("submitted   20")));
+}
+
+TEST_F(OnAServer, ALoraBesideTheServersModelsIsFound) {
+  put(folder_, "models/lcm_lora/pytorch_lora_weights.safetensors", "x");
+  const Words compare = {"compare",       folder_ / "videos",
+                         "--ref-image",   folder_ / "ref.png",
+                         "--steps",       "25",
+                         "--steps",       "4",
+                         "--lora",        "none",
+                         "--lora",        "lcm_lora",
+                         "--dry-run",     "--output-dir",
+                         folder_ / "out", "--server",
+                         endpoint_};
+  EXPECT_THAT(out(compare), HasSubstr("4 to make"));
 }
 
 TEST_F(OnAServer, AJobIsCancelledAndRetried) {

@@ -59,9 +59,60 @@ TEST_F(Submit, OnlyWhatIsMissingOrChangedIsMadeAgain) {
   again = run_json(submit());
   EXPECT_THAT(states(again), ElementsAre("a: done", "b: done"));
   EXPECT_EQ(again.clips[0].reason, "the models changed");
-  again = run_json(submit({"--seed", "7", "--limit", "1"}));
+  again = run_json(submit({"--seed", "7", "--limit", "1", "--overwrite"}));
   EXPECT_THAT(states(again), ElementsAre("a: done"));
   EXPECT_EQ(again.clips[0].reason, "seed was 42");
+}
+
+TEST_F(Submit, AnotherSeedImageOrModelDoesNotReplaceVideosUnlessThatIsSaid) {
+  ASSERT_EQ(run(submit()).exit_code, 0);
+  const std::string before = read("out/a.mp4");
+  const auto refused = run(submit({"--seed", "7"}));
+  EXPECT_EQ(refused.exit_code, 2);
+  EXPECT_EQ(refused.err, "error: " + (folder_ / "out") +
+                             ": 2 videos there were made with seed 42 (a, b); give --overwrite to replace "
+                             "them, or another --output-dir\n");
+  const auto planned = run(submit({"--seed", "7", "--dry-run"}));
+  EXPECT_EQ(planned.exit_code, 2) << "as the run would";
+  EXPECT_THAT(planned.out, HasSubstr("make    a (seed was 42)"));
+  put(folder_, "other.png", "another image");
+  Words other_image = submit();
+  other_image[5] = folder_ / "other.png";
+  EXPECT_THAT(run(other_image).err, HasSubstr("2 videos there were made with the reference image " +
+                                              std::filesystem::canonical(folder_ / "ref.png").string()));
+  put_models(folder_, "finetuned/");
+  put(folder_, "finetuned/MimicMotion_1-1.pth", "PK\x03\x04 other weights");
+  Words other_models = submit();
+  other_models[3] = folder_ / "finetuned";
+  EXPECT_THAT(run(other_models).err, HasSubstr("2 videos there were made with the models models (a, b)"));
+  EXPECT_EQ(read("out/a.mp4"), before);
+  EXPECT_EQ(run(submit({"--seed", "7", "--overwrite"})).exit_code, 0);
+  EXPECT_NE(read("out/a.mp4"), before);
+}
+
+TEST_F(Submit, ABenchmarkOrAChangedImageReplacesNothingThatWasChosen) {
+  ASSERT_EQ(run(submit()).exit_code, 0);
+  EXPECT_EQ(run(submit({"--seed", "7", "--benchmark-cache"})).exit_code, 0);
+  put(folder_, "ref.png", "image, retouched");
+  EXPECT_THAT(states(run_json(submit())), ElementsAre("a: done", "b: done"));
+}
+
+TEST_F(Submit, APresetIsInRecordAndPlanAndFlagsWinOverIt) {
+  const auto planned = run(submit({"--preset", "turbo", "--dry-run"}));
+  EXPECT_THAT(planned.out, HasSubstr("models models; preset turbo\n"));
+  EXPECT_EQ(run_json(submit({"--preset", "turbo", "--steps", "5"})).preset, "turbo");
+  EXPECT_THAT(read("out/a.json"),
+              AllOf(HasSubstr("\"guidance_scale\": \"preset turbo\""), HasSubstr("\"steps\": \"flag\""),
+                    HasSubstr("\"steps\": 5"), HasSubstr("\"scheduler\": \"lcm\"")));
+}
+
+TEST_F(Submit, ALogFileHasWhatWasDone) {
+  put(folder_, "log.txt", "of another run");
+  EXPECT_EQ(run(submit({"--log_file", folder_ / "log.txt", "--wait"})).exit_code, 0);
+  EXPECT_THAT(read("log.txt"), AllOf(HasSubstr("videos      2 done"), Not(HasSubstr("of another run"))));
+  EXPECT_EQ(run(submit({"--log_file", folder_ / "log.txt", "--seed", "7"})).exit_code, 2);
+  EXPECT_THAT(read("log.txt"), HasSubstr("error: "));
+  EXPECT_THAT(run(submit({"--log-file", folder_ / "videos"})).err, HasSubstr("--log-file: "));
 }
 
 TEST_F(Submit, AClipThatFailsIsListedWithItsErrorAndTheOthersAreDone) {

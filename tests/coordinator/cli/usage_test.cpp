@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "common/json/json.h"
 #include "tests/coordinator/cli/cli_test_base.h"
 #include "tests/paths.h"
 
@@ -66,6 +67,80 @@ TEST_F(Usage, CommandsOfThePythonScriptsAreUnderstood) {
            "--feature_cache_dir", folder_ / "features", "--device", "cuda", "--dry_run"});
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
   EXPECT_THAT(outcome.out, HasSubstr("2 to make"));
+}
+
+// Of inference_raw_batch_cache.py and inference_raw_batch_turbo.py.
+TEST_F(Usage, EveryFlagOfTheBatchScriptsIsUnderstood) {
+  put(folder_, "c.yaml", "test_case:\n- ref_image_path: ref.png\n  num_inference_steps: 25\n");
+  const Words script = {"submit",
+                        "--models",
+                        folder_ / "models",
+                        "--dry_run",
+                        "--log_file",
+                        folder_ / "log.txt",
+                        "--inference_config",
+                        folder_ / "c.yaml",
+                        "--output_dir",
+                        folder_ / "out",
+                        "--batch_folder",
+                        folder_ / "videos",
+                        "--no_use_float16",
+                        "--scheduler",
+                        "AnimateLCM_SVD",
+                        "--scheduler_sigma_min",
+                        "0.002",
+                        "--scheduler_sigma_max",
+                        "700.0",
+                        "--scheduler_sigma_data",
+                        "1.0",
+                        "--scheduler_s_noise",
+                        "1.0",
+                        "--scheduler_rho",
+                        "7.0",
+                        "--scheduler_clip_denoised",
+                        "--lcm_num_train_timesteps",
+                        "40",
+                        "--num_inference_steps",
+                        "4",
+                        "--feature_cache_dir",
+                        folder_ / "features",
+                        "--feature_cache_force_refresh",
+                        "--disable_pipeline_feature_cache",
+                        "--wait"};
+  const auto outcome = run(script);
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("2 to make"));
+  Words more = script;
+  more.insert(more.end(), {"--disable_feature_cache"});
+  EXPECT_EQ(run(more).exit_code, 0);
+  EXPECT_EQ(error({"submit", "--scheduler_sigma_max", "much", "--batch_folder", folder_ / "videos",
+                   "--models", folder_ / "models", "--ref-image", folder_ / "ref.png"}),
+            "error: --scheduler-sigma-max: 'much' is not a number\n");
+}
+
+TEST_F(Usage, ErrorsAreJsonWhereThatIsAskedFor) {
+  const auto error_of = [&](Words words, int code) {
+    words.insert(words.end(), {"--output_mode", "json"});
+    const auto outcome = run(words);
+    EXPECT_EQ(outcome.exit_code, code);
+    EXPECT_THAT(outcome.err, StartsWith("error: "));
+    const auto document = json::parse(outcome.out);
+    EXPECT_TRUE(document.ok()) << document.status() << outcome.out;
+    if (!document.ok()) return std::string();
+    EXPECT_EQ(*document->find("exit_code")->get_if<std::uint64_t>(), static_cast<std::uint64_t>(code));
+    return *document->find("error")->get_if<std::string>();
+  };
+  EXPECT_EQ(error_of({"submit", "--stpes", "4"}, 2),
+            "unknown flag --stpes of `coordinator submit`; did you mean '--steps'?");
+  EXPECT_EQ(error_of(submit({"--steps", "0"}), 2), "--steps 0 is not possible: it must be 1 to 1000");
+  EXPECT_THAT(error_of({"job", "list"}, 3), HasSubstr("no server is known"));
+  EXPECT_THAT(error_of({"verify", folder_ / "nowhere"}, 2), HasSubstr("nowhere"));
+  EXPECT_THAT(error_of({"verify"}, 2), HasSubstr("DIR is required"));
+}
+
+TEST_F(Usage, APresetThatIsNotThereAndWaitingBothWaysAreTold) {
+  EXPECT_EQ(error(submit({"--preset", "fast"})), "error: --preset fast: choose quality, turbo or preview\n");
+  EXPECT_THAT(error(submit({"--wait", "--no-wait"})), AllOf(HasSubstr("--wait"), HasSubstr("--no-wait")));
 }
 
 TEST_F(Usage, HelpShowsFlagsAsTheyAreGiven) {

@@ -10,6 +10,7 @@
 
 #include "tests/common/av/clips.h"
 #include "tests/common/model_root/fake_models.h"
+#include "tests/paths.h"
 
 namespace mimicfleet::coordinator {
 namespace {
@@ -17,6 +18,7 @@ namespace {
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 class Inputs : public ::testing::Test {
  protected:
@@ -107,6 +109,21 @@ TEST_F(Inputs, ASampleIsChosenByItsSeedAndKeepsTheOrder) {
   EXPECT_NE(find({folder_.path()}), first);
   selection_.sample = 100;
   EXPECT_EQ(find({folder_.path()}).size(), 26U);
+}
+
+TEST_F(Inputs, ASampleHasNoClipOfOneFrameWhileThereAreOthers) {
+  for (std::uint64_t seed = 0; seed < 30; ++seed) {
+    selection_.sample = 1;
+    selection_.sample_seed = seed;
+    EXPECT_THAT(find({source_path("examples/words")}), Not(ElementsAre("river"))) << seed;
+  }
+  selection_.sample = 9;
+  EXPECT_THAT(find({source_path("examples/words")}), Not(::testing::Contains("river")));
+  for (const char* name : {"a.mp4", "b.mp4"}) {
+    std::filesystem::copy(source_path("examples/words/river.mp4"), folder_ / name);
+  }
+  selection_.sample = 1;
+  EXPECT_EQ(find({folder_.path()}).size(), 1U) << "where there are no others";
 }
 
 TEST_F(Inputs, AFilterKeepsWhatMatchesByPathOrName) {

@@ -56,12 +56,62 @@ TEST(Progress, FailedAndCancelledVideosAreOver) {
   EXPECT_EQ(fraction_done(view), 1);
 }
 
+TEST(Progress, OfFilmsCountsEncodesAndFilmsApart) {
+  JobView view;  // ten words, of which four films are joined
+  view.summary.videos.waiting = 4;
+  view.summary.tasks.waiting = 14;
+  EXPECT_EQ(fraction_done(view), 0);
+  view.summary.tasks.done = 5;
+  view.summary.tasks.waiting = 9;
+  EXPECT_NEAR(fraction_done(view), 0.4, 1e-9) << "half of the words";
+  view.summary.videos = {};
+  view.summary.videos.done = 1;
+  view.summary.videos.waiting = 3;
+  view.summary.tasks.done = 11;
+  view.summary.tasks.waiting = 3;
+  EXPECT_NEAR(fraction_done(view), 0.85, 1e-9) << "all words and one film";
+}
+
+TEST(Progress, OfFilmsOfLatentsThatAreThereCountsFilmsAlone) {
+  JobView view;
+  view.summary.videos.done = view.summary.tasks.done = 1;
+  view.summary.videos.waiting = view.summary.tasks.waiting = 3;
+  EXPECT_NEAR(fraction_done(view), 0.25, 1e-9);
+}
+
+TEST(Progress, WhereNothingIsLearnedYetTheTimeLeftIsNotGuessedBeforeTheFirstVideo) {
+  TimeLeft nothing_known;
+  EXPECT_THAT(progress_line(view_of(0, 4, 2), 60, 0, &nothing_known), Not(HasSubstr(" left")));
+  EXPECT_EQ(progress_line(view_of(2, 4, 4), 60, 0, &nothing_known),
+            "2/4 videos; 1:00, 2.0 videos/min, 1:00 left");
+}
+
+TEST(Progress, WhatIsLearnedIsShownInsteadOfTheGuess) {
+  TimeLeft left;
+  JobView view = view_of(0, 2, 0);
+  Instant now{};
+  for (int second = 0; second <= 25; ++second, now += std::chrono::seconds(1)) {
+    view.running = {running(jobs::TaskKind::kEncodeLatents, "denoise", second, 100)};
+    left.see(view, now);
+  }
+  // 75 s of this encode and 100 of the next one, and a quarter as much for each decode.
+  EXPECT_THAT(progress_line(view, 25, 0, &left), HasSubstr("3:45 left"));
+}
+
 TEST(Progress, ShowsRateAndTimeLeftOfWhatIsDoneSinceItIsWatched) {
   const auto lines = progress_lines(view_of(2, 4, 4), 60, 0, 120);
   EXPECT_EQ(lines.at(0), "[############............]  50 %  2/4 videos  1:00, 2.0 videos/min, 1:00 left");
   const auto later = progress_lines(view_of(2, 4, 4), 60, 0.25, 120);
   EXPECT_THAT(later.at(0), HasSubstr("1.0 videos/min, 2:00 left"));
   EXPECT_THAT(progress_lines(view_of(0, 4, 0), 5, 0, 120).at(0), HasSubstr("0/4 videos  0:05"));
+}
+
+TEST(Progress, TheBarGivesWayToTheTimeLeft) {
+  JobView view = view_of(2, 4, 4);
+  view.summary.videos.failed = 1;
+  for (const std::size_t columns : {64U, 80U, 120U}) {
+    EXPECT_THAT(progress_lines(view, 60, 0, columns).at(0), ::testing::EndsWith(" left")) << columns;
+  }
 }
 
 TEST(Progress, ListsWhatRunsAndWhatIsWaitedFor) {

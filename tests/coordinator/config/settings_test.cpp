@@ -69,6 +69,24 @@ TEST(Settings, ValuesMayBeSpelledAsThePythonScriptsDo) {
   EXPECT_EQ(resolve("resolution", "576x1024")->parameters.height, 1024);
 }
 
+TEST(Settings, TheConstantsOfTheLcmSchedulerAreTheScripts) {
+  const auto resolved = resolve_settings(std::vector{layer("flag", {{"scheduler", "AnimateLCM_SVD"},
+                                                                    {"lcm_num_train_timesteps", "50"},
+                                                                    {"num_inference_steps", "50"},
+                                                                    {"scheduler_sigma_min", "0.01"},
+                                                                    {"scheduler_sigma_max", "80"},
+                                                                    {"scheduler_sigma_data", "0.5"},
+                                                                    {"scheduler_s_noise", "1.01"},
+                                                                    {"scheduler_rho", "6"},
+                                                                    {"scheduler_clip_denoised", "true"}})});
+  ASSERT_TRUE(resolved.ok()) << resolved.status();
+  EXPECT_EQ(resolved->parameters.lcm, (jobs::LcmConstants{50, 0.01, 80, 0.5, 1.01, 6, true}));
+  EXPECT_EQ(resolve("scheduler_sigma_max", "much").status().message(),
+            "--scheduler_sigma_max: 'much' is not a number");
+  EXPECT_THAT(resolve("scheduler-rho", "0").status().message(),
+              StartsWith("--scheduler-rho 0 is not possible"));
+}
+
 TEST(Settings, AValueThatIsNoneNamesPlaceAndWhatIsPossible) {
   EXPECT_EQ(resolve("steps", "4.5").status().message(), "--steps: '4.5' is not a whole number");
   EXPECT_EQ(resolve("seed", "-1").status().message(), "--seed: '-1' is not a whole number of 0 or more");

@@ -74,6 +74,7 @@ struct ImageConditioning {
 
 struct SamplingParameters {
   SchedulerKind scheduler = SchedulerKind::kEuler;
+  LcmConfig lcm;
   int steps = 25;
   double min_guidance =
       2.0;  // of the first frame; the ramp to the last is linear. Both <= 1: one pass, no guidance

@@ -206,7 +206,7 @@ Result<SampledLatents> sample_latents(const DiffusionModels& models, const Image
                                       const OnSamplingProgress& on_progress, const OnSamplingStep& on_step) {
   RETURN_IF_ERROR(check_sizes(models, conditioning, pose_u8));
   auto made = parameters.scheduler == SchedulerKind::kEuler ? make_euler(models.scheduler, parameters.steps)
-                                                            : make_lcm({}, parameters.steps);
+                                                            : make_lcm(parameters.lcm, parameters.steps);
   ASSIGN_OR_RETURN(const auto scheduler, std::move(made));
   return nn::guarded("sampling", [&]() -> Result<SampledLatents> {
     SampledLatents sampled;

@@ -1,0 +1,60 @@
+#include "coordinator/client/replaced.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "common/log.h"
+
+namespace mimicfleet::coordinator {
+namespace {
+
+constexpr std::size_t kNamed = 20;
+
+// What they were made with, and whether they are videos or latents -> names, in order.
+using Replaced = std::map<std::pair<std::string, bool>, std::vector<std::string>>;
+
+Replaced replaced_by(const RunPlan& plan) {
+  Replaced replaced;
+  for (const auto& clip : plan.clips) {
+    if (clip.reason.empty() || clip.replaces.empty()) continue;
+    replaced[{clip.replaces, clip.plan.output.save_video}].push_back(clip.plan.output.relative);
+  }
+  for (const auto& film : plan.films) {
+    if (film.reason.empty() || film.replaces.empty()) continue;
+    replaced[{film.replaces, true}].push_back(film.plan.output.relative);
+  }
+  return replaced;
+}
+
+std::string listed(const std::vector<std::string>& names) {
+  std::string text;
+  for (std::size_t i = 0; i < std::min(names.size(), kNamed); ++i) {
+    text += fmt::format("{}{}", i == 0 ? "" : ", ", log::printable(names[i]));
+  }
+  return names.size() > kNamed ? fmt::format("{} and {} more", text, names.size() - kNamed) : text;
+}
+
+}  // namespace
+
+Status check_replaced(const RunPlan& plan, const std::string& output_dir) {
+  const Replaced replaced = replaced_by(plan);
+  if (replaced.empty()) return {};
+  std::string text;
+  for (const auto& [made, names] : replaced) {
+    const auto& [made_with, are_videos] = made;
+    const bool one = names.size() == 1;
+    const std::string what = are_videos ? fmt::format("{} video{}", names.size(), one ? "" : "s")
+                                        : fmt::format("latents of {} clip{}", names.size(), one ? "" : "s");
+    text += fmt::format("{}{} there {} made with {} ({})", text.empty() ? "" : "; ", what,
+                        are_videos && one ? "was" : "were", log::printable(made_with), listed(names));
+  }
+  return {StatusCode::kFailedPrecondition,
+          fmt::format("{}: {}; give --overwrite to replace them, or another --output-dir",
+                      log::printable(output_dir), text)};
+}
+
+}  // namespace mimicfleet::coordinator

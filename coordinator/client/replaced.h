@@ -1,0 +1,14 @@
+#pragma once
+
+#include <string>
+
+#include "common/status.h"
+#include "coordinator/client/planner.h"
+
+namespace mimicfleet::coordinator {
+
+// kFailedPrecondition if the run would replace what was made with another seed, image or model: how many,
+// which, and what they were made with ("6 videos there were made with seed 42").
+[[nodiscard]] Status check_replaced(const RunPlan& plan, const std::string& output_dir);
+
+}  // namespace mimicfleet::coordinator
