@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "coordinator/client/adaptation.h"
 #include "coordinator/client/output_folder.h"
+#include "jobs/model_notice.h"
 
 namespace mimicfleet::coordinator {
 namespace {
@@ -80,28 +81,35 @@ std::size_t RunPlan::to_run() const {
                                   std::count_if(films.begin(), films.end(), has_to_run));
 }
 
-Result<Planner> Planner::prepare(SubmitRequest request, const std::vector<jobs::ModelSet>* offered) {
+Result<Planner> Planner::prepare(SubmitRequest request, const OfferedModels& offered) {
   Planner planner;
   planner.request_ = std::move(request);
   RETURN_IF_ERROR(planner.read_config());
+  RETURN_IF_ERROR(planner.take_models(offered));
   RETURN_IF_ERROR(planner.collect_inputs());
   if (!planner.request_.sentences.empty()) {
     RETURN_IF_ERROR(planner.want_sentences());
   } else if (planner.request_.mode == Mode::kDecode) {
     RETURN_IF_ERROR(planner.want_film());
   }
-  ModelRequest models;
-  models.root = planner.request_.models;
-  models.dwpose = planner.request_.dwpose;
-  if (planner.config_) {
-    models.base_model_path = planner.config_->base_model_path;
-    models.ckpt_path = planner.config_->ckpt_path;
-    models.config_folder = folder_of(planner.config_->path);
-  }
-  ASSIGN_OR_RETURN(planner.models_, choose_models(models, offered));
-  ASSIGN_OR_RETURN(planner.defaults_, defaults_layer(planner.models_.set.defaults));
   RETURN_IF_ERROR(planner.resolve_all());
   return planner;
+}
+
+// What follows is about these models: that they are toys is said before anything else.
+Status Planner::take_models(const OfferedModels& offered) {
+  ModelRequest models;
+  models.root = request_.models;
+  models.dwpose = request_.dwpose;
+  if (config_) {
+    models.base_model_path = config_->base_model_path;
+    models.ckpt_path = config_->ckpt_path;
+    models.config_folder = folder_of(config_->path);
+  }
+  ASSIGN_OR_RETURN(models_, choose_models(models, offered));
+  if (!models_.warning.empty()) log::warn("{}", log::printable(models_.warning));
+  ASSIGN_OR_RETURN(defaults_, defaults_layer(models_.set.defaults));
+  return {};
 }
 
 Status Planner::read_config() {
@@ -288,10 +296,7 @@ Result<RunPlan> Planner::finish(const OutputPlaces& places, FileDigestCache& cac
   RunPlan run;
   RETURN_IF_ERROR(name_models(models_, cache));
   run.models = models_;
-  if (const auto notice = models_.set.defaults.find(std::string(kNoticeKey));
-      notice != models_.set.defaults.end()) {
-    run.notice = notice->second;
-  }
+  run.notice = jobs::notice_of(models_.set.defaults);
   run.left_out = left_out_;
   run.name = !request_.sentences.empty() ? request_.sentences
              : request_.paths.empty()    ? request_.config

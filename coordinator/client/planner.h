@@ -108,9 +108,8 @@ struct WantedFilm {
 // made before it is known: paths, configuration, models, settings, the reference image, words.
 class Planner {
  public:
-  // `offered`: the model sets of the server's workers; null without a server.
-  [[nodiscard]] static Result<Planner> prepare(SubmitRequest request,
-                                               const std::vector<jobs::ModelSet>* offered);
+  // `offered`: none without a server.
+  [[nodiscard]] static Result<Planner> prepare(SubmitRequest request, const OfferedModels& offered);
 
   // Clips, or films if such are made.
   [[nodiscard]] std::size_t items() const { return makes_films() ? films_.size() : inputs_.size(); }
@@ -136,6 +135,7 @@ class Planner {
   }
   [[nodiscard]] bool keeps_latents() const { return request_.mode == Mode::kEncode || makes_films(); }
   [[nodiscard]] Status read_config();
+  [[nodiscard]] Status take_models(const OfferedModels& offered);
   [[nodiscard]] Status collect_inputs();
   void multiply_by_variants();
   [[nodiscard]] Status resolve_all();
