@@ -85,18 +85,27 @@ Result<Planner> Planner::prepare(SubmitRequest request, const OfferedModels& off
   Planner planner;
   planner.request_ = std::move(request);
   RETURN_IF_ERROR(planner.read_config());
-  RETURN_IF_ERROR(planner.take_models(offered));
   RETURN_IF_ERROR(planner.collect_inputs());
   if (!planner.request_.sentences.empty()) {
     RETURN_IF_ERROR(planner.want_sentences());
   } else if (planner.request_.mode == Mode::kDecode) {
     RETURN_IF_ERROR(planner.want_film());
   }
+  RETURN_IF_ERROR(planner.take_models(offered));
   RETURN_IF_ERROR(planner.resolve_all());
+  planner.warn();
   return planner;
 }
 
-// What follows is about these models: that they are toys is said before anything else.
+// Of a request that can be met: first that its models are toys.
+void Planner::warn() const {
+  if (!models_.warning.empty()) log::warn("{}", log::printable(models_.warning));
+  if (!request_.paths.empty() && config_ && config_->cases.size() > 1) {
+    log::warn("{}: of its {} test cases only the first one's settings are used", config_->path,
+              config_->cases.size());
+  }
+}
+
 Status Planner::take_models(const OfferedModels& offered) {
   ModelRequest models;
   models.root = request_.models;
@@ -107,7 +116,6 @@ Status Planner::take_models(const OfferedModels& offered) {
     models.config_folder = folder_of(config_->path);
   }
   ASSIGN_OR_RETURN(models_, choose_models(models, offered));
-  if (!models_.warning.empty()) log::warn("{}", log::printable(models_.warning));
   ASSIGN_OR_RETURN(defaults_, defaults_layer(models_.set.defaults));
   return {};
 }
@@ -140,10 +148,6 @@ Status Planner::collect_inputs() {
   if (request_.paths.empty() && given.empty() && !only_kept_words) {
     return {StatusCode::kInvalidArgument,
             "nothing to do: give a folder, videos or a manifest (see `coordinator submit --help`)"};
-  }
-  if (!request_.paths.empty() && config_ && config_->cases.size() > 1) {
-    log::warn("{}: of its {} test cases only the first one's settings are used", config_->path,
-              config_->cases.size());
   }
   InputSelection selection = request_.selection;
   selection.ignore_folder = real_path(request_.output_dir);

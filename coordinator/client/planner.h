@@ -136,6 +136,7 @@ class Planner {
   [[nodiscard]] bool keeps_latents() const { return request_.mode == Mode::kEncode || makes_films(); }
   [[nodiscard]] Status read_config();
   [[nodiscard]] Status take_models(const OfferedModels& offered);
+  void warn() const;
   [[nodiscard]] Status collect_inputs();
   void multiply_by_variants();
   [[nodiscard]] Status resolve_all();

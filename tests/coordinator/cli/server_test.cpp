@@ -272,7 +272,8 @@ TEST_F(OnAServer, AWorkerWithToysBesideOthersIsToldOfEverywhere) {
   EXPECT_EQ(outcome.exit_code, 0);
   EXPECT_THAT(outcome.out, HasSubstr("models      models\n"));
   EXPECT_THAT(outcome.err, AllOf(HasSubstr("puppet"), HasSubstr("toy models")));
-  const auto asked = run(submit_without_models({"--models", "puppet", "--output-dir", folder_ / "toys"}));
+  std::filesystem::remove_all(folder_ / "out");
+  const auto asked = run(submit_without_models({"--models", "puppet"}));
   EXPECT_THAT(asked.out, HasSubstr("models      puppet\n"));
   EXPECT_EQ(asked.err, "");
 }

@@ -86,6 +86,7 @@ TEST_F(Submit, ThatToyModelsAreUsedIsSaidFirst) {
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
   EXPECT_THAT(outcome.err.substr(0, outcome.err.find('\n')),
               AllOf(HasSubstr("no models are named"), HasSubstr("toy models"), HasSubstr("--models")));
+  std::filesystem::remove_all(folder_ / "out");
   EXPECT_EQ(run(submit({"--server", "embedded"})).err, "");
 }
 
