@@ -192,7 +192,7 @@ TEST_F(AgentTest, ACoordinatorThatComesBackOnTheSamePortIsFoundAgain) {
 // Soon weary of silence.
 class SearchingAgent : public AgentTest {
  protected:
-  SearchingAgent() : AgentTest(1s) {}
+  SearchingAgent() : AgentTest(3s) {}
 };
 
 TEST_F(SearchingAgent, ACoordinatorThatComesBackElsewhereIsFound) {
