@@ -1,15 +1,19 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include <array>
 #include <cstdlib>
 #include <memory>
 
 #include <fmt/format.h>
 
 #include "common/discovery/discovery.h"
+#include "common/host_name.h"
 #include "common/log.h"
+#include "common/model_root/model_root.h"
+#include "common/model_root/shipped.h"
+#include "common/signals.h"
 #include "common/user_folders.h"
+#include "jobs/model_notice.h"
 #include "monitoring/metrics.h"
 #include "worker/agent/agent.h"
 #include "worker/cli/options.h"
@@ -40,16 +44,8 @@ void on_signal(int) {
 
 void handle_signals() {
   stop_request();
-  struct sigaction action {};
-  action.sa_handler = on_signal;
-  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) ::sigaction(signal, &action, nullptr);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) handle_signal(signal, on_signal);
   ::signal(SIGPIPE, SIG_IGN);
-}
-
-std::string host_name() {
-  std::array<char, 256> name{};
-  ::gethostname(name.data(), name.size() - 1);
-  return name.data();
 }
 
 jobs::WorkerHello hello_of(const WorkerOptions& options) {
@@ -91,6 +87,16 @@ int failed(const Status& status) {
   return status.retryable() ? kExitFailed : kExitUnusable;
 }
 
+// Before anything else: whoever forgot --models should see it at once.
+void say_which_models(const WorkerOptions& options) {
+  const auto shipped = options.models.empty() ? model_root::shipped_root() : std::nullopt;
+  if (!shipped) return;
+  const auto files = model_root::find_below(*shipped);
+  if (!files.ok()) return;  // told when they are opened
+  log::warn("no models are named (--models), so those that come with the program are used: {}",
+            log::printable(jobs::notice_of(files->defaults)));
+}
+
 // Works until asked to leave.
 int work(const WorkerOptions& options, const std::string& endpoint) {
   const jobs::WorkerHello hello = hello_of(options);
@@ -99,6 +105,9 @@ int work(const WorkerOptions& options, const std::string& endpoint) {
   auto connected = agent::Agent::connect(endpoint, hello, session);
   if (!connected.ok()) return failed(connected.status());
   agent::Agent& agent = **connected;
+  if (discovery::named_server(options.coordinator).empty()) {  // one that comes back may be somewhere else
+    agent.set_search([] { return discovery::find_server("").value_or(""); });
+  }
   if (options.exit_with_parent) {
     agent.set_stop_condition([parent = ::getppid()] { return ::getppid() != parent; });
   }
@@ -139,6 +148,7 @@ int run(int argc, char** argv) {
     log::error("{}", log::printable(endpoint.status().message()));
     return kExitNoServer;
   }
+  say_which_models(options);
   handle_signals();
   log::info("working for {}", log::printable(*endpoint));
   return work(options, *endpoint);

@@ -10,9 +10,12 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <string_view>
 
 #include <fmt/format.h>
 
+#include "common/endpoint.h"
+#include "common/host_name.h"
 #include "common/json/json.h"
 #include "common/user_folders.h"
 
@@ -20,10 +23,16 @@ namespace mimicfleet::discovery {
 namespace {
 
 constexpr std::size_t kMaxFileBytes = 64 << 10;
+constexpr std::string_view kTcp = "tcp://";
 
 std::string environment(const char* name) {
   const char* value = std::getenv(name);
   return value == nullptr ? "" : value;
+}
+
+// Of "tcp://HOST:PORT".
+std::string host_of(const std::string& endpoint) {
+  return endpoint.substr(kTcp.size(), endpoint.rfind(':') - kTcp.size());
 }
 
 Status failed(const std::string& path, const char* what) {
@@ -31,6 +40,23 @@ Status failed(const std::string& path, const char* what) {
 }
 
 }  // namespace
+
+bool is_of_this_host(const ServerFile& server) { return server.host.empty() || server.host == host_name(); }
+
+Result<std::string> reachable_endpoint(const ServerFile& server) {
+  if (is_of_this_host(server)) return server.endpoint;
+  if (is_local_endpoint(server.endpoint)) {
+    return Status(
+        StatusCode::kFailedPrecondition,
+        fmt::format(
+            "{} names a server on {} which listens there for programs of {} only ({}), and this is {}: "
+            "start it with --listen tcp://{}:PORT --insecure to use it from here",
+            server_file_path(), server.host, server.host, server.endpoint, host_name(), server.host));
+  }
+  const std::string host = host_of(server.endpoint);
+  if (host != "0.0.0.0" && host != "[::]") return server.endpoint;
+  return std::string(kTcp) + server.host + server.endpoint.substr(server.endpoint.rfind(':'));
+}
 
 std::string server_file_path() {
   const std::string folder = user_state_folder();
@@ -71,14 +97,17 @@ Status write_server_file(const ServerFile& server, const std::string& path) {
 
 void remove_server_file(std::int64_t pid, const std::string& path) {
   const auto server = read_server_file(path);
-  if (server.ok() && server->pid == pid) ::unlink(path.c_str());
+  if (server.ok() && server->pid == pid && is_of_this_host(*server)) ::unlink(path.c_str());
+}
+
+std::string named_server(const std::string& flag) {
+  return flag.empty() ? environment("MIMICFLEET_SERVER") : flag;
 }
 
 Result<std::string> find_server(const std::string& flag) {
-  if (!flag.empty()) return flag;
-  if (std::string named = environment("MIMICFLEET_SERVER"); !named.empty()) return named;
+  if (std::string named = named_server(flag); !named.empty()) return named;
   const auto server = read_server_file();
-  if (server.ok()) return server->endpoint;
+  if (server.ok()) return reachable_endpoint(*server);
   return Status(
       StatusCode::kNotFound,
       fmt::format("no coordinator is known ({}): start one with `coordinator serve`, or name it by flag "

@@ -22,7 +22,7 @@ constexpr std::size_t kListedProblems = 20;
 
 struct Flags {
   CommonFlags common;
-  std::string selector = "last";
+  std::string selector;
 };
 
 std::string videos_text(const jobs::TaskCounts& videos) {
@@ -46,6 +46,16 @@ void print_jobs(const jobs::JobList& list, bool as_json) {
                clock_text(job.age_seconds), job.name});
   }
   fmt::print("{}", table.text());
+}
+
+// What changes jobs must not guess which: the last one may be somebody else's.
+Status need_selector(const Flags& flags, const char* verb) {
+  if (!flags.selector.empty()) return {};
+  return {
+      StatusCode::kInvalidArgument,
+      fmt::format("say which jobs to {}: a number, a range such as 2-5, `last` or `all`; see `coordinator "
+                  "job list`",
+                  verb)};
 }
 
 // One request that is answered by a list of jobs.
@@ -95,6 +105,16 @@ Status print_details(Connection& connection, const jobs::JobList& list) {
   }
   fmt::print("{}", json_document(wire::Map{{"jobs", std::move(details)}}));
   return {};
+}
+
+int cancel(const Flags& flags) {
+  if (const Status missing = need_selector(flags, "cancel"); !missing.ok()) return report(missing);
+  return list_by(flags, jobs::JobCancel{flags.selector});
+}
+
+int retry(const Flags& flags) {
+  if (const Status missing = need_selector(flags, "retry"); !missing.ok()) return report(missing);
+  return list_by(flags, jobs::JobRetry{flags.selector});
 }
 
 int info(const Flags& flags) {
@@ -179,6 +199,7 @@ int events(const Flags& flags) {
   return kAllDone;
 }
 
+// `selected`: what is taken when the user names no jobs; empty: they must be named.
 void add(CLI::App& job, Chosen& chosen, const char* name, const char* description, const char* selected,
          const std::function<int(const Flags&)>& act) {
   auto flags = std::make_shared<Flags>();
@@ -186,7 +207,8 @@ void add(CLI::App& job, Chosen& chosen, const char* name, const char* descriptio
   CLI::App* command = job.add_subcommand(name, description);
   command
       ->add_option("SELECTOR", flags->selector,
-                   fmt::format("a number, a range 2-5, last or all; default {}", selected))
+                   "a number, a range 2-5, last or all; " +
+                       (*selected == '\0' ? std::string("needed") : fmt::format("default {}", selected)))
       ->type_name("");
   add_server_flag(*command, flags->common);
   add_output_flag(*command, flags->common);
@@ -206,10 +228,8 @@ void add_job(CLI::App& app, Chosen& chosen) {
       [](const Flags& flags) { return wait(flags, false); });
   add(*job, chosen, "progress", "as wait, with a progress bar", "last",
       [](const Flags& flags) { return wait(flags, true); });
-  add(*job, chosen, "cancel", "stop jobs: queued tasks at once, running ones at their next step", "last",
-      [](const Flags& flags) { return list_by(flags, jobs::JobCancel{flags.selector}); });
-  add(*job, chosen, "retry", "try failed and cancelled tasks again", "last",
-      [](const Flags& flags) { return list_by(flags, jobs::JobRetry{flags.selector}); });
+  add(*job, chosen, "cancel", "stop jobs: queued tasks at once, running ones at their next step", "", cancel);
+  add(*job, chosen, "retry", "try failed and cancelled tasks again", "", retry);
   add(*job, chosen, "events", "what happened, in order", "all", events);
 }
 

@@ -1,6 +1,8 @@
+#include <filesystem>
 #include <memory>
 
 #include "common/cli/command_line.h"
+#include "common/log.h"
 #include "common/user_folders.h"
 #include "coordinator/cli/command.h"
 #include "coordinator/cli/exit_code.h"
@@ -9,17 +11,34 @@
 namespace mimicfleet::coordinator {
 namespace {
 
+std::string default_state_dir() {
+  const std::string folder = user_state_folder();
+  return folder.empty() ? folder : folder + "/coordinator";
+}
+
+// README once named the folder above the default's: whoever followed it has jobs there.
+void point_to_older_jobs(const ServeOptions& options) {
+  const std::string older = user_state_folder();
+  std::error_code error;
+  if (options.state_dir != default_state_dir() || !std::filesystem::exists(older + "/CURRENT", error)) return;
+  log::warn(
+      "{} has jobs of a server that was started with --state-dir {}: give that again to go on with them",
+      older, older);
+}
+
 int run(const ServeOptions& options) {
-  if (!options.state_dir.empty()) return report(serve(options));
-  return report({StatusCode::kInvalidArgument, "HOME is not set: give --state-dir"});
+  if (options.state_dir.empty()) {
+    return report({StatusCode::kInvalidArgument, "HOME is not set: give --state-dir"});
+  }
+  point_to_older_jobs(options);
+  return report(serve(options));
 }
 
 }  // namespace
 
 void add_serve(CLI::App& app, Chosen& chosen) {
   auto options = std::make_shared<ServeOptions>();
-  if (const std::string folder = user_state_folder(); !folder.empty())
-    options->state_dir = folder + "/coordinator";
+  options->state_dir = default_state_dir();
   options->write_discovery = true;
   CLI::App* command = app.add_subcommand("serve", "run a coordinator that workers and clients connect to");
   command->add_option("--listen", options->listen, "default: tcp://127.0.0.1:5555; port * takes a free one")

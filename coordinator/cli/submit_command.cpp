@@ -125,7 +125,9 @@ void add_models(CLI::App& command, SubmitFlags& flags) {
   auto& request = flags.options.request;
   const char* group = "Models";
   command
-      .add_option("--models", request.models, "folder with MimicMotion_1-1.pth, DWPose/ and the SVD folder")
+      .add_option("--models", request.models,
+                  "folder with MimicMotion_1-1.pth, DWPose/ and the SVD folder, or the name of models that a "
+                  "server's workers have; default: the config's, the workers', else toy models")
       ->type_name("DIR")
       ->group(group);
   command.add_option("--dwpose", request.dwpose, "DWPose folder, if not beside the config's ckpt_path")
@@ -184,6 +186,10 @@ void add_place(CLI::App& command, SubmitFlags& flags) {
       ->check(cli::whole_number(std::numeric_limits<std::int32_t>::min()))
       ->group(group);
   command.add_flag("--dry-run", flags.options.dry_run, "only say what would be made and why")->group(group);
+  command
+      .add_flag("--cancel-on-interrupt", flags.options.cancel_on_interrupt,
+                "Ctrl-C, SIGTERM and SIGHUP cancel the job on the server, too, instead of leaving it to it")
+      ->group(group);
   command.add_option("--device", embedded.device, "embedded: auto, cpu, cuda (the first GPU) or cuda:N")
       ->type_name("DEVICE")
       ->group(group);
@@ -241,8 +247,8 @@ Status complete(const CLI::App& command, SubmitFlags& flags) {
   RETURN_IF_ERROR(worker_devices(options.embedded.device, options.embedded.workers, 0).status());
   options.server = flags.common.server;
   options.json = flags.common.json();
-  ASSIGN_OR_RETURN(const auto endpoint, find_target(options.server));
-  return endpoint ? check_embedded_flags(command, *endpoint) : Status();
+  ASSIGN_OR_RETURN(options.endpoint, find_target(options.server));
+  return options.endpoint ? check_embedded_flags(command, *options.endpoint) : Status();
 }
 
 namespace {

@@ -81,17 +81,18 @@ int SubmitRun::run() {
 }
 
 Status SubmitRun::plan() {
-  ASSIGN_OR_RETURN(const auto endpoint, find_target(options_.server));
-  if (endpoint) {
-    ASSIGN_OR_RETURN(connection_, Connection::open(*endpoint, &interrupts_));
+  if (options_.endpoint) {
+    ASSIGN_OR_RETURN(connection_, Connection::open(*options_.endpoint, &interrupts_));
   } else if (!options_.wait) {
     return {StatusCode::kInvalidArgument, "--no-wait needs a server: an embedded run ends with this command"};
   }
   auto& request = options_.request;
   if (!cache_folder_.empty()) request.looks = cache_folder_ + "/looks";
-  const jobs::ServerInfo server = connection_ ? connection_->server() : jobs::ServerInfo();
-  ASSIGN_OR_RETURN(Planner planner, Planner::prepare(request, connection_ ? &server.model_sets : nullptr,
-                                                     server.model_folders));
+  OfferedModels offered;
+  if (connection_) offered = [this] { return models_of_workers(); };
+  const jobs::ServerInfo nobody;
+  const jobs::ServerInfo& server = connection_ ? connection_->server() : nobody;
+  ASSIGN_OR_RETURN(Planner planner, Planner::prepare(request, offered, server.model_folders));
   OutputPlaces places;
   places.videos.directory = real_path(request.output_dir);
   if (options_.dry_run) {
@@ -115,11 +116,8 @@ Status SubmitRun::plan() {
   display_.clear();
   for (const auto& sentence : plan_.left_out) log::warn("left out {}", sentence);
   for (const auto& warning : plan_.warnings()) log::warn("{}", warning);
-  if (connection_) {
-    RETURN_IF_ERROR(server_knows_settings(connection_->server(), connection_->endpoint(), plan_));
-  }
+  if (connection_) RETURN_IF_ERROR(look_at_server());
   if (options_.dry_run) RETURN_IF_ERROR(look_at_caches());
-  if (options_.dry_run && connection_) RETURN_IF_ERROR(look_for_held_latents());
   if (options_.benchmark_cache) {
     for (auto& clip : plan_.clips) clip.reason = "benchmark of the feature cache";
   }
@@ -133,6 +131,32 @@ Status SubmitRun::check_overwrites() const {
   const bool may_replace =
       request.overwrite || request.overwrite_cache || !request.variants.empty() || options_.benchmark_cache;
   return may_replace ? Status() : check_replaced(plan_, real_path(request.output_dir));
+}
+
+// A worker that still loads its models will say which they are: it is not the time for toys.
+Result<std::vector<jobs::ModelSet>> SubmitRun::models_of_workers() {
+  for (bool told = false;; told = true) {
+    const auto& server = connection_->server();
+    if (server.workers == 0 || any_without_notice(server.model_sets)) return server.model_sets;
+    ASSIGN_OR_RETURN(const auto list, connection_->call<jobs::WorkerList>(jobs::WorkerListRequest()));
+    const bool all_loaded = std::none_of(list.workers.begin(), list.workers.end(),
+                                         [](const auto& worker) { return worker.hello.model_sets.empty(); });
+    if (all_loaded) return server.model_sets;
+    if (!told) log::info("waiting for the server's workers to load their models");
+    pause(interrupts_, kLookEvery);
+    RETURN_IF_ERROR(connection_->ask_again());
+  }
+}
+
+Status SubmitRun::look_at_server() {
+  const auto& server = connection_->server();
+  RETURN_IF_ERROR(server_knows_settings(server, connection_->endpoint(), plan_));
+  if (plan_.to_run() > 0) {
+    for (const auto& remark : remarks_on_workers(plan_.models.set, server.model_sets)) {
+      log::warn("{}", log::printable(remark));
+    }
+  }
+  return options_.dry_run ? look_for_held_latents() : Status();
 }
 
 // Which of the latents that are to be made somebody has already.
@@ -198,7 +222,9 @@ jobs::JobPlan SubmitRun::job_plan() const {
 }
 
 Status SubmitRun::submit() {
-  ASSIGN_OR_RETURN(job_, submit_job(*connection_, job_plan()));
+  auto accepted = submit_job(*connection_, job_plan());
+  left_to_server_ = !cluster_ && accepted.status().code() == StatusCode::kCancelled;
+  ASSIGN_OR_RETURN(job_, std::move(accepted));
   summary_->summary.job = job_.number;
   if (!cluster_) summary_->summary.server = connection_->endpoint();
   return {};
@@ -217,7 +243,7 @@ Status SubmitRun::follow() {
                over.status().code() != StatusCode::kCancelled) {
       return over.status();
     }
-    if (interrupts_.requested()) return cancel_job();
+    if (interrupts_.requested()) return break_off();
     if (clock_.now() - heard > kSilenceAllowed) {
       return {StatusCode::kUnavailable,
               fmt::format("{}; job {} may go on there: see `coordinator job wait {}`",
@@ -239,6 +265,14 @@ Result<bool> SubmitRun::look() {
   display_.show(view, clock_.now());
   save_events();
   return jobs::is_terminal(view.summary.state);
+}
+
+// A job on a server is in good hands; one of an embedded run, or whose results only this client puts
+// together, is not.
+Status SubmitRun::break_off() {
+  if (cluster_ || options_.cancel_on_interrupt || options_.benchmark_cache) return cancel_job();
+  left_to_server_ = true;
+  return {StatusCode::kCancelled, "interrupted"};
 }
 
 Status SubmitRun::cancel_job() {
@@ -301,16 +335,41 @@ void SubmitRun::stop_cluster(bool all_done) {
   if (all_done) remove_state();
 }
 
+void SubmitRun::save_summary(const RunSummary& summary) const {
+  const Status saved = write_file_atomically(folder_->run_folder() + "/summary.json", json::write(summary));
+  if (!saved.ok()) log::warn("{}", log::printable(saved.message()));
+}
+
+// Where nobody is there to read it, nothing is said.
+int SubmitRun::leave_to_server() {
+  display_.clear();
+  save_summary(summary_->finish(to_seconds(clock_.now() - started_)));
+  if (!interrupts_.by_user()) return kInterruptedExit;
+  const std::string server = options_.server.empty() ? "" : " --server " + options_.server;
+  if (job_.job.is_nil()) {
+    fmt::print(stderr,
+               "interrupted while the job was handed over: `coordinator job list{}` says whether the server "
+               "has it\n",
+               server);
+    return kInterruptedExit;
+  }
+  fmt::print(stderr,
+             "interrupted: job {0} goes on without this client{1}\n  to follow it:  coordinator job progress "
+             "{0}{2}\n  "
+             "to cancel it:  coordinator job cancel {0}{2}\n",
+             job_.number, options_.report ? "; the same command, given again after its end, reports" : "",
+             server);
+  return kInterruptedExit;
+}
+
 int SubmitRun::finish(const Status& outcome) {
+  if (left_to_server_) return leave_to_server();
   if (!options_.dry_run && connection_) collect();
   if (outcome.code() != StatusCode::kCancelled) summary_->summary.error = outcome.message();
   const RunSummary summary = summary_->finish(to_seconds(clock_.now() - started_));
   stop_cluster(outcome.ok() && summary.all_done());
   display_.clear();
-  if (folder_) {
-    const Status saved = write_file_atomically(folder_->run_folder() + "/summary.json", json::write(summary));
-    if (!saved.ok()) log::warn("{}", log::printable(saved.message()));
-  }
+  if (folder_) save_summary(summary);
   if (options_.report && !options_.dry_run && outcome.ok() && summary.all_done()) {
     return options_.report(plan_, summary);
   }
@@ -321,6 +380,7 @@ int SubmitRun::finish(const Status& outcome) {
   fmt::print("{}", options_.json ? json::write(summary) : table);
   log::note("\n" + table);
   if (!outcome.ok()) {
+    if (interrupts_.requested()) fmt::print(stderr, "interrupted: run the same command again to go on\n");
     const int code = report_on_stderr(outcome);
     return code == kUsage && !job_.job.is_nil() ? kSomeFailed : code;  // something was tried
   }

@@ -18,8 +18,10 @@ namespace mimicfleet::coordinator {
 struct SubmitOptions {
   SubmitRequest request;
   EmbeddedOptions embedded;
-  std::string server;
+  std::string server;                   // as the user named it
+  std::optional<std::string> endpoint;  // the server's; none: an embedded run
   bool wait = true;
+  bool cancel_on_interrupt = false;  // a job on a server, too
   bool dry_run = false;
   bool json = false;
   bool benchmark_cache = false;  // every clip twice: features made anew, then taken from the cache
@@ -39,6 +41,8 @@ class SubmitRun {
  private:
   [[nodiscard]] Status plan();
   [[nodiscard]] Status check_overwrites() const;
+  [[nodiscard]] Result<std::vector<jobs::ModelSet>> models_of_workers();
+  [[nodiscard]] Status look_at_server();
   [[nodiscard]] Status look_at_caches();
   [[nodiscard]] Status look_for_held_latents();
   [[nodiscard]] Status execute();
@@ -47,9 +51,12 @@ class SubmitRun {
   [[nodiscard]] Status submit();
   [[nodiscard]] Status follow();
   [[nodiscard]] Result<bool> look();  // true once the job is over
+  [[nodiscard]] Status break_off();
   [[nodiscard]] Status cancel_job();
+  int leave_to_server();
   void collect();
   void save_events();
+  void save_summary(const RunSummary& summary) const;
   void clean_up();
   void remove_state();
   void stop_cluster(bool all_done);
@@ -72,6 +79,7 @@ class SubmitRun {
   std::unique_ptr<Cluster> cluster_;  // of an embedded run
   jobs::JobAccepted job_;
   ProgressDisplay display_;
+  bool left_to_server_ = false;  // the job goes on without this client
   std::size_t ended_tasks_ = 0;
   bool ends_soon_ = false;
   std::uint64_t last_event_ = 0;

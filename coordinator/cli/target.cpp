@@ -21,11 +21,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? "" : value;
-}
-
 bool is_alive(std::int64_t pid) {
   return pid > 0 && (::kill(static_cast<pid_t>(pid), 0) == 0 || errno == EPERM);
 }
@@ -67,17 +62,27 @@ Result<std::string> common_precision(const RunPlan& plan) {
 
 Result<std::optional<std::string>> find_target(const std::string& flag) {
   if (flag == "embedded") return std::optional<std::string>();
-  if (!flag.empty()) return std::optional(flag);
-  if (auto named = environment("MIMICFLEET_SERVER"); !named.empty()) return std::optional(std::move(named));
+  if (auto named = discovery::named_server(flag); !named.empty()) return std::optional(std::move(named));
   const auto file = discovery::read_server_file();
   if (!file.ok()) {
     if (file.status().code() != StatusCode::kNotFound)
       log::warn("{}", log::printable(file.status().message()));
     return std::optional<std::string>();
   }
-  if (is_alive(file->pid)) return std::optional(file->endpoint);
-  log::warn("{}: names a server whose process {} is gone; not using it", discovery::server_file_path(),
-            file->pid);
+  if (is_of_this_host(*file) && !is_alive(file->pid)) {
+    log::warn("{}: names a server whose process {} is gone; not using it", discovery::server_file_path(),
+              file->pid);
+    return std::optional<std::string>();
+  }
+  auto endpoint = discovery::reachable_endpoint(*file);
+  if (endpoint.ok()) {
+    if (!is_of_this_host(*file)) {
+      log::info("the server of {} is used, as {} says", log::printable(file->host),
+                discovery::server_file_path());
+    }
+    return std::optional(*std::move(endpoint));
+  }
+  log::warn("{}; not using it", log::printable(endpoint.status().message()));
   return std::optional<std::string>();
 }
 

@@ -13,7 +13,7 @@ namespace mimicfleet::coordinator {
 
 // The endpoint of the coordinator to talk to: `flag`, MIMICFLEET_SERVER, or what a running server of this
 // user announced; nothing when there is none, or when `flag` is "embedded". A server file whose process is
-// gone counts as none.
+// gone, or whose server this host cannot reach, counts as none.
 [[nodiscard]] Result<std::optional<std::string>> find_target(const std::string& flag);
 
 // The same for commands that need one. kUnavailable says how to name or start one.

@@ -2,12 +2,14 @@
 
 #include <fmt/format.h>
 
+#include "common/log.h"
 #include "coordinator/cli/command.h"
 #include "coordinator/cli/exit_code.h"
 #include "coordinator/cli/json_output.h"
 #include "coordinator/cli/table.h"
 #include "coordinator/cli/target.h"
 #include "coordinator/client/progress.h"
+#include "jobs/model_notice.h"
 
 namespace mimicfleet::coordinator {
 namespace {
@@ -45,6 +47,16 @@ std::string trouble_text(const jobs::WorkerInfo& worker) {
   return text.empty() ? "-" : text;
 }
 
+// What people should know of a worker's models.
+void print_notices(const jobs::WorkerHello& worker) {
+  for (const auto& set : worker.model_sets) {
+    const std::string notice = jobs::notice_of(set.defaults);
+    if (notice.empty()) continue;
+    fmt::print("{} has {}: {}\n", log::printable(worker.name), log::printable(set.name),
+               log::printable(notice));
+  }
+}
+
 int list(const Flags& flags) {
   Interrupts interrupts;
   auto connection = connect_to_server(flags.common.server, &interrupts);
@@ -65,6 +77,7 @@ int list(const Flags& flags) {
                running_text(worker), trouble_text(worker)});
   }
   fmt::print("{}", table.text());
+  for (const auto& worker : workers->workers) print_notices(worker.hello);
   return kAllDone;
 }
 

@@ -33,9 +33,13 @@ Result<Connection> Connection::open(const std::string& endpoint, const Interrupt
                   fmt::format("{}; a server is named like tcp://127.0.0.1:5555", socket.status().message()));
   }
   Connection connection(std::move(*socket), interrupts);
-  ASSIGN_OR_RETURN(connection.server_,
-                   connection.call<jobs::ServerInfo>(jobs::ServerInfoRequest(), patience));
+  RETURN_IF_ERROR(connection.ask_again(patience));
   return connection;
+}
+
+Status Connection::ask_again(std::chrono::milliseconds patience) {
+  ASSIGN_OR_RETURN(server_, call<jobs::ServerInfo>(jobs::ServerInfoRequest(), patience));
+  return {};
 }
 
 Result<wire::Envelope> Connection::exchange(const std::string& bytes, RequestId id, std::string_view expected,

@@ -24,7 +24,9 @@ class Connection {
                                                std::chrono::milliseconds patience = kPatience);
 
   [[nodiscard]] const std::string& endpoint() const { return endpoint_; }
+  // As it was when it was asked last.
   [[nodiscard]] const jobs::ServerInfo& server() const { return server_; }
+  [[nodiscard]] Status ask_again(std::chrono::milliseconds patience = kPatience);
 
   // The reply; the coordinator's own Status when it refuses; kUnavailable without an answer in time;
   // kCancelled when the user interrupts.

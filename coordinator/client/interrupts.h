@@ -4,9 +4,9 @@
 
 namespace mimicfleet::coordinator {
 
-// Ctrl-C, SIGTERM and SIGHUP. Before arm() they end the process at once with kInterruptedExit; afterwards
-// they are something that a loop waits for: the first asks for an orderly end, the second for an immediate
-// one. One per process.
+// Ctrl-C, SIGTERM and, unless it is ignored (nohup), SIGHUP. Before arm() they end the process at once with
+// kInterruptedExit; afterwards they are something that a loop waits for: the first asks for an orderly end,
+// the second for an immediate one. One per process.
 inline constexpr int kInterruptedExit = 130;
 
 class Interrupts {
@@ -19,6 +19,8 @@ class Interrupts {
   void arm() const;
   [[nodiscard]] int count() const;
   [[nodiscard]] bool requested() const { return count() > 0; }
+  // Whether the first one was a Ctrl-C: somebody is there to read.
+  [[nodiscard]] bool by_user() const;
 
   // Readable after a signal, until acknowledge().
   [[nodiscard]] int fd() const { return wake_up_.fd(); }

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "common/model_root/shipped.h"
+#include "jobs/model_notice.h"
 
 namespace mimicfleet::coordinator {
 namespace {
@@ -18,26 +19,22 @@ bool is_folder(const std::string& path) {
   return !path.empty() && fs::is_directory(path, error);
 }
 
-Result<model_root::ModelFiles> find_files(const ModelRequest& request) {
-  if (!request.root.empty()) return model_root::find_below(request.root);
-  if (request.base_model_path.empty() != request.ckpt_path.empty()) {
+bool is_in_config(const ModelRequest& request) {
+  return !(request.base_model_path + request.ckpt_path).empty();
+}
+
+Result<model_root::ModelFiles> find_in_config(const ModelRequest& request) {
+  if (request.base_model_path.empty() || request.ckpt_path.empty()) {
     return Status(
         StatusCode::kInvalidArgument,
         "the config must name both base_model_path and ckpt_path, or neither (then give --models DIR)");
   }
-  if (!request.ckpt_path.empty()) {
-    model_root::Locations locations;
-    locations.base_model_path = request.base_model_path;
-    locations.ckpt_path = request.ckpt_path;
-    locations.dwpose = request.dwpose;
-    locations.folders = {".", request.config_folder};
-    return model_root::find_located(locations);
-  }
-  if (const auto shipped = model_root::shipped_root()) return model_root::find_below(*shipped);
-  return Status(
-      StatusCode::kNotFound,
-      "no models: give --models DIR, a folder with MimicMotion_1-1.pth, DWPose/ and the SVD folder, or "
-      "base_model_path and ckpt_path in --config");
+  model_root::Locations locations;
+  locations.base_model_path = request.base_model_path;
+  locations.ckpt_path = request.ckpt_path;
+  locations.dwpose = request.dwpose;
+  locations.folders = {".", request.config_folder};
+  return model_root::find_located(locations);
 }
 
 ChosenModels with_files(model_root::ModelFiles files) {
@@ -48,31 +45,73 @@ ChosenModels with_files(model_root::ModelFiles files) {
   return chosen;
 }
 
+std::string name_of(const jobs::ModelSet& set) { return fmt::format("{} ({:.8})", set.name, set.id.hex()); }
+
 std::string names_of(const std::vector<jobs::ModelSet>& sets) {
   std::string names;
-  for (const auto& set : sets) {
-    names += fmt::format("{}{} ({:.8})", names.empty() ? "" : ", ", set.name, set.id.hex());
-  }
+  for (const auto& set : sets) names += (names.empty() ? "" : ", ") + name_of(set);
   return names;
 }
 
-// The set of `offered` that is called `name`, or the only one when no name is given.
-Result<ChosenModels> choose_offered(const std::string& name, const std::vector<jobs::ModelSet>& offered) {
-  if (offered.empty()) {
-    return Status(
-        StatusCode::kUnavailable,
-        "no worker of the server has its models ready yet: start one (`worker --coordinator …`), wait "
-        "for it (`coordinator worker list`), or give --models DIR");
-  }
+std::vector<jobs::ModelSet> without_notice(const std::vector<jobs::ModelSet>& sets) {
+  std::vector<jobs::ModelSet> plain;
+  std::copy_if(sets.begin(), sets.end(), std::back_inserter(plain),
+               [](const jobs::ModelSet& set) { return jobs::notice_of(set.defaults).empty(); });
+  return plain;
+}
+
+// The set of `offered` that is called `name`.
+Result<ChosenModels> choose_by_name(const std::string& name, const std::vector<jobs::ModelSet>& offered) {
   std::vector<jobs::ModelSet> fitting;
   std::copy_if(offered.begin(), offered.end(), std::back_inserter(fitting), [&](const jobs::ModelSet& set) {
-    return name.empty() || set.name == name || (name.size() >= 8 && set.id.hex().starts_with(name));
+    return set.name == name || (name.size() >= 8 && set.id.hex().starts_with(name));
   });
-  if (fitting.size() == 1) return ChosenModels{fitting.front(), std::nullopt};
+  if (fitting.size() == 1) return ChosenModels{fitting.front(), std::nullopt, {}};
+  if (fitting.size() > 1) {
+    return Status(StatusCode::kInvalidArgument,
+                  fmt::format("--models {}: the server's workers have {}; name one of them by what stands in "
+                              "brackets",
+                              name, names_of(fitting)));
+  }
   return Status(StatusCode::kInvalidArgument,
-                fmt::format("{}the server's workers have {}; name one of them",
-                            name.empty() ? "give --models NAME: " : fmt::format("--models {}: ", name),
-                            names_of(offered)));
+                fmt::format("--models {}: there is no such folder here, and {}", name,
+                            offered.empty() ? "no worker of the server is there to have models of that name"
+                                            : "the server's workers have " + names_of(offered) +
+                                                  "; give a folder, or name one of these"));
+}
+
+Result<ChosenModels> choose_shipped(bool on_server) {
+  const auto shipped = model_root::shipped_root();
+  if (!shipped) {
+    return Status(
+        StatusCode::kNotFound,
+        "no models: give --models DIR, a folder with MimicMotion_1-1.pth, DWPose/ and the SVD folder, or "
+        "base_model_path and ckpt_path in --config");
+  }
+  ASSIGN_OR_RETURN(auto files, model_root::find_below(*shipped));
+  ChosenModels chosen = with_files(std::move(files));
+  chosen.warning = fmt::format("no models are named{}, so those that come with the program are used: {}",
+                               on_server ? " and no worker is there to offer any" : "",
+                               jobs::notice_of(chosen.set.defaults));
+  return chosen;
+}
+
+// Where the user named nothing.
+Result<ChosenModels> choose_offered(const std::vector<jobs::ModelSet>& offered) {
+  if (offered.empty()) return choose_shipped(true);
+  const auto plain = without_notice(offered);
+  const auto& choice = plain.empty() ? offered : plain;
+  if (choice.size() > 1) {
+    return Status(
+        StatusCode::kInvalidArgument,
+        fmt::format("give --models NAME: the server's workers have {}; name one of them", names_of(offered)));
+  }
+  ChosenModels chosen{choice.front(), std::nullopt, {}};
+  if (const std::string notice = jobs::notice_of(chosen.set.defaults); !notice.empty()) {
+    chosen.warning = fmt::format("no models are named, so {} of the server's workers are used: {}",
+                                 chosen.set.name, notice);
+  }
+  return chosen;
 }
 
 // Links that give the files the places which find_below expects.
@@ -97,15 +136,55 @@ Status link_all(const model_root::ModelFiles& files, const fs::path& root) {
 
 }  // namespace
 
-Result<ChosenModels> choose_models(const ModelRequest& request, const std::vector<jobs::ModelSet>* offered) {
-  const bool names_files = is_folder(request.root) ||
-                           (request.root.empty() && !(request.base_model_path + request.ckpt_path).empty());
-  if (offered != nullptr && !names_files) return choose_offered(request.root, *offered);
-  auto files = find_files(request);
-  // What a config names may be only where the workers are.
-  if (!files.ok() && offered != nullptr && request.root.empty()) return choose_offered("", *offered);
-  if (!files.ok()) return files.status();
-  return with_files(*std::move(files));
+Result<ChosenModels> choose_models(const ModelRequest& request, const OfferedModels& offered) {
+  if (!request.dwpose.empty() && (!request.root.empty() || !is_in_config(request))) {
+    return Status(
+        StatusCode::kInvalidArgument,
+        "--dwpose goes with base_model_path and ckpt_path of --config; a folder that --models names "
+        "has its own DWPose/");
+  }
+  if (is_folder(request.root) || (!request.root.empty() && !offered)) {
+    ASSIGN_OR_RETURN(auto files, model_root::find_below(request.root));
+    return with_files(std::move(files));
+  }
+  if (request.root.empty() && is_in_config(request)) {
+    auto files = find_in_config(request);
+    if (files.ok()) return with_files(*std::move(files));
+    if (!offered) return files.status();
+    return Status(files.status().code(),
+                  files.status().message() +
+                      "; the config's models have to be readable here, too, to be sent to workers that have "
+                      "them: put them there, or give --models NAME for those that the workers have "
+                      "(`coordinator worker list`)");
+  }
+  if (!offered) return choose_shipped(false);
+  ASSIGN_OR_RETURN(const auto sets, offered());
+  return request.root.empty() ? choose_offered(sets) : choose_by_name(request.root, sets);
+}
+
+bool any_without_notice(const std::vector<jobs::ModelSet>& sets) { return !without_notice(sets).empty(); }
+
+std::vector<std::string> remarks_on_workers(const jobs::ModelSet& models,
+                                            const std::vector<jobs::ModelSet>& offered) {
+  std::vector<std::string> remarks;
+  const bool offer = std::any_of(offered.begin(), offered.end(),
+                                 [&](const jobs::ModelSet& set) { return set.id == models.id; });
+  if (!offer) {
+    remarks.push_back(
+        fmt::format("no worker of the server has the models {}: the job waits until one is "
+                    "started with them (`worker --models DIR`){}",
+                    name_of(models), offered.empty() ? "" : "; the workers have " + names_of(offered)));
+  }
+  if (!jobs::notice_of(models.defaults).empty()) return remarks;
+  for (const auto& set : offered) {
+    const std::string notice = jobs::notice_of(set.defaults);
+    if (notice.empty() || set.id == models.id) continue;
+    remarks.push_back(
+        fmt::format("the server also has workers with {}, which do nothing of this job: {} (see "
+                    "`coordinator worker list`)",
+                    set.name, notice));
+  }
+  return remarks;
 }
 
 Status name_models(ChosenModels& chosen, FileDigestCache& cache) {

@@ -15,6 +15,7 @@
 #include "coordinator/client/missing_file.h"
 #include "coordinator/client/output_folder.h"
 #include "coordinator/config/presets.h"
+#include "jobs/model_notice.h"
 
 namespace mimicfleet::coordinator {
 namespace {
@@ -104,7 +105,7 @@ std::vector<std::string> RunPlan::warnings() const {
   return input_warnings(to_run);
 }
 
-Result<Planner> Planner::prepare(SubmitRequest request, const std::vector<jobs::ModelSet>* offered,
+Result<Planner> Planner::prepare(SubmitRequest request, const OfferedModels& offered,
                                  const std::map<std::string, std::vector<std::string>>& folders) {
   Planner planner;
   planner.request_ = std::move(request);
@@ -119,25 +120,41 @@ Result<Planner> Planner::prepare(SubmitRequest request, const std::vector<jobs::
   } else if (planner.request_.mode == Mode::kDecode) {
     RETURN_IF_ERROR(planner.want_film());
   }
-  ModelRequest models;
-  models.root = planner.request_.models;
-  models.dwpose = planner.request_.dwpose;
-  if (planner.config_) {
-    models.base_model_path = planner.config_->base_model_path;
-    models.ckpt_path = planner.config_->ckpt_path;
-    models.config_folder = folder_of(planner.config_->path);
-  }
-  ASSIGN_OR_RETURN(planner.models_, choose_models(models, offered));
-  const auto known = folders.find(planner.models_.set.id.hex());
-  if (planner.models_.files) {
-    planner.model_folders_ = {folder_of(planner.models_.files->checkpoint)};
-  } else if (known != folders.end()) {
-    planner.model_folders_ = known->second;
-  }
-  ASSIGN_OR_RETURN(planner.defaults_, defaults_layer(planner.models_.set.defaults));
+  RETURN_IF_ERROR(planner.take_models(offered, folders));
   ASSIGN_OR_RETURN(planner.preset_, preset_layer(planner.request_.preset));
   RETURN_IF_ERROR(planner.resolve_all());
+  planner.warn();
   return planner;
+}
+
+// Of a request that can be met: first that its models are toys.
+void Planner::warn() const {
+  if (!models_.warning.empty()) log::warn("{}", log::printable(models_.warning));
+  if (!request_.paths.empty() && config_ && config_->cases.size() > 1) {
+    log::warn("{}: of its {} test cases only the first one's settings are used", config_->path,
+              config_->cases.size());
+  }
+}
+
+Status Planner::take_models(const OfferedModels& offered,
+                            const std::map<std::string, std::vector<std::string>>& folders) {
+  ModelRequest models;
+  models.root = request_.models;
+  models.dwpose = request_.dwpose;
+  if (config_) {
+    models.base_model_path = config_->base_model_path;
+    models.ckpt_path = config_->ckpt_path;
+    models.config_folder = folder_of(config_->path);
+  }
+  ASSIGN_OR_RETURN(models_, choose_models(models, offered));
+  const auto known = folders.find(models_.set.id.hex());
+  if (models_.files) {
+    model_folders_ = {folder_of(models_.files->checkpoint)};
+  } else if (known != folders.end()) {
+    model_folders_ = known->second;
+  }
+  ASSIGN_OR_RETURN(defaults_, defaults_layer(models_.set.defaults));
+  return {};
 }
 
 Status Planner::read_config() {
@@ -168,10 +185,6 @@ Status Planner::collect_inputs() {
   if (request_.paths.empty() && given.empty() && !only_kept_words) {
     return {StatusCode::kInvalidArgument,
             "nothing to do: give a folder, videos or a manifest (see `coordinator submit --help`)"};
-  }
-  if (!request_.paths.empty() && config_ && config_->cases.size() > 1) {
-    log::warn("{}: of its {} test cases only the first one's settings are used", config_->path,
-              config_->cases.size());
   }
   InputSelection selection = request_.selection;
   selection.ignore_folder = real_path(request_.output_dir);
@@ -342,10 +355,7 @@ Result<RunPlan> Planner::finish(const OutputPlaces& places, FileDigestCache& cac
   for (const auto& input : inputs_) driving_.add(input.path);
   RETURN_IF_ERROR(name_models(models_, cache));
   run.models = models_;
-  if (const auto notice = models_.set.defaults.find(std::string(kNoticeKey));
-      notice != models_.set.defaults.end()) {
-    run.notice = notice->second;
-  }
+  run.notice = jobs::notice_of(models_.set.defaults);
   run.left_out = left_out_;
   run.preset = request_.preset;
   run.name = !request_.sentences.empty() ? request_.sentences

@@ -117,10 +117,10 @@ struct WantedFilm {
 // made before it is known: paths, configuration, models, settings, the reference image, words.
 class Planner {
  public:
-  // `offered`: the model sets of the server's workers; null without a server. `folders`: by id of a set,
-  // where it lies on their hosts, which may be this one or share its disk.
+  // `offered`: none without a server. `folders`: by id of a set, where it lies on the workers' hosts, which may
+  // be this one or share its disk; read once the sets were asked for.
   [[nodiscard]] static Result<Planner> prepare(
-      SubmitRequest request, const std::vector<jobs::ModelSet>* offered,
+      SubmitRequest request, const OfferedModels& offered,
       const std::map<std::string, std::vector<std::string>>& folders = {});
 
   // Clips, or films if such are made.
@@ -147,6 +147,9 @@ class Planner {
   }
   [[nodiscard]] bool keeps_latents() const { return request_.mode == Mode::kEncode || makes_films(); }
   [[nodiscard]] Status read_config();
+  [[nodiscard]] Status take_models(const OfferedModels& offered,
+                                   const std::map<std::string, std::vector<std::string>>& folders);
+  void warn() const;
   [[nodiscard]] Status collect_inputs();
   void multiply_by_variants();
   [[nodiscard]] Status resolve_all();

@@ -10,6 +10,7 @@
 
 #include "common/config/nearest.h"
 #include "common/log.h"
+#include "jobs/model_notice.h"
 
 namespace mimicfleet::coordinator {
 namespace {
@@ -364,7 +365,7 @@ Result<ResolvedSettings> resolve_settings(std::span<const SettingLayer> layers) 
 Result<SettingLayer> defaults_layer(const std::map<std::string, std::string>& defaults) {
   SettingLayer layer{"defaults", {}};
   for (const auto& [key, text] : defaults) {
-    if (key == kNoticeKey) continue;
+    if (key == jobs::kNoticeKey) continue;
     const Setting* setting = find_setting(key);
     if (setting == nullptr) {
       return Status(StatusCode::kInvalidArgument,

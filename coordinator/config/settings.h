@@ -63,10 +63,8 @@ inline constexpr std::string_view kNoFile = "none";
 // otherwise. kInvalidArgument naming the place, the value and what is possible.
 [[nodiscard]] Result<ResolvedSettings> resolve_settings(std::span<const SettingLayer> layers);
 
-// Keys that defaults.yaml of a model root may have beside settings.
-inline constexpr std::string_view kNoticeKey = "notice";  // a sentence that is shown with the results
-
-// The layer of a model set's defaults.yaml; an unknown key is an error with the nearest known one.
+// The layer of a model set's defaults.yaml, which may have a notice beside settings; an unknown key is an
+// error with the nearest known one.
 [[nodiscard]] Result<SettingLayer> defaults_layer(const std::map<std::string, std::string>& defaults);
 
 }  // namespace mimicfleet::coordinator

@@ -17,6 +17,7 @@
 #include <fmt/format.h>
 
 #include "common/files/io.h"
+#include "common/signals.h"
 
 namespace mimicfleet::coordinator {
 namespace {
@@ -31,7 +32,8 @@ constexpr std::streamoff kTailBytes = 64 << 10;
   sigset_t none;
   ::sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGPIPE}) ::signal(signal, SIG_DFL);
+  for (const int signal : {SIGINT, SIGTERM, SIGPIPE}) ::signal(signal, SIG_DFL);
+  handle_signal(SIGHUP, SIG_DFL);
   const int nothing = ::open("/dev/null", O_RDONLY);
   if (nothing < 0 || ::dup2(nothing, 0) < 0 || ::dup2(log, 1) < 0 || ::dup2(log, 2) < 0) ::_exit(127);
   if (pass_fd == ChildProcess::kPassedFd) {

@@ -1,11 +1,11 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 
 #include <fmt/format.h>
 
+#include "common/host_name.h"
 #include "common/log.h"
 #include "coordinator/scheduler/placement.h"
 #include "coordinator/scheduler/transitions.h"
@@ -21,12 +21,6 @@ constexpr std::uint32_t kTasksPerPage = 200;
 constexpr std::size_t kSegmentsPerPage = 2000;  // a film of many clips makes a long task
 constexpr std::uint32_t kEventsPerPage = 2000;
 constexpr std::size_t kAssemblingJobs = 64;
-
-std::string host_name() {
-  std::array<char, 256> name{};
-  ::gethostname(name.data(), name.size() - 1);
-  return name.data();
-}
 
 std::int64_t wall_ms() {
   const auto now = std::chrono::system_clock::now().time_since_epoch();

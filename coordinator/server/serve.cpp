@@ -4,18 +4,23 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
+#include <chrono>
 #include <csignal>
 #include <cstring>
 #include <filesystem>
-#include <string_view>
 
 #include <fmt/format.h>
 
 #include "common/discovery/discovery.h"
 #include "common/endpoint.h"
+#include "common/host_name.h"
 #include "common/log.h"
+#include "common/signals.h"
+#include "common/wire/envelope.h"
 #include "coordinator/server/server.h"
 #include "coordinator/server/server_metrics.h"
+#include "jobs/client_messages.h"
 
 namespace mimicfleet::coordinator {
 namespace {
@@ -28,10 +33,7 @@ extern "C" void on_signal(int) {
 
 void stop_on_signals(const net::WakeUp& stop) {
   stop_signal = &stop;
-  struct sigaction action {};
-  action.sa_handler = on_signal;
-  ::sigaction(SIGTERM, &action, nullptr);
-  ::sigaction(SIGINT, &action, nullptr);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) handle_signal(signal, on_signal);
   ::signal(SIGPIPE, SIG_IGN);
 }
 
@@ -50,6 +52,7 @@ SchedulerConfig scheduler_config(const ServeOptions& options) {
   return config;
 }
 
+constexpr std::chrono::milliseconds kOtherPatience{2'000};
 constexpr std::uint64_t kLeastBeats = 3;  // of a worker within one lease
 
 // The socket's errors with what to do about them.
@@ -69,15 +72,38 @@ bool runs_this_program(std::int64_t pid) {
   return !error && program == std::filesystem::read_symlink("/proc/self/exe", error);
 }
 
+// A server of another host whose folder this one shares.
+bool answers(const std::string& endpoint) {
+  auto socket = net::Socket::dealer(endpoint);
+  if (!socket.ok() || !socket->send({wire::seal(jobs::ServerInfoRequest(), new_id<RequestId>())}).ok()) {
+    return false;
+  }
+  const std::array<net::Socket*, 1> sockets = {&*socket};
+  return net::wait_readable(sockets, {}, kOtherPatience);
+}
+
+bool is_running(const discovery::ServerFile& server) {
+  if (is_of_this_host(server)) return server.pid != ::getpid() && runs_this_program(server.pid);
+  const auto endpoint = reachable_endpoint(server);
+  return endpoint.ok() && answers(*endpoint);
+}
+
 // Clients find one server of a user: that which came first, as long as it runs.
 Status make_known(const std::string& endpoint) {
   const auto other = discovery::read_server_file();
-  if (other.ok() && other->pid != ::getpid() && runs_this_program(other->pid)) {
-    log::warn("clients go on to find the server at {} (process {}): name this one with --server {}",
-              other->endpoint, other->pid, endpoint);
+  if (other.ok() && is_running(*other)) {
+    log::warn("clients go on to find the server at {} (process {}{}): name this one with --server {}",
+              log::printable(other->endpoint), other->pid,
+              is_of_this_host(*other) ? "" : " on " + log::printable(other->host), endpoint);
     return {};
   }
-  return discovery::write_server_file({endpoint, ::getpid()});
+  if (other.ok() && !is_of_this_host(*other)) {
+    log::warn(
+        "{} named {} on {} and names this server from now on: if the other one still runs, name it "
+        "with --server there",
+        discovery::server_file_path(), log::printable(other->endpoint), log::printable(other->host));
+  }
+  return discovery::write_server_file({endpoint, ::getpid(), host_name()});
 }
 
 }  // namespace

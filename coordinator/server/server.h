@@ -57,6 +57,7 @@ class Server {
 
   // ---- worker requests
   void on_worker_hello(const wire::Envelope& request, const std::string& peer);
+  void warn_of_mixed_models(const jobs::WorkerHello& hello) const;
   void on_worker_heartbeat(const wire::Envelope& request, const std::string& peer);
   void on_task_completed(const wire::Envelope& request, const std::string& peer);
   void on_task_failed(const wire::Envelope& request, const std::string& peer);

@@ -1,8 +1,38 @@
 #include "common/log.h"
 #include "coordinator/server/server.h"
+#include "jobs/model_notice.h"
 
 // What workers ask of the server.
 namespace mimicfleet::coordinator {
+namespace {
+
+// Of the first of its models that has one.
+std::string notice_of(const jobs::WorkerHello& hello) {
+  for (const auto& set : hello.model_sets) {
+    if (auto notice = jobs::notice_of(set.defaults); !notice.empty()) return notice;
+  }
+  return "";
+}
+
+}  // namespace
+
+// Somebody forgot --models: that worker does nothing of the jobs that the others are there for.
+void Server::warn_of_mixed_models(const jobs::WorkerHello& hello) const {
+  const auto known = state_.workers.find(hello.worker);
+  if (known != state_.workers.end() && known->second.hello.model_sets == hello.model_sets) return;
+  const auto warn = [](const jobs::WorkerHello& worker, const std::string& notice) {
+    log::warn("worker {} is there beside workers with other models: {}", log::printable(worker.name),
+              log::printable(notice));
+  };
+  const std::string own = notice_of(hello);
+  for (const auto& [id, other] : state_.workers) {
+    const std::string others = notice_of(other.hello);
+    if (id == hello.worker || hello.model_sets.empty() || other.hello.model_sets.empty()) continue;
+    if (own.empty() == others.empty()) continue;
+    own.empty() ? warn(other.hello, others) : warn(hello, own);
+    if (!own.empty()) return;
+  }
+}
 
 void Server::on_worker_hello(const wire::Envelope& request, const std::string& peer) {
   const auto hello = wire::body_as<jobs::WorkerHello>(request);
@@ -10,6 +40,7 @@ void Server::on_worker_hello(const wire::Envelope& request, const std::string& p
   if (!state_.workers.contains(hello->worker)) {
     log::info("worker {} joined: {}", log::printable(hello->name), log::printable(hello->device));
   }
+  warn_of_mixed_models(*hello);
   peers_[hello->worker] = peer;
   apply(*hello);
   jobs::WorkerWelcome welcome;

@@ -71,6 +71,9 @@ bool enter(const Surroundings& surroundings) {
 [[noreturn]] void become(const std::vector<std::string>& command, const Surroundings& surroundings,
                          const std::string& out, const std::string& err) {
   ::setpgid(0, 0);
+  // However this test was started itself.
+  for (const int number : {SIGINT, SIGTERM}) ::signal(number, SIG_DFL);
+  ::signal(SIGHUP, surroundings.ignores_hangup ? SIG_IGN : SIG_DFL);
   const int out_fd = ::open(out.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
   const int err_fd = ::open(err.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
   ::dup2(::open("/dev/null", O_RDONLY), 0);

@@ -35,6 +35,7 @@ struct Surroundings {
   std::string folder = {};                    // it works in; empty: as the test
   std::vector<PrivateDisk> disks = {};        // only where can_make_disks()
   bool modes_bind = false;                    // a file's mode binds root, too
+  bool ignores_hangup = false;                // as under nohup
 };
 
 // Gives this process, which has one thread, such disks. False where that is not allowed.

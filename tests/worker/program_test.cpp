@@ -1,4 +1,5 @@
 #include <signal.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -8,6 +9,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "common/discovery/discovery.h"
 #include "common/net/socket.h"
 #include "common/wire/envelope.h"
 #include "jobs/messages.h"
@@ -18,6 +20,7 @@
 namespace mimicfleet::worker {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 namespace fs = std::filesystem;
@@ -38,12 +41,13 @@ class WorkerProgram : public ::testing::Test {
     fs::remove_all(folder_);
   }
 
-  void start(const std::string& models, std::vector<std::string> more = {}) {
+  void start(const std::string& models, std::vector<std::string> more = {},
+             const e2e::Surroundings& surroundings = {}) {
+    more.insert(more.end(), {"--coordinator", router_.endpoint(), "--models", models});
+    start_with(std::move(more), surroundings);
+  }
+  void start_with(std::vector<std::string> more, const e2e::Surroundings& surroundings) {
     std::vector<std::string> command = {kProgram,
-                                        "--coordinator",
-                                        router_.endpoint(),
-                                        "--models",
-                                        models,
                                         "--device",
                                         "cpu",
                                         "--threads",
@@ -53,7 +57,7 @@ class WorkerProgram : public ::testing::Test {
                                         "--feature-cache-dir",
                                         folder_ + "/features"};
     command.insert(command.end(), more.begin(), more.end());
-    worker_ = std::make_unique<e2e::Process>(command, folder_);
+    worker_ = std::make_unique<e2e::Process>(command, folder_, surroundings);
   }
   // The next message of this type; hellos and heartbeats are answered on the way.
   template <typename T>
@@ -101,12 +105,29 @@ TEST_F(WorkerProgram, SaysHelloBeforeItHasAnythingAndBecomesReady) {
   wait_until_ready();
 }
 
+TEST_F(WorkerProgram, ThatItHasToyModelsIsSaidFirst) {
+  start_with({"--coordinator", router_.endpoint()}, {});
+  receive<jobs::WorkerHello>();
+  const std::string err = worker_->err();
+  EXPECT_THAT(err.substr(0, err.find('\n')), AllOf(HasSubstr("--models"), HasSubstr("toy models")));
+}
+
 TEST_F(WorkerProgram, ASignalEndsItInGoodOrder) {
   start(kModels);
   wait_until_ready();
   worker_->signal(SIGTERM);
   receive<jobs::WorkerGoodbye>();
   EXPECT_EQ(worker_->wait().exit_code, 0);
+}
+
+TEST_F(WorkerProgram, UnderNohupAHangupChangesNothing) {
+  start(kModels, {}, {.ignores_hangup = true});
+  wait_until_ready();
+  worker_->signal(SIGHUP);
+  for (int beats = 0; beats < 3; ++beats) receive<jobs::WorkerHeartbeat>();
+  worker_->signal(SIGTERM);
+  receive<jobs::WorkerGoodbye>();
+  EXPECT_EQ(worker_->wait(e2e::Seconds(20)).exit_code, 0);
 }
 
 TEST_F(WorkerProgram, AMissingModelFileEndsItWithOneLineThatNamesIt) {
@@ -152,6 +173,29 @@ TEST_F(WorkerProgram, ItsMetricsAreWhatPromtoolAccepts) {
                             "/metrics && promtool check metrics < " + folder_ +
                             "/metrics && grep -q '^mimicfleet_model_loads_total 1' " + folder_ + "/metrics";
   EXPECT_EQ(std::system((check + " 1>&2").c_str()), 0);
+}
+
+TEST_F(WorkerProgram, ACoordinatorThatComesBackElsewhereIsFound) {
+  const std::string file = folder_ + "/mimicfleet/server.json";
+  ASSERT_TRUE(discovery::write_server_file({router_.endpoint(), ::getpid()}, file).ok());
+  start_with({"--models", kModels}, {.environment = {"XDG_STATE_HOME=" + folder_, "MIMICFLEET_SERVER="}});
+  wait_until_ready();
+  auto elsewhere = net::Socket::router("tcp://127.0.0.1:*").value();
+  ASSERT_NE(elsewhere.endpoint(), router_.endpoint());
+  ASSERT_TRUE(discovery::write_server_file({elsewhere.endpoint(), ::getpid()}, file).ok());
+  router_ = std::move(elsewhere);
+  receive<jobs::WorkerHello>();
+  wait_until_ready();
+}
+
+TEST_F(WorkerProgram, AServerThatOnlyAnotherHostReachesIsNone) {
+  const std::string file = folder_ + "/mimicfleet/server.json";
+  ASSERT_TRUE(discovery::write_server_file({router_.endpoint(), ::getpid(), "node7"}, file).ok());
+  start_with({"--models", kModels}, {.environment = {"XDG_STATE_HOME=" + folder_, "MIMICFLEET_SERVER="}});
+  const auto outcome = worker_->wait(e2e::Seconds(60));
+  EXPECT_EQ(outcome.exit_code, 3);
+  EXPECT_THAT(outcome.err,
+              HasSubstr("names a server on node7 which listens there for programs of node7 only"));
 }
 
 TEST_F(WorkerProgram, WithoutACoordinatorOrWithAWrongFlagItSaysSo) {

@@ -81,11 +81,21 @@ void Agent::handle_events(Instant now) {
   for (Event& event : events) std::visit(EventVisitor{session_, now}, event);
 }
 
-void Agent::carry_out(Actions actions, TaskRunner& runner) {
-  if (actions.reconnect) {
-    if (!std::exchange(silent_, true)) log::warn("{}: does not answer; trying on", endpoint_);
-    if (auto socket = net::Socket::dealer(endpoint_); socket.ok()) socket_ = std::move(*socket);
+void Agent::reconnect() {
+  const std::string found = search_();
+  if (!found.empty() && found != endpoint_) {
+    log::warn("{}: does not answer; the coordinator is looked for at {} now", endpoint_,
+              log::printable(found));
+    endpoint_ = found;
+    silent_ = true;
+  } else if (!std::exchange(silent_, true)) {
+    log::warn("{}: does not answer; trying on", endpoint_);
   }
+  if (auto socket = net::Socket::dealer(endpoint_); socket.ok()) socket_ = std::move(*socket);
+}
+
+void Agent::carry_out(Actions actions, TaskRunner& runner) {
+  if (actions.reconnect) reconnect();
   for (auto& message : actions.messages) {
     const Status sent = socket_.send({std::move(message)});
     if (!sent.ok()) log::debug("{}", sent.message());  // what matters is sent again

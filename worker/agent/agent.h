@@ -41,6 +41,10 @@ class Agent {
   // Called about every second on the agent's thread; true ends the session as Stop does.
   void set_stop_condition(std::function<bool()> condition) { stop_condition_ = std::move(condition); }
 
+  // Called on the agent's thread, by and by, while the coordinator is silent: where it may be now; empty if
+  // nothing is known. It may read a small file: nothing else is to be done then.
+  void set_search(std::function<std::string()> search) { search_ = std::move(search); }
+
   // Until the session is over: Stop was posted or `stop` signalled (also from a signal handler), the
   // coordinator asked for it, or a drain is done. ok, or why the coordinator refused this worker.
   [[nodiscard]] Status run(TaskRunner& runner, const net::WakeUp& stop);
@@ -50,6 +54,7 @@ class Agent {
   void wait(const net::WakeUp& stop);
   void handle_events(Instant now);
   void carry_out(Actions actions, TaskRunner& runner);
+  void reconnect();
 
   std::string endpoint_;
   net::Socket socket_;
@@ -59,6 +64,7 @@ class Agent {
   bool left_ = false;
   bool silent_ = false;  // the coordinator, since the last new connection
   std::function<bool()> stop_condition_ = [] { return false; };
+  std::function<std::string()> search_ = [] { return std::string(); };
   net::WakeUp wake_up_;
   std::mutex mutex_;
   std::vector<Event> events_;

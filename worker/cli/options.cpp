@@ -26,7 +26,8 @@ constexpr const char* kExamples = R"(examples:
   worker cache stats                                what the feature caches of this host's workers hold
   worker latents import a.pt b.pt --output-dir out/_latents     latents of the original
 
-The coordinator is found by --coordinator, MIMICFLEET_SERVER, or the file that `coordinator serve` writes.
+The coordinator is found by --coordinator, MIMICFLEET_SERVER, or the file that `coordinator serve` writes,
+which is read again while nobody answers.
 It ends with 0 when it was asked to leave, 1 when it failed, 2 for a mistake on the command line, 3 when no
 coordinator is known, 4 when starting it again cannot help (models or device that it cannot use, refused).)";
 
@@ -48,7 +49,10 @@ void add_flags(CLI::App& app, WorkerOptions& options, RawOptions& raw) {
     app.add_option(flag, values, help)->type_name(type)->expected(1, -1)->delimiter(',');
   };
   text("--coordinator", options.coordinator, "coordinator to work for", "ENDPOINT");
-  app.add_option("--models", options.models, "model folders")->type_name("DIR")->expected(1, -1);
+  app.add_option("--models", options.models,
+                 "model folders; default: the toy models that come with the program")
+      ->type_name("DIR")
+      ->expected(1, -1);
   text("--feature-cache-dir", options.feature_cache_dir, "default: ~/.cache/mimicfleet/features; '' for none",
        "DIR");
   text("--feature-cache-limit", raw.cache_limit,

@@ -10,9 +10,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "common/host_name.h"
+
 namespace mimicfleet::discovery {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 class Discovery : public ::testing::Test {
@@ -61,6 +64,40 @@ TEST_F(Discovery, OnlyTheServerItselfRemovesItsFile) {
   EXPECT_TRUE(read_server_file().ok());
   remove_server_file(42);
   EXPECT_FALSE(read_server_file().ok());
+}
+
+TEST_F(Discovery, AServerOfAnotherHostKeepsItsFileAgainstTheSameProcessNumberHere) {
+  ASSERT_TRUE(write_server_file({"tcp://10.0.0.7:5555", 42, "node7"}).ok());
+  remove_server_file(42);
+  EXPECT_EQ(read_server_file()->host, "node7");
+}
+
+TEST_F(Discovery, ALoopbackOfAnotherHostIsNoServer) {
+  for (const char* endpoint : {"tcp://127.0.0.1:5555", "tcp://localhost:5555", "tcp://[::1]:5555"}) {
+    ASSERT_TRUE(write_server_file({endpoint, 42, "node7"}).ok());
+    const auto found = find_server("");
+    EXPECT_EQ(found.status().code(), StatusCode::kFailedPrecondition);
+    EXPECT_THAT(found.status().message(),
+                AllOf(HasSubstr(server_file_path()), HasSubstr("node7"), HasSubstr(endpoint),
+                      HasSubstr(host_name()), HasSubstr("--listen")));
+  }
+}
+
+TEST_F(Discovery, AServerOfAnotherHostIsReachedWhereItListens) {
+  EXPECT_EQ(*reachable_endpoint({"tcp://10.0.0.7:5555", 42, "node7"}), "tcp://10.0.0.7:5555");
+  EXPECT_EQ(*reachable_endpoint({"tcp://0.0.0.0:5555", 42, "node7"}), "tcp://node7:5555");
+  EXPECT_EQ(*reachable_endpoint({"tcp://[::]:5555", 42, "node7"}), "tcp://node7:5555");
+}
+
+TEST_F(Discovery, AServerOfThisHostIsReachedAsItSays) {
+  EXPECT_EQ(*reachable_endpoint({"tcp://127.0.0.1:5555", 42, host_name()}), "tcp://127.0.0.1:5555");
+  EXPECT_EQ(*reachable_endpoint({"tcp://127.0.0.1:5555", 42, ""}), "tcp://127.0.0.1:5555");
+}
+
+TEST_F(Discovery, AFileOfAnOlderServerIsRead) {
+  ASSERT_TRUE(write_server_file({"tcp://127.0.0.1:5555", 42}).ok());
+  std::ofstream(server_file_path(), std::ios::trunc) << R"({"endpoint": "tcp://127.0.0.1:1", "pid": 7})";
+  EXPECT_EQ(find_server("").value_or(""), "tcp://127.0.0.1:1");
 }
 
 TEST_F(Discovery, ADamagedFileIsNamed) {

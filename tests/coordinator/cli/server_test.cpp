@@ -2,8 +2,11 @@
 
 #include <filesystem>
 
+#include "common/files/read_text.h"
+#include "common/host_name.h"
 #include "common/json/json.h"
 #include "tests/coordinator/cli/cli_test_base.h"
+#include "tests/coordinator/client/fake_server.h"
 #include "tests/paths.h"
 
 namespace mimicfleet::coordinator {
@@ -14,20 +17,37 @@ using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-// A server with a fake worker that has the models.
-class OnAServer : public CommandLine {
+const std::string kToys = source_path("models/puppet");
+
+std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+
+// A server that no worker has come to yet.
+class OnAnEmptyServer : public CommandLine {
  protected:
-  void SetUp() override {
-    server_ = start({"serve", "--listen", "tcp://127.0.0.1:*", "--metrics", "off"});
-    const std::string file = "home/.local/state/mimicfleet/server.json";
-    ASSERT_TRUE(e2e::eventually([&] { return !read(file).empty(); })) << server_->err();
-    const auto document = json::parse(read(file));
+  void SetUp() override { server_ = serve({}); }
+  std::unique_ptr<e2e::Process> serve(Words more) {
+    Words words = {"serve", "--listen", "tcp://127.0.0.1:*", "--metrics", "off"};
+    words.insert(words.end(), more.begin(), more.end());
+    auto server = start(words);
+    EXPECT_TRUE(e2e::eventually([&] { return !read(kServerFile).empty(); })) << server->err();
+    const auto document = json::parse(read(kServerFile));
     endpoint_ = *document->find("endpoint")->get_if<std::string>();
-    worker_ = std::make_unique<e2e::Process>(
-        Words{binary_path("tests/fake_worker"), "--coordinator", endpoint_, "--models", folder_ / "models",
-              "--name", "w1", "--device", "cpu", "--precision", "auto"},
+    return server;
+  }
+  std::unique_ptr<e2e::Process> start_worker(const std::string& name, const std::string& models) {
+    auto worker = std::make_unique<e2e::Process>(
+        Words{binary_path("tests/fake_worker"), "--coordinator", endpoint_, "--models", models, "--name",
+              name, "--device", "cpu", "--precision", "auto"},
         folder_.path());
-    ASSERT_TRUE(e2e::eventually([&] { return run({"worker", "list"}).out.find("w1") != std::string::npos; }));
+    EXPECT_TRUE(e2e::eventually([&] { return run({"worker", "list"}).out.find(name) != std::string::npos; }));
+    return worker;
+  }
+  // `submit videos/ …` that leaves the models to somebody else.
+  [[nodiscard]] Words submit_without_models(Words more = {}) const {
+    Words words = {"submit",       folder_ / "videos", "--ref-image", folder_ / "ref.png",
+                   "--output-dir", folder_ / "out"};
+    words.insert(words.end(), more.begin(), more.end());
+    return words;
   }
   std::string out(Words words, int code = 0) {
     const auto outcome = run(std::move(words));
@@ -35,9 +55,77 @@ class OnAServer : public CommandLine {
     return outcome.out;
   }
 
+  const std::string kServerFile = "home/.local/state/mimicfleet/server.json";
   std::unique_ptr<e2e::Process> server_;
-  std::unique_ptr<e2e::Process> worker_;
   std::string endpoint_;
+};
+
+TEST_F(OnAnEmptyServer, AJobIsQueuedForWorkersThatAreStillToCome) {
+  const auto submitted = run(submit({"--no-wait"}));
+  EXPECT_EQ(submitted.exit_code, 0) << submitted.err;
+  EXPECT_EQ(submitted.out, "job 1 submitted: 2 videos\n");
+  EXPECT_THAT(submitted.err, HasSubstr("no worker of the server has the models models ("));
+  const auto worker = start_worker("late", folder_ / "models");
+  EXPECT_THAT(out({"job", "wait"}), HasSubstr("2/2"));
+}
+
+TEST_F(OnAnEmptyServer, WithoutModelsAJobIsForTheProgramsToysAndThatIsSaidFirst) {
+  const auto submitted = run(submit_without_models({"--no-wait"}));
+  EXPECT_EQ(submitted.exit_code, 0) << submitted.err;
+  EXPECT_THAT(first_line(submitted.err), AllOf(HasSubstr("no worker is there"), HasSubstr("toy models")));
+  const auto other = start_worker("other", folder_ / "models");
+  EXPECT_THAT(out({"task", "explain"}), HasSubstr("other: it does not have the models"));
+  const auto worker = start_worker("late", kToys);
+  EXPECT_THAT(out({"job", "wait"}), HasSubstr("2/2"));
+}
+
+TEST_F(OnAnEmptyServer, TheFileThatItLeavesSaysItsHost) {
+  EXPECT_THAT(read(kServerFile), HasSubstr("\"host\": \"" + host_name() + "\""));
+}
+
+TEST_F(OnAnEmptyServer, TheFileOfAnotherHostsLoopbackIsNoServerAndMakesWay) {
+  server_->signal(SIGTERM);
+  server_->wait();
+  put(folder_, kServerFile, R"({"endpoint": "tcp://127.0.0.1:5577", "pid": 1, "host": "node7"})");
+  const auto nobody = run({"job", "list"});
+  EXPECT_EQ(nobody.exit_code, 3);
+  EXPECT_THAT(nobody.err, AllOf(HasSubstr("node7"), HasSubstr("no server is known")));
+  const auto next = start({"serve", "--listen", "tcp://127.0.0.1:*", "--metrics", "off"});
+  ASSERT_TRUE(e2e::eventually([&] { return next->err().find("listening on") != std::string::npos; }));
+  EXPECT_THAT(next->err(), HasSubstr("tcp://127.0.0.1:5577 on node7"));
+  EXPECT_EQ(run({"job", "list"}).exit_code, 0);
+}
+
+TEST_F(OnAnEmptyServer, StartedAsTheReadmeSaysAndPlainlyItIsTheSame) {
+  const std::string readme = *read_text(source_path("README.md"), 1 << 20);
+  const std::string flag = "--state-dir ~/";
+  const auto at = readme.find(flag);
+  ASSERT_NE(at, std::string::npos);
+  const auto end = readme.find_first_of(" \n", at + flag.size());
+  const std::string told = folder_ / ("home/" + readme.substr(at + flag.size(), end - at - flag.size()));
+  out(submit({"--no-wait"}));
+  server_->signal(SIGTERM);
+  EXPECT_EQ(server_->wait().exit_code, 0);
+  server_ = serve({"--state-dir", told});
+  EXPECT_THAT(out({"job", "list"}), HasSubstr((folder_ / "videos")));
+}
+
+// With a fake worker that has the models.
+class OnAServer : public OnAnEmptyServer {
+ protected:
+  void SetUp() override {
+    OnAnEmptyServer::SetUp();
+    worker_ = start_worker("w1", folder_ / "models");
+  }
+  // A client whose last clip never ends; the others are done.
+  std::unique_ptr<e2e::Process> start_stuck(Words more = {}) {
+    put(folder_, "videos/stuck.mp4", "x");
+    auto process = start(submit(std::move(more)));
+    EXPECT_TRUE(e2e::eventually([&] { return committed(4); })) << process->err();
+    return process;
+  }
+
+  std::unique_ptr<e2e::Process> worker_;
 };
 
 TEST_F(OnAServer, SubmitFindsTheServerAndItsModelsAndWaits) {
@@ -120,19 +208,118 @@ TEST_F(OnAServer, AJobIsCancelledAndRetried) {
               AllOf(HasSubstr("encode_latents of stuck"),
                     HasSubstr("waits for encode_latents of stuck, which is running")));
   EXPECT_EQ(out({"task", "explain", "last"}), out({"task", "explain", "1"}));
-  out({"job", "cancel"});
+  for (const char* verb : {"cancel", "retry"}) {
+    const auto unselected = run({"job", verb});
+    EXPECT_EQ(unselected.exit_code, 2);
+    EXPECT_THAT(unselected.err,
+                AllOf(HasSubstr(verb), HasSubstr("a number"), HasSubstr("`last`"), HasSubstr("`all`")));
+  }
+  EXPECT_THAT(out({"job", "list", "1"}), HasSubstr("running"));
+  out({"job", "cancel", "last"});
   EXPECT_THAT(out({"job", "wait"}, 1), HasSubstr("cancelled"));
   EXPECT_THAT(out({"job", "retry", "1"}), Not(HasSubstr("cancelled")));
   out({"job", "cancel", "all"});
 }
 
-TEST_F(OnAServer, CtrlCWhileWaitingCancelsTheJobOnTheServer) {
-  put(folder_, "videos/stuck.mp4", "x");
-  const auto process = start(submit());
-  ASSERT_TRUE(e2e::eventually([&] { return committed(4); }));
+TEST_F(OnAServer, CtrlCWhileWaitingLeavesTheJobToTheServer) {
+  const auto process = start_stuck();
   process->signal(SIGINT);
-  EXPECT_EQ(process->wait().exit_code, 130);
-  EXPECT_THAT(out({"job", "wait"}, 1), HasSubstr("2/3, 1 cancelled"));
+  const auto outcome = process->wait();
+  EXPECT_EQ(outcome.exit_code, 130);
+  EXPECT_EQ(outcome.out, "");
+  EXPECT_THAT(outcome.err, AllOf(HasSubstr("job 1 goes on"), HasSubstr("coordinator job progress 1\n"),
+                                 HasSubstr("coordinator job cancel 1\n")));
+  EXPECT_THAT(out({"job", "list"}), AllOf(HasSubstr("running"), Not(HasSubstr("cancelled"))));
+}
+
+TEST_F(OnAServer, WhoeverNamedTheServerIsToldCommandsThatNameIt) {
+  surroundings_.environment.push_back("HOME=" + (folder_ / "another"));
+  const auto process = start_stuck({"--server", endpoint_});
+  process->signal(SIGINT);
+  const auto outcome = process->wait();
+  EXPECT_EQ(outcome.exit_code, 130);
+  EXPECT_THAT(outcome.err, AllOf(HasSubstr("coordinator job progress 1 --server " + endpoint_ + "\n"),
+                                 HasSubstr("coordinator job cancel 1 --server " + endpoint_ + "\n")));
+}
+
+TEST_F(OnAServer, AClientThatIsSentAwayLeavesTheJobToTheServerWithoutAWord) {
+  for (const int signal : {SIGTERM, SIGHUP}) {
+    const auto process = start_stuck();
+    process->signal(signal);
+    const auto outcome = process->wait();
+    EXPECT_EQ(outcome.exit_code, 130);
+    EXPECT_EQ(outcome.out + outcome.err, "");
+    EXPECT_THAT(out({"job", "list", "last"}), AllOf(HasSubstr("running"), Not(HasSubstr("cancelled"))));
+    out({"job", "cancel", "last"});
+    ASSERT_EQ(run({"job", "wait"}).exit_code, 1);
+    std::filesystem::remove_all(folder_ / "out");
+  }
+}
+
+TEST_F(OnAServer, UnderNohupAHangupChangesNothing) {
+  surroundings_.ignores_hangup = true;
+  const auto process = start_stuck();
+  process->signal(SIGHUP);
+  out({"job", "cancel", "last"});
+  const auto outcome = process->wait();
+  EXPECT_EQ(outcome.exit_code, 1);
+  EXPECT_THAT(outcome.out, HasSubstr("videos      2 done, 1 cancelled\n"));
+}
+
+TEST_F(OnAServer, CtrlCCancelsTheJobWhereThatIsAskedFor) {
+  for (const int signal : {SIGINT, SIGHUP}) {
+    const auto process = start_stuck({"--cancel-on-interrupt"});
+    process->signal(signal);
+    EXPECT_EQ(process->wait().exit_code, 130);
+    EXPECT_THAT(out({"job", "wait"}, 1), HasSubstr("2/3, 1 cancelled"));
+    std::filesystem::remove_all(folder_ / "out");
+  }
+}
+
+TEST_F(OnAServer, AServerWhoseSessionEndsLeavesInGoodOrder) {
+  server_->signal(SIGHUP);
+  const auto outcome = server_->wait();
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "home/.local/state/mimicfleet/server.json"));
+}
+
+TEST_F(OnAServer, ModelsThatAConfigNamesAreHonouredOrRefused) {
+  put(folder_, "lost.yaml", "base_model_path: org/svd\nckpt_path: models/lost.pth\n");
+  const auto lost = run(submit_without_models({"--config", folder_ / "lost.yaml", "--dry-run"}));
+  EXPECT_EQ(lost.exit_code, 2) << lost.out;
+  EXPECT_THAT(lost.err, AllOf(HasSubstr("org/svd"), HasSubstr("--models NAME")));
+  put_models(folder_, "others/");
+  put(folder_, "others/MimicMotion_1-1.pth", "PK\x03\x04 other weights");
+  put(folder_, "others.yaml", "base_model_path: others/svd\nckpt_path: others/MimicMotion_1-1.pth\n");
+  const auto others = run(submit_without_models({"--config", folder_ / "others.yaml", "--no-wait"}));
+  EXPECT_EQ(others.exit_code, 0) << others.err;
+  EXPECT_THAT(others.err,
+              AllOf(HasSubstr("no worker of the server has the models others ("), HasSubstr("models (")));
+  EXPECT_THAT(out({"task", "explain"}), HasSubstr("w1: it does not have the models"));
+  const auto worker = start_worker("w2", folder_ / "others");
+  EXPECT_THAT(out({"job", "wait"}), HasSubstr("2/2"));
+}
+
+TEST_F(OnAServer, AModelFolderThatIsNotThereIsRefused) {
+  const auto refused = run(submit_without_models({"--models", folder_ / "nowhere"}));
+  EXPECT_EQ(refused.exit_code, 2);
+  EXPECT_THAT(refused.err, AllOf(HasSubstr("nowhere: there is no such folder here"), HasSubstr("models (")));
+}
+
+TEST_F(OnAServer, AWorkerWithToysBesideOthersIsToldOfEverywhere) {
+  const auto toys = start_worker("forgetful", kToys);
+  ASSERT_TRUE(
+      e2e::eventually([&] { return server_->err().find("worker forgetful is there") != std::string::npos; }));
+  EXPECT_THAT(server_->err(), HasSubstr("toy models"));
+  EXPECT_THAT(out({"worker", "list"}), HasSubstr("\nforgetful has puppet: toy models"));
+  const auto outcome = run(submit_without_models());
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_THAT(outcome.out, HasSubstr("models      models\n"));
+  EXPECT_THAT(outcome.err, AllOf(HasSubstr("puppet"), HasSubstr("toy models")));
+  std::filesystem::remove_all(folder_ / "out");
+  const auto asked = run(submit_without_models({"--models", "puppet"}));
+  EXPECT_THAT(asked.out, HasSubstr("models      puppet\n"));
+  EXPECT_EQ(asked.err, "");
 }
 
 TEST_F(OnAServer, AWorkerIsSentAway) {
@@ -167,6 +354,34 @@ TEST_F(OnAServer, VerifyComparesOutputsWithTheirRecords) {
   std::filesystem::resize_file(folder_ / "out/a.mp4", 3);
   EXPECT_THAT(out({"verify", folder_ / "out", "--quick"}, 1),
               AllOf(HasSubstr("a: has 3 bytes, its record says"), HasSubstr("2 outputs checked, 1 damaged")));
+}
+
+// What a worker that still loads has is waited for: it is not the time for toys.
+TEST_F(CommandLine, WorkersThatStillLoadAreWaitedFor) {
+  FakeServer server;
+  int asked = 0;
+  server.on<jobs::ServerInfoRequest>([&](const auto&) {
+    jobs::ServerInfo info;
+    info.workers = 2;
+    info.model_sets.emplace_back();
+    info.model_sets[0].name = "small";
+    info.model_sets[0].defaults["notice"] = "toys";
+    if (++asked > 2) info.model_sets.emplace_back().name = "big";
+    return info;
+  });
+  server.on<jobs::WorkerListRequest>([](const auto&) {
+    jobs::WorkerList list;
+    list.workers.resize(2);
+    list.workers[0].hello.model_sets.emplace_back().name = "small";
+    return list;
+  });
+  server.on<jobs::FeatureQuery>([](const auto&) { return jobs::FeatureHolders(); });
+  const auto outcome =
+      run({"plan", folder_ / "videos", "--ref-image", folder_ / "ref.png", "--server", server.start()});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("big"));
+  EXPECT_THAT(outcome.err,
+              AllOf(HasSubstr("waiting for the server's workers"), Not(HasSubstr("no models are named"))));
 }
 
 }  // namespace

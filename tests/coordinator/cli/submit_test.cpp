@@ -1,5 +1,6 @@
 #include <signal.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <map>
@@ -128,6 +129,18 @@ TEST_F(Submit, AClipThatFailsIsListedWithItsErrorAndTheOthersAreDone) {
   EXPECT_TRUE(exists("out/_run/state"));
 }
 
+TEST_F(Submit, ThatToyModelsAreUsedIsSaidFirst) {
+  Words words = submit({"--server", "embedded"});
+  const auto models = std::find(words.begin(), words.end(), "--models");
+  words.erase(models, models + 2);
+  const auto outcome = run(words);
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_THAT(outcome.err.substr(0, outcome.err.find('\n')),
+              AllOf(HasSubstr("no models are named"), HasSubstr("toy models"), HasSubstr("--models")));
+  std::filesystem::remove_all(folder_ / "out");
+  EXPECT_EQ(run(submit({"--server", "embedded"})).err, "");
+}
+
 TEST_F(Submit, AWorkerThatDiesIsStartedAgainAndEveryVideoMadeOnce) {
   put(folder_, "videos/crash.mp4", "x");
   const RunSummary summary = run_json(submit());
@@ -165,10 +178,26 @@ TEST_F(Submit, AnInterruptCancelsTheJobAndLeavesNeitherProcessesNorHalfFiles) {
   const auto outcome = process->wait();
   EXPECT_EQ(outcome.exit_code, 130) << outcome.err;
   EXPECT_THAT(outcome.out, HasSubstr("videos      2 done, 1 cancelled\n"));
+  EXPECT_THAT(outcome.err, HasSubstr("run the same command again to go on"));
   EXPECT_THAT(e2e::processes_with(folder_.path()), IsEmpty());
   EXPECT_THAT(temporary_files(), IsEmpty());
   const RunSummary again = run_json(submit({"--filter", "[ab].mp4"}));
   EXPECT_THAT(states(again), ElementsAre("a: skipped", "b: skipped"));
+}
+
+TEST_F(Submit, UnderNohupAHangupChangesNothing) {
+  surroundings_.ignores_hangup = true;
+  put(folder_, "videos/stuck.mp4", "x");
+  const auto process = start(submit());
+  ASSERT_TRUE(e2e::eventually([&] { return committed(4); }));
+  for (const auto& [pid, command] : e2e::processes_with(folder_ / "out/_run")) ::kill(pid, SIGHUP);
+  process->signal(SIGHUP);
+  process->signal(SIGTERM);
+  const auto outcome = process->wait();
+  EXPECT_EQ(outcome.exit_code, 130) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("videos      2 done, 1 cancelled\n"));
+  EXPECT_THAT(outcome.err, Not(HasSubstr("starting it again")));
+  EXPECT_THAT(read("out/_run/events.jsonl"), Not(HasSubstr("worker_lost")));
 }
 
 TEST_F(Submit, ARunThatIsKilledLeavesNoProcessAndTheNextOneGoesOn) {

@@ -51,6 +51,16 @@ TEST_F(Target, AServerFileOfAProcessThatIsGoneIsNotUsed) {
   EXPECT_THAT(connect_to_server("", nullptr).status().message(), HasSubstr("no server is known"));
 }
 
+TEST_F(Target, AProcessOfAnotherHostIsNotLookedForHere) {
+  ASSERT_TRUE(discovery::write_server_file({"tcp://10.0.0.7:1", 0x7ffffff0, "node7"}).ok());
+  EXPECT_EQ(*find_target(""), "tcp://10.0.0.7:1");
+}
+
+TEST_F(Target, ALoopbackOfAnotherHostIsNotUsed) {
+  ASSERT_TRUE(discovery::write_server_file({"tcp://127.0.0.1:1", ::getpid(), "node7"}).ok());
+  EXPECT_EQ(*find_target(""), std::nullopt);
+}
+
 TEST_F(Target, WorkersMayOpenTheFoldersOfWhatTheyNeedAndNoOthers) {
   RunPlan plan;
   plan.clips = {clip("/in/x/a.mp4", "/pictures/r.png"), clip("/in/b.mp4", "/pictures/r.png"),

@@ -11,13 +11,25 @@ namespace mimicfleet::coordinator {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 jobs::ModelSet named(const std::string& name) {
   jobs::ModelSet set;
   set.name = name;
   set.id = sha256(name);
   return set;
+}
+
+jobs::ModelSet toy() {
+  jobs::ModelSet set = named("puppet");
+  set.defaults["notice"] = "toys for trying out";
+  return set;
+}
+
+OfferedModels offer(std::vector<jobs::ModelSet> sets) {
+  return [sets = std::move(sets)] { return sets; };
 }
 
 class Models : public ::testing::Test {
@@ -54,36 +66,113 @@ TEST_F(Models, AConfigMustNameBothOrNeither) {
 
 TEST_F(Models, TheOnlySetOfAServerIsTaken) {
   const std::vector<jobs::ModelSet> one = {named("big")};
-  const auto chosen = choose_models(request_, &one);
+  const auto chosen = choose_models(request_, offer(one));
   ASSERT_TRUE(chosen.ok()) << chosen.status();
   EXPECT_EQ(chosen->set, one[0]);
   EXPECT_FALSE(chosen->files.has_value());
 }
 
-TEST_F(Models, ModelsThatAConfigNamesMayBeOnTheServerAlone) {
-  const std::vector<jobs::ModelSet> one = {named("big")};
+TEST_F(Models, ModelsThatAConfigNamesAreThoseWithAServerToo) {
+  request_.base_model_path = "svd";
+  request_.ckpt_path = "MimicMotion_1-1.pth";
+  request_.config_folder = folder_.path();
+  const auto chosen = choose_models(request_, offer({named("big")}));
+  ASSERT_TRUE(chosen.ok()) << chosen.status();
+  EXPECT_EQ(chosen->files->checkpoint, folder_ / "MimicMotion_1-1.pth");
+}
+
+TEST_F(Models, ModelsThatAConfigNamesAndNobodyCanReadHereAreRefused) {
   request_.base_model_path = "org/svd";
   request_.ckpt_path = "nowhere.pth";
-  EXPECT_EQ(choose_models(request_, &one)->set, one[0]);
+  const Status refused = choose_models(request_, offer({named("big")})).status();
+  EXPECT_EQ(refused.code(), StatusCode::kNotFound);
+  EXPECT_THAT(refused.message(), AllOf(HasSubstr("org/svd"), HasSubstr("give --models NAME")));
+  request_.ckpt_path.clear();
+  EXPECT_FALSE(choose_models(request_, offer({named("big")})).ok());
+  request_.root = "big";  // a flag wins over the config
+  EXPECT_EQ(choose_models(request_, offer({named("big")}))->set.name, "big");
+}
+
+TEST_F(Models, AFolderIsReadWithAServerToo) {
+  request_.root = folder_.path();
+  EXPECT_TRUE(choose_models(request_, offer({named("big")}))->files.has_value());
+  request_.root = folder_ / "svd";
+  EXPECT_EQ(choose_models(request_, offer({named("svd")})).status().code(), StatusCode::kNotFound);
+}
+
+TEST_F(Models, PoseModelsThatNobodyWouldReadAreRefused) {
+  request_.dwpose = folder_ / "DWPose";
+  for (const OfferedModels& offered : {OfferedModels(), offer({named("big")})}) {
+    request_.root.clear();
+    EXPECT_THAT(choose_models(request_, offered).status().message(), HasSubstr("--dwpose goes with"));
+    request_.root = folder_.path();
+    EXPECT_THAT(choose_models(request_, offered).status().message(), HasSubstr("--dwpose goes with"));
+  }
+}
+
+TEST_F(Models, WhereNothingIsNamedTheProgramsOwnAreTakenAndThatIsSaid) {
+  const auto chosen = choose_models(request_, nullptr);
+  ASSERT_TRUE(chosen.ok()) << chosen.status();
+  EXPECT_EQ(chosen->set.name, "puppet");
+  EXPECT_THAT(chosen->warning, AllOf(HasSubstr("no models are named"), HasSubstr("toy models")));
+  request_.root = folder_.path();
+  EXPECT_EQ(choose_models(request_, nullptr)->warning, "");
+}
+
+TEST_F(Models, ToysThatAServerOffersAreTakenWithAWarningUnlessTheyAreNamed) {
+  const OfferedModels toys = offer({toy()});
+  EXPECT_THAT(choose_models(request_, toys)->warning,
+              AllOf(HasSubstr("no models are named"), HasSubstr("puppet"), HasSubstr("toys for trying")));
+  request_.root = "puppet";
+  EXPECT_EQ(choose_models(request_, toys)->warning, "");
+}
+
+TEST_F(Models, ToysBesideOthersAreNotTakenUnlessTheyAreNamed) {
+  const std::vector<jobs::ModelSet> both = {toy(), named("big")};
+  const auto chosen = choose_models(request_, offer(both));
+  ASSERT_TRUE(chosen.ok()) << chosen.status();
+  EXPECT_EQ(chosen->set.name, "big");
+  EXPECT_THAT(remarks_on_workers(chosen->set, both),
+              ElementsAre(AllOf(HasSubstr("puppet"), HasSubstr("toys for trying"))));
+  EXPECT_THAT(remarks_on_workers(toy(), both), IsEmpty());
+}
+
+TEST_F(Models, ThatNoWorkerHasThemIsSaid) {
+  EXPECT_THAT(remarks_on_workers(named("big"), {named("big")}), IsEmpty());
+  EXPECT_THAT(remarks_on_workers(named("big"), {}),
+              ElementsAre(AllOf(HasSubstr("no worker of the server has the models big ("),
+                                HasSubstr("worker --models"))));
+  EXPECT_THAT(remarks_on_workers(named("big"), {named("small")}), ElementsAre(HasSubstr("have small (")));
 }
 
 TEST_F(Models, OneOfSeveralSetsIsNamedByNameOrId) {
   const std::vector<jobs::ModelSet> two = {named("big"), named("small")};
-  EXPECT_THAT(choose_models(request_, &two).status().message(),
+  EXPECT_THAT(choose_models(request_, offer(two)).status().message(),
               AllOf(HasSubstr("big ("), HasSubstr("small (")));
   request_.root = "small";
-  EXPECT_EQ(choose_models(request_, &two)->set.name, "small");
+  EXPECT_EQ(choose_models(request_, offer(two))->set.name, "small");
   request_.root = named("big").id.hex().substr(0, 8);
-  EXPECT_EQ(choose_models(request_, &two)->set.name, "big");
+  EXPECT_EQ(choose_models(request_, offer(two))->set.name, "big");
   request_.root = "tiny";
-  EXPECT_EQ(choose_models(request_, &two).status().code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(choose_models(request_, offer(two)).status().code(), StatusCode::kInvalidArgument);
 }
 
-TEST_F(Models, AServerWithoutWorkersSaysSo) {
-  const std::vector<jobs::ModelSet> none;
-  const auto chosen = choose_models(request_, &none);
-  EXPECT_EQ(chosen.status().code(), StatusCode::kUnavailable);
-  EXPECT_THAT(chosen.status().message(), HasSubstr("no worker of the server has its models ready yet"));
+TEST_F(Models, AServerWithoutWorkersIsGivenTheProgramsOwn) {
+  const auto chosen = choose_models(request_, offer({}));
+  ASSERT_TRUE(chosen.ok()) << chosen.status();
+  EXPECT_EQ(chosen->set.name, "puppet");
+  EXPECT_TRUE(chosen->files.has_value());
+  EXPECT_THAT(chosen->warning, AllOf(HasSubstr("no worker is there"), HasSubstr("toy models")));
+  request_.root = "big";
+  EXPECT_THAT(choose_models(request_, offer({})).status().message(),
+              AllOf(HasSubstr("no such folder here"), HasSubstr("no worker of the server is there")));
+}
+
+TEST_F(Models, WorkersAreAskedOnlyWhereTheyDecide) {
+  const OfferedModels gone = [] { return Status(StatusCode::kUnavailable, "asked"); };
+  EXPECT_EQ(choose_models(request_, gone).status().message(), "asked");
+  request_.root = folder_.path();
+  EXPECT_TRUE(choose_models(request_, gone).ok());
 }
 
 TEST_F(Models, AWorkerIsGivenTheOwnRootOfTheFiles) {

@@ -53,14 +53,20 @@ class FakeRunner final : public TaskRunner {
 // A coordinator's socket in the test's hands, and an agent on a thread of its own.
 class AgentTest : public ::testing::Test {
  protected:
-  AgentTest() : router_(std::make_unique<net::Socket>(net::Socket::router("tcp://127.0.0.1:*").value())) {
+  explicit AgentTest(Duration silence = 10s)
+      : router_(std::make_unique<net::Socket>(net::Socket::router("tcp://127.0.0.1:*").value())) {
     endpoint_ = router_->endpoint();
     SessionOptions options;
+    options.silence = silence;
     options.goodbye_wait =
         kPatience;  // this test's thread may have to wait for a processor before it answers
     jobs::WorkerHello hello;
     hello.worker = worker_;
     agent_ = Agent::connect(endpoint_, hello, options).value();
+    agent_->set_search([this] {
+      const std::lock_guard lock(mutex_);
+      return known_;
+    });
     thread_ = std::thread([this] { status_ = agent_->run(runner_, stop_); });
   }
   ~AgentTest() override {
@@ -105,13 +111,30 @@ class AgentTest : public ::testing::Test {
     agent_->post(Stop{});
     let_go();
   }
+  bool listen_again() {
+    for (int i = 0; i < 100 && !router_; ++i) {
+      if (auto socket = net::Socket::router(endpoint_); socket.ok()) {
+        router_ = std::make_unique<net::Socket>(std::move(*socket));
+      } else {
+        net::wait_readable({}, {}, 50ms);
+      }
+    }
+    return router_ != nullptr;
+  }
   void admit() {
     agent_->post(Ready{});
     while (!HasFailure() && receive<jobs::WorkerHeartbeat>().state != jobs::WorkerState::kReady) {
     }
   }
 
+  void know(const std::string& endpoint) {
+    const std::lock_guard lock(mutex_);
+    known_ = endpoint;
+  }
+
   WorkerId worker_ = new_id<WorkerId>();
+  std::mutex mutex_;
+  std::string known_;  // where the coordinator is said to be
   std::unique_ptr<net::Socket> router_;
   std::string endpoint_;
   std::string peer_;
@@ -162,14 +185,29 @@ TEST_F(AgentTest, ACoordinatorThatComesBackOnTheSamePortIsFoundAgain) {
   admit();
   router_.reset();
   knows_worker_ = false;
-  for (int i = 0; i < 100 && !router_; ++i) {
-    if (auto socket = net::Socket::router(endpoint_); socket.ok()) {
-      router_ = std::make_unique<net::Socket>(std::move(*socket));
-    } else {
-      net::wait_readable({}, {}, 50ms);
-    }
-  }
-  ASSERT_TRUE(router_);
+  ASSERT_TRUE(listen_again());
+  EXPECT_EQ(receive<jobs::WorkerHello>().worker, worker_);
+}
+
+// Soon weary of silence.
+class SearchingAgent : public AgentTest {
+ protected:
+  SearchingAgent() : AgentTest(3s) {}
+};
+
+TEST_F(SearchingAgent, ACoordinatorThatComesBackElsewhereIsFound) {
+  auto elsewhere = std::make_unique<net::Socket>(net::Socket::router("tcp://127.0.0.1:*").value());
+  know(elsewhere->endpoint());
+  router_ = std::move(elsewhere);
+  knows_worker_ = false;
+  EXPECT_EQ(receive<jobs::WorkerHello>().worker, worker_);
+}
+
+TEST_F(SearchingAgent, WhereNothingIsKnownTheOldPlaceIsTriedAgain) {
+  admit();
+  router_.reset();
+  knows_worker_ = false;
+  ASSERT_TRUE(listen_again());
   EXPECT_EQ(receive<jobs::WorkerHello>().worker, worker_);
 }
 
