@@ -2,9 +2,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "common/av/media_stop.h"
 #include "common/files/stable_file.h"
 #include "common/status.h"
 
@@ -35,7 +37,8 @@ struct ImageLimits {
 // than 8 bits cut, EXIF orientation ignored. Of an animation the first frame.
 // Codes as for VideoFrames::open().
 [[nodiscard]] Result<Image> read_image(const std::string& path, const ImageLimits& limits = {});
-[[nodiscard]] Result<Image> read_image(const StableFile& file, const ImageLimits& limits = {});
+[[nodiscard]] Result<Image> read_image(const StableFile& file, const ImageLimits& limits = {},
+                                       std::shared_ptr<MediaStop> stop = nullptr);  // may end that process
 
 // Writes a PNG (8-bit RGB, lossless, the same bytes for the same pixels) that appears whole or not at all.
 // Codes as AtomicFile.

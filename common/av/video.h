@@ -6,6 +6,7 @@
 #include <string>
 
 #include "common/av/image.h"
+#include "common/av/media_stop.h"
 #include "common/files/stable_file.h"
 #include "common/status.h"
 
@@ -49,6 +50,7 @@ struct DecodeOptions {
   int sample_stride = 1;
   bool stride_follows_fps = true;  // false: s = sample_stride
   DecodeLimits limits{};
+  std::shared_ptr<MediaStop> stop = nullptr;  // may end the decoding process
 };
 
 struct Frame {

@@ -32,7 +32,8 @@ Result<std::pair<std::unique_ptr<MediaChild>, StreamInfo>> start(int fd, const s
                          flag("max-pixels", limits.max_pixels), flag("max-frames", limits.max_frames),
                          flag("memory-bytes", limits.memory_bytes), flag("cpu-seconds", limits.cpu_seconds)},
            .wait_seconds = limits.wait_seconds,
-           .order = RecordOrder(task, limits.max_pixels, limits.max_frames)}));
+           .order = RecordOrder(task, limits.max_pixels, limits.max_frames),
+           .stop = options.stop}));
   std::vector<std::uint8_t> payload;
   ASSIGN_OR_RETURN(const RecordHeader header, child->read(payload));
   CHECK(header.type == RecordType::kInfo);  // RecordOrder accepts nothing else first
