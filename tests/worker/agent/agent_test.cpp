@@ -33,7 +33,7 @@ class FakeRunner final : public TaskRunner {
   }
   jobs::TaskAttempt next_confirmed() {
     std::unique_lock lock(mutex_);
-    EXPECT_TRUE(changed_.wait_for(lock, 10s, [&] { return !confirmed_.empty(); }));
+    EXPECT_TRUE(changed_.wait_for(lock, kPatience, [&] { return !confirmed_.empty(); }));
     return confirmed_.empty() ? jobs::TaskAttempt() : confirmed_.back();
   }
   jobs::LeaseGrant next_started() {
