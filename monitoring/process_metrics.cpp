@@ -4,9 +4,9 @@
 #include <unistd.h>
 
 #include <chrono>
-#include <filesystem>
 #include <fstream>
-#include <iterator>
+
+#include "common/files/list_folder.h"
 
 namespace mimicfleet::monitoring {
 namespace {
@@ -40,9 +40,8 @@ double cpu_seconds() {
 }
 
 double open_descriptors() {
-  std::error_code error;
-  const std::filesystem::directory_iterator entries("/proc/self/fd", error);
-  return error ? 0 : static_cast<double>(std::distance(entries, std::filesystem::directory_iterator()));
+  const auto entries = list_folder("/proc/self/fd");
+  return entries.ok() ? static_cast<double>(entries->size()) : 0;
 }
 
 double seconds_since_epoch() {

@@ -2,9 +2,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "common/av/media_stop.h"
 #include "common/av/reading.h"
 #include "common/files/stable_file.h"
 #include "common/status.h"
@@ -46,8 +48,10 @@ struct ReadImage {
 // orientation, 16-bit grey scaled, what is transparent on white.
 [[nodiscard]] Result<ReadImage> read_image_as(const std::string& path, Reading reading,
                                               const ImageLimits& limits = {});
+// `stop` may end the process that decodes.
 [[nodiscard]] Result<ReadImage> read_image_as(const StableFile& file, Reading reading,
-                                              const ImageLimits& limits = {});
+                                              const ImageLimits& limits = {},
+                                              std::shared_ptr<MediaStop> stop = nullptr);
 
 // Writes a PNG (8-bit RGB, lossless, the same bytes for the same pixels) that appears whole or not at all.
 // Codes as AtomicFile.

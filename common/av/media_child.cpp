@@ -30,6 +30,8 @@ Status system_failure(std::string_view action) {
   return {code, "the media program: " + std::string(action) + ": " + std::strerror(errno)};
 }
 
+void kill_process(int pidfd) { ::syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, nullptr, 0); }
+
 // The wait status, if it has ended.
 std::optional<int> reap(MediaProcess& media) {
   if (media.process.valid()) {
@@ -172,12 +174,14 @@ MediaChild::MediaChild(Start& start)
     : name_(std::move(start.name)),
       order_(start.order),
       wait_seconds_(start.wait_seconds),
-      patience_(std::chrono::seconds(start.wait_seconds)) {}
+      patience_(std::chrono::seconds(start.wait_seconds)),
+      stop_(std::move(start.stop)) {}
 
 Result<std::unique_ptr<MediaChild>> MediaChild::start(Start start) {
   auto child = std::unique_ptr<MediaChild>(new MediaChild(start));
   const Status status = Spares::instance().take(start.arguments, start.file, child->process_);
   if (!status.ok()) return child->named(status);
+  if (child->stop_) child->stop_->add(child->process_.process.get());
   return child;
 }
 
@@ -197,7 +201,10 @@ Status MediaChild::give(Start start) {
   return order(process_, start.arguments, start.file) ? Status() : named(why_it_ended());
 }
 
-MediaChild::~MediaChild() { end(process_); }
+MediaChild::~MediaChild() {
+  if (stop_) stop_->remove(process_.process.get());
+  end(process_);
+}
 
 Result<RecordHeader> MediaChild::read(std::vector<std::uint8_t>& payload) {
   std::array<std::uint8_t, sizeof(RecordHeader)> bytes;
@@ -302,8 +309,23 @@ Status MediaChild::why_it_ended() {
                                      ::strsignal(number) + "); convert the file with ffmpeg and try again"};
 }
 
-void MediaChild::stop() const {
-  ::syscall(SYS_pidfd_send_signal, process_.process.get(), SIGKILL, nullptr, 0);
+void MediaChild::stop() const { kill_process(process_.process.get()); }
+
+void MediaStop::stop() {
+  const std::lock_guard lock(mutex_);
+  stopped_ = true;
+  for (const int process : processes_) kill_process(process);
+}
+
+void MediaStop::add(int process) {
+  const std::lock_guard lock(mutex_);
+  processes_.insert(process);
+  if (stopped_) kill_process(process);
+}
+
+void MediaStop::remove(int process) {
+  const std::lock_guard lock(mutex_);
+  processes_.erase(process);
 }
 
 Status MediaChild::named(const Status& status) const { return status.prefixed(name_); }

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/av/media_stop.h"
 #include "common/av/record.h"
 #include "common/files/unique_fd.h"
 #include "common/status.h"
@@ -55,6 +56,7 @@ class MediaChild {
     std::vector<std::string> arguments;
     int wait_seconds = 600;
     RecordOrder order;
+    std::shared_ptr<MediaStop> stop = nullptr;  // may end it
   };
   [[nodiscard]] static Result<std::unique_ptr<MediaChild>> start(Start start);
 
@@ -98,6 +100,7 @@ class MediaChild {
   int wait_seconds_;
   std::chrono::nanoseconds patience_;  // what is left of them
   MediaProcess process_;
+  std::shared_ptr<MediaStop> stop_;
 };
 
 }  // namespace mimicfleet::av

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "common/av/image.h"
+#include "common/av/media_stop.h"
 #include "common/av/reading.h"
 #include "common/files/stable_file.h"
 #include "common/status.h"
@@ -51,6 +52,7 @@ struct DecodeOptions {
   bool stride_follows_fps = true;  // false: s = sample_stride
   Reading reading = Reading::original();
   DecodeLimits limits{};
+  std::shared_ptr<MediaStop> stop = nullptr;  // may end the decoding process
 };
 
 struct Frame {

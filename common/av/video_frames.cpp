@@ -38,7 +38,8 @@ Result<Started> start(int fd, const std::string& name, Task task, const DecodeOp
                          flag("max-pixels", limits.max_pixels), flag("max-frames", limits.max_frames),
                          flag("memory-bytes", limits.memory_bytes), flag("cpu-seconds", limits.cpu_seconds)},
            .wait_seconds = limits.wait_seconds,
-           .order = RecordOrder(task, limits.max_pixels, limits.max_frames)}));
+           .order = RecordOrder(task, limits.max_pixels, limits.max_frames),
+           .stop = options.stop}));
   ASSIGN_OR_RETURN(out.info, out.child->read_info(limits));
   ASSIGN_OR_RETURN(out.notes, out.child->read_notes());
   return out;

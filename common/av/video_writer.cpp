@@ -6,7 +6,6 @@
 #include <thread>
 
 #include "common/av/media_child.h"
-#include "common/files/atomic_file.h"
 
 namespace mimicfleet::av {
 namespace {
@@ -56,7 +55,7 @@ struct VideoWriter::Impl {
   void feed();
   void stop(bool drop_queue);
   Status write(Image frame);
-  Status finish();
+  Status finish(const Permit& permit);
 
   AtomicFile file;
   std::unique_ptr<MediaChild> child;
@@ -118,7 +117,7 @@ Status VideoWriter::Impl::write(Image frame) {
   return {};
 }
 
-Status VideoWriter::Impl::finish() {
+Status VideoWriter::Impl::finish(const Permit& permit) {
   stop(/*drop_queue=*/false);
   Status status = error;
   if (status.ok() && written == 0) {
@@ -134,7 +133,7 @@ Status VideoWriter::Impl::finish() {
     }
   }
   // A child that has said so has written all, and ends by itself while the file is synced.
-  if (status.ok()) status = file.commit();
+  if (status.ok()) status = file.commit(permit);
   child.reset();
   file.abandon();
   return status;
@@ -145,7 +144,8 @@ VideoWriter::~VideoWriter() = default;
 VideoWriter::VideoWriter(VideoWriter&&) noexcept = default;
 VideoWriter& VideoWriter::operator=(VideoWriter&&) noexcept = default;
 
-Result<VideoWriter> VideoWriter::create(const std::string& path, const VideoFormat& format) {
+Result<VideoWriter> VideoWriter::create(const std::string& path, const VideoFormat& format,
+                                        std::shared_ptr<MediaStop> stop) {
   RETURN_IF_ERROR(check(path, format));
   ASSIGN_OR_RETURN(auto file, AtomicFile::create(path));
   ASSIGN_OR_RETURN(
@@ -159,11 +159,12 @@ Result<VideoWriter> VideoWriter::create(const std::string& path, const VideoForm
                                        "--crf=" + std::to_string(format.crf),
                                        "--cpu-seconds=" + std::to_string(kCpuSeconds)},
                          .wait_seconds = kWaitSeconds,
-                         .order = RecordOrder(RecordOrder::Task::kEncode, 1, kMaxFrames)}));
+                         .order = RecordOrder(RecordOrder::Task::kEncode, 1, kMaxFrames),
+                         .stop = std::move(stop)}));
   return VideoWriter(std::make_unique<Impl>(std::move(file), std::move(child), format));
 }
 
 Status VideoWriter::write(Image frame) { return impl_->write(std::move(frame)); }
-Status VideoWriter::finish() { return impl_->finish(); }
+Status VideoWriter::finish(const Permit& permit) { return impl_->finish(permit); }
 
 }  // namespace mimicfleet::av

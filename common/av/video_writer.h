@@ -6,6 +6,7 @@
 
 #include "common/av/image.h"
 #include "common/av/video.h"
+#include "common/files/atomic_file.h"
 #include "common/status.h"
 
 namespace mimicfleet::av {
@@ -26,7 +27,9 @@ struct VideoFormat {
 class VideoWriter {
  public:
   // kInvalidArgument: odd or absurd sizes, fps or crf. Otherwise as AtomicFile::create().
-  [[nodiscard]] static Result<VideoWriter> create(const std::string& path, const VideoFormat& format);
+  // `stop` may end the encoding process: a call that waits for it fails then, as all later ones.
+  [[nodiscard]] static Result<VideoWriter> create(const std::string& path, const VideoFormat& format,
+                                                  std::shared_ptr<MediaStop> stop = nullptr);
 
   ~VideoWriter();
   VideoWriter(VideoWriter&&) noexcept;
@@ -36,8 +39,9 @@ class VideoWriter {
   // (kResourceExhausted: disk full) every further call returns the same one.
   [[nodiscard]] Status write(Image frame);
 
-  // Encodes what is left, syncs the file and gives it its name. kInvalidArgument without any frame.
-  [[nodiscard]] Status finish();
+  // Encodes what is left, syncs the file and gives it its name, if that is permitted. kInvalidArgument
+  // without any frame.
+  [[nodiscard]] Status finish(const Permit& permit = {});
 
  private:
   struct Impl;

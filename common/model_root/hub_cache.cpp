@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "common/files/absolute_path.h"
+#include "common/files/list_folder.h"
 #include "common/files/read_text.h"
 
 namespace mimicfleet::model_root {
@@ -64,8 +65,11 @@ Result<std::string> hub_snapshot(const std::string& cache, const std::string& id
     if (fs::is_directory(snapshot, error)) return absolute_path(snapshot).string();
   }
   std::vector<fs::path> snapshots;
-  for (const auto& entry : fs::directory_iterator(repository / "snapshots", error)) {
-    if (entry.is_directory(error)) snapshots.push_back(entry.path());
+  const auto entries = list_folder((repository / "snapshots").string());
+  if (entries.ok()) {
+    for (const auto& entry : *entries) {
+      if (entry.is_directory(error)) snapshots.push_back(entry.path());
+    }
   }
   if (snapshots.size() == 1) return absolute_path(snapshots.front()).string();
   return Status(

@@ -9,6 +9,7 @@
 
 #include "common/config/yaml.h"
 #include "common/files/absolute_path.h"
+#include "common/files/list_folder.h"
 #include "common/model_root/expected_file.h"
 #include "common/model_root/hub_cache.h"
 #include "common/model_root/weight_files.h"
@@ -40,8 +41,10 @@ bool is_svd_folder(const fs::path& folder) {
 
 std::vector<fs::path> subfolders(const fs::path& folder) {
   std::vector<fs::path> found;
+  const auto entries = list_folder(folder.string());
+  if (!entries.ok()) return {};  // what this user may not see is none of the models
   std::error_code error;
-  for (const auto& entry : fs::directory_iterator(folder, error)) {
+  for (const auto& entry : *entries) {
     if (entry.is_directory(error) && entry.path().filename().string().front() != '.') {
       found.push_back(entry.path());
     }
@@ -141,11 +144,11 @@ Result<fs::path> locate_svd(const Locations& locations) {
                             locations.base_model_path, kSvdSource));
 }
 
-Result<FileDigests> digest_all(FileDigestCache& cache,
+Result<FileDigests> digest_all(const DigestOf& digest_of,
                                const std::vector<std::pair<std::string, std::string>>& files) {
   FileDigests digests;
   for (const auto& [role, path] : files) {
-    ASSIGN_OR_RETURN(const Digest digest, cache.digest(path));
+    ASSIGN_OR_RETURN(const Digest digest, digest_of(path));
     digests.emplace_back(role, digest);
   }
   return digests;
@@ -197,14 +200,18 @@ Result<ModelFiles> find_located(const Locations& locations) {
 }
 
 Result<PartDigests> digest_parts(const ModelFiles& files, FileDigestCache& cache) {
+  return digest_parts(files, [&cache](const std::string& path) { return cache.digest(path); });
+}
+
+Result<PartDigests> digest_parts(const ModelFiles& files, const DigestOf& digest_of) {
   PartDigests parts;
-  ASSIGN_OR_RETURN(parts.diffusion, digest_all(cache, {{"unet_config", files.unet_config},
-                                                       {"scheduler_config", files.scheduler_config},
-                                                       {"checkpoint", files.checkpoint}}));
-  ASSIGN_OR_RETURN(parts.vae, digest_all(cache, roles_of(files.vae)));
-  ASSIGN_OR_RETURN(parts.clip, digest_all(cache, roles_of(files.image_encoder)));
-  ASSIGN_OR_RETURN(parts.detector, digest_all(cache, {{"detector", files.detector},
-                                                      {"pose_estimator", files.pose_estimator}}));
+  ASSIGN_OR_RETURN(parts.diffusion, digest_all(digest_of, {{"unet_config", files.unet_config},
+                                                           {"scheduler_config", files.scheduler_config},
+                                                           {"checkpoint", files.checkpoint}}));
+  ASSIGN_OR_RETURN(parts.vae, digest_all(digest_of, roles_of(files.vae)));
+  ASSIGN_OR_RETURN(parts.clip, digest_all(digest_of, roles_of(files.image_encoder)));
+  ASSIGN_OR_RETURN(parts.detector, digest_all(digest_of, {{"detector", files.detector},
+                                                          {"pose_estimator", files.pose_estimator}}));
   return parts;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
@@ -63,5 +64,8 @@ struct PartDigests {
   FileDigests detector;
 };
 [[nodiscard]] Result<PartDigests> digest_parts(const ModelFiles& files, FileDigestCache& cache);
+// The same by a function that gives the digest of the file at a path.
+using DigestOf = std::function<Result<Digest>(const std::string& path)>;
+[[nodiscard]] Result<PartDigests> digest_parts(const ModelFiles& files, const DigestOf& digest_of);
 
 }  // namespace mimicfleet::model_root

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "common/files/atomic_file.h"
+#include "common/files/list_folder.h"
 #include "common/json/json.h"
 #include "common/log.h"
 #include "common/user_folders.h"
@@ -303,24 +304,17 @@ void SubmitRun::save_events() {
                                [&](const jobs::Event& event) { out << json_line(event_value(event)); }));
 }
 
-// Temporary files of programs that were killed; only when no other run may be writing there.
+// Temporary files of programs that were killed. What others are writing there now stays.
 void SubmitRun::clean_up() {
-  const std::string& folder = folder_->path();
   std::error_code error;
-  if (options_.request.selection.shards > 1 || !fs::exists(folder_->run_folder() + "/state", error)) return;
-  for (auto entry = fs::recursive_directory_iterator(folder, error); !error && entry != fs::end(entry);
-       entry.increment(error)) {
-    if (is_temporary_name(entry->path().filename().string())) {
-      std::error_code ignored;
-      fs::remove(entry->path(), ignored);
-    }
-  }
+  if (fs::exists(folder_->run_folder() + "/state", error)) remove_abandoned_files_below(folder_->path());
 }
 
 // Once all is done nothing of it is needed again: jobs, and the latents that workers kept.
 void SubmitRun::remove_state() {
-  std::error_code error;
-  for (const auto& entry : fs::directory_iterator(folder_->run_folder(), error)) {
+  const auto entries = list_folder(folder_->run_folder());
+  if (!entries.ok()) return;  // the next run removes it
+  for (const auto& entry : *entries) {
     const std::string name = entry.path().filename().string();
     std::error_code ignored;
     if (name == "state" || name == "models" || name.starts_with("worker-"))

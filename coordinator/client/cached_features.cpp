@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "common/files/list_folder.h"
 #include "common/files/read_text.h"
 #include "jobs/keys.h"
 
@@ -89,8 +90,9 @@ Status note_cached_features(Connection& connection, const jobs::FeaturePolicy& p
 void note_cached_features(const std::string& directory, const jobs::FeaturePolicy& policy, RunPlan& plan) {
   Held held;
   bool known = false;
-  std::error_code error;
-  for (const auto& folder : fs::directory_iterator(directory, error)) {
+  const auto folders = list_folder(directory);
+  if (!folders.ok()) return;  // there is none yet
+  for (const auto& folder : *folders) {
     const auto text = read_text((folder.path() / "held").string(), kMaxHeldBytes);
     if (!text.ok()) continue;
     known = true;

@@ -7,6 +7,7 @@
 
 #include "common/av/video.h"
 #include "common/digest.h"
+#include "common/files/io.h"
 #include "common/files/read_text.h"
 #include "common/json/json.h"
 #include "jobs/record.h"
@@ -23,7 +24,7 @@ bool is_ours(const std::string& name) {
 }
 
 // The outputs below a folder: every MP4 and every JSON file, without suffix.
-std::set<std::string> outputs_below(const fs::path& folder) {
+Result<std::set<std::string>> outputs_below(const fs::path& folder) {
   std::set<std::string> names;
   std::error_code error;
   for (auto entry = fs::recursive_directory_iterator(folder, error); !error && entry != fs::end(entry);
@@ -38,6 +39,7 @@ std::set<std::string> outputs_below(const fs::path& folder) {
       names.insert((relative.parent_path() / relative.stem()).string());
     }
   }
+  if (error) return file_error(folder.string(), "cannot be listed to its end", error.value());
   return names;
 }
 
@@ -73,7 +75,7 @@ Status verify_outputs(const std::string& folder, bool quick,
   std::error_code error;
   if (!fs::is_directory(folder, error))
     return {StatusCode::kNotFound, fmt::format("{}: no such folder", folder)};
-  const auto names = outputs_below(folder);
+  ASSIGN_OR_RETURN(const auto names, outputs_below(folder));
   if (names.empty()) {
     return {StatusCode::kNotFound,
             fmt::format("{}: holds no outputs; give the --output-dir of a run", folder)};

@@ -1,12 +1,12 @@
 #include "coordinator/embedded/devices.h"
 
 #include <algorithm>
-#include <filesystem>
 #include <string_view>
 
 #include <fmt/format.h>
 
 #include "common/config/device_name.h"
+#include "common/files/list_folder.h"
 
 namespace mimicfleet::coordinator {
 std::size_t visible_gpus(const char* cuda_visible_devices, std::size_t present) {
@@ -23,13 +23,8 @@ std::size_t visible_gpus(const char* cuda_visible_devices, std::size_t present) 
 }
 
 std::size_t present_gpus() {
-  std::error_code error;
-  std::size_t count = 0;
-  for (const auto& entry : std::filesystem::directory_iterator("/proc/driver/nvidia/gpus", error)) {
-    static_cast<void>(entry);
-    ++count;
-  }
-  return count;
+  const auto gpus = list_folder("/proc/driver/nvidia/gpus");
+  return gpus.ok() ? gpus->size() : 0;
 }
 
 Result<std::vector<std::string>> worker_devices(const std::string& wanted, std::size_t workers,

@@ -54,6 +54,15 @@ Result<T> unsealed(std::string_view value) {
   return wire::decode_struct<T>(value.substr(8), wire::Limits{.bytes = 64 << 20});
 }
 
+// Whether it says that another process, or another store of this one, holds the folder's lock. RocksDB tells
+// it by its words alone: they stand before the path and the system's reason after it.
+bool is_held_by_another(const rocksdb::Status& status) {
+  const std::string text = status.ToString();
+  if (text.starts_with("IO error: lock hold by current process")) return true;
+  return text.starts_with("IO error: While lock file") &&
+         (text.ends_with(std::strerror(EAGAIN)) || text.ends_with(std::strerror(EACCES)));
+}
+
 Status from(const rocksdb::Status& status, const std::string& directory) {
   if (status.ok()) return {};
   const std::string text = fmt::format("{}: {}", directory, status.ToString());
@@ -66,7 +75,7 @@ Status from(const rocksdb::Status& status, const std::string& directory) {
                 ": the state is damaged; restore a copy of the folder, or move it away to "
                 "start empty (outputs that are done will be found again)"};
   }
-  if (status.ToString().find("lock") != std::string::npos) {
+  if (is_held_by_another(status)) {
     return {
         StatusCode::kFailedPrecondition,
         directory + ": another coordinator uses this state folder; stop it or choose another --state-dir"};

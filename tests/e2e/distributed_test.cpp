@@ -1,4 +1,5 @@
 #include <signal.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <map>
@@ -48,15 +49,15 @@ class DistributedTest : public FleetTest {
     return nullptr;
   }
 
-  // Stops the worker where its encode has a step from `step` on behind it and more to go; the task's id.
-  // However slow the machine is, the encode is then not over before the test acts. Empty if that never
-  // happens.
-  std::string stop_in_encode(const Process& worker, int step) {
+  // Stops the worker where its task of this kind has a step from `step` on behind it and more to go; the
+  // task's id. However slow the machine is, the task is then not over before the test acts. Empty if that
+  // never happens.
+  std::string stop_in(const std::string& kind, const Process& worker, int step) {
     std::string stopped;
     const auto stop = [&] {
-      if (running("encode_latents", step).is_null()) return false;
+      if (running(kind, step).is_null()) return false;
       worker.signal(SIGSTOP);
-      const Json task = running("encode_latents", step);
+      const Json task = running(kind, step);
       if (!task.is_null() && task["progress"]["step"] < task["progress"]["steps"]) {
         stopped = task["spec"]["id"];
         return true;
@@ -66,6 +67,22 @@ class DistributedTest : public FleetTest {
     };
     EXPECT_TRUE(eventually(stop, kProcessPatience)) << worker.err();
     return stopped;
+  }
+
+  std::string stop_in_encode(const Process& worker, int step) {
+    return stop_in("encode_latents", worker, step);
+  }
+
+  // All files below the folder but the run's own, with what changes when one is written or replaced.
+  static std::map<std::string, std::pair<ino_t, fs::file_time_type>> written(const fs::path& output) {
+    std::map<std::string, std::pair<ino_t, fs::file_time_type>> files;
+    for (const auto& entry : fs::recursive_directory_iterator(output)) {
+      if (!entry.is_regular_file() || entry.path().string().starts_with((output / "_run").string())) continue;
+      struct stat info {};
+      EXPECT_EQ(::stat(entry.path().c_str(), &info), 0);
+      files[entry.path()] = {info.st_ino, entry.last_write_time()};
+    }
+    return files;
   }
 
   // That task cost its worker's attempt and one more, each was committed once, and every clip has its video.
@@ -121,6 +138,29 @@ TEST_F(DistributedTest, AWorkerKilledInTheMiddleCostsOneAttemptAndNoVideo) {
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err << heir->err();
   expect_second_attempt(lost, 4, output, {"a.mp4", "b.mp4"});
   expect_same_as_embedded(output, {"--steps", "6"}, {"a.mp4", "b.mp4"});
+}
+
+TEST_F(DistributedTest, AWorkerThatGoesOnAfterItsLeaseChangesNothingOfWhatItsSuccessorMade) {
+  make_clips({"a.mp4", "b.mp4", "c.mp4", "d.mp4", "e.mp4", "f.mp4"});
+  const auto server = serve({"--lease-ms", "6000", "--heartbeat-ms", "1000"});
+  const auto stopped = worker("stopped");
+  const fs::path output = scratch_ / "out";
+  const auto client =
+      start(submit(clips_, output,
+                   {"--server", endpoint_, "--save-frames", "--save-latents", "--decode-chunk-size", "1"}));
+  ASSERT_FALSE(stop_in("decode_video", *stopped, 1).empty()) << client->err();
+  const auto heir = worker("heir");
+  const Outcome outcome = client->wait();
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err << heir->err();
+  const auto made = written(output);
+  EXPECT_GE(made.size(), 6 * (3 + 13U));
+  heir->signal(SIGTERM);
+  heir->wait();
+  stopped->signal(SIGCONT);
+  // Before it has made others it has ended what it held.
+  const Outcome next = coordinator(submit(clips_, scratch_ / "next", {"--server", endpoint_}));
+  ASSERT_EQ(next.exit_code, 0) << next.err << stopped->err();
+  EXPECT_EQ(written(output), made);
 }
 
 TEST_F(DistributedTest, ACoordinatorKilledInTheMiddleGoesOnAfterARestart) {

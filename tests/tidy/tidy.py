@@ -91,6 +91,15 @@ def function_lengths(lines: list[str]) -> list[tuple[int, int]]:
     return found
 
 
+THROWING_LISTING = re.compile(r"\bfor \([^;]* : [^;]*directory_iterator\(|\bdistance\(.*directory_iterator\(")
+
+
+def check_listings(path: str, lines: list[str]) -> list[str]:
+    """The standard library's iterators throw in a range-for when reading on fails, and nothing catches it."""
+    return [f"{path}:{number}: this may throw: use list_folder(), or a loop with increment(error)"
+            for number, line in enumerate(lines, 1) if THROWING_LISTING.search(line)]
+
+
 def check_sizes(path: str, lines: list[str]) -> list[str]:
     found = []
     if len(lines) > MAX_SOURCE_LINES:
@@ -168,6 +177,8 @@ def main() -> int:
             violations.append(f"{path}:1: a name that says nothing")
         if path.endswith(".h") and "#pragma once" not in lines[:3]:
             violations.append(f"{path}:1: no #pragma once at the top")
+        if not path.startswith("tests/"):
+            violations += check_listings(path, lines)
         if path.startswith("tests/"):
             violations += check_tests_can_fail(path, lines)
     violations += check_registered(sources + tracked("*.cu", "*.cuh"))

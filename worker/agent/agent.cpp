@@ -102,6 +102,7 @@ void Agent::carry_out(Actions actions, TaskRunner& runner) {
   }
   for (const auto& attempt : actions.cancel) runner.cancel(attempt);
   for (auto& lease : actions.start) runner.start(std::move(lease));
+  for (const auto& lease : actions.confirm) runner.confirm(lease);
   if (!actions.refusal.ok()) refusal_ = actions.refusal;
   left_ = left_ || actions.left;
 }

@@ -20,6 +20,8 @@ class TaskRunner {
   virtual void start(jobs::LeaseGrant lease) = 0;
   // Asks for an early end (kCancelled). Unknown attempts are ignored.
   virtual void cancel(const jobs::TaskAttempt& attempt) = 0;
+  // Until then, unless it is cancelled, what the attempt made may take the place of what others made.
+  virtual void confirm(const Confirmation& lease) = 0;
 };
 
 // What other threads tell the agent.

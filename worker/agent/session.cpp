@@ -6,6 +6,12 @@
 #include "jobs/stages.h"
 
 namespace mimicfleet::agent {
+namespace {
+
+// Whose answers are still waited for.
+constexpr std::size_t kBeatsAtMost = 128;
+
+}  // namespace
 
 Session::Session(jobs::WorkerHello hello, SessionOptions options, Instant now)
     : hello_(std::move(hello)), options_(options), last_sent_(now), last_heard_(now), idle_since_(now) {
@@ -26,7 +32,8 @@ void Session::on_message(std::string_view bytes, Instant now) {
   if (envelope->type == WorkerWelcome::kType) {
     with(wire::body_as<WorkerWelcome>(*envelope), [&](const auto& body) { on_welcome(body, now); });
   } else if (envelope->type == HeartbeatReply::kType) {
-    with(wire::body_as<HeartbeatReply>(*envelope), [&](const auto& body) { on_heartbeat_reply(body, now); });
+    with(wire::body_as<HeartbeatReply>(*envelope),
+         [&](const auto& body) { on_heartbeat_reply(envelope->request, body, now); });
   } else if (envelope->type == LeaseGrant::kType) {
     with(wire::body_as<LeaseGrant>(*envelope), [&](LeaseGrant body) { on_grant(std::move(body), now); });
   } else if (envelope->type == OkReply::kType) {
@@ -62,20 +69,35 @@ void Session::on_welcome(const jobs::WorkerWelcome& welcome, Instant now) {
   if (!accept_epoch(welcome.epoch)) return;
   heartbeat_ = std::clamp<Duration>(std::chrono::milliseconds(welcome.heartbeat_ms),
                                     std::chrono::milliseconds(10), std::chrono::seconds(60));
+  lease_ = std::chrono::milliseconds(welcome.lease_ms);
   welcome_ = true;
   urgent_ = true;
   for (auto& [attempt, report] : reports_) send_report(report, now);
 }
 
-void Session::on_heartbeat_reply(const jobs::HeartbeatReply& reply, Instant now) {
+void Session::on_heartbeat_reply(RequestId request, const jobs::HeartbeatReply& reply, Instant now) {
   if (!accept_epoch(reply.epoch)) return;
   for (const auto& attempt : reply.revoked) revoke(attempt);
+  confirm_leases(request);
   if (reply.stop) return on_stop(now);
   if (reply.drain && phase_ == Phase::kReady) {
     phase_ = Phase::kDraining;
     urgent_ = true;
   }
   leave_if_drained(now);
+}
+
+// The coordinator renewed them when the heartbeat came, so at the earliest when it was sent.
+void Session::confirm_leases(RequestId request) {
+  const auto beat =
+      std::find_if(beats_.begin(), beats_.end(), [&](const Beat& sent) { return sent.request == request; });
+  if (beat == beats_.end()) return;
+  for (const auto& attempt : beat->leases) {
+    const auto lease = leases_.find(attempt);
+    if (lease == leases_.end() || lease->second.revoked) continue;
+    actions_.confirm.push_back({attempt, beat->sent + lease_});
+  }
+  beats_.erase(beats_.begin(), std::next(beat));
 }
 
 void Session::on_grant(jobs::LeaseGrant grant, Instant now) {
@@ -228,7 +250,10 @@ void Session::send_hello(Instant now) {
 }
 
 void Session::send_heartbeat(Instant now) {
-  send(jobs::WorkerHeartbeat{hello_.worker, state(), free_slots(), running()});
+  Beat beat{send(jobs::WorkerHeartbeat{hello_.worker, state(), free_slots(), running()}), now, {}};
+  for (const auto& [attempt, lease] : leases_) beat.leases.push_back(attempt);
+  beats_.push_back(std::move(beat));
+  if (beats_.size() > kBeatsAtMost) beats_.pop_front();
   last_sent_ = now;
   urgent_ = false;
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <deque>
 #include <map>
 #include <optional>
 #include <string>
@@ -56,12 +57,20 @@ struct SessionOptions {
   std::optional<Duration> leave_when_idle;             // without a lease for so long
 };
 
+// The coordinator has confirmed that it will give this attempt's task to nobody else before then, unless it
+// takes it back.
+struct Confirmation {
+  jobs::TaskAttempt attempt;
+  Instant until;
+};
+
 // What a session wants done after something happened.
 struct Actions {
   bool reconnect = false;             // first: drop the connection with all that it holds
   std::vector<std::string> messages;  // to the coordinator
   std::vector<jobs::TaskAttempt> cancel;
   std::vector<jobs::LeaseGrant> start;
+  std::vector<Confirmation> confirm;
   bool left = false;  // the session is over
   Status refusal;     // why the coordinator does not want this worker
 };
@@ -109,10 +118,17 @@ class Session {
     Instant next_send;
     Duration gap;
   };
+  // A heartbeat that no answer came to yet.
+  struct Beat {
+    RequestId request;
+    Instant sent;
+    std::vector<jobs::TaskAttempt> leases;
+  };
   enum class Phase { kLoading, kReady, kDraining, kLeaving, kLeft };
 
   void on_welcome(const jobs::WorkerWelcome& welcome, Instant now);
-  void on_heartbeat_reply(const jobs::HeartbeatReply& reply, Instant now);
+  void on_heartbeat_reply(RequestId request, const jobs::HeartbeatReply& reply, Instant now);
+  void confirm_leases(RequestId request);
   void on_grant(jobs::LeaseGrant grant, Instant now);
   void on_answer(RequestId request, const Status& status, Instant now);
   void on_refusal(const Status& status, Instant now);
@@ -139,6 +155,8 @@ class Session {
   Phase phase_ = Phase::kLoading;
   std::uint64_t epoch_ = 0;
   Duration heartbeat_ = std::chrono::seconds(1);
+  Duration lease_{};  // for so long a heartbeat renews; nothing is confirmed before the welcome says it
+  std::deque<Beat> beats_;
   bool welcome_ = false;  // the coordinator knows this worker
   bool urgent_ = false;   // something changed that the coordinator should hear of
   bool warned_of_old_epoch_ = false;

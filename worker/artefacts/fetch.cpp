@@ -29,6 +29,7 @@ class Transfer {
  private:
   [[nodiscard]] Status ask();
   [[nodiscard]] Status take(const net::Received& received);
+  [[nodiscard]] Status check_patience() const;
 
   net::Socket socket_;
   const jobs::ArtefactRef& artefact_;
@@ -38,6 +39,8 @@ class Transfer {
   std::uint64_t next_offset_ = 0;                 // to ask for
   std::string bytes_;
   std::uint64_t received_bytes_ = 0;
+  const Instant begin_ = SteadyClock().now();
+  Instant last_piece_ = begin_;
 };
 
 Status Transfer::ask() {
@@ -66,6 +69,7 @@ Status Transfer::take(const net::Received& received) {
                     chunk.size_bytes == artefact_.size_bytes && received.frames[1].size() == expected;
   if (!fits) return {StatusCode::kCorruption, "sent a piece of another size"};
   received_bytes_ += expected;
+  last_piece_ = SteadyClock().now();
   asked_.erase(asked);
   arrived_.emplace(offset, received.frames[1]);
   for (auto next = arrived_.begin(); next != arrived_.end() && next->first == bytes_.size();) {
@@ -75,21 +79,33 @@ Status Transfer::take(const net::Received& received) {
   return {};
 }
 
+// Whatever else a holder may send: pieces have to come, and in good time.
+Status Transfer::check_patience() const {
+  const Instant now = SteadyClock().now();
+  const double allowed = to_seconds(options_.silence_timeout) +
+                         static_cast<double>(artefact_.size_bytes) / options_.least_bytes_per_second;
+  if (received_bytes_ > 0 && to_seconds(now - begin_) > allowed) {
+    return {StatusCode::kTimeout,
+            fmt::format("sent {} of {} bytes in {:.1f} s, which is too slow", received_bytes_,
+                        artefact_.size_bytes, to_seconds(now - begin_))};
+  }
+  if (now - last_piece_ <= options_.silence_timeout) return {};
+  return {StatusCode::kTimeout, fmt::format("no answer in {} ms", options_.silence_timeout.count())};
+}
+
 Status Transfer::run(const std::function<bool()>& cancelled) {
   net::Socket* const sockets[] = {&socket_};
-  auto heard = SteadyClock().now();
   while (bytes_.size() < artefact_.size_bytes) {
     RETURN_IF_ERROR(ask());
     net::wait_readable(sockets, {}, std::min(kPoll, options_.silence_timeout));
     if (cancelled()) return {StatusCode::kCancelled, "cancelled"};
-    const auto now = SteadyClock().now();
-    while (const auto received = socket_.receive()) {
-      heard = now;
+    // As many as were asked for; what else comes waits for the next look at the time.
+    for (std::size_t i = 0; i < options_.pieces_in_flight; ++i) {
+      const auto received = socket_.receive();
+      if (!received) break;
       RETURN_IF_ERROR(take(*received));
     }
-    if (now - heard > options_.silence_timeout) {
-      return {StatusCode::kTimeout, fmt::format("no answer in {} ms", options_.silence_timeout.count())};
-    }
+    RETURN_IF_ERROR(check_patience());
   }
   if (sha256(bytes_) != artefact_.content) return {StatusCode::kCorruption, "sent other bytes"};
   return {};

@@ -12,7 +12,8 @@
 namespace mimicfleet::artefacts {
 
 struct FetchOptions {
-  std::chrono::milliseconds silence_timeout{5000};  // a holder that says nothing for so long is given up
+  std::chrono::milliseconds silence_timeout{5000};  // a holder that sends no piece for so long is given up, …
+  double least_bytes_per_second = 100e3;            // … and one that is slower than this in the end
   std::uint32_t piece_bytes = 1 << 20;
   std::size_t pieces_in_flight = 4;
   std::uint64_t max_bytes = std::uint64_t{8} << 30;

@@ -11,6 +11,7 @@
 
 #include "common/files/atomic_file.h"
 #include "common/files/io.h"
+#include "common/files/list_folder.h"
 #include "common/log.h"
 #include "common/wire/codec.h"
 
@@ -81,7 +82,7 @@ Result<std::unique_ptr<ArtefactStore>> ArtefactStore::open(const std::string& fo
     return Status(StatusCode::kNotFound, folder + ": is no folder for artefacts");
   }
   std::unique_ptr<ArtefactStore> store(new ArtefactStore(folder, capacity_bytes));
-  store->load();
+  RETURN_IF_ERROR(store->load());
   return store;
 }
 
@@ -89,10 +90,10 @@ std::string ArtefactStore::path_of(const Digest& content) const {
   return fmt::format("{}/{}{}", folder_, content.hex(), kSuffix);
 }
 
-void ArtefactStore::load() {
+Status ArtefactStore::load() {
   std::vector<FoundFile> found;
-  std::error_code error;
-  for (const auto& file : std::filesystem::directory_iterator(folder_, error)) {
+  ASSIGN_OR_RETURN(const auto files, list_folder(folder_));
+  for (const auto& file : files) {
     const std::string name = file.path().filename();
     if (!name.ends_with(kSuffix) && !is_temporary_name(name)) continue;
     auto artefact = examine(file.path());
@@ -100,7 +101,8 @@ void ArtefactStore::load() {
       found.push_back(std::move(*artefact));
     } else {
       log::debug("removing {}", file.path().string());
-      std::filesystem::remove(file.path(), error);
+      std::error_code ignored;
+      std::filesystem::remove(file.path(), ignored);
     }
   }
   std::sort(found.begin(), found.end(), [](const FoundFile& a, const FoundFile& b) {
@@ -109,6 +111,7 @@ void ArtefactStore::load() {
   });
   for (auto& artefact : found) add({std::move(artefact.ref), artefact.data_offset});
   make_room(0);
+  return {};
 }
 
 void ArtefactStore::add(Entry entry) {
@@ -213,6 +216,10 @@ Result<ArtefactStore::Piece> ArtefactStore::read_piece(const Digest& content, st
   const auto size = std::min<std::uint64_t>(max_bytes, entry.ref.size_bytes - offset);
   ASSIGN_OR_RETURN(std::string bytes,
                    read_at(fd.get(), entry.data_offset + offset, static_cast<std::size_t>(size), path));
+  const bool is_last = offset + bytes.size() >= entry.ref.size_bytes;
+  if (const Status whole = is_last ? read(content).status() : Status(); !whole.ok()) {
+    log::warn("{}", whole.message());
+  }
   return Piece{std::move(bytes), entry.ref.size_bytes};
 }
 

@@ -39,7 +39,8 @@ class ArtefactStore {
   [[nodiscard]] Result<std::string> read(const Digest& content);
 
   // At most `max_bytes` from `offset`, for a peer, which checks the whole. kNotFound; kInvalidArgument for an
-  // offset beyond the end.
+  // offset beyond the end. Once the last piece is read the artefact is checked here, too, and removed if it
+  // is not what it was: so a peer gets damaged bytes once and not for ever.
   struct Piece {
     std::string bytes;
     std::uint64_t size_bytes = 0;  // of the whole artefact
@@ -61,7 +62,7 @@ class ArtefactStore {
   ArtefactStore(std::string folder, std::uint64_t capacity_bytes)
       : folder_(std::move(folder)), capacity_bytes_(capacity_bytes) {}
   [[nodiscard]] std::string path_of(const Digest& content) const;
-  void load();
+  [[nodiscard]] Status load();
   [[nodiscard]] Result<Entry> use(const Digest& content);  // and makes it the most recently used
   void make_room(std::uint64_t bytes);
   void remove(const Digest& content);

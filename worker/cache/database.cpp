@@ -7,6 +7,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <shared_mutex>
@@ -20,6 +21,7 @@
 #include <rocksdb/table.h>
 #include <rocksdb/write_batch.h>
 
+#include "common/files/list_folder.h"
 #include "common/log.h"
 
 namespace mimicfleet::cache {
@@ -48,6 +50,19 @@ std::optional<Use> use_from(const rocksdb::Slice& bytes) {
   std::memcpy(&use.bytes, bytes.data() + 8, 8);
   std::memcpy(&use.made_seconds, bytes.data() + 16, 8);
   return use;
+}
+
+// Of those files in the folder; what goes away meanwhile counts nothing.
+std::uint64_t bytes_in(const std::string& folder, const std::function<bool(const fs::path&)>& counts) {
+  std::uint64_t bytes = 0;
+  const auto files = list_folder(folder);
+  if (!files.ok()) return 0;
+  for (const auto& file : *files) {
+    std::error_code gone;
+    const auto size = file.file_size(gone);
+    if (!gone && counts(file.path())) bytes += size;
+  }
+  return bytes;
 }
 
 // Instead of RocksDB's own file LOG, whose second line aborts it on a full disk where it was built with
@@ -179,13 +194,9 @@ struct Database::Impl {
 
   // Opening writes out what the log holds.
   [[nodiscard]] bool has_room() const {
-    std::uint64_t log_bytes = 0;
+    const std::uint64_t log_bytes =
+        bytes_in(path, [](const fs::path& file) { return file.extension() == ".log"; });
     std::error_code error;
-    for (const auto& file : fs::directory_iterator(path, error)) {
-      if (file.path().extension() != ".log") continue;
-      const auto size = file.file_size(error);
-      if (!error) log_bytes += size;
-    }
     const auto space = fs::space(path, error);
     return error || space.available >= log_bytes + kLeastFreeBytes;
   }
@@ -324,13 +335,7 @@ Status Database::reclaim(double share) {
 }
 
 std::uint64_t Database::disk_bytes() const {
-  std::uint64_t bytes = 0;
-  std::error_code error;
-  for (const auto& file : fs::directory_iterator(impl_->path, error)) {
-    const auto size = file.file_size(error);
-    if (!error) bytes += size;
-  }
-  return bytes;
+  return bytes_in(impl_->path, [](const fs::path&) { return true; });
 }
 
 }  // namespace mimicfleet::cache

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "common/files/list_folder.h"
 #include "worker/cache/database.h"
 #include "worker/cache/feature_cache.h"
 #include "worker/cache/private_folder.h"
@@ -66,14 +67,12 @@ Result<std::vector<FolderReport>> each_folder(
     const std::string& directory, WhileInUse in_use,
     const std::function<Status(const std::string& database_folder, FolderReport&)>& act) {
   std::vector<std::string> folders;
-  std::error_code error;
-  for (const auto& entry : fs::directory_iterator(directory, error)) {
-    if (entry.is_directory() && entry.path().filename().string().starts_with("worker-")) {
+  ASSIGN_OR_RETURN(const auto entries, list_folder(directory));
+  for (const auto& entry : entries) {
+    std::error_code gone;
+    if (entry.is_directory(gone) && entry.path().filename().string().starts_with("worker-")) {
       folders.push_back(entry.path());
     }
-  }
-  if (error) {
-    return Status(StatusCode::kNotFound, fmt::format("{}: cannot be read: {}", directory, error.message()));
   }
   std::sort(folders.begin(), folders.end());
   std::vector<FolderReport> reports;

@@ -62,6 +62,7 @@ void Runner::start(jobs::LeaseGrant lease) {
   const jobs::TaskAttempt attempt{lease.spec.id, lease.attempt};
   task->context = std::make_unique<TaskContext>(
       attempt, [this](const jobs::TaskProgress& progress) { post_(agent::Event(progress)); });
+  task->context->confirm_lease(Instant::min());  // not yet
   task->lease = std::move(lease);
   if (is_decode(*task)) task->phase = Phase::kBegun;
   const std::lock_guard lock(mutex_);
@@ -75,6 +76,13 @@ void Runner::cancel(const jobs::TaskAttempt& attempt) {
   const std::lock_guard lock(mutex_);
   for (const auto& task : tasks_) {
     if (task->context->attempt() == attempt) task->context->cancel();
+  }
+}
+
+void Runner::confirm(const agent::Confirmation& lease) {
+  const std::lock_guard lock(mutex_);
+  for (const auto& task : tasks_) {
+    if (task->context->attempt() == lease.attempt) task->context->confirm_lease(lease.until);
   }
 }
 
@@ -355,6 +363,7 @@ void Runner::end(const TaskPtr& task, Result<jobs::TaskResult> result) {
   agent::TaskEnd end;
   end.attempt = context.attempt();
   end.status = result.status();
+  if (!result.ok() && context.cancelled()) end.status = context.check_cancelled();  // and ended for it
   end.lost_inputs = context.lost_inputs();
   end.of_host = context.is_of_host(end.status);
   if (result.ok()) end.result = std::move(*result);

@@ -51,7 +51,8 @@ class Executor {
   // the finishing thread, while the next task computes; lease, inputs and context live until then.
   [[nodiscard]] virtual Result<Outcome> run(const jobs::LeaseGrant& lease, Prepared& prepared,
                                             TaskContext& context) = 0;
-  // Asked on the computing thread after each part of a task: why this process can do no other one.
+  // Asked on the computing thread after each part of a task, and on any when the process ends: why this
+  // process can do no other one.
   [[nodiscard]] virtual Status end_of_process() const { return {}; }
 };
 
@@ -93,6 +94,7 @@ class Runner final : public agent::TaskRunner {
 
   void start(jobs::LeaseGrant lease) override;
   void cancel(const jobs::TaskAttempt& attempt) override;
+  void confirm(const agent::Confirmation& lease) override;
 
   // Cancels all; false if a stage did not come to its next step within `patience`. Nothing may be started
   // afterwards.

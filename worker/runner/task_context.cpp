@@ -2,9 +2,39 @@
 
 #include <algorithm>
 
-#include "common/clock.h"
-
 namespace mimicfleet::runner {
+
+void TaskContext::cancel() {
+  const std::lock_guard lock(mutex_);
+  if (cancelled_.exchange(true)) return;
+  for (const auto& [number, stop] : stops_) stop();
+  lease_changed_.notify_all();
+}
+
+TaskContext::OnCancel TaskContext::on_cancel(std::function<void()> stop) {
+  const std::lock_guard lock(mutex_);
+  if (cancelled_) stop();
+  stops_.emplace(++last_stop_, std::move(stop));
+  return {*this, last_stop_};
+}
+
+TaskContext::OnCancel::~OnCancel() {
+  if (context_ == nullptr) return;
+  const std::lock_guard lock(context_->mutex_);
+  context_->stops_.erase(number_);
+}
+
+void TaskContext::confirm_lease(Instant until) {
+  const std::lock_guard lock(mutex_);
+  lease_until_ = until;
+  lease_changed_.notify_all();
+}
+
+Status TaskContext::hold_lease() const {
+  std::unique_lock lock(mutex_);
+  lease_changed_.wait(lock, [this] { return cancelled_ || SteadyClock().now() < lease_until_; });
+  return check_cancelled();
+}
 
 Status TaskContext::check_cancelled() const {
   return cancelled() ? Status(StatusCode::kCancelled, "cancelled") : Status();

@@ -2,12 +2,16 @@
 
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "common/clock.h"
 #include "jobs/messages.h"
 
 namespace mimicfleet::runner {
@@ -22,9 +26,32 @@ class TaskContext {
 
   [[nodiscard]] const jobs::TaskAttempt& attempt() const { return attempt_; }
 
-  void cancel() { cancelled_ = true; }
+  void cancel();
   [[nodiscard]] bool cancelled() const { return cancelled_; }
   [[nodiscard]] Status check_cancelled() const;  // kCancelled, or ok
+
+  // Until the returned object is gone, `stop` is called when the attempt is cancelled, at once if it was: it
+  // ends what others may wait for. It has to be quick and may not use this context.
+  class [[nodiscard]] OnCancel {
+   public:
+    OnCancel(TaskContext& context, std::uint64_t number) : context_(&context), number_(number) {}
+    ~OnCancel();
+    OnCancel(OnCancel&& other) noexcept
+        : context_(std::exchange(other.context_, nullptr)), number_(other.number_) {}
+    OnCancel& operator=(OnCancel&&) = delete;
+
+   private:
+    TaskContext* context_;  // null: moved from
+    std::uint64_t number_;
+  };
+  OnCancel on_cancel(std::function<void()> stop);
+
+  // The attempt's lease is known to last until then; for ever where nobody says it.
+  void confirm_lease(Instant until);
+  // Asked before anything takes the place of what another attempt at the task may have made (a Permit): ok
+  // while the lease lasts. While nothing is heard of the coordinator it waits: that may have given the task
+  // away, or come back and know the lease. kCancelled once it is given away.
+  [[nodiscard]] Status hold_lease() const;
 
   // `step` of `steps` of the stage is done; 0 of 0: the stage begins.
   void progress(const std::string& stage, int step = 0, int steps = 0) const;
@@ -63,6 +90,10 @@ class TaskContext {
   const OnProgress on_progress_;
   std::atomic<bool> cancelled_ = false;
   mutable std::mutex mutex_;
+  std::map<std::uint64_t, std::function<void()>> stops_;  // what on_cancel() was given, by number
+  std::uint64_t last_stop_ = 0;
+  mutable std::condition_variable lease_changed_;
+  Instant lease_until_ = Instant::max();
   std::vector<jobs::StageTiming> timings_;  // in the order in which the stages began
   std::vector<jobs::FeatureUse> features_;
   std::map<std::string, std::uint32_t> calls_;

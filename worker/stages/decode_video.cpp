@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include "common/clock.h"
-#include "common/files/atomic_file.h"
 #include "jobs/stages.h"
 #include "worker/models/svd/decode.h"
 #include "worker/stages/film_latents.h"
@@ -25,11 +24,11 @@ class Decoding {
   [[nodiscard]] Result<DecodedVideo> run();
 
  private:
-  [[nodiscard]] Result<DecodedVideo> decode();
-  [[nodiscard]] Status write(const at::Tensor& frames, av::VideoWriter& writer);
+  [[nodiscard]] Result<DecodedVideo> begin();
+  [[nodiscard]] Status write(const at::Tensor& frames, DecodedVideo& video);
   [[nodiscard]] Result<at::Tensor> clip_latents(std::size_t clip);
   [[nodiscard]] std::vector<jobs::FilmClip> clips() const;
-  [[nodiscard]] Status save_latents();
+  [[nodiscard]] Result<std::string> kept_latents();
   [[nodiscard]] bool is_film() const { return !lease_.spec.segments.empty(); }
   [[nodiscard]] double source_fps() const;
   [[nodiscard]] double fps();
@@ -40,7 +39,6 @@ class Decoding {
   DecodeInputs& inputs_;
   runner::TaskContext& context_;
   std::int64_t decoded_ = 0;
-  std::int32_t written_ = 0;
   double mux_seconds_ = 0;
 };
 
@@ -58,18 +56,15 @@ double Decoding::fps() {
 }
 
 // frames: uint8 [n, 3, H, W]
-Status Decoding::write(const at::Tensor& frames, av::VideoWriter& writer) {
+Status Decoding::write(const at::Tensor& frames, DecodedVideo& video) {
   const Instant begin = SteadyClock().now();
   const bool keeps_first = lease_.spec.parameters.drop_reference == jobs::DropReference::kNone;
   for (std::int64_t i = 0; i < frames.size(0); ++i, ++decoded_) {
     if (decoded_ == 0 && !keeps_first) continue;  // the reference; a film leaves out later ones by itself
     av::Image image = to_image(frames[i]);
-    if (lease_.spec.output.save_frames) {
-      const std::string path = inputs_.outputs.frame_path(static_cast<std::size_t>(written_));
-      RETURN_IF_ERROR(context_.written(av::write_png(path, image)));
-    }
-    RETURN_IF_ERROR(context_.written(writer.write(std::move(image))));
-    ++written_;
+    if (video.saved_frames) RETURN_IF_ERROR(context_.written(video.saved_frames->add(image)));
+    RETURN_IF_ERROR(context_.written(video.writer.write(std::move(image))));
+    ++video.frames;
   }
   mux_seconds_ += to_seconds(SteadyClock().now() - begin);
   return context_.check_cancelled();
@@ -89,18 +84,29 @@ std::vector<jobs::FilmClip> Decoding::clips() const {
   return clips;
 }
 
-Result<DecodedVideo> Decoding::decode() {
+Result<DecodedVideo> Decoding::begin() {
+  const av::VideoFormat format{static_cast<int>(inputs_.latents[0].width),
+                               static_cast<int>(inputs_.latents[0].height), av::Rational::nearest(fps()),
+                               lease_.spec.parameters.crf};
+  const auto stop = std::make_shared<av::MediaStop>();
+  auto on_cancel = context_.on_cancel([stop] { stop->stop(); });
+  auto writer = av::VideoWriter::create(inputs_.outputs.video_path(), format, stop);
+  RETURN_IF_ERROR(context_.written(writer.status()));
+  DecodedVideo video{*std::move(writer), std::move(on_cancel), nullptr, std::nullopt, 0, models_.set};
+  if (lease_.spec.output.save_frames) {
+    auto frames = SavedFrames::begin(inputs_.outputs);
+    RETURN_IF_ERROR(context_.written(frames.status()));
+    video.saved_frames = *std::move(frames);
+  }
+  return video;
+}
+
+Result<DecodedVideo> Decoding::run() {
   const auto& spec = lease_.spec;
   const jobs::Joining joining(spec.parameters);
   ASSIGN_OR_RETURN(const std::int64_t frames_in_all, joining.film_frames(clips()));
   const int total = static_cast<int>(frames_in_all);
-  const av::VideoFormat format{static_cast<int>(inputs_.latents[0].width),
-                               static_cast<int>(inputs_.latents[0].height), av::Rational::nearest(fps()),
-                               spec.parameters.crf};
-  auto created = av::VideoWriter::create(inputs_.outputs.video_path(), format);
-  RETURN_IF_ERROR(context_.written(created.status()));
-  av::VideoWriter& writer = *created;
-  if (spec.output.save_frames) RETURN_IF_ERROR(inputs_.outputs.clear_frames());
+  ASSIGN_OR_RETURN(DecodedVideo video, begin());
 
   const Instant begin = SteadyClock().now();
   context_.progress("vae_decode", 0, total);
@@ -109,7 +115,7 @@ Result<DecodedVideo> Decoding::decode() {
       models_.diffusion, [&film](std::int64_t count) { return film.next(count); },
       spec.parameters.decode_chunk_size,
       [&](const at::Tensor& frames) {
-        Status status = write(frames, writer);
+        Status status = write(frames, video);
         context_.progress("vae_decode", static_cast<int>(decoded_), total);
         return status;
       });
@@ -119,12 +125,14 @@ Result<DecodedVideo> Decoding::decode() {
   RETURN_IF_ERROR(decoded);
   context_.add_time("vae_decode", to_seconds(SteadyClock().now() - begin) - mux_seconds_, false);
   context_.add_time(std::string(jobs::kMux), mux_seconds_, false);
-  if (spec.output.save_latents && !is_film()) RETURN_IF_ERROR(save_latents());
-  return DecodedVideo{std::move(writer), written_, models_.set};
+  if (spec.output.save_latents && !is_film()) {
+    ASSIGN_OR_RETURN(video.latents, kept_latents());
+  }
+  return video;
 }
 
-// The latents of the clip in the precision that travelled.
-Status Decoding::save_latents() {
+// The latents of the clip in the precision that travelled, as a file holds them.
+Result<std::string> Decoding::kept_latents() {
   const auto& input = lease_.inputs[0];
   ASSIGN_OR_RETURN(const at::Tensor values, clip_latents(0));
   const auto metadata = saved_metadata({.key = input.artefact.key,
@@ -138,14 +146,7 @@ Status Decoding::save_latents() {
                                         .height = inputs_.latents[0].height,
                                         .width = inputs_.latents[0].width,
                                         .half = values.scalar_type() == at::kHalf});
-  return context_.written(
-      write_file_atomically(inputs_.outputs.latents_path(), latents_to_bytes(values, metadata)));
-}
-
-Result<DecodedVideo> Decoding::run() {
-  auto decoded = decode();
-  if (!decoded.ok() && lease_.spec.output.save_frames) static_cast<void>(inputs_.outputs.clear_frames());
-  return decoded;
+  return latents_to_bytes(values, metadata);
 }
 
 }  // namespace

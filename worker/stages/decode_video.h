@@ -25,8 +25,8 @@ struct DecodeInputs final : runner::Prepared {
                                                                    runner::TaskContext& context);
 
 // Latents become frames on their way into a video, and whatever else the output asks for. On LibTorch's
-// thread. Memory does not grow with the number of clips. What is left is to end the video and to write its
-// record: last, for without it nothing counts.
+// thread. Memory does not grow with the number of clips. What is left is to end the video and to put all in
+// place, its record last, for without it nothing counts. Nothing of another attempt is touched before.
 [[nodiscard]] Result<runner::Outcome> run_decode(Services& services, LoadedModels& models,
                                                  const jobs::LeaseGrant& lease, DecodeInputs& inputs,
                                                  runner::TaskContext& context);

@@ -28,15 +28,26 @@ std::string shortage_warning(const std::string& device) {
 
 Verdict DeviceFailures::judge(const PartEnd& end) {
   if (!end.device_works) {
-    end_of_process_ = device_is_dead(end.device, end.status);
-    return {end_of_process_, false, ""};
+    const Status dead = device_is_dead(end.device, end.status);
+    end_process(dead);
+    return {dead, false, ""};
   }
   if (end.shortages == 0 || end.status.code() == StatusCode::kCancelled) return {end.status, false, ""};
   if (end.status.ok()) return {{}, false, shortage_warning(end.device)};
   const Status status(StatusCode::kResourceExhausted,
                       fmt::format("{}; {}", end.status.message(), remedy(end.device)));
-  if (++short_in_a_row_ >= 2) end_of_process_ = status;
+  if (++short_in_a_row_ >= 2) end_process(status);
   return {status, true, ""};
+}
+
+void DeviceFailures::end_process(const Status& why) {
+  const std::lock_guard lock(mutex_);
+  end_of_process_ = why;
+}
+
+Status DeviceFailures::end_of_process() const {
+  const std::lock_guard lock(mutex_);
+  return end_of_process_;
 }
 
 }  // namespace mimicfleet::stages

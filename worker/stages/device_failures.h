@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <mutex>
 #include <string>
 
 #include "common/status.h"
@@ -34,16 +35,19 @@ struct Verdict {
 // class. A device that no longer computes does so only for a new process.
 class DeviceFailures {
  public:
-  // May set end_of_process().
+  // May set end_of_process(). On one thread, as task_is_done().
   [[nodiscard]] Verdict judge(const PartEnd& end);
   // All parts of a task went well: memory suffices again.
   void task_is_done() { short_in_a_row_ = 0; }
-  // Why this process can do no other task; ok as long as it can.
-  [[nodiscard]] const Status& end_of_process() const { return end_of_process_; }
+  // Why this process can do no other task; ok as long as it can. On any thread.
+  [[nodiscard]] Status end_of_process() const;
 
  private:
+  void end_process(const Status& why);
+
   int short_in_a_row_ = 0;  // tasks that the memory did not suffice for
-  Status end_of_process_;
+  mutable std::mutex mutex_;
+  Status end_of_process_;  // guarded by it
 };
 
 }  // namespace mimicfleet::stages

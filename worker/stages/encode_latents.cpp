@@ -17,6 +17,7 @@
 #include "worker/models/image/reference_image.h"
 #include "worker/models/pose/draw.h"
 #include "worker/models/pose/retarget.h"
+#include "worker/stages/array_bytes.h"
 #include "worker/stages/driving_frames.h"
 #include "worker/stages/latents_source.h"
 #include "worker/stages/output_files.h"
@@ -37,6 +38,16 @@ jobs::FeatureKeys keys_of(const jobs::LeaseGrant& lease) {
                             lease.models, lease.spec.parameters);
 }
 
+// Not over what the attempt made that the task was given to since.
+Status keep(const std::string& path, const std::string& bytes, runner::TaskContext& context,
+            jobs::TaskResult& result) {
+  RETURN_IF_ERROR(context.check_cancelled());
+  RETURN_IF_ERROR(context.written(
+      write_file_atomically(path, bytes, [&context] { return context.hold_lease(); })));
+  result.saved_latents = jobs::FileRef{path, sha256(bytes), bytes.size()};
+  return {};
+}
+
 // One encode on its way through the stages.
 class Encoding {
  public:
@@ -51,7 +62,7 @@ class Encoding {
         context_(context) {}
 
   [[nodiscard]] Status begin();
-  [[nodiscard]] Result<jobs::TaskResult> run();
+  [[nodiscard]] Result<runner::Outcome> run();
 
  private:
   struct Reference {
@@ -76,7 +87,7 @@ class Encoding {
   [[nodiscard]] Result<svd::SampledLatents> sample();
   [[nodiscard]] Result<svd::SampledLatents> reuse(const jobs::ArtefactRef& made);
   [[nodiscard]] Result<jobs::ArtefactRef> store(const at::Tensor& latents);
-  [[nodiscard]] Result<jobs::FileRef> keep(const at::Tensor& latents);
+  [[nodiscard]] std::string kept_bytes(const at::Tensor& latents) const;
 
   Services& services_;
   LoadedModels& models_;
@@ -282,7 +293,7 @@ Result<jobs::ArtefactRef> Encoding::store(const at::Tensor& latents) {
 }
 
 // In half precision, as the original keeps them.
-Result<jobs::FileRef> Encoding::keep(const at::Tensor& latents) {
+std::string Encoding::kept_bytes(const at::Tensor& latents) const {
   const auto metadata = saved_metadata({.key = spec_.key,
                                         .models = models_.set,
                                         .parameters = spec_.parameters,
@@ -294,9 +305,7 @@ Result<jobs::FileRef> Encoding::keep(const at::Tensor& latents) {
                                         .height = latents.size(3) * 8,
                                         .width = latents.size(4) * 8,
                                         .half = true});
-  const std::string bytes = latents_to_bytes(latents.to(at::kHalf), metadata);
-  RETURN_IF_ERROR(context_.written(write_file_atomically(inputs_.kept_path, bytes)));
-  return jobs::FileRef{inputs_.kept_path, sha256(bytes), bytes.size()};
+  return latents_to_bytes(latents.to(at::kHalf), metadata);
 }
 
 // What this worker's store has of the same encode.
@@ -339,8 +348,9 @@ Status Encoding::begin() {
   return {};
 }
 
-Result<jobs::TaskResult> Encoding::run() {
-  jobs::TaskResult result;
+Result<runner::Outcome> Encoding::run() {
+  runner::Outcome outcome;
+  jobs::TaskResult& result = outcome.result;
   ASSIGN_OR_RETURN(const auto sampled, inputs_.made ? reuse(*inputs_.made) : sample());
   const at::Tensor& latents = sampled.latents;
   if (inputs_.made) {
@@ -349,7 +359,8 @@ Result<jobs::TaskResult> Encoding::run() {
     ASSIGN_OR_RETURN(result.latents, store(latents));
   }
   if (!inputs_.kept_path.empty()) {
-    ASSIGN_OR_RETURN(result.saved_latents, keep(latents));
+    outcome.finish = [&context = context_, path = inputs_.kept_path, bytes = kept_bytes(latents)](
+                         jobs::TaskResult& kept) { return keep(path, bytes, context, kept); };
   }
   result.frames = static_cast<std::int32_t>(latents.size(1));
   result.unet_evaluations = sampled.unet_evaluations;
@@ -358,7 +369,7 @@ Result<jobs::TaskResult> Encoding::run() {
   result.width = static_cast<std::int32_t>(latents.size(4) * 8);
   result.source_fps = source_fps_;
   result.numerics = services_.device.numerics;
-  return result;
+  return outcome;
 }
 
 // Key points out of the cache: those of all frames, or of as many as are needed.
@@ -387,25 +398,44 @@ Result<av::Reading> reading_of(const jobs::FileRef& file) {
                             file.path, log::printable(file.reading)));
 }
 
+// The prepared image out of the cache.
+std::optional<Features::Found> find_reference(const Features& features, const Digest& key,
+                                              runner::TaskContext& context) {
+  auto found = features.find(FeatureKind::kReferenceImage, key);
+  if (!found) return std::nullopt;
+  const auto arrays = parse_arrays(found->payload, "a reference image in the feature cache");
+  Status status = arrays.status();
+  for (const char* name : {"resized", "prepared"}) {
+    if (status.ok()) status = array_of(*arrays, name, weights::DType::kU8, 3).status();
+  }
+  if (status.ok()) return found;
+  log::warn("{}; it is made again", log::printable(status.message()));
+  context.feature_damaged(FeatureKind::kReferenceImage);
+  return std::nullopt;
+}
+
 // The stream of frames to find key points in.
-Status open_video(StableFile video, const jobs::TaskSpec& spec, runner::TaskContext& context,
-                  EncodeInputs& inputs) {
+Status open_video(StableFile video, const jobs::TaskSpec& spec, std::shared_ptr<av::MediaStop> stop,
+                  runner::TaskContext& context, EncodeInputs& inputs) {
   const Instant begin = SteadyClock().now();
   ASSIGN_OR_RETURN(const av::Reading reading, reading_of(spec.video));
   context.count_call("video_decode");
   ASSIGN_OR_RETURN(inputs.frames, FrameStream::open(std::move(video), spec.parameters.sample_stride,
-                                                    kFrameBudgetBytes, reading));
+                                                    kFrameBudgetBytes, reading, std::move(stop)));
   inputs.open_seconds = to_seconds(SteadyClock().now() - begin);
   return {};
 }
 
-Status read_reference(const StableFile& reference, const jobs::TaskSpec& spec, runner::TaskContext& context,
+Status read_reference(const StableFile& reference, const jobs::TaskSpec& spec,
+                      std::shared_ptr<av::MediaStop> stop, runner::TaskContext& context,
                       EncodeInputs& inputs) {
   ASSIGN_OR_RETURN(const av::Reading reading, reading_of(spec.reference));
   const Instant begin = SteadyClock().now();
   context.count_call("image_decode");
-  ASSIGN_OR_RETURN(auto read, av::read_image_as(reference, reading));
-  inputs.reference = std::move(read.image);
+  auto read = av::read_image_as(reference, reading, {}, std::move(stop));
+  RETURN_IF_ERROR(reference.check_unchanged());  // says more than what a torn file looks like
+  RETURN_IF_ERROR(read.status());
+  inputs.reference = std::move(read->image);
   inputs.image_seconds = to_seconds(SteadyClock().now() - begin);
   return {};
 }
@@ -451,13 +481,15 @@ Result<std::unique_ptr<EncodeInputs>> prepare_encode(const Services& services, c
                    open_adaptation(services.inputs, lease.models.diffusion, lease.spec.parameters));
   inputs->keypoints =
       find_keypoints(features, keys.keypoints, deciding_frames(lease.spec.parameters), context, *inputs);
-  inputs->kept_reference = features.find(FeatureKind::kReferenceImage, keys.reference_image);
-  // Each starts a process that decodes.
+  inputs->kept_reference = find_reference(features, keys.reference_image, context);
+  // Each starts a process that decodes, and that a cancelled attempt does not wait for.
+  const auto stop = std::make_shared<av::MediaStop>();
+  const auto on_cancel = context.on_cancel([stop] { stop->stop(); });
   auto image = std::async(std::launch::async, [&] {
-    return inputs->kept_reference ? Status() : read_reference(reference, lease.spec, context, *inputs);
+    return inputs->kept_reference ? Status() : read_reference(reference, lease.spec, stop, context, *inputs);
   });
   const Status opened =
-      inputs->keypoints ? Status() : open_video(std::move(video), lease.spec, context, *inputs);
+      inputs->keypoints ? Status() : open_video(std::move(video), lease.spec, stop, context, *inputs);
   const Status read = image.get();
   RETURN_IF_ERROR(opened);
   RETURN_IF_ERROR(read);
@@ -470,8 +502,8 @@ Status begin_encode(Services& services, LoadedModels& models, const jobs::LeaseG
   return Encoding(services, models, lease, inputs, context).begin();
 }
 
-Result<jobs::TaskResult> run_encode(Services& services, LoadedModels& models, const jobs::LeaseGrant& lease,
-                                    EncodeInputs& inputs, runner::TaskContext& context) {
+Result<runner::Outcome> run_encode(Services& services, LoadedModels& models, const jobs::LeaseGrant& lease,
+                                   EncodeInputs& inputs, runner::TaskContext& context) {
   return Encoding(services, models, lease, inputs, context).run();
 }
 

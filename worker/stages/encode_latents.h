@@ -51,10 +51,11 @@ struct EncodeInputs final : runner::Prepared {
 [[nodiscard]] Status begin_encode(Services& services, LoadedModels& models, const jobs::LeaseGrant& lease,
                                   EncodeInputs& inputs, runner::TaskContext& context);
 
-// What begin_encode() made becomes latents in the artefact store, and in half precision in the file that
-// keeps them. On LibTorch's thread. kBadInput: the models made numbers that are not finite, naming the file.
-[[nodiscard]] Result<jobs::TaskResult> run_encode(Services& services, LoadedModels& models,
-                                                  const jobs::LeaseGrant& lease, EncodeInputs& inputs,
-                                                  runner::TaskContext& context);
+// What begin_encode() made becomes latents in the artefact store. On LibTorch's thread. What is left, if
+// anything, is to write them in half precision into the file that keeps them. kBadInput: the models made
+// numbers that are not finite, naming the file.
+[[nodiscard]] Result<runner::Outcome> run_encode(Services& services, LoadedModels& models,
+                                                 const jobs::LeaseGrant& lease, EncodeInputs& inputs,
+                                                 runner::TaskContext& context);
 
 }  // namespace mimicfleet::stages

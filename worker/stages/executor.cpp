@@ -258,8 +258,7 @@ Result<runner::Outcome> StageExecutor::compute(const jobs::LeaseGrant& lease, ru
   }
   auto& inputs = dynamic_cast<EncodeInputs&>(prepared);
   if (!inputs.made) RETURN_IF_ERROR(adapt_unet(*services_, *models, inputs.adaptation, context));
-  ASSIGN_OR_RETURN(auto result, run_encode(*services_, *models, lease, inputs, context));
-  return runner::Outcome{std::move(result), nullptr};
+  return run_encode(*services_, *models, lease, inputs, context);
 }
 
 Result<LoadedModels*> StageExecutor::use_models(const jobs::LeaseGrant& lease, runner::TaskContext& context) {

@@ -1,7 +1,6 @@
 #include "worker/stages/finish_video.h"
 
-#include <filesystem>
-
+#include "common/files/stable_file.h"
 #include "jobs/stages.h"
 
 namespace mimicfleet::stages {
@@ -67,31 +66,29 @@ jobs::OutputRecord record_of(const Services& services, const jobs::LeaseGrant& l
   return record;
 }
 
-Status finish(const Services& services, const jobs::LeaseGrant& lease, const DecodeInputs& inputs,
-              DecodedVideo& video, runner::TaskContext& context, jobs::TaskResult& result) {
+}  // namespace
+
+Status finish_video(const Services& services, const jobs::LeaseGrant& lease, const DecodeInputs& inputs,
+                    DecodedVideo& video, runner::TaskContext& context, jobs::TaskResult& result) {
   RETURN_IF_ERROR(context.check_cancelled());
+  const Permit permit = [&context] { return context.hold_lease(); };
+  const OutputFiles& outputs = inputs.outputs;
   runner::StageTimer timer(context, std::string(jobs::kMux));
-  RETURN_IF_ERROR(context.written(video.writer.finish()));
+  if (video.saved_frames) RETURN_IF_ERROR(context.written(video.saved_frames->finish(permit)));
+  if (video.latents) {
+    RETURN_IF_ERROR(
+        context.written(write_file_atomically(outputs.latents_path(), *video.latents, permit)));
+  }
+  RETURN_IF_ERROR(context.written(video.writer.finish(permit)));
   timer.finish();
-  std::error_code error;
-  const std::string path = inputs.outputs.video_path();
-  ASSIGN_OR_RETURN(const Digest digest, sha256_file(path));
-  result.video = jobs::FileRef{inputs.outputs.video_name(), digest, std::filesystem::file_size(path, error)};
+  ASSIGN_OR_RETURN(const StableFile file, StableFile::open(outputs.video_path()));
+  result.video = jobs::FileRef{outputs.video_name(), file.digest(), file.identity().size};
   result.frames = video.frames;
   result.width = static_cast<std::int32_t>(inputs.latents[0].width);
   result.height = static_cast<std::int32_t>(inputs.latents[0].height);
   result.numerics = services.device.numerics;
   return context.written(
-      inputs.outputs.write_record(record_of(services, lease, inputs, video.models, context, result)));
-}
-
-}  // namespace
-
-Status finish_video(const Services& services, const jobs::LeaseGrant& lease, const DecodeInputs& inputs,
-                    DecodedVideo& video, runner::TaskContext& context, jobs::TaskResult& result) {
-  Status status = finish(services, lease, inputs, video, context, result);
-  if (!status.ok() && lease.spec.output.save_frames) static_cast<void>(inputs.outputs.clear_frames());
-  return status;
+      outputs.write_record(record_of(services, lease, inputs, video.models, context, result), permit));
 }
 
 }  // namespace mimicfleet::stages

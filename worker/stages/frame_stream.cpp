@@ -5,16 +5,23 @@
 namespace mimicfleet::stages {
 
 Result<std::unique_ptr<FrameStream>> FrameStream::open(StableFile file, int sample_stride,
-                                                       std::size_t budget_bytes, av::Reading reading) {
+                                                       std::size_t budget_bytes, av::Reading reading,
+                                                       std::shared_ptr<av::MediaStop> stop) {
   av::DecodeOptions options;
   options.sample_stride = sample_stride;
   options.reading = reading;
+  options.stop = stop;
   ASSIGN_OR_RETURN(av::VideoFrames frames, av::VideoFrames::open(file, options));
-  return std::unique_ptr<FrameStream>(new FrameStream(std::move(file), std::move(frames), budget_bytes));
+  return std::unique_ptr<FrameStream>(
+      new FrameStream(std::move(file), std::move(frames), budget_bytes, std::move(stop)));
 }
 
-FrameStream::FrameStream(StableFile file, av::VideoFrames frames, std::size_t budget_bytes)
-    : file_(std::move(file)), frames_(std::move(frames)), budget_bytes_(budget_bytes) {
+FrameStream::FrameStream(StableFile file, av::VideoFrames frames, std::size_t budget_bytes,
+                         std::shared_ptr<av::MediaStop> stop)
+    : file_(std::move(file)),
+      frames_(std::move(frames)),
+      budget_bytes_(budget_bytes),
+      stop_(std::move(stop)) {
   thread_ = std::thread([this] { decode(); });
 }
 
@@ -24,6 +31,7 @@ FrameStream::~FrameStream() {
     stopping_ = true;
     changed_.notify_all();
   }
+  stop_->stop();  // the thread may wait for it
   thread_.join();
 }
 
@@ -38,7 +46,8 @@ void FrameStream::decode() {
   while (wait_for_room()) {
     auto frame = frames_.next();
     if (!frame.ok() || !*frame) {
-      status = frame.ok() ? file_.check_unchanged() : frame.status();
+      status = file_.check_unchanged();  // says more than what a torn file looks like
+      if (status.ok()) status = frame.status();
       break;
     }
     const std::lock_guard lock(mutex_);

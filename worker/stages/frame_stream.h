@@ -18,10 +18,11 @@ namespace mimicfleet::stages {
 // `budget_bytes` of them: the decoding process waits while nobody takes any.
 class FrameStream {
  public:
-  // Codes as av::VideoFrames::open().
-  [[nodiscard]] static Result<std::unique_ptr<FrameStream>> open(StableFile file, int sample_stride,
-                                                                 std::size_t budget_bytes,
-                                                                 av::Reading reading = {});
+  // Codes as av::VideoFrames::open(). `stop` ends the decoding process early, also while it is waited for
+  // here.
+  [[nodiscard]] static Result<std::unique_ptr<FrameStream>> open(
+      StableFile file, int sample_stride, std::size_t budget_bytes, av::Reading reading = {},
+      std::shared_ptr<av::MediaStop> stop = std::make_shared<av::MediaStop>());
   // Ends the decoding process.
   ~FrameStream();
 
@@ -37,13 +38,15 @@ class FrameStream {
   [[nodiscard]] Status check_unchanged() const { return file_.check_unchanged(); }
 
  private:
-  FrameStream(StableFile file, av::VideoFrames frames, std::size_t budget_bytes);
+  FrameStream(StableFile file, av::VideoFrames frames, std::size_t budget_bytes,
+              std::shared_ptr<av::MediaStop> stop);
   void decode();
   [[nodiscard]] bool wait_for_room();  // false: the stream is no longer wanted
 
   StableFile file_;
   av::VideoFrames frames_;
   const std::size_t budget_bytes_;
+  const std::shared_ptr<av::MediaStop> stop_;
 
   std::mutex mutex_;
   std::condition_variable changed_;

@@ -24,10 +24,12 @@ Result<ModelLibrary> ModelLibrary::find(std::vector<std::string> roots, FileDige
   ModelLibrary library;
   for (const auto& root : roots) {
     ASSIGN_OR_RETURN(auto files, model_root::find_below(root));
-    ASSIGN_OR_RETURN(const auto parts, model_root::digest_parts(files, digests));
+    auto pinned = std::make_shared<PinnedFiles>(digests);
+    const auto pin = [&pinned](const std::string& path) { return pinned->pin(path); };
+    ASSIGN_OR_RETURN(const auto parts, model_root::digest_parts(files, pin));
     jobs::ModelSet set = jobs::make_model_set(files, parts);
     log::info("models {} ({:.8}) in {}", set.name, set.id.hex(), root);
-    library.known_.push_back({std::move(set), std::move(files)});
+    library.known_.push_back({std::move(set), std::move(files), std::move(pinned)});
   }
   return library;
 }
@@ -60,24 +62,33 @@ Result<ModelLibrary::Use> ModelLibrary::use(const Digest& set, const Device& dev
   }
   loaded_.reset();
   const Instant begin = SteadyClock().now();
-  ASSIGN_OR_RETURN(auto diffusion, svd::load_diffusion_models(
-                                       found->files, device.device, model_precision(device),
-                                       decoder_only ? svd::ModelSet::kDecoderOnly : svd::ModelSet::kAll));
-  std::optional<pose::PoseEstimator> pose;
-  if (!decoder_only) {
-    ASSIGN_OR_RETURN(
-        pose, pose::PoseEstimator::load(found->files.detector, found->files.pose_estimator, device.device));
-  }
-  if (!diffusion.ignored_keys.empty()) {
-    log::info("{}: {} keys are not used, such as {}", found->files.checkpoint, diffusion.ignored_keys.size(),
-              diffusion.ignored_keys.front());
-  }
-  loaded_.emplace(LoadedModels{found->set, std::move(diffusion), std::move(pose),
-                               UnetShelf(found->files, found->set.diffusion)});
+  RETURN_IF_ERROR(found->pinned->read([&]() -> Status {
+    loaded_.reset();
+    ASSIGN_OR_RETURN(LoadedModels models, load(*found, device, decoder_only));
+    loaded_.emplace(std::move(models));
+    return {};
+  }));
   nn::synchronize(device.device);  // another thread may use them on another stream
   const double seconds = to_seconds(SteadyClock().now() - begin);
   log::info("models {} loaded on {} in {:.2f} s", found->set.name, device.name, seconds);
   return Use{&*loaded_, seconds};
+}
+
+Result<LoadedModels> ModelLibrary::load(const Known& known, const Device& device, bool decoder_only) {
+  const auto& files = known.files;
+  ASSIGN_OR_RETURN(auto diffusion, svd::load_diffusion_models(
+                                       files, device.device, model_precision(device),
+                                       decoder_only ? svd::ModelSet::kDecoderOnly : svd::ModelSet::kAll));
+  std::optional<pose::PoseEstimator> pose;
+  if (!decoder_only) {
+    ASSIGN_OR_RETURN(pose, pose::PoseEstimator::load(files.detector, files.pose_estimator, device.device));
+  }
+  if (!diffusion.ignored_keys.empty()) {
+    log::info("{}: {} keys are not used, such as {}", files.checkpoint, diffusion.ignored_keys.size(),
+              diffusion.ignored_keys.front());
+  }
+  return LoadedModels{known.set, std::move(diffusion), std::move(pose),
+                      UnetShelf(files, known.set.diffusion, known.pinned)};
 }
 
 }  // namespace mimicfleet::stages

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "worker/models/pose/estimator.h"
 #include "worker/models/svd/pipeline.h"
 #include "worker/stages/device.h"
+#include "worker/stages/pinned_files.h"
 #include "worker/stages/unet_shelf.h"
 
 namespace mimicfleet::stages {
@@ -38,7 +40,7 @@ class ModelLibrary {
     double load_seconds = 0;         // 0: it was in memory
   };
   // Loads the set unless it is in memory; another one leaves it first. kNotFound: this worker does not have
-  // it.
+  // it; kInputChanged: its files are not those that find() hashed.
   [[nodiscard]] Result<Use> use(const Digest& set, const Device& device, bool decoder_only);
 
   // The set if it is in memory, or null.
@@ -51,7 +53,9 @@ class ModelLibrary {
   struct Known {
     jobs::ModelSet set;
     model_root::ModelFiles files;
+    std::shared_ptr<PinnedFiles> pinned;
   };
+  [[nodiscard]] static Result<LoadedModels> load(const Known& known, const Device& device, bool decoder_only);
   std::vector<Known> known_;
   std::optional<LoadedModels> loaded_;
 };

@@ -4,8 +4,8 @@
 
 #include <fmt/format.h>
 
-#include "common/files/atomic_file.h"
 #include "common/files/io.h"
+#include "common/files/list_folder.h"
 #include "common/files/read_text.h"
 #include "common/json/json.h"
 #include "jobs/plan.h"
@@ -74,21 +74,30 @@ std::string OutputFiles::frame_path(std::size_t index) const {
   return below(fmt::format("_frames/{}/{:06}.png", target_.relative, index));
 }
 
-Status OutputFiles::clear_frames() const {
-  const auto folder = std::filesystem::path(frame_path(0)).parent_path();
-  std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+std::string OutputFiles::frames_folder() const {
+  return std::filesystem::path(frame_path(0)).parent_path().string();
+}
+
+Status OutputFiles::clear_frames(std::size_t from) const {
+  ASSIGN_OR_RETURN(const auto entries, list_folder(frames_folder()));
+  Status first;
+  for (const auto& entry : entries) {
     const std::string name = entry.path().filename();
     const bool is_frame =
         name.size() == 10 && name.ends_with(".png") && name.find_first_not_of("0123456789") == 6;
-    if (is_frame) std::filesystem::remove(entry.path(), error);
+    if (!is_frame || std::stoul(name) < from) continue;
+    std::error_code error;
+    std::filesystem::remove(entry.path(), error);
+    if (error && first.ok()) {
+      first = file_error(entry.path().string(), "cannot be removed", error.value(),
+                         StatusCode::kFailedPrecondition);
+    }
   }
-  if (!error) return {};
-  return file_error(folder.string(), "cannot be cleared", error.value(), StatusCode::kFailedPrecondition);
+  return first;
 }
 
-Status OutputFiles::write_record(const jobs::OutputRecord& record) const {
-  return write_file_atomically(below(target_.relative + ".json"), json::write(record));
+Status OutputFiles::write_record(const jobs::OutputRecord& record, const Permit& permit) const {
+  return write_file_atomically(below(target_.relative + ".json"), json::write(record), permit);
 }
 
 }  // namespace mimicfleet::stages

@@ -3,6 +3,7 @@
 #include <string>
 #include <string_view>
 
+#include "common/files/atomic_file.h"
 #include "common/status.h"
 #include "jobs/record.h"
 #include "jobs/task.h"
@@ -31,11 +32,14 @@ class OutputFiles {
   }
   [[nodiscard]] std::string frame_path(std::size_t index) const;
 
-  // Removes what an earlier run left in the folder of the frames.
-  [[nodiscard]] Status clear_frames() const;
+  [[nodiscard]] std::string frames_folder() const;
+
+  // Removes what an earlier run left in the folder of the frames, of that number and later ones. Goes on
+  // after what cannot be removed; the first of these is the error.
+  [[nodiscard]] Status clear_frames(std::size_t from = 0) const;
 
   // The record says that everything beside it is whole, so it is written last.
-  [[nodiscard]] Status write_record(const jobs::OutputRecord& record) const;
+  [[nodiscard]] Status write_record(const jobs::OutputRecord& record, const Permit& permit = {}) const;
 
  private:
   explicit OutputFiles(jobs::OutputTarget target) : target_(std::move(target)) {}

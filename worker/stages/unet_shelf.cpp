@@ -81,20 +81,39 @@ Status UnetShelf::load_whole(Opened& opened, svd::DiffusionModels& models) {
   quantised_.reset();
   models.unet.reset();
   models.unet_weights.reset();
-  const auto options = at::TensorOptions().device(models.device).dtype(models.dtype);
   if (opened.overlay) {
+    const auto options = at::TensorOptions().device(models.device).dtype(models.dtype);
     const auto& overlay = *opened.overlay;
     ASSIGN_OR_RETURN(models.unet_weights, svd::load_unet(config_, overlay.tensors, overlay.origin, options));
     whole_ = overlay.digest;
     return {};
   }
   opened.bytes += size_of(checkpoint_);
+  RETURN_IF_ERROR(pinned_->read([&] { return load_own(models); }));
+  whole_ = own_;
+  return {};
+}
+
+Status UnetShelf::load_own(svd::DiffusionModels& models) const {
+  const auto options = at::TensorOptions().device(models.device).dtype(models.dtype);
   ASSIGN_OR_RETURN(const auto tensors, weights::open_weights({checkpoint_}));
   const auto ignore_all = [](std::string_view /*name*/) { return true; };
   ASSIGN_OR_RETURN(models.unet_weights, svd::load_unet(config_, tensors.with_prefix(svd::kUnetPrefix),
                                                        checkpoint_, options, ignore_all));
-  whole_ = own_;
   return {};
+}
+
+// What was read of a file that changed meanwhile is not kept under the digest of what it was.
+Status UnetShelf::check_unchanged(const UnetAdaptation& adaptation) {
+  Status status = adaptation.overlay ? adaptation.overlay->check_unchanged() : Status();
+  for (const auto& lora : adaptation.loras) {
+    if (status.ok()) status = lora.file.check_unchanged();
+  }
+  if (status.ok()) return status;
+  fused_.reset();
+  quantised_.reset();
+  if (whole_ != own_) whole_.reset();
+  return status;
 }
 
 Status UnetShelf::fuse(const Digest& key, const Opened& opened, svd::DiffusionModels& models) {
@@ -136,6 +155,15 @@ Result<UnetShelf::Use> UnetShelf::use(const UnetAdaptation& adaptation, svd::Dif
   return use;
 }
 
+Result<UnetShelf::Made> UnetShelf::make(const UnetAdaptation& adaptation, svd::DiffusionModels& models) {
+  ASSIGN_OR_RETURN(Opened opened, open(adaptation));
+  const bool was_there = whole_ == (opened.overlay ? opened.overlay->digest : own_);
+  if (!was_there) RETURN_IF_ERROR(load_whole(opened, models));
+  models.unet = models.unet_weights->unet;
+  if (!opened.loras.empty()) RETURN_IF_ERROR(fuse(adaptation.key, opened, models));
+  return Made{std::move(opened), was_there};
+}
+
 Result<UnetShelf::Use> UnetShelf::use_weights(const UnetAdaptation& adaptation,
                                               svd::DiffusionModels& models) {
   if (active_ == adaptation.key) return Use{0, 0, note_};
@@ -147,16 +175,13 @@ Result<UnetShelf::Use> UnetShelf::use_weights(const UnetAdaptation& adaptation,
     return Use{0, 0, note_};
   }
   const Instant begin = SteadyClock().now();
-  ASSIGN_OR_RETURN(Opened opened, open(adaptation));
-  const bool was_there = whole_ == (opened.overlay ? opened.overlay->digest : own_);
-  if (!was_there) RETURN_IF_ERROR(load_whole(opened, models));
-  models.unet = models.unet_weights->unet;
-  if (!opened.loras.empty()) RETURN_IF_ERROR(fuse(adaptation.key, opened, models));
-  for (const auto& lora : adaptation.loras) RETURN_IF_ERROR(lora.file.check_unchanged());
-  if (adaptation.overlay) RETURN_IF_ERROR(adaptation.overlay->check_unchanged());
+  auto made = make(adaptation, models);
+  RETURN_IF_ERROR(check_unchanged(adaptation));  // says more than what a torn file looks like
+  if (!made.ok()) return made.status();
+  const Opened& opened = made->opened;
   note_ = opened.note;
   active_ = adaptation.key;
-  if (was_there && opened.loras.empty()) return Use{0, opened.bytes, note_};
+  if (made->was_there && opened.loras.empty()) return Use{0, opened.bytes, note_};
   const double seconds = to_seconds(SteadyClock().now() - begin);
   log::info("UNet {} in {:.2f} s", opened.loras.empty() ? "loaded" : "with LoRAs", seconds);
   return Use{seconds, opened.bytes, note_};

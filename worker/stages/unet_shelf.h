@@ -10,6 +10,7 @@
 #include "common/model_root/model_root.h"
 #include "worker/models/svd/pipeline.h"
 #include "worker/models/svd/unet_weights.h"
+#include "worker/stages/pinned_files.h"
 #include "worker/stages/unet_adaptation.h"
 
 namespace mimicfleet::stages {
@@ -22,15 +23,21 @@ namespace mimicfleet::stages {
 class UnetShelf {
  public:
   // `diffusion`: digest that names the model set's own UNet, which `models` hold when they are loaded.
-  UnetShelf(const model_root::ModelFiles& files, const Digest& diffusion)
-      : config_(files.unet_config), checkpoint_(files.checkpoint), own_(diffusion), whole_(diffusion) {}
+  // `pinned`: the files of the set.
+  UnetShelf(const model_root::ModelFiles& files, const Digest& diffusion, std::shared_ptr<PinnedFiles> pinned)
+      : config_(files.unet_config),
+        checkpoint_(files.checkpoint),
+        pinned_(std::move(pinned)),
+        own_(diffusion),
+        whole_(diffusion) {}
 
   struct Use {
     double seconds = 0;            // 0: it was in memory
     std::uint64_t read_bytes = 0;  // of the files that had to be read
     std::string note;              // for people: what was taken for something else; or empty
   };
-  // Gives `models` the UNet that is asked for. kBadInput names a file that is not what it is given as. After
+  // Gives `models` the UNet that is asked for. kBadInput names a file that is not what it is given as,
+  // kInputChanged one that changed since it was opened or, of the model set, since the worker started. After
   // a failure the next use makes up for what is missing.
   [[nodiscard]] Result<Use> use(const UnetAdaptation& adaptation, svd::DiffusionModels& models);
 
@@ -53,9 +60,16 @@ class UnetShelf {
     std::uint64_t bytes = 0;
     std::string note;
   };
+  struct Made {
+    Opened opened;
+    bool was_there = false;  // the whole weights
+  };
+  [[nodiscard]] Result<Made> make(const UnetAdaptation& adaptation, svd::DiffusionModels& models);
   [[nodiscard]] static Result<Opened> open(const UnetAdaptation& adaptation);
   [[nodiscard]] static Status sort(const StableFile& file, double scale, Opened& opened);
   [[nodiscard]] Status load_whole(Opened& opened, svd::DiffusionModels& models);
+  [[nodiscard]] Status load_own(svd::DiffusionModels& models) const;
+  [[nodiscard]] Status check_unchanged(const UnetAdaptation& adaptation);
   [[nodiscard]] Status fuse(const Digest& key, const Opened& opened, svd::DiffusionModels& models);
 
   struct Fused {
@@ -65,6 +79,7 @@ class UnetShelf {
   };
   std::string config_;
   std::string checkpoint_;
+  std::shared_ptr<PinnedFiles> pinned_;
   Digest own_;
   std::optional<Digest> whole_;  // whose weights the models hold; nothing after a failure
   std::optional<Fused> fused_;

@@ -187,6 +187,29 @@ TEST_F(AnUntrustedChild, ThatTakesNoFramesDoesNotHoldUpAnAbort) {
   EXPECT_FALSE(std::filesystem::exists(folder_ / "a.mp4"));
 }
 
+TEST_F(AnUntrustedChild, ThatTakesNoFramesHoldsNobodyUpOnceItIsStopped) {
+  replace_media("exec sleep 600");
+  const auto stop = std::make_shared<MediaStop>();
+  auto writer = VideoWriter::create(folder_ / "a.mp4", {.width = 640, .height = 480}, stop);
+  ASSERT_TRUE(writer.ok()) << writer.status();
+  const Image frame{.width = 640, .height = 480, .pixels = std::vector<std::uint8_t>(Image::bytes(640, 480))};
+  std::thread stopper([&] { stop->stop(); });
+  Status status;
+  while (status.ok()) status = writer->write(frame);  // waits for good, sooner or later
+  stopper.join();
+  EXPECT_FALSE(writer->finish().ok());
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "a.mp4"));
+}
+
+TEST_F(AnUntrustedChild, ThatIsStoppedBeforeItStartsIsNotWaitedForEither) {
+  replace_media("exec sleep 600");
+  const auto stop = std::make_shared<MediaStop>();
+  stop->stop();
+  DecodeOptions options;
+  options.stop = stop;
+  EXPECT_FALSE(read_all(kClips + "h264.mp4", options).ok());
+}
+
 // When the parent is killed, a child in the middle of a computation ends, too.
 TEST(Lifeline, EndsTheChildWithItsParent) {
   int pids[2];

@@ -51,16 +51,22 @@ TEST(AtomicFile, LeavesNothingWithoutACommit) {
   EXPECT_THAT(folder.names(), IsEmpty());
 }
 
-TEST(AtomicFile, OfAKilledProcessIsRemovedLaterAndNoOther) {
-  const TemporaryFolder folder;
+// Makes something in a process that ends without destructors.
+template <typename Make>
+void in_a_process_that_is_killed(Make&& make) {
   const pid_t killed = ::fork();
   if (killed == 0) {
-    const auto file = AtomicFile::create(folder / "killed");
-    ::_exit(file.ok() ? 0 : 1);  // no destructor runs
+    const auto made = make();
+    ::_exit(made.ok() ? 0 : 1);
   }
   int status = 0;
   ASSERT_EQ(::waitpid(killed, &status, 0), killed);
   ASSERT_EQ(status, 0);
+}
+
+TEST(AtomicFile, OfAKilledProcessIsRemovedLaterAndNoOther) {
+  const TemporaryFolder folder;
+  in_a_process_that_is_killed([&] { return AtomicFile::create(folder / "killed"); });
   const std::string abandoned = folder / folder.names().front();
   auto living = AtomicFile::create(folder / "living");
   ASSERT_TRUE(living.ok());
@@ -71,6 +77,66 @@ TEST(AtomicFile, OfAKilledProcessIsRemovedLaterAndNoOther) {
   EXPECT_FALSE(std::filesystem::exists(abandoned));
   EXPECT_TRUE(living->commit().ok());
   EXPECT_EQ(folder.names().size(), 2u);
+}
+
+TEST(AtomicFile, OfAKilledProcessThatHoldsBytesIsRemovedAtOnceAndOneOfALivingProcessHoweverOldIsNot) {
+  const TemporaryFolder folder;
+  std::filesystem::create_directories(folder / "a/b");
+  in_a_process_that_is_killed([&] {
+    auto file = AtomicFile::create(folder / "a/b/killed");
+    EXPECT_TRUE(file.ok() && file->write("half").ok());
+    return file;
+  });
+  auto living = AtomicFile::create(folder / "a/living");
+  ASSERT_TRUE(living.ok() && living->write("half").ok());
+  for (const auto& entry : std::filesystem::directory_iterator(folder / "a")) {
+    if (entry.is_regular_file()) set_age(entry.path(), std::chrono::hours(100));
+  }
+  EXPECT_EQ(remove_abandoned_files_below(folder.path()), 1);
+  EXPECT_TRUE(std::filesystem::is_empty(folder / "a/b"));
+  EXPECT_TRUE(living->commit().ok());
+}
+
+TEST(AtomicFile, GetsItsNameOnlyIfThatIsPermittedAfterAllBytesAreOnTheDisk) {
+  const TemporaryFolder folder;
+  folder.write("out", "of the winner");
+  const Status refused = write_file_atomically(folder / "out", "late", [&] {
+    EXPECT_EQ(folder.names().size(), 2U);
+    return Status(StatusCode::kCancelled, "another attempt has it");
+  });
+  EXPECT_EQ(refused.code(), StatusCode::kCancelled);
+  EXPECT_EQ(read_file(folder / "out"), "of the winner");
+  EXPECT_THAT(folder.names(), ElementsAre("out"));
+  EXPECT_TRUE(write_file_atomically(folder / "out", "new", [] { return Status(); }).ok());
+  EXPECT_EQ(read_file(folder / "out"), "new");
+}
+
+TEST(ScratchFolder, LeavesWithAllThatIsInIt) {
+  const TemporaryFolder folder;
+  {
+    const auto scratch = ScratchFolder::create(folder.path());
+    ASSERT_TRUE(scratch.ok()) << scratch.status();
+    std::ofstream(scratch->path() + "/frame") << "x";
+    ASSERT_EQ(folder.names().size(), 1U);
+    EXPECT_TRUE(is_temporary_name(folder.names().front()));
+  }
+  EXPECT_THAT(folder.names(), IsEmpty());
+  EXPECT_EQ(ScratchFolder::create(folder / "none").status().code(), StatusCode::kNotFound);
+}
+
+TEST(ScratchFolder, OfAKilledProcessIsRemovedLaterAndNoOther) {
+  const TemporaryFolder folder;
+  in_a_process_that_is_killed([&] {
+    auto scratch = ScratchFolder::create(folder.path());
+    std::ofstream(scratch.value().path() + "/frame") << "x";
+    return scratch;
+  });
+  const auto living = ScratchFolder::create(folder.path());
+  ASSERT_TRUE(living.ok());
+  set_age(living->path(), std::chrono::hours(100));
+  set_age(living->path() + "/lock", std::chrono::hours(100));
+  EXPECT_EQ(remove_abandoned_files(folder.path()), 1);
+  EXPECT_THAT(folder.names(), ElementsAre(std::filesystem::path(living->path()).filename().string()));
 }
 
 TEST(AtomicFile, MovedFromLeavesTheFileToItsNewOwner) {

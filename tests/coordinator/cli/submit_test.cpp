@@ -215,6 +215,15 @@ TEST_F(Submit, ARunThatIsKilledLeavesNoProcessAndTheNextOneGoesOn) {
   EXPECT_THAT(temporary_files(), IsEmpty());
 }
 
+TEST_F(Submit, WhatOthersAreWritingInTheFolderStays) {
+  put(folder_, "out/notes.txt", "");
+  auto living = AtomicFile::create(folder_ / "out/theirs.mp4");
+  ASSERT_TRUE(living.ok() && living->write("half").ok());
+  EXPECT_THAT(states(run_json(submit())), ElementsAre("a: done", "b: done"));
+  EXPECT_TRUE(living->commit().ok());
+  EXPECT_TRUE(exists("out/theirs.mp4"));
+}
+
 TEST_F(Submit, TwoRunsIntoOneFolderAreRefused) {
   put(folder_, "videos/stuck.mp4", "x");
   const auto first = start(submit());

@@ -1,5 +1,6 @@
 #include "coordinator/store/job_store.h"
 
+#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,6 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using testing::HasSubstr;
+using testing::Not;
 
 class JobStoreTest : public testing::Test {
  protected:
@@ -98,6 +100,38 @@ TEST_F(JobStoreTest, ASecondCoordinatorOnTheSameFolderIsRefusedByAnyName) {
     EXPECT_THAT(second.status().message(), HasSubstr("another coordinator"));
   }
   fs::remove(link);
+}
+
+TEST_F(JobStoreTest, ACoordinatorInAnotherProcessIsSeenToo) {
+  int opened[2];
+  ASSERT_EQ(::pipe(opened), 0);
+  const pid_t other = ::fork();
+  if (other == 0) {
+    const auto store = JobStore::open(directory_);
+    const char answer = store.ok() ? 'y' : 'n';
+    static_cast<void>(::write(opened[1], &answer, 1));
+    for (;;) ::pause();
+  }
+  char answer = 0;
+  ASSERT_EQ(::read(opened[0], &answer, 1), 1);
+  EXPECT_EQ(answer, 'y');
+  const auto second = JobStore::open(directory_);
+  ::kill(other, SIGKILL);
+  ::waitpid(other, nullptr, 0);
+  ::close(opened[0]);
+  ::close(opened[1]);
+  ASSERT_FALSE(second.ok());
+  EXPECT_THAT(second.status().message(), HasSubstr("another coordinator"));
+}
+
+TEST_F(JobStoreTest, AnotherTroubleInAFolderCalledLockIsNotTakenForAnotherCoordinator) {
+  directory_ += ".lock";
+  fs::create_directory(directory_);
+  std::ofstream(directory_ / "jobs.db") << "a file where a folder should be";
+  const auto refused = JobStore::open(directory_);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_THAT(refused.status().message(),
+              testing::AllOf(HasSubstr("jobs.db"), Not(HasSubstr("coordinator"))));
 }
 
 TEST_F(JobStoreTest, AFlippedByteInTheMiddleIsNoticed) {

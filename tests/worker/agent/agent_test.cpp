@@ -26,6 +26,16 @@ class FakeRunner final : public TaskRunner {
     cancelled_.push_back(attempt);
     changed_.notify_all();
   }
+  void confirm(const Confirmation& lease) override {
+    const std::lock_guard lock(mutex_);
+    confirmed_.push_back(lease.attempt);
+    changed_.notify_all();
+  }
+  jobs::TaskAttempt next_confirmed() {
+    std::unique_lock lock(mutex_);
+    EXPECT_TRUE(changed_.wait_for(lock, kPatience, [&] { return !confirmed_.empty(); }));
+    return confirmed_.empty() ? jobs::TaskAttempt() : confirmed_.back();
+  }
   jobs::LeaseGrant next_started() {
     std::unique_lock lock(mutex_);
     EXPECT_TRUE(changed_.wait_for(lock, kPatience, [&] { return !started_.empty(); }));
@@ -48,6 +58,7 @@ class FakeRunner final : public TaskRunner {
   std::condition_variable changed_;
   std::vector<jobs::LeaseGrant> started_;
   std::vector<jobs::TaskAttempt> cancelled_;
+  std::vector<jobs::TaskAttempt> confirmed_;
 };
 
 // A coordinator's socket in the test's hands, and an agent on a thread of its own.
@@ -162,6 +173,8 @@ TEST_F(AgentTest, ALeaseRunsAndItsResultArrives) {
     if (HasFailure()) return;
     if (!beat.running.empty() && beat.running[0].step == 1) break;
   }
+  EXPECT_EQ(runner_.next_confirmed(), (jobs::TaskAttempt{grant.spec.id, 3}))
+      << "its heartbeats were answered";
   agent_->post(TaskEnd{{lease.spec.id, 3}, {}, {}, {}});
   const auto completed = receive<jobs::TaskCompleted>();
   EXPECT_EQ(completed.attempt.attempt, 3);

@@ -1,5 +1,7 @@
 #include "worker/agent/session.h"
 
+#include <map>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -31,6 +33,7 @@ class SessionTest : public ::testing::Test {
     for (const auto& bytes : actions.messages) sent_.push_back(wire::open_envelope(bytes).value());
     for (const auto& attempt : actions.cancel) cancelled_.push_back(attempt);
     for (const auto& lease : actions.start) started_.push_back({lease.spec.id, lease.attempt});
+    for (const auto& lease : actions.confirm) confirmed_[lease.attempt] = lease.until;
     reconnects_ += actions.reconnect ? 1 : 0;
     left_ = left_ || actions.left;
     if (!actions.refusal.ok()) refusal_ = actions.refusal;
@@ -74,6 +77,17 @@ class SessionTest : public ::testing::Test {
     reply.revoked = {attempt};
     coordinator_says(reply);
   }
+  // Sends a heartbeat and returns when.
+  Instant beat() {
+    advance(1s);
+    EXPECT_THAT(taken<jobs::WorkerHeartbeat>(), SizeIs(1));
+    return clock_.now();
+  }
+  void answer_beat(RequestId request, std::uint64_t epoch = 1) {
+    jobs::HeartbeatReply reply;
+    reply.epoch = epoch;
+    coordinator_says(reply, request);
+  }
 
   // The messages of one type that were sent since the last call, oldest first.
   template <typename T>
@@ -94,6 +108,7 @@ class SessionTest : public ::testing::Test {
   RequestId last_request_;
   std::vector<TaskAttempt> started_;
   std::vector<TaskAttempt> cancelled_;
+  std::map<TaskAttempt, Instant> confirmed_;
   int reconnects_ = 0;
   bool left_ = false;
   Status refusal_;
@@ -257,6 +272,46 @@ TEST_F(SessionTest, ARevokedAttemptIsCancelledAndItsEndIsNotReported) {
   beats = taken<jobs::WorkerHeartbeat>();
   ASSERT_THAT(beats, SizeIs(1));
   EXPECT_EQ(beats[0].free_slots, 2);
+}
+
+TEST_F(SessionTest, ALeaseIsConfirmedFromTheTimeAtWhichTheHeartbeatThatWasAnsweredWasSent) {
+  ready();
+  const auto attempt = grant();
+  EXPECT_THAT(confirmed_, IsEmpty()) << "the grant may have been long on its way";
+  const Instant sent = beat();
+  const RequestId first = last_request_;
+  beat();
+  answer_beat(first);
+  EXPECT_THAT(confirmed_, ElementsAre(std::pair(attempt, sent + 10s)));
+}
+
+TEST_F(SessionTest, AnAnswerConfirmsOnlyWhatItsHeartbeatListedAndOnlyOfACoordinatorThatIsObeyed) {
+  ready();
+  beat();
+  const RequestId before = last_request_;
+  const auto attempt = grant();
+  answer_beat(before);
+  answer_beat(new_id<RequestId>());
+  beat();
+  const RequestId after = last_request_;
+  answer_beat(after, /*epoch=*/0);
+  EXPECT_THAT(confirmed_, IsEmpty());
+  const Instant sent = beat();
+  answer_beat(last_request_);
+  EXPECT_THAT(confirmed_, ElementsAre(std::pair(attempt, sent + 10s)));
+  confirmed_.clear();
+  answer_beat(after);
+  EXPECT_THAT(confirmed_, IsEmpty()) << "older than what is known";
+}
+
+TEST_F(SessionTest, ALeaseThatIsTakenBackIsNotConfirmedAnyMore) {
+  ready();
+  const auto attempt = grant();
+  beat();
+  const RequestId request = last_request_;
+  revoke(attempt);
+  answer_beat(request);
+  EXPECT_THAT(confirmed_, IsEmpty());
 }
 
 TEST_F(SessionTest, AnAttemptThatNeedsNoModelsAnyMoreTakesNoSlotButKeepsItsLease) {

@@ -81,6 +81,17 @@ TEST_F(ArtefactStoreTest, TheArtefactThatWasNotUsedForLongestGoesFirst) {
             StatusCode::kResourceExhausted);
 }
 
+TEST_F(ArtefactStoreTest, ADamagedArtefactIsGivenToAPeerOnceAtMost) {
+  const auto store = open();
+  const auto put = store->put(sha256("key"), kNumerics, "the latents");
+  std::fstream(file_of(put->content), std::ios::in | std::ios::out | std::ios::ate).seekp(-3, std::ios::end)
+      << "x";
+  EXPECT_TRUE(store->read_piece(put->content, 0, 5).ok());
+  EXPECT_TRUE(store->read_piece(put->content, 5, 100).ok());
+  EXPECT_EQ(store->read_piece(put->content, 0, 5).status().code(), StatusCode::kNotFound);
+  EXPECT_FALSE(store->has(put->content));
+}
+
 TEST_F(ArtefactStoreTest, PiecesAreCutAtTheEnd) {
   const auto store = open();
   const auto put = store->put(sha256("key"), kNumerics, "0123456789");

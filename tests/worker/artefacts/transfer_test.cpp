@@ -2,6 +2,9 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <functional>
+#include <optional>
+#include <thread>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -95,6 +98,76 @@ TEST(ArtefactTransfer, ASilentHolderIsGivenUp) {
                                          kNeverCancelled, options);
   EXPECT_EQ(fetched.status.code(), StatusCode::kUnavailable);
   EXPECT_THAT(fetched.status.message(), HasSubstr("no answer in 50 ms"));
+}
+
+// A holder that answers requests with what the test makes of them: each once, or the last again and again.
+class StrangeHolder {
+ public:
+  using Answer = std::function<std::vector<std::string>(const wire::Envelope& request)>;
+  enum class Repeats { kNever, kForEver };
+  StrangeHolder(Repeats repeats, Answer answer)
+      : socket_(net::Socket::router("tcp://127.0.0.1:*").value()),
+        endpoint_(socket_.endpoint()),
+        repeats_(repeats),
+        answer_(std::move(answer)),
+        thread_([this] { run(); }) {}
+  ~StrangeHolder() {
+    stop_.signal();
+    thread_.join();
+  }
+  [[nodiscard]] const std::string& endpoint() const { return endpoint_; }
+
+ private:
+  void run() {
+    net::Socket* const sockets[] = {&socket_};
+    const int stop_fd[] = {stop_.fd()};
+    std::optional<net::Received> last;
+    while (!net::wait_readable({}, stop_fd, std::chrono::milliseconds(0))) {
+      if (!last) net::wait_readable(sockets, stop_fd, std::chrono::minutes(1));
+      if (auto received = socket_.receive()) last = std::move(*received);
+      if (!last) continue;
+      const auto request = wire::open_envelope(last->frames.front());
+      if (request.ok()) static_cast<void>(socket_.send(answer_(*request), last->peer));
+      if (repeats_ == Repeats::kNever) last.reset();
+    }
+  }
+
+  net::Socket socket_;
+  const std::string endpoint_;
+  const Repeats repeats_;
+  const Answer answer_;
+  net::WakeUp stop_;
+  std::thread thread_;
+};
+
+TEST(ArtefactTransfer, AHolderThatSendsOnlyWhatNobodyAskedForIsGivenUpLikeASilentOne) {
+  const StrangeHolder chatty(StrangeHolder::Repeats::kForEver, [](const wire::Envelope&) {
+    return std::vector{wire::seal(jobs::OkReply{}, new_id<RequestId>())};
+  });
+  FetchOptions options;
+  options.silence_timeout = std::chrono::milliseconds(50);
+  const Fetched fetched = fetch_artefact({sha256("key"), sha256("content"), 100, {}}, {chatty.endpoint()},
+                                         kNeverCancelled, options);
+  EXPECT_EQ(fetched.status.code(), StatusCode::kUnavailable);
+  EXPECT_THAT(fetched.status.message(), HasSubstr("no answer in 50 ms"));
+}
+
+TEST(ArtefactTransfer, AHolderThatSendsTooSlowlyForTheWholeIsGivenUp) {
+  constexpr std::uint64_t kSize = 1 << 30;
+  const StrangeHolder slow(StrangeHolder::Repeats::kNever, [](const wire::Envelope& envelope) {
+    const auto request = wire::body_as<jobs::ArtefactRead>(envelope).value();
+    return std::vector{wire::seal(jobs::ArtefactChunk{request.offset, kSize}, envelope.request),
+                       std::string(request.bytes, 'x')};
+  });
+  FetchOptions options;
+  options.piece_bytes = 1;  // of 2^30
+  options.least_bytes_per_second = 1e12;
+  options.silence_timeout = std::chrono::milliseconds(1000);
+  const Fetched fetched = fetch_artefact({sha256("key"), sha256("content"), kSize, {}}, {slow.endpoint()},
+                                         kNeverCancelled, options);
+  EXPECT_EQ(fetched.status.code(), StatusCode::kUnavailable);
+  EXPECT_THAT(fetched.status.message(), HasSubstr("which is too slow"));
+  EXPECT_GT(fetched.received_bytes, 0U);
 }
 
 TEST(ArtefactTransfer, WhenNobodyDeliversTheErrorSaysWhyForEach) {

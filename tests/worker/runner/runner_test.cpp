@@ -95,6 +95,11 @@ class FakeExecutor final : public Executor {
           wait_to_go_on();
           note("finished at length");
         }
+        if (lease.spec.name == "finish with its lease") RETURN_IF_ERROR(context.hold_lease());
+        if (lease.spec.name == "finish badly once cancelled") {
+          while (!context.cancelled()) std::this_thread::yield();
+          return Status(StatusCode::kInternal, "the encoder ended");
+        }
         RETURN_IF_ERROR(context.check_cancelled());
         if (lease.spec.name == "finish with an exception") throw std::runtime_error("disk");
         result.width = 5;
@@ -309,6 +314,31 @@ TEST_F(RunnerTest, ATaskThatIsComputedWhenTheRunnerStopsIsTidiedUp) {
   executor_.go_on();
   EXPECT_TRUE(runner.stop(kPatience));
   EXPECT_THAT(executor_.noted(), ::testing::Contains("finish 2")) << "told that it is cancelled";
+}
+
+TEST_F(RunnerTest, AnAttemptHoldsNoLeaseBeforeTheCoordinatorHasConfirmedIt) {
+  Runner& runner = start();
+  const auto first = lease("finish with its lease");
+  const auto second = lease("finish with its lease");
+  runner.start(first);
+  runner.start(second);
+  wait_until([&] { return computed_.size() == 2; });
+  runner.cancel({first.spec.id, first.attempt});
+  wait_until([&] { return ends_.size() == 1; });
+  EXPECT_EQ(ends_[0].status.code(), StatusCode::kCancelled);
+  runner.confirm({{second.spec.id, second.attempt}, Instant::max()});
+  wait_until([&] { return ends_.size() == 2; });
+  EXPECT_TRUE(ends_[1].status.ok()) << ends_[1].status;
+}
+
+TEST_F(RunnerTest, WhatFailsBecauseItWasCancelledIsCancelled) {
+  Runner& runner = start();
+  const auto task = lease("finish badly once cancelled");
+  runner.start(task);
+  executor_.wait_until_noted("finish badly once cancelled");
+  runner.cancel({task.spec.id, task.attempt});
+  wait_until([&] { return ends_.size() == 1; });
+  EXPECT_EQ(ends_[0].status.code(), StatusCode::kCancelled);
 }
 
 TEST_F(RunnerTest, ADecodeThatComesWhileAnEncodeBeginsRunsBeforeIt) {

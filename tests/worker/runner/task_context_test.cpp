@@ -1,5 +1,7 @@
 #include "worker/runner/task_context.h"
 
+#include <future>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -87,6 +89,49 @@ TEST(TaskContext, AnAttemptThatStartsOverHasToldNothing) {
   EXPECT_TRUE(context.timings().empty() && context.features().empty() && context.calls().empty());
   EXPECT_TRUE(context.warnings().empty() && context.lost_inputs().empty());
   EXPECT_EQ(context.transferred_bytes(), 0U);
+}
+
+TEST(TaskContext, ALeaseThatNobodySpeaksOfLasts) {
+  const TaskContext context({}, [](const jobs::TaskProgress&) {});
+  EXPECT_TRUE(context.hold_lease().ok());
+}
+
+TEST(TaskContext, ALeaseThatHasRunOutIsWaitedForUntilItIsConfirmedAnew) {
+  TaskContext context({}, [](const jobs::TaskProgress&) {});
+  context.confirm_lease(SteadyClock().now() - std::chrono::seconds(1));
+  auto held = std::async(std::launch::async, [&] { return context.hold_lease(); });
+  context.confirm_lease(SteadyClock().now() + std::chrono::hours(1));
+  EXPECT_TRUE(held.get().ok());
+}
+
+TEST(TaskContext, ALeaseThatIsGivenAwayIsNotHeldAlsoBeforeItHasRunOut) {
+  TaskContext waits({}, [](const jobs::TaskProgress&) {});
+  waits.confirm_lease(Instant::min());
+  auto held = std::async(std::launch::async, [&] { return waits.hold_lease(); });
+  waits.cancel();
+  EXPECT_EQ(held.get().code(), StatusCode::kCancelled);
+  TaskContext context({}, [](const jobs::TaskProgress&) {});
+  context.confirm_lease(Instant::max());
+  context.cancel();
+  EXPECT_EQ(context.hold_lease().code(), StatusCode::kCancelled);
+}
+
+TEST(TaskContext, WhatEndsAWaitIsCalledOnceWhileItIsWanted) {
+  TaskContext context({}, [](const jobs::TaskProgress&) {});
+  int unwanted = 0;
+  int wanted = 0;
+  int late = 0;
+  {
+    const auto stop = context.on_cancel([&] { ++unwanted; });
+  }
+  auto first = context.on_cancel([&] { ++wanted; });
+  const auto moved = std::move(first);
+  context.cancel();
+  context.cancel();
+  const auto after = context.on_cancel([&] { ++late; });
+  EXPECT_EQ(unwanted, 0);
+  EXPECT_EQ(wanted, 1);
+  EXPECT_EQ(late, 1);
 }
 
 TEST(TaskContext, SavedSecondsOfAStageAddUp) {

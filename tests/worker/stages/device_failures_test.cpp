@@ -1,5 +1,7 @@
 #include "worker/stages/device_failures.h"
 
+#include <thread>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -103,6 +105,15 @@ TEST_F(DeviceFailuresTest, ADeviceThatWorksNoMoreEndsTheProcessAtOnce) {
   EXPECT_TRUE(verdict.status.retryable());
   EXPECT_THAT(verdict.status.message(), AllOf(StartsWith("cuda:0 does nothing any more for this process: "),
                                               HasSubstr(kBadVideo.message())));
+}
+
+TEST_F(DeviceFailuresTest, WhyTheProcessEndsMayBeAskedOnAnyThread) {
+  std::thread asks([this] {
+    while (goes_on()) std::this_thread::yield();
+    EXPECT_THAT(failures_.end_of_process().message(), StartsWith("cuda:0 does nothing any more"));
+  });
+  static_cast<void>(breaks(kNoMemory));
+  asks.join();
 }
 
 }  // namespace

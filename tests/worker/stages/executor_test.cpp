@@ -1,10 +1,15 @@
+#include <cstdlib>
 #include <fstream>
+#include <future>
+#include <map>
 #include <set>
+#include <utility>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "common/av/video.h"
+#include "common/files/file_identity.h"
 #include "common/files/read_text.h"
 #include "common/json/json.h"
 #include "jobs/abilities.h"
@@ -279,6 +284,178 @@ TEST_F(StageExecutorTest, ADecodeThatIsCancelledLeavesNoFile) {
   for (const auto& entry : fs::recursive_directory_iterator(folder_.path())) {
     EXPECT_TRUE(entry.is_directory() || entry.path().filename() == "nonce") << entry.path();
   }
+}
+
+// An attempt at the decode of a clip that another attempt has made since, with all that can be asked for.
+class ZombieTest : public StageExecutorTest {
+ protected:
+  ZombieTest() {
+    auto lease = encode();
+    lease.spec.output.save_latents = lease.spec.output.save_frames = true;
+    const auto encoded = run(lease);
+    EXPECT_TRUE(encoded.ok()) << encoded.status();
+    lease_ = decode(lease, *encoded);
+    zombie_ = lease_;
+    zombie_.attempt = 1;
+    zombie_.spec.parameters.crf = 40;  // so that it would make other bytes
+  }
+  void let_the_winner_win() {
+    const auto done = run(lease_);
+    ASSERT_TRUE(done.ok()) << done.status();
+    won_ = all_files();
+    // What the other attempt still has there is its own.
+    std::erase_if(won_,
+                  [](const auto& file) { return file.first.find("/.mimicfleet-") != std::string::npos; });
+    ASSERT_GE(won_.size(), 13U + 4U);
+  }
+  // All below the output folder, by name.
+  [[nodiscard]] std::map<std::string, FileIdentity> all_files() const {
+    std::map<std::string, FileIdentity> files;
+    for (const auto& entry : fs::recursive_directory_iterator(folder_.path())) {
+      if (entry.is_regular_file()) files[entry.path()] = identity_of(entry.path().string()).value();
+    }
+    return files;
+  }
+
+  jobs::LeaseGrant lease_;
+  jobs::LeaseGrant zombie_;
+  std::map<std::string, FileIdentity> won_;
+};
+
+TEST_F(ZombieTest, WhileItDecodesItTouchesNothingOfTheWinners) {
+  bool won = false;
+  on_progress_ = [&](const jobs::TaskProgress& progress) {
+    if (progress.stage != "vae_decode" || progress.step == 0 || std::exchange(won, true)) return;
+    auto own = std::move(context_);
+    let_the_winner_win();
+    context_ = std::move(own);
+    context_->cancel();
+  };
+  EXPECT_EQ(run(zombie_).status().code(), StatusCode::kCancelled);
+  EXPECT_EQ(all_files(), won_);
+}
+
+TEST_F(ZombieTest, WhatItHasMadeAppearsNowhereOnceItsLeaseIsGivenAway) {
+  runner::TaskContext context({zombie_.spec.id, 1}, [](const auto&) {});
+  context.confirm_lease(Instant::min());  // nothing is heard of the coordinator
+  const auto prepared = worker_->executor.prepare(zombie_, context);
+  ASSERT_TRUE(prepared.ok()) << prepared.status();
+  auto computed = worker_->executor.run(zombie_, **prepared, context);
+  ASSERT_TRUE(computed.ok()) << computed.status();
+  auto ended = std::async(std::launch::async, [&] { return computed->finish(computed->result); });
+  let_the_winner_win();
+  context.cancel();
+  EXPECT_EQ(ended.get().code(), StatusCode::kCancelled);
+  computed->finish = nullptr;
+  EXPECT_EQ(all_files(), won_);
+}
+
+TEST_F(ZombieTest, AnAttemptWhoseCoordinatorComesBackEndsAsAnyOther) {
+  runner::TaskContext context({lease_.spec.id, 2}, [](const auto&) {});
+  context.confirm_lease(Instant::min());
+  const auto prepared = worker_->executor.prepare(lease_, context);
+  ASSERT_TRUE(prepared.ok()) << prepared.status();
+  auto computed = worker_->executor.run(lease_, **prepared, context);
+  ASSERT_TRUE(computed.ok()) << computed.status();
+  auto ended = std::async(std::launch::async, [&] { return computed->finish(computed->result); });
+  context.confirm_lease(Instant::max());
+  const Status status = ended.get();
+  EXPECT_TRUE(status.ok()) << status;
+  EXPECT_EQ(computed->result.video->size_bytes, fs::file_size(folder_.path("words/a.mp4")));
+  EXPECT_TRUE(fs::exists(folder_.path("_frames/words/a/000012.png")));
+}
+
+TEST_F(ZombieTest, LatentsThatAreKeptAreNotReplacedEither) {
+  auto lease = encode();
+  lease.spec.keep_latents = jobs::LatentsTarget{folder_.path(), "_latents/b.safetensors", "0123"};
+  ASSERT_TRUE(run(lease).ok());
+  const auto before = all_files();
+  runner::TaskContext context({lease.spec.id, 1}, [](const auto&) {});
+  context.confirm_lease(Instant::min());
+  const auto prepared = worker_->executor.prepare(lease, context);
+  ASSERT_TRUE(prepared.ok()) << prepared.status();
+  ASSERT_TRUE(worker_->executor.begin(lease, **prepared, context).ok());
+  auto computed = worker_->executor.run(lease, **prepared, context);
+  ASSERT_TRUE(computed.ok() && computed->finish) << computed.status();
+  auto ended = std::async(std::launch::async, [&] { return computed->finish(computed->result); });
+  context.cancel();
+  EXPECT_EQ(ended.get().code(), StatusCode::kCancelled);
+  EXPECT_EQ(all_files(), before);
+}
+
+TEST_F(StageExecutorTest, FewerFramesThanAnEarlierRunsReplaceThemAll) {
+  auto lease = encode();
+  lease.spec.output.save_frames = true;
+  fs::create_directories(folder_.path("_frames/words/a"));
+  for (const char* name : {"000000.png", "000099.png", "mine.png"}) {
+    std::ofstream(folder_.path("_frames/words/a/") + name) << "old";
+  }
+  const auto encoded = run(lease);
+  ASSERT_TRUE(encoded.ok()) << encoded.status();
+  ASSERT_TRUE(run(decode(lease, *encoded)).ok());
+  EXPECT_GT(fs::file_size(folder_.path("_frames/words/a/000000.png")), 3U);
+  EXPECT_FALSE(fs::exists(folder_.path("_frames/words/a/000099.png")));
+  EXPECT_TRUE(fs::exists(folder_.path("_frames/words/a/mine.png")));
+}
+
+// A program in place of `media` that does something first.
+class MediaThat {
+ public:
+  explicit MediaThat(const std::string& shell_command) {
+    const fs::path here = fs::canonical("/proc/self/exe").parent_path();
+    const std::string found = fs::exists(here / "media") ? here / "media" : here / "../bin/media";
+    const std::string program = folder_.path("media");
+    std::ofstream(program) << "#!/bin/sh\n" << shell_command << "\nexec '" << found << "' \"$@\"\n";
+    fs::permissions(program, fs::perms::owner_all);
+    ::setenv("MIMICFLEET_MEDIA", program.c_str(), 1);
+  }
+  ~MediaThat() { ::unsetenv("MIMICFLEET_MEDIA"); }
+
+ private:
+  TemporaryFolder folder_;
+};
+
+TEST_F(StageExecutorTest, AReferenceImageThatIsReplacedWhileItIsReadIsNotUsed) {
+  const std::string reference = folder_.path("ref.png");
+  fs::copy(kPack + "ref.png", reference);
+  fs::copy(kPack + "ref.png", folder_.path("other.png"));
+  auto lease = encode();
+  lease.spec.reference = file_ref(reference);
+  lease.spec.features.use = false;
+  const MediaThat replaces("mv -f '" + folder_.path("other.png") + "' '" + reference + "'");
+  const auto result = run(lease);
+  EXPECT_EQ(result.status().code(), StatusCode::kInputChanged) << result.status();
+  EXPECT_THAT(result.status().message(), HasSubstr("ref.png: was replaced"));
+}
+
+TEST_F(StageExecutorTest, AnAttemptThatIsCancelledDoesNotWaitForADecoderThatHangs) {
+  auto lease = encode();
+  lease.spec.features.use = false;
+  const MediaThat hangs("exec sleep 600");
+  runner::TaskContext context({lease.spec.id, 1}, [](const auto&) {});
+  auto prepared =
+      std::async(std::launch::async, [&] { return worker_->executor.prepare(lease, context).status(); });
+  context.cancel();
+  EXPECT_FALSE(prepared.get().ok());
+}
+
+TEST_F(StageExecutorTest, AReferenceInTheCacheThatCannotBeUnderstoodIsMadeAgain) {
+  const auto lease = encode();
+  const auto made = run(lease);
+  ASSERT_TRUE(made.ok()) << made.status();
+  const auto key = jobs::feature_keys(lease.spec.video.digest, lease.spec.reference.digest, lease.models,
+                                      lease.spec.parameters)
+                       .reference_image;
+  Worker worker(BeginBeside::kWhereMemorySuffices, [&](const std::string& features) {
+    const auto cache = cache::FeatureCache::open({features, "cpu", worker_->ready.numerics.name()}, nullptr);
+    ASSERT_TRUE(cache.ok()) << cache.status();
+    ASSERT_TRUE((*cache)->put(jobs::FeatureKind::kReferenceImage, key, {"no tensors at all", 1}));
+  });
+  const auto again = run(lease, worker.executor);
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(again->latents->content, made->latents->content);
+  EXPECT_THAT(context_->features(), ::testing::Contains(::testing::Field(&jobs::FeatureUse::outcome,
+                                                                         jobs::FeatureOutcome::kDamaged)));
 }
 
 TEST_F(StageExecutorTest, AnOutputFolderThatIsNotSharedIsRefusedBeforeAnythingIsComputed) {

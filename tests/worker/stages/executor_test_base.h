@@ -27,9 +27,12 @@ struct Worker {
   StageExecutor executor;
   agent::Ready ready;
 
-  explicit Worker(BeginBeside begin_beside = BeginBeside::kWhereMemorySuffices)
+  // `before` sees the folder of the features before the worker does.
+  explicit Worker(BeginBeside begin_beside = BeginBeside::kWhereMemorySuffices,
+                  const std::function<void(const std::string&)>& before = nullptr)
       : executor(
             options(begin_beside), [](const agent::Event&) {}, metrics) {
+    if (before) before(folder.path("features"));
     auto loaded = executor.load();
     EXPECT_TRUE(loaded.ok()) << loaded.status();
     ready = loaded.value();
@@ -94,13 +97,14 @@ class StageExecutorTest : public ::testing::Test {
     return lease;
   }
 
-  Result<jobs::TaskResult> run(const jobs::LeaseGrant& lease) {
+  Result<jobs::TaskResult> run(const jobs::LeaseGrant& lease) { return run(lease, worker_->executor); }
+  Result<jobs::TaskResult> run(const jobs::LeaseGrant& lease, StageExecutor& executor) {
     context_ =
         std::make_unique<runner::TaskContext>(jobs::TaskAttempt{lease.spec.id, lease.attempt},
                                               [this](const auto& progress) { on_progress_(progress); });
-    ASSIGN_OR_RETURN(auto prepared, worker_->executor.prepare(lease, *context_));
-    RETURN_IF_ERROR(worker_->executor.begin(lease, *prepared, *context_));
-    ASSIGN_OR_RETURN(auto computed, worker_->executor.run(lease, *prepared, *context_));
+    ASSIGN_OR_RETURN(auto prepared, executor.prepare(lease, *context_));
+    RETURN_IF_ERROR(executor.begin(lease, *prepared, *context_));
+    ASSIGN_OR_RETURN(auto computed, executor.run(lease, *prepared, *context_));
     if (computed.finish) RETURN_IF_ERROR(computed.finish(computed.result));
     computed.result.stages = context_->timings();
     return std::move(computed.result);

@@ -1,15 +1,21 @@
 #include "worker/stages/frame_stream.h"
 
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
 #include <fstream>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "common/av/record.h"
 #include "tests/paths.h"
 #include "tests/worker/stages/temporary_folder.h"
 
 namespace mimicfleet::stages {
 namespace {
+
+namespace fs = std::filesystem;
 
 const std::string kVideo = source_path("tests/goldens/pack_a/videos/a.mp4");
 const auto kNeverCancelled = [] { return false; };
@@ -54,6 +60,54 @@ TEST(FrameStream, FramesAreReadAsAViewerShowsThemIfThatIsAskedFor) {
 TEST(FrameStream, AStreamThatNobodyReadsEndsAtOnce) {
   auto stream = open(kVideo, 1);
   ASSERT_TRUE(stream.ok()) << stream.status();
+}
+
+// A decoder that says what is in the video and then nothing more.
+class HungDecoder {
+ public:
+  HungDecoder() {
+    av::StreamInfo info;
+    info.video.width = info.video.height = 64;
+    info.video.container = "mp4";
+    info.video.codec = "h264";
+    const auto payload = av::encode_info(info);
+    av::RecordHeader header;
+    header.type = av::RecordType::kInfo;
+    header.payload_bytes = payload.size();
+    std::ofstream(folder_.path("info"), std::ios::binary)
+        .write(reinterpret_cast<const char*>(&header), sizeof(header))
+        .write(reinterpret_cast<const char*>(payload.data()), payload.size());
+    const std::string program = folder_.path("media");
+    std::ofstream(program) << "#!/bin/sh\ncat '" << folder_.path("info") << "' >&1\nexec sleep 600\n";
+    fs::permissions(program, fs::perms::owner_all);
+    ::setenv("MIMICFLEET_MEDIA", program.c_str(), 1);
+  }
+  ~HungDecoder() { ::unsetenv("MIMICFLEET_MEDIA"); }
+
+ private:
+  TemporaryFolder folder_;
+};
+
+TEST(FrameStream, AStreamWhoseDecoderHangsEndsAtOnceToo) {
+  const HungDecoder decoder;
+  const auto begin = std::chrono::steady_clock::now();
+  {
+    auto stream = open(kVideo, 1);
+    ASSERT_TRUE(stream.ok()) << stream.status();
+    EXPECT_EQ((*stream)->next(1, [] { return true; }).status().code(), StatusCode::kCancelled);
+  }
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::minutes(5)) << "it waited for the decoder";
+}
+
+TEST(FrameStream, AVideoThatIsReplacedWhileItIsReadIsToldToHaveChanged) {
+  const TemporaryFolder folder;
+  const std::string path = folder.path("a.mp4");
+  fs::copy(kVideo, path);
+  auto stream = open(path, 1);
+  ASSERT_TRUE(stream.ok()) << stream.status();
+  fs::copy(kVideo, folder.path("other.mp4"));
+  fs::rename(folder.path("other.mp4"), path);
+  EXPECT_EQ((*stream)->next(100, kNeverCancelled).status().code(), StatusCode::kInputChanged);
 }
 
 TEST(FrameStream, ADamagedVideoIsAnErrorWithItsNameAndNoShorterVideo) {

@@ -84,6 +84,27 @@ TEST_F(OutputFilesTest, FramesOfAnEarlierRunAreRemovedAndNothingElse) {
   EXPECT_TRUE(fs::exists(folder_.path("_frames/words/hello/mine.png")));
 }
 
+TEST_F(OutputFilesTest, AFrameThatCannotBeRemovedIsNamedAlsoWhenOthersCan) {
+  target_.save_frames = true;
+  const auto files = open();
+  ASSERT_TRUE(files.ok());
+  fs::create_directories(files->frame_path(3) + "/not empty");
+  for (const std::size_t frame : {0, 1, 2, 4, 5, 6, 7, 8}) std::ofstream(files->frame_path(frame)) << "old";
+  const Status status = files->clear_frames();
+  EXPECT_THAT(status.message(), HasSubstr("000003.png: cannot be removed"));
+  for (const std::size_t frame : {0, 1, 2, 4, 5, 6, 7, 8}) EXPECT_FALSE(fs::exists(files->frame_path(frame)));
+}
+
+TEST_F(OutputFilesTest, FramesBeyondThoseOfThisRunAreRemoved) {
+  target_.save_frames = true;
+  const auto files = open();
+  ASSERT_TRUE(files.ok());
+  for (const std::size_t frame : {0, 1, 2}) std::ofstream(files->frame_path(frame)) << "old";
+  EXPECT_TRUE(files->clear_frames(2).ok());
+  EXPECT_TRUE(fs::exists(files->frame_path(1)));
+  EXPECT_FALSE(fs::exists(files->frame_path(2)));
+}
+
 TEST_F(OutputFilesTest, TheRecordIsJsonBesideTheVideo) {
   const auto files = open();
   ASSERT_TRUE(files.ok());

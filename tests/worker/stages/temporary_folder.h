@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <string>
@@ -27,5 +28,10 @@ class TemporaryFolder {
  private:
   std::string path_;
 };
+
+// Makes a file that was just written to look so: clocks of file systems tick every few milliseconds only.
+inline void tick(const std::string& path) {
+  std::filesystem::last_write_time(path, std::filesystem::last_write_time(path) + std::chrono::seconds(1));
+}
 
 }  // namespace mimicfleet::stages

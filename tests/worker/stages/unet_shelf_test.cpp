@@ -187,6 +187,35 @@ TEST_F(Shelf, ACheckpointWithAUnetInItIsAnOverlayToo) {
   EXPECT_GT(used->seconds, 0);
 }
 
+// Read while it was written to, the file has its bytes again when the next task asks for it.
+TEST_F(Shelf, WhatWasReadOfAFileThatChangedMeanwhileIsNotKeptUnderItsName) {
+  for (const bool as_overlay : {false, true}) {
+    const std::string path = folder_.path(as_overlay ? "overlay.safetensors" : "lora.safetensors");
+    fs::copy_file(as_overlay ? kOverlay : lora("peft"), path);
+    jobs::Parameters parameters;
+    if (as_overlay) {
+      parameters.unet_overlay = file_ref(path);
+    } else {
+      parameters.loras = {{file_ref(path), 1}};
+    }
+    const auto adaptation = open_adaptation(inputs_, models_->set.diffusion, parameters);
+    ASSERT_TRUE(adaptation.ok()) << adaptation.status();
+    std::string bytes(fs::file_size(path), '\0');
+    std::ifstream(path).read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    std::fstream(path, std::ios::in | std::ios::out)
+        .seekp(-1, std::ios::end)
+        .put(static_cast<char>(bytes.back() ^ 1));
+    tick(path);
+    EXPECT_EQ(models_->unets.use(*adaptation, models_->diffusion).status().code(), StatusCode::kInputChanged);
+    std::ofstream(path, std::ios::trunc) << bytes;
+    tick(path);
+    const auto again = as_overlay ? use({}, path) : use({{path, 1}});
+    ASSERT_TRUE(again.ok()) << again.status();
+    EXPECT_GT(again->read_bytes, 0U) << "the torn weights are still there";
+    EXPECT_GT(again->seconds, 0);
+  }
+}
+
 TEST_F(Shelf, ALoraThatChangedSinceTheJobWasMadeIsRefused) {
   const std::string path = folder_.path("lora.safetensors");
   fs::copy_file(lora("peft"), path);
