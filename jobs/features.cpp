@@ -18,7 +18,7 @@ constexpr std::array<std::pair<FeatureOutcome, std::string_view>, 4> kOutcomes =
 Digest keypoints_feature(const Digest& video, const Digest& detector, const Parameters& parameters) {
   Parameters uncut = parameters;
   uncut.max_pose_frames = 0;
-  return KeyBuilder("feature.keypoints.v2")
+  return KeyBuilder("feature.keypoints.v3")
       .add("numerics_version", static_cast<std::int64_t>(kNumericsVersion))
       .add("keypoints", keypoints_key(video, detector, uncut))
       .finish();
@@ -92,7 +92,7 @@ FeatureKeys feature_keys(const Digest& video, const Digest& reference, const Mod
   keys.keypoints = keypoints_feature(video, models.detector, parameters);
   keys.reference_image = reference_image_feature(reference, parameters);
   keys.reference_keypoints =
-      of_reference("feature.reference_keypoints.v2", keys.reference_image, models.detector);
+      of_reference("feature.reference_keypoints.v3", keys.reference_image, models.detector);
   keys.clip_embedding = of_reference("feature.clip_embedding.v2", keys.reference_image, models.clip);
   keys.vae_latent = vae_latent_feature(keys.reference_image, models.vae, parameters);
   return keys;

@@ -9,9 +9,12 @@
 #include <fmt/ranges.h>
 
 #include "common/files/absolute_path.h"
+#include "common/files/spelling.h"
 #include "common/log.h"
 #include "common/model_root/hub_cache.h"
 #include "coordinator/client/lora_scaling.h"
+#include "coordinator/client/missing_file.h"
+#include "coordinator/client/weight_file.h"
 
 namespace mimicfleet::coordinator {
 namespace {
@@ -36,14 +39,17 @@ Texts texts_of(const ResolvedSettings& settings, std::string_view name) {
 
 Result<fs::path> locate(const std::string& flag, const std::string& path, const Folders& folders) {
   std::error_code error;
+  SpelledPaths spelled;
   for (const auto& folder : folders) {
-    const fs::path candidate = absolute_path(fs::path(folder) / path);
+    const fs::path candidate = spelled.find(absolute_path(fs::path(folder) / path).string());
     if (fs::exists(candidate, error)) return candidate;
   }
   if (model_root::is_hub_id(path)) {
     auto snapshot = model_root::hub_snapshot(model_root::hub_cache_folder(), path);
     if (snapshot.ok()) return fs::path(*snapshot);
   }
+  const std::string why = why_missing(path);
+  if (!why.empty()) return wrong(flag, "no such file or folder; " + why, StatusCode::kNotFound);
   return wrong(flag,
                fmt::format("no such file or folder{} below {}", folders.size() > 1 ? ", neither" : "",
                            fmt::join(folders, " nor ")),
@@ -120,6 +126,7 @@ Status find_loras(ResolvedSettings& settings, const Folders& folders) {
     ASSIGN_OR_RETURN(const std::string scale, of_each("--lcm-lora-scale", scales, i, paths.size()));
     jobs::Lora lora;
     ASSIGN_OR_RETURN(lora.file.path, find_lora(paths[i], name, folders));
+    RETURN_IF_ERROR(check_lora_file(lora.file.path));
     ASSIGN_OR_RETURN(const double scaling, lora_scaling(lora.file.path));
     lora.scale = scale_of(scale) * scaling;
     settings.parameters.loras.push_back(std::move(lora));
@@ -135,7 +142,7 @@ Status find_overlay(ResolvedSettings& settings, const Folders& folders) {
   std::error_code error;
   if (fs::is_directory(found, error)) return wrong(flag, "is a folder; name the file in it");
   settings.parameters.unet_overlay.emplace().path = found.string();
-  return {};
+  return check_overlay_file(found.string());
 }
 
 }  // namespace

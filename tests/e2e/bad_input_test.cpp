@@ -126,6 +126,65 @@ TEST_F(BadInput, EachBadImageOfAManifestIsNamedAndTheGoodOnesOfEveryTypeAreUsed)
   for (const char* name : {"png", "jpg", "webp"}) expect_done(clips, name, 2);
 }
 
+TEST_F(BadInput, WhereNobodyIsFoundNothingIsMadeAndFewSuchFramesAreCounted) {
+  cut_clip("black.mp4", "trim=end_frame=4,drawbox=t=fill:c=black");
+  cut_clip("some_black.mp4", "trim=end_frame=8,drawbox=t=fill:c=black:enable='lt(n,4)'");
+  cut_clip("person.mp4", "trim=end_frame=4");
+  cut_clip("two_at_the_end.mp4", "select='lt(n,3)+eq(n,10)',setpts=N/30/TB");
+  const auto picture = [&](const std::string& name, const std::string& filter) {
+    const Words make = {"ffmpeg", "-v", "error", "-i", pack() / "ref.png", "-vf", filter, clips_ / name};
+    ASSERT_EQ(Process(make, scratch_).wait().exit_code, 0);
+  };
+  picture("grey.png", "drawbox=t=fill:c=gray");
+  picture("twins.png", "split[a][b];[a][b]hstack");
+  const std::string ref = (pack() / "ref.png").string();
+  put("list.csv",
+      "video,ref_image,output\nblack.mp4," + ref + ",black\nsome_black.mp4," + ref +
+          ",some_black\nperson.mp4,grey.png,grey\nperson.mp4,twins.png,twins\ntwo_at_the_end.mp4," + ref +
+          ",two\n");
+  const Words command = {"submit",
+                         clips_ / "list.csv",
+                         "--config",
+                         pack() / "config.yaml",
+                         "--server",
+                         "embedded",
+                         "--threads",
+                         "1",
+                         "--steps",
+                         "1",
+                         "--resolution",
+                         "64",
+                         "--output-dir",
+                         scratch_ / "out",
+                         "--feature-cache-dir",
+                         scratch_ / "cache"};
+  const auto judge = [&](const std::map<std::string, Json>& clips) {
+    ASSERT_EQ(clips.size(), 5U);
+    expect_failed(clips, "black",
+                  (clips_ / "black.mp4").string() +
+                      ": nobody is found in any of the 2 frames that are used; give a video of one "
+                      "person");
+    expect_failed(clips, "grey",
+                  (clips_ / "grey.png").string() +
+                      ": nobody is found in this reference image; give a picture of one person, seen "
+                      "from the front and not too small");
+    const auto warns = [&](const std::string& name, const std::string& warning) {
+      EXPECT_EQ(clips.at(name)["state"], "done") << clips.at(name)["error"];
+      EXPECT_THAT(clips.at(name)["warnings"].dump(), HasSubstr(warning));
+      const auto record = Json::parse(bytes(scratch_ / "out" / (name + ".json")), nullptr, false);
+      EXPECT_EQ(record["warnings"], clips.at(name)["warnings"]);
+    };
+    warns("some_black", "nobody is found in 2 of 4 frames of the driving video, first in frame 0");
+    warns("twins", "2 persons are found in the reference image " + (clips_ / "twins.png").string());
+    warns("two", "several persons are found in 1 of 2 frames of the driving video");
+  };
+  judge(clips_of(command));
+  for (const char* name : {"some_black.mp4", "twins.mp4", "two.mp4"}) fs::remove(scratch_ / "out" / name);
+  judge(clips_of(command));  // now with key points out of the cache
+  EXPECT_THAT(bytes(scratch_ / "out/_run/logs/worker-0.log"),
+              HasSubstr("some_black: nobody is found in 2 of 4"));
+}
+
 TEST_F(BadInput, ADiskThatFillsUpInTheMiddleEndsTheRunWithTheRemedyWhereTestsMayMakeDisks) {
   if (!can_make_disks()) GTEST_SKIP() << "no mount namespaces here";
   make_clips({"a.mp4"});

@@ -3,12 +3,15 @@
 #include <algorithm>
 #include <cstdlib>
 #include <future>
+#include <map>
 #include <span>
+#include <sstream>
 #include <utility>
 
 #include <ATen/ops/cat.h>
 #include <ATen/ops/isfinite.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "common/clock.h"
 #include "common/files/atomic_file.h"
@@ -21,6 +24,7 @@
 #include "worker/stages/driving_frames.h"
 #include "worker/stages/latents_source.h"
 #include "worker/stages/output_files.h"
+#include "worker/stages/persons.h"
 #include "worker/stages/tensor_bytes.h"
 
 namespace mimicfleet::stages {
@@ -29,6 +33,7 @@ namespace {
 using jobs::FeatureKind;
 
 constexpr std::size_t kFrameBudgetBytes = 256 << 20;
+constexpr const char* kWarnings = "warnings";  // beside latents, one a line
 // For the estimator: two batches on a GPU, so that one is prepared while the other is computed.
 constexpr std::size_t kFramesAtOnce = 2 * pose::PoseEstimator::kFramesPerGpuBatch;
 static_assert(kFramesAtOnce % pose::PoseEstimator::kFramesPerBatch == 0);
@@ -86,6 +91,8 @@ class Encoding {
                                            const std::function<Result<at::Tensor>()>& make);
   [[nodiscard]] Result<svd::SampledLatents> sample();
   [[nodiscard]] Result<svd::SampledLatents> reuse(const jobs::ArtefactRef& made);
+  [[nodiscard]] Status tell(const Result<std::vector<std::string>>& judged,
+                            EncodeInputs::Conditions& conditions);
   [[nodiscard]] Result<jobs::ArtefactRef> store(const at::Tensor& latents);
   [[nodiscard]] std::string kept_bytes(const at::Tensor& latents) const;
 
@@ -279,14 +286,28 @@ Result<svd::SampledLatents> Encoding::sample() {
   return sampled;
 }
 
+// Puts warnings into the log, the attempt's report, and beside the latents that come of them.
+Status Encoding::tell(const Result<std::vector<std::string>>& judged, EncodeInputs::Conditions& conditions) {
+  if (!judged.ok()) return judged.status();
+  for (const auto& warning : *judged) {
+    log::warn("{}: {}", log::printable(spec_.name), log::printable(warning));
+    context_.warn(warning);
+    conditions.warnings.push_back(warning);
+  }
+  return {};
+}
+
 Result<jobs::ArtefactRef> Encoding::store(const at::Tensor& latents) {
-  const std::string bytes = latents_to_bytes(latents, {{"format", "mimicfleet.latents.1"},
-                                                       {"key", spec_.key.hex()},
-                                                       {"vae", models_.set.vae.hex()},
-                                                       {"source_fps", fmt::format("{}", source_fps_)},
-                                                       {"num_frames", std::to_string(latents.size(1))},
-                                                       {"height", std::to_string(latents.size(3) * 8)},
-                                                       {"width", std::to_string(latents.size(4) * 8)}});
+  std::map<std::string, std::string, std::less<>> metadata = {{"format", "mimicfleet.latents.1"},
+                                                              {"key", spec_.key.hex()},
+                                                              {"vae", models_.set.vae.hex()},
+                                                              {"source_fps", fmt::format("{}", source_fps_)},
+                                                              {"num_frames", std::to_string(latents.size(1))},
+                                                              {"height", std::to_string(latents.size(3) * 8)},
+                                                              {"width", std::to_string(latents.size(4) * 8)}};
+  const auto& warnings = inputs_.conditions->warnings;
+  if (!warnings.empty()) metadata[kWarnings] = fmt::format("{}", fmt::join(warnings, "\n"));
+  const std::string bytes = latents_to_bytes(latents, metadata);
   auto stored = services_.artefacts.put(spec_.key, services_.device.numerics, bytes);
   RETURN_IF_ERROR(context_.written(stored.status()));
   return stored;
@@ -314,6 +335,10 @@ Result<svd::SampledLatents> Encoding::reuse(const jobs::ArtefactRef& made) {
   if (!bytes.ok()) return Status(StatusCode::kUnavailable, bytes.status().message());
   ASSIGN_OR_RETURN(const Latents latents,
                    latents_from_bytes(*std::move(bytes), "latents of " + spec_.video.path));
+  if (const auto told = latents.metadata.find(kWarnings); told != latents.metadata.end()) {
+    std::istringstream lines(told->second);
+    for (std::string line; std::getline(lines, line);) context_.warn(line);
+  }
   const auto fps = latents.metadata.find("source_fps");
   if (fps != latents.metadata.end()) source_fps_ = std::strtod(fps->second.c_str(), nullptr);
   context_.add_time("denoise", 0, true);
@@ -340,7 +365,9 @@ Status Encoding::begin() {
   RETURN_IF_ERROR(context_.check_cancelled());
   runner::StageTimer of_poses(context_, "preprocess");
   ASSIGN_OR_RETURN(const auto own_pose, reference_pose(reference, warmth));
+  RETURN_IF_ERROR(tell(judge_reference(own_pose, spec_.reference.path), conditions));
   ASSIGN_OR_RETURN(const auto driving, driving_poses(warmth));
+  RETURN_IF_ERROR(tell(judge_driving(driving.frames, driving.stride, spec_.video.path), conditions));
   of_poses.finish(warmth.warm, warmth.saved_seconds);
   conditions.source_fps = driving.average_fps.value() / static_cast<double>(driving.stride);
   ASSIGN_OR_RETURN(conditions.poses, pose_pictures(own_pose, driving, reference));

@@ -2,6 +2,8 @@
 
 #include <memory>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "common/av/image.h"
 #include "worker/models/svd/pipeline.h"
@@ -34,6 +36,7 @@ struct EncodeInputs final : runner::Prepared {
     at::Tensor poses;  // uint8 [F, 3, H, W], the reference's own first
     svd::ImageConditioning image;
     double source_fps = 0;
+    std::vector<std::string> warnings;  // of the poses; they go with the latents
   };
   std::optional<Conditions> conditions;
   std::uint64_t peak_bytes = 0;  // of the GPU's memory, while they were made

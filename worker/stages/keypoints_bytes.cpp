@@ -27,10 +27,12 @@ bool has_shape(const weights::TensorView& view, const std::vector<std::int64_t>&
 std::string keypoints_to_bytes(const VideoKeypoints& keypoints) {
   static_assert(sizeof(pose::Point) == 2 * sizeof(double));
   std::vector<std::int32_t> persons;
+  std::vector<std::uint8_t> nobody;
   std::vector<pose::Point> points;
   std::vector<double> scores;
   for (const auto& frame : keypoints.frames) {
     persons.push_back(static_cast<std::int32_t>(frame.persons.size()));
+    nobody.push_back(frame.nobody ? 1 : 0);
     for (const auto& person : frame.persons) {
       points.insert(points.end(), person.points.begin(), person.points.end());
       scores.insert(scores.end(), person.scores.begin(), person.scores.end());
@@ -39,7 +41,8 @@ std::string keypoints_to_bytes(const VideoKeypoints& keypoints) {
   const auto all = static_cast<std::int64_t>(scores.size()) / pose::kKeypoints;
   const bool empty = keypoints.frames.empty();
   return weights::safetensors_bytes(
-      {{"persons", DType::kI32, {static_cast<std::int64_t>(persons.size())}, raw_bytes(persons)},
+      {{"nobody", DType::kU8, {static_cast<std::int64_t>(nobody.size())}, raw_bytes(nobody)},
+       {"persons", DType::kI32, {static_cast<std::int64_t>(persons.size())}, raw_bytes(persons)},
        {"points", DType::kF64, {all, pose::kKeypoints, 2}, raw_bytes(points)},
        {"scores", DType::kF64, {all, pose::kKeypoints}, raw_bytes(scores)}},
       {{"height", std::to_string(empty ? 0 : keypoints.frames[0].height)},
@@ -53,6 +56,7 @@ Result<VideoKeypoints> keypoints_from_bytes(std::string bytes) {
   const Status misshapen(StatusCode::kBadInput, "key points: the tensors do not fit together");
   ASSIGN_OR_RETURN(const auto set, parse_arrays(std::move(bytes), "key points"));
   ASSIGN_OR_RETURN(const auto persons, array_of(set, "persons", DType::kI32, 1));
+  ASSIGN_OR_RETURN(const auto nobody, array_of(set, "nobody", DType::kU8, 1));
   ASSIGN_OR_RETURN(const auto points, array_of(set, "points", DType::kF64, 3));
   ASSIGN_OR_RETURN(const auto scores, array_of(set, "scores", DType::kF64, 2));
   ASSIGN_OR_RETURN(const auto height, integer_of(set, "height", kMaxPixels));
@@ -61,7 +65,8 @@ Result<VideoKeypoints> keypoints_from_bytes(std::string bytes) {
   ASSIGN_OR_RETURN(const auto fps_denominator, integer_of(set, "fps_denominator", INT32_MAX));
   VideoKeypoints keypoints;
   ASSIGN_OR_RETURN(keypoints.stride, integer_of(set, "stride", kMaxStride));
-  if (fps_denominator == 0 || persons.shape[0] > kMaxFrames) return misshapen;
+  if (fps_denominator == 0 || persons.shape[0] > kMaxFrames || nobody.shape != persons.shape)
+    return misshapen;
   keypoints.average_fps = {static_cast<int>(fps_numerator), static_cast<int>(fps_denominator)};
   const std::int64_t all = scores.shape[0];
   if (!has_shape(points, {all, pose::kKeypoints, 2}) || !has_shape(scores, {all, pose::kKeypoints})) {
@@ -73,6 +78,7 @@ Result<VideoKeypoints> keypoints_from_bytes(std::string bytes) {
     copy_out(persons, i, &count, 1);
     if (count < 0 || count > all - taken) return misshapen;
     pose::FramePose frame{static_cast<int>(height), static_cast<int>(width), {}};
+    frame.nobody = nobody.bytes[i] != 0;
     frame.persons.resize(static_cast<std::size_t>(count));
     for (auto& person : frame.persons) {
       const auto first = static_cast<std::size_t>(taken++) * pose::kKeypoints;

@@ -104,6 +104,17 @@ TEST_F(Adaptation, WhatIsNotThereIsToldWithWhatIs) {
                              HasSubstr(folder_ / "elsewhere"), HasSubstr(folder_.path())));
 }
 
+TEST_F(Adaptation, APathThatIsWrittenForAnotherProgramIsToldAsThat) {
+  set("loras", "~/one");
+  EXPECT_THAT(error(),
+              HasSubstr("--lcm-lora-path ~/one: no such file or folder; ~ stands for no folder here"));
+  settings_.texts = {{"loras", {"one\\only.safetensors"}}};
+  EXPECT_THAT(error(), HasSubstr("are separated by / here, not by \\"));
+  put(folder_, "cafe\u0301/only.safetensors", "x");
+  settings_.texts = {{"loras", {"caf\u00e9"}}};
+  EXPECT_EQ(found(), "cafe\u0301/only.safetensors");
+}
+
 TEST_F(Adaptation, AnOverlayIsAFile) {
   set("unet_overlay", "one/only.safetensors");
   ASSERT_TRUE(find().ok());

@@ -253,6 +253,21 @@ TEST_F(StageExecutorTest, InputsThatCannotBeUsedAreNamedAndNotRetryable) {
   EXPECT_THAT(run(image).status().message(), HasSubstr("config.yaml"));
 }
 
+TEST_F(StageExecutorTest, WhatIsToldOfThePosesIsToldAgainWhereTheLatentsAreReused) {
+  auto lease = encode();
+  const auto made = run(lease);
+  ASSERT_TRUE(made.ok()) << made.status();
+  const std::vector<std::string> told = {
+      "several persons are found in 2 of 13 frames of the driving video, first in frame 20; cut the video to the "
+      "one who is meant"};
+  EXPECT_EQ(context_->warnings(), told);
+  lease.spec.reuse_latents = true;
+  const auto reused = run(lease);
+  ASSERT_TRUE(reused.ok()) << reused.status();
+  EXPECT_TRUE(warm("denoise"));
+  EXPECT_EQ(context_->warnings(), told);
+}
+
 TEST_F(StageExecutorTest, ModelsThatTheWorkerDoesNotHaveAreRefused) {
   auto lease = encode();
   lease.spec.model_set = sha256("other models");

@@ -20,7 +20,8 @@ pose::PersonKeypoints person(double seed) {
 }
 
 VideoKeypoints some_keypoints() {
-  return {{{480, 640, {person(1)}}, {480, 640, {}}, {480, 640, {person(2), person(3)}}}, {30000, 1001}, 2};
+  return {
+      {{480, 640, {person(1)}, true}, {480, 640, {}}, {480, 640, {person(2), person(3)}}}, {30000, 1001}, 2};
 }
 
 TEST(KeypointsBytes, EveryBitComesBack) {
@@ -37,14 +38,18 @@ TEST(KeypointsBytes, TensorsThatDoNotFitTogetherAreRefused) {
       {"height", "4"}, {"width", "4"}, {"fps_numerator", "15"}, {"fps_denominator", "1"}, {"stride", "1"}};
   const std::vector<double> points(pose::kKeypoints * 2);
   const std::vector<double> scores(pose::kKeypoints);
-  const auto read = [&](const std::vector<std::int32_t>& persons, const auto& strings) {
+  const auto read = [&](const std::vector<std::int32_t>& persons, const auto& strings,
+                        std::size_t frames = 0) {
+    const std::vector<std::uint8_t> nobody(frames == 0 ? persons.size() : frames);
     return keypoints_from_bytes(weights::safetensors_bytes(
-        {{"persons", DType::kI32, {static_cast<std::int64_t>(persons.size())}, raw_bytes(persons)},
+        {{"nobody", DType::kU8, {static_cast<std::int64_t>(nobody.size())}, raw_bytes(nobody)},
+         {"persons", DType::kI32, {static_cast<std::int64_t>(persons.size())}, raw_bytes(persons)},
          {"points", DType::kF64, {1, pose::kKeypoints, 2}, raw_bytes(points)},
          {"scores", DType::kF64, {1, pose::kKeypoints}, raw_bytes(scores)}},
         strings));
   };
   EXPECT_TRUE(read({0, 1}, metadata).ok());
+  EXPECT_FALSE(read({0, 1}, metadata, 1).ok());
   for (const std::vector<std::int32_t>& persons :
        {std::vector<std::int32_t>{}, {2}, {1, 1}, {-1, 1}, {-1, 2}, {INT32_MAX}}) {
     EXPECT_FALSE(read(persons, metadata).ok());

@@ -33,6 +33,10 @@ at::ScalarType scalar_type(weights::DType dtype) {
       return at::kChar;
     case weights::DType::kU8:
       return at::kByte;
+    case weights::DType::kF8E4M3:
+      return at::kFloat8_e4m3fn;
+    case weights::DType::kF8E5M2:
+      return at::kFloat8_e5m2;
     case weights::DType::kBool:
       return at::kBool;
   }

@@ -71,6 +71,7 @@ ImageView view_of(const at::Tensor& frames, std::int64_t index) {
 struct Candidate {
   std::int64_t frame;
   Region region;
+  bool is_guess;  // the detector finds nobody in the frame
 };
 
 // Frames of which YOLOX is finding the persons.
@@ -194,7 +195,8 @@ Status PoseEstimator::Nets::begin_estimations(const Detection& detection, std::i
   const auto boxes = found_persons(detection, yolox);
   for (std::size_t i = 0; i < boxes.size(); ++i) {
     for (const Box& box : boxes[i].empty() ? std::vector{whole_frame} : boxes[i]) {
-      open.push_back({static_cast<std::int64_t>(i), region_of(box, dwpose.height, dwpose.width)});
+      open.push_back(
+          {static_cast<std::int64_t>(i), region_of(box, dwpose.height, dwpose.width), boxes[i].empty()});
       if (open.size() == static_cast<std::size_t>(batch)) RETURN_IF_ERROR(begin_open());
     }
   }
@@ -206,15 +208,16 @@ void PoseEstimator::Nets::end_estimation(const Estimation& estimation, std::vect
   for (std::size_t i = 0; i < estimation.persons.size(); ++i) {
     const Candidate& person = estimation.persons[i];
     const auto* values = bins[static_cast<std::int64_t>(i)].const_data_ptr<double>();
-    poses[static_cast<std::size_t>(person.frame)].persons.push_back(
-        keypoints_from(values, person.region, dwpose));
+    FramePose& pose = poses[static_cast<std::size_t>(person.frame)];
+    pose.persons.push_back(keypoints_from(values, person.region, dwpose));
+    pose.nobody = person.is_guess;
   }
 }
 
 // A GPU always has a batch to work on beside the one that the CPU prepares or reads.
 Result<std::vector<FramePose>> PoseEstimator::Nets::estimate(const at::Tensor& frames) {
-  const FramePose nobody{static_cast<int>(frames.size(1)), static_cast<int>(frames.size(2)), {}};
-  std::vector<FramePose> poses(static_cast<std::size_t>(frames.size(0)), nobody);
+  const FramePose unseen{static_cast<int>(frames.size(1)), static_cast<int>(frames.size(2)), {}};
+  std::vector<FramePose> poses(static_cast<std::size_t>(frames.size(0)), unseen);
   std::optional<Detection> detection;
   std::vector<Estimation> estimations;
   for (std::int64_t first = 0; first < frames.size(0) + batch; first += batch) {

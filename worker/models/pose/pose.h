@@ -31,6 +31,7 @@ struct FramePose {
   int height = 0;
   int width = 0;
   std::vector<PersonKeypoints> persons;
+  bool nobody = false;  // is found by the detector: the one person is a guess
 
   friend bool operator==(const FramePose&, const FramePose&) = default;
 };

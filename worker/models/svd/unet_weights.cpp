@@ -52,8 +52,8 @@ at::Tensor down_matrix(const weights::LoraUpdate& update, at::Device device) {
 // alpha / rank * scale * up @ down, in the shape of the weight.
 at::Tensor delta_of(const Change& change, const at::Tensor& weight) {
   const auto& update = change.update;
-  const double alpha =
-      update.alpha ? nn::as_tensor(*update.alpha).item<double>() : static_cast<double>(update.rank());
+  const double alpha = update.alpha ? nn::as_tensor(*update.alpha).to(at::kDouble).item<double>()
+                                    : static_cast<double>(update.rank());
   const double factor = change.lora->scale * alpha / static_cast<double>(update.rank());
   const at::Tensor product =
       at::matmul(matrix(update.up, weight.device()), down_matrix(update, weight.device()));

@@ -8,6 +8,7 @@
 
 #include "common/config/nearest.h"
 #include "common/log.h"
+#include "common/safetensors/adapter_names.h"
 
 namespace mimicfleet::weights {
 namespace {
@@ -136,6 +137,8 @@ Status bad(std::string_view origin, const std::string& cause) {
 }
 
 Status unmatched(std::string_view origin, const std::vector<std::string>& keys, const Modules& modules) {
+  const std::string why = safetensors::why_no_lora(std::vector<std::string_view>(keys.begin(), keys.end()));
+  if (!why.empty()) return bad(origin, why);
   std::string text = fmt::format("is no LoRA of this UNet: {} of its keys match nothing", keys.size());
   for (std::size_t i = 0; i < std::min(keys.size(), kUnmatchedShown); ++i) {
     const auto key = split(keys[i]);
@@ -183,8 +186,9 @@ bool fits(const LoraUpdate& update, std::span<const std::int64_t> weight) {
 }
 
 bool is_float(const TensorView& tensor) {
-  return tensor.dtype == DType::kF64 || tensor.dtype == DType::kF32 || tensor.dtype == DType::kF16 ||
-         tensor.dtype == DType::kBF16;
+  constexpr std::array kReal = {DType::kF64,  DType::kF32,    DType::kF16,
+                                DType::kBF16, DType::kF8E4M3, DType::kF8E5M2};
+  return std::find(kReal.begin(), kReal.end(), tensor.dtype) != kReal.end();
 }
 
 Status check_values(const LoraUpdate& update, std::string_view origin) {

@@ -1,11 +1,9 @@
 #include "worker/models/weights/open.h"
 
-#include <algorithm>
-#include <string_view>
-
 #include "common/log.h"
 #include "worker/models/weights/safetensors.h"
 #include "worker/models/weights/torch_checkpoint.h"
+#include "worker/models/weights/zip.h"
 
 namespace mimicfleet::weights {
 
@@ -26,11 +24,9 @@ Result<TensorSet> open_weights(const std::vector<std::string>& files) {
 }
 
 Result<TensorSet> open_weights(int fd, const std::string& origin) {
-  constexpr std::string_view kZip = "PK\x03\x04";
   ASSIGN_OR_RETURN(const BufferPtr buffer, map_file(fd, origin));
-  const bool is_zip =
-      buffer->bytes.size() >= kZip.size() && std::equal(kZip.begin(), kZip.end(), buffer->bytes.begin());
-  return is_zip ? parse_torch_checkpoint(buffer) : parse_safetensors(buffer);
+  const bool is_of_torch = looks_like_zip(buffer->bytes) || looks_like_old_checkpoint(buffer->bytes);
+  return is_of_torch ? parse_torch_checkpoint(buffer) : parse_safetensors(buffer);
 }
 
 }  // namespace mimicfleet::weights

@@ -12,8 +12,8 @@ namespace mimicfleet::weights {
 // wrote. Files stay mapped while their tensors are in use. A tensor in two files is kBadInput.
 [[nodiscard]] Result<TensorSet> open_weights(const std::vector<std::string>& files);
 
-// The tensors of one file that is open: what torch.save wrote if it is a zip archive, else safetensors,
-// whatever it is called. `origin` is for messages.
+// The tensors of one file that is open: what torch.save wrote if it begins so, else safetensors, whatever it
+// is called. `origin` is for messages.
 [[nodiscard]] Result<TensorSet> open_weights(int fd, const std::string& origin);
 
 }  // namespace mimicfleet::weights

@@ -32,22 +32,46 @@ constexpr std::array<std::pair<std::string_view, DType>, 10> kStorages = {{
     {"torch ByteStorage", DType::kU8},
     {"torch BoolStorage", DType::kBool},
 }};
+// Storages of types that have no class of their own: bytes, and the type is said by the tensor.
+constexpr std::array<std::pair<std::string_view, DType>, 2> kUntypedStorages = {{
+    {"torch.storage UntypedStorage", DType::kU8},
+    {"torch UntypedStorage", DType::kU8},
+}};
+constexpr std::array<std::pair<std::string_view, DType>, 2> kTypes = {{
+    {"torch float8_e4m3fn", DType::kF8E4M3},
+    {"torch float8_e5m2", DType::kF8E5M2},
+}};
 constexpr std::string_view kRebuildTensor = "torch._utils _rebuild_tensor_v2";
+constexpr std::string_view kRebuildUntyped = "torch._utils _rebuild_tensor_v3";
 constexpr std::string_view kOrderedDict = "collections OrderedDict";
 
-std::optional<DType> storage_type(std::string_view global) {
-  for (const auto& [name, dtype] : kStorages) {
+template <std::size_t count>
+std::optional<DType> find_type(const std::array<std::pair<std::string_view, DType>, count>& table,
+                               std::string_view global) {
+  for (const auto& [name, dtype] : table) {
     if (name == global) return dtype;
   }
   return std::nullopt;
 }
 
+std::optional<DType> storage_type(std::string_view global) {
+  const auto typed = find_type(kStorages, global);
+  return typed ? typed : find_type(kUntypedStorages, global);
+}
+
+bool is_allowed(std::string_view global) {
+  return global == kRebuildTensor || global == kRebuildUntyped || global == kOrderedDict ||
+         storage_type(global) || find_type(kTypes, global);
+}
+
 class Machine {
  public:
-  Machine(std::span<const std::uint8_t> bytes, const std::string& origin) : rest_(bytes), origin_(origin) {}
+  Machine(std::span<const std::uint8_t> bytes, const std::string& origin)
+      : rest_(bytes.first(std::min(bytes.size(), kMaxBytes))), origin_(origin) {}
+
+  [[nodiscard]] std::size_t unread() const { return rest_.size(); }
 
   Result<Document> run() {
-    if (rest_.size() > kMaxBytes) return bad("it is larger than " + std::to_string(kMaxBytes) + " bytes");
     while (!stopped_) {
       std::uint8_t operation = 0;
       if (!take(&operation) || !execute(operation)) return bad(cause_);
@@ -180,7 +204,7 @@ class Machine {
     std::string name;
     if (!take_line(&module) || !take_line(&name)) return false;
     std::string global = module + " " + name;
-    if (global != kRebuildTensor && global != kOrderedDict && !storage_type(global)) {
+    if (!is_allowed(global)) {
       return fail("it wants " + module + "." + name +
                   ", which no state dict needs and which is not run here");
     }
@@ -266,13 +290,18 @@ class Machine {
     return true;
   }
 
-  // ('storage', torch.HalfStorage, '17', 'cpu', number of elements)
+  // ('storage', torch.HalfStorage, '17', 'cpu', number of elements), before torch 1.6 also None, or a view's
+  // place in a larger storage
   bool persistent_id() {
     std::vector<ValueId> top;
     if (!pop(1, &top)) return false;
     const auto& id = values_[top[0]].items;
-    if (id.size() != 5 || values_[id[0]].text != "storage" || values_[id[1]].kind != Kind::kGlobal ||
-        values_[id[2]].kind != Kind::kString || values_[id[4]].kind != Kind::kInt) {
+    if (id.size() == 6 && values_[id[5]].kind != Kind::kNone) {
+      return fail("it has a storage that is a view of another; save it with a newer torch");
+    }
+    if (id.size() < 5 || id.size() > 6 || values_[id[0]].text != "storage" ||
+        values_[id[1]].kind != Kind::kGlobal || values_[id[2]].kind != Kind::kString ||
+        values_[id[4]].kind != Kind::kInt) {
       return fail("a reference to a storage is damaged");
     }
     const auto dtype = storage_type(values_[id[1]].text);
@@ -298,6 +327,7 @@ class Machine {
       return arguments.empty() ? push(Kind::kDict) : fail("an OrderedDict has arguments");
     }
     if (function.text == kRebuildTensor) return rebuild_tensor(arguments);
+    if (function.text == kRebuildUntyped) return rebuild_untyped(arguments);
     return fail("it calls a storage");
   }
 
@@ -314,6 +344,20 @@ class Machine {
       return fail("a tensor's strides do not fit its shape");
     if (!push(Kind::kTensor)) return false;
     values_.back().tensor = std::move(tensor);
+    return true;
+  }
+
+  // (storage, offset, shape, strides, requires_grad, hooks, type[, metadata])
+  bool rebuild_untyped(std::vector<ValueId> arguments) {
+    if (arguments.size() < 7 || arguments.size() > 8) return fail("a tensor's arguments are damaged");
+    const auto type = find_type(kTypes, values_[arguments[6]].text);
+    if (!type || values_[arguments[6]].kind != Kind::kGlobal)
+      return fail("a tensor has a type that is not read");
+    arguments.resize(6);
+    if (!rebuild_tensor(arguments)) return false;
+    TensorRef& tensor = *values_.back().tensor;
+    if (tensor.dtype != DType::kU8) return fail("a tensor's arguments are damaged");
+    tensor.dtype = *type;  // of one byte, as its storage
     return true;
   }
 
@@ -396,7 +440,15 @@ class Machine {
 }  // namespace
 
 Result<Document> parse(std::span<const std::uint8_t> bytes, const std::string& origin) {
-  return Machine(bytes, origin).run();
+  return parse_first(bytes, origin);
+}
+
+Result<Document> parse_first(std::span<const std::uint8_t>& bytes, const std::string& origin) {
+  const std::size_t seen = std::min(bytes.size(), kMaxBytes);
+  Machine machine(bytes, origin);
+  auto document = machine.run();
+  bytes = bytes.subspan(seen - machine.unread());
+  return document;
 }
 
 }  // namespace mimicfleet::weights::pickle

@@ -42,8 +42,11 @@ struct Document {
 };
 
 // Reads the pickle of a torch.save archive without running anything: only the operations that state dicts
-// need, and only the globals torch._utils._rebuild_tensor_v2, collections.OrderedDict and torch.*Storage.
-// Anything else is kBadInput and named. `origin` is for messages.
+// need, and only the globals torch._utils._rebuild_tensor_v2 and _v3, collections.OrderedDict, torch.*Storage
+// and the names of float8 types. Anything else is kBadInput and named. `origin` is for messages.
 [[nodiscard]] Result<Document> parse(std::span<const std::uint8_t> bytes, const std::string& origin);
+
+// The same of the pickle that `bytes` begin with; they become what follows it.
+[[nodiscard]] Result<Document> parse_first(std::span<const std::uint8_t>& bytes, const std::string& origin);
 
 }  // namespace mimicfleet::weights::pickle

@@ -18,7 +18,7 @@ struct DTypeRow {
   std::string_view name;
   std::size_t size;
 };
-constexpr std::array<DTypeRow, 10> kDTypes = {{{DType::kF64, "F64", 8},
+constexpr std::array<DTypeRow, 12> kDTypes = {{{DType::kF64, "F64", 8},
                                                {DType::kF32, "F32", 4},
                                                {DType::kF16, "F16", 2},
                                                {DType::kBF16, "BF16", 2},
@@ -27,6 +27,8 @@ constexpr std::array<DTypeRow, 10> kDTypes = {{{DType::kF64, "F64", 8},
                                                {DType::kI16, "I16", 2},
                                                {DType::kI8, "I8", 1},
                                                {DType::kU8, "U8", 1},
+                                               {DType::kF8E4M3, "F8_E4M3", 1},
+                                               {DType::kF8E5M2, "F8_E5M2", 1},
                                                {DType::kBool, "BOOL", 1}}};
 
 const DTypeRow& row(DType dtype) { return kDTypes[static_cast<std::size_t>(dtype)]; }
@@ -133,6 +135,10 @@ bool has_unusable_values(const TensorView& tensor, bool for_half) {
       return any_at_least<std::uint16_t>(tensor.bytes, for_half ? 0x4780U : 0x7F80U);
     case DType::kF16:
       return any_at_least<std::uint16_t>(tensor.bytes, 0x7C00U);
+    case DType::kF8E4M3:  // has no infinity, and one NaN
+      return any_at_least<std::uint8_t>(tensor.bytes, 0x7FU);
+    case DType::kF8E5M2:
+      return any_at_least<std::uint8_t>(tensor.bytes, 0x7CU);
     default:
       return false;
   }

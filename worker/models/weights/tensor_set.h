@@ -13,7 +13,7 @@
 
 namespace mimicfleet::weights {
 
-enum class DType { kF64, kF32, kF16, kBF16, kI64, kI32, kI16, kI8, kU8, kBool };
+enum class DType { kF64, kF32, kF16, kBF16, kI64, kI32, kI16, kI8, kU8, kF8E4M3, kF8E5M2, kBool };
 
 [[nodiscard]] std::size_t item_size(DType dtype);
 [[nodiscard]] std::string_view to_string(DType dtype);  // as safetensors spells it: "F16"

@@ -1,6 +1,8 @@
 #include "worker/models/weights/torch_checkpoint.h"
 
 #include <algorithm>
+#include <cstring>
+#include <map>
 #include <utility>
 
 #include "common/log.h"
@@ -11,6 +13,10 @@ namespace mimicfleet::weights {
 namespace {
 
 constexpr std::string_view kPickleName = "/data.pkl";
+// torch/serialization.py, _legacy_save: the pickle of MAGIC_NUMBER.
+constexpr std::string_view kOldMagic = "\x80\x02\x8a\x0al\xfc\x9c\x46\xf9 j\xa8P\x19.";
+constexpr std::int64_t kOldProtocol = 1001;
+constexpr std::string_view kOldFolder = "before 1.6";  // in which a Flattener finds the storages
 constexpr int kMaxDepth = 8;
 constexpr std::size_t kMaxItems = 200'000;
 constexpr std::size_t kMaxNameBytes = 512;
@@ -118,14 +124,80 @@ class Flattener {
   TensorSet set_;
 };
 
+// What stands before the tensors' own pickle: protocol, and a description of the machine.
+Status skip_preamble(std::span<const std::uint8_t>& bytes, const std::string& origin) {
+  ASSIGN_OR_RETURN(const pickle::Document protocol, pickle::parse_first(bytes, origin));
+  const pickle::Value& version = protocol.values[protocol.root];
+  ASSIGN_OR_RETURN(const pickle::Document machine, pickle::parse_first(bytes, origin));
+  const pickle::Value& description = machine.values[machine.root];
+  bool is_little = false;
+  for (std::size_t i = 0; i + 1 < description.items.size(); i += 2) {
+    const bool is_order = machine.values[description.items[i]].text == "little_endian";
+    if (is_order) is_little = machine.values[description.items[i + 1]].integer != 0;
+  }
+  if (version.integer == kOldProtocol && is_little) return {};
+  return {StatusCode::kUnsupported,
+          origin + ": written by a torch or machine that is too different; save it with a newer torch"};
+}
+
+// The storages lie in the order of `keys`, each after its number of elements.
+Result<ZipEntries> read_storages(std::span<const std::uint8_t> bytes, const pickle::Document& keys,
+                                 const std::map<std::string, DType>& types, const std::string& origin) {
+  const auto bad = [&](const std::string& cause) {
+    return Status(StatusCode::kBadInput, origin + ": not a checkpoint that can be read: " + cause);
+  };
+  ZipEntries storages;
+  for (const pickle::ValueId item : keys.values[keys.root].items) {
+    const auto type = types.find(keys.values[item].text);
+    if (type == types.end()) return bad("it has a storage of which no tensor is made");
+    std::int64_t elements = 0;
+    std::int64_t size = 0;
+    if (bytes.size() < sizeof(elements)) return bad("it is cut off");
+    std::memcpy(&elements, bytes.data(), sizeof(elements));
+    bytes = bytes.subspan(sizeof(elements));
+    if (elements < 0 ||
+        __builtin_mul_overflow(elements, static_cast<std::int64_t>(item_size(type->second)), &size) ||
+        static_cast<std::uint64_t>(size) > bytes.size()) {
+      return bad("it is cut off");
+    }
+    const std::string name = std::string(kOldFolder) + "/data/" + type->first;
+    if (!storages.emplace(name, bytes.first(static_cast<std::size_t>(size))).second) {
+      return bad("it has a storage twice");
+    }
+    bytes = bytes.subspan(static_cast<std::size_t>(size));
+  }
+  return storages;
+}
+
+Result<TensorSet> parse_old_checkpoint(const BufferPtr& buffer) {
+  std::span<const std::uint8_t> bytes = buffer->bytes.subspan(kOldMagic.size());
+  RETURN_IF_ERROR(skip_preamble(bytes, buffer->origin));
+  ASSIGN_OR_RETURN(const pickle::Document document, pickle::parse_first(bytes, buffer->origin));
+  ASSIGN_OR_RETURN(const pickle::Document keys, pickle::parse_first(bytes, buffer->origin));
+  std::map<std::string, DType> types;
+  for (const pickle::Value& value : document.values) {
+    if (value.kind == pickle::Kind::kStorage) types.emplace(value.tensor->storage_key, value.tensor->dtype);
+  }
+  ASSIGN_OR_RETURN(const ZipEntries storages, read_storages(bytes, keys, types, buffer->origin));
+  return Flattener(buffer, document, storages, std::string(kOldFolder)).run();
+}
+
 }  // namespace
 
+bool looks_like_old_checkpoint(std::span<const std::uint8_t> bytes) {
+  return bytes.size() >= kOldMagic.size() &&
+         std::equal(kOldMagic.begin(), kOldMagic.end(), bytes.begin(),
+                    [](char a, std::uint8_t b) { return static_cast<std::uint8_t>(a) == b; });
+}
+
 Result<TensorSet> parse_torch_checkpoint(const BufferPtr& buffer) {
+  if (looks_like_old_checkpoint(buffer->bytes)) return parse_old_checkpoint(buffer);
   if (!looks_like_zip(buffer->bytes)) {
-    return Status(StatusCode::kUnsupported,
-                  buffer->origin +
-                      ": not a zip archive as torch.save writes them since torch 1.6; load it with "
-                      "torch.load(…, weights_only=True) and save it again");
+    return Status(
+        StatusCode::kUnsupported,
+        buffer->origin +
+            ": not what torch.save writes; load it with torch.load(…, weights_only=True) and save it "
+            "again");
   }
   ASSIGN_OR_RETURN(const ZipEntries entries, read_stored_zip(buffer));
   std::string folder;

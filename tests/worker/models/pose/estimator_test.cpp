@@ -87,6 +87,7 @@ struct Deviation {
 
 void add(Deviation& deviation, const FramePose& actual, const FramePose& expected, const at::Tensor& boxes) {
   ASSERT_EQ(actual.persons.size(), expected.persons.size());
+  EXPECT_EQ(actual.nobody, boxes.numel() == 0);
   for (std::size_t i = 0; i < actual.persons.size(); ++i) {
     const bool whole = boxes.numel() == 0;
     const auto corner = [&](int c) { return boxes[static_cast<std::int64_t>(i)][c].item<double>(); };
@@ -199,6 +200,7 @@ TEST_F(Estimator, APictureWithoutAnyoneHasOnePersonAsWideAsItself) {
   ASSERT_TRUE(poses.ok()) << poses.status();
   EXPECT_EQ(poses->at(0).persons.size(), 1U);
   EXPECT_EQ(poses->at(0).width, 60);
+  EXPECT_TRUE(poses->at(0).nobody) << "what stands above the estimator has to know that it is a guess";
 }
 
 TEST_F(Estimator, AMissingFileIsNamedWithWhereToGetIt) {

@@ -46,6 +46,46 @@ double difference(const UnetWeights& a, const UnetWeights& b) {
   return largest;
 }
 
+// Every tensor as floats of eight bits, as smaller downloads have them.
+weights::TensorSet in_eight_bits(const weights::TensorSet& lora, at::ScalarType type) {
+  weights::TensorSet set;
+  for (const auto& [name, view] : lora.tensors) {
+    const at::Tensor small = nn::as_tensor(view).to(type).contiguous();
+    auto buffer = std::make_shared<weights::Buffer>();
+    buffer->origin = "lora.safetensors";
+    buffer->bytes = {static_cast<const std::uint8_t*>(small.const_data_ptr()),
+                     static_cast<std::size_t>(small.numel())};
+    buffer->owner = std::make_shared<at::Tensor>(small);
+    set.tensors.emplace(
+        name, weights::TensorView{nn::dtype_of(small), view.shape, weights::contiguous_strides(view.shape),
+                                  buffer->bytes, buffer});
+  }
+  return set;
+}
+
+TEST(UnetWeights, ALoraOfEightBitFloatsIsFusedAsWhatItsNumbersAre) {
+  const auto lora = open("lcm_lora/lora_kohya.safetensors");
+  for (const at::ScalarType type : {at::kFloat8_e4m3fn, at::kFloat8_e5m2}) {
+    const auto small = in_eight_bits(lora, type);
+    weights::TensorSet same;  // the same numbers in float32
+    std::vector<at::Tensor> kept;
+    for (const auto& [name, view] : small.tensors) {
+      kept.push_back(nn::as_tensor(view).to(at::kFloat));
+      auto buffer = std::make_shared<weights::Buffer>();
+      buffer->bytes = {static_cast<const std::uint8_t*>(kept.back().const_data_ptr()), kept.back().nbytes()};
+      same.tensors.emplace(
+          name, weights::TensorView{weights::DType::kF32, view.shape, view.strides, buffer->bytes, buffer});
+    }
+    const std::vector<LoraToFuse> of_small = {{small, "small", 0.8}};
+    const std::vector<LoraToFuse> of_same = {{same, "same", 0.8}};
+    const auto fused = fuse_loras(base(), of_small);
+    const auto expected = fuse_loras(base(), of_same);
+    ASSERT_TRUE(fused.ok() && expected.ok()) << fused.status() << expected.status();
+    EXPECT_EQ(difference(**fused, **expected), 0);
+    EXPECT_GT(difference(**fused, base()), 0);
+  }
+}
+
 class LoraLayouts : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(LoraLayouts, FuseToTheOriginalsWeights) {

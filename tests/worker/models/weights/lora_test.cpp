@@ -66,6 +66,33 @@ TEST(Lora, PeftAndDiffusersNames) {
   }
 }
 
+TEST(Lora, FloatsOfEightBitsAreNumbersUnlessTheyAreNaN) {
+  for (const auto& [dtype, nan] : {std::pair(DType::kF8E4M3, 0x7f), {DType::kF8E5M2, 0x7d}}) {
+    File file;
+    file.add("block.0.proj_in.lora_A.weight", {2, 6}).add("block.0.proj_in.lora_B.weight", {8, 2});
+    for (auto& [name, view] : file.set.tensors) {
+      view.dtype = dtype;
+      view.bytes = view.bytes.first(static_cast<std::size_t>(*element_count(view.shape)));
+    }
+    EXPECT_THAT(file.changed(), ElementsAre("block.0.proj_in.weight"));
+    const std::vector<std::uint8_t> bad(12, static_cast<std::uint8_t>(nan | 0x80));
+    file.set.tensors.at("block.0.proj_in.lora_A.weight").bytes = bad;
+    EXPECT_THAT(file.error(), HasSubstr("NaN or infinite"));
+  }
+}
+
+TEST(Lora, OtherMethodsAndPartsAreNamedWithTheRemedy) {
+  const auto error = [](const std::string& name) {
+    File file;
+    file.add("block.0.proj_in.lora_A.weight", {2, 6}).add("block.0.proj_in.lora_B.weight", {8, 2});
+    return file.add(name, {8}).error();
+  };
+  EXPECT_THAT(error("block.0.proj_in.lora_magnitude_vector.weight"), HasSubstr("of DoRA"));
+  EXPECT_THAT(error("lora_unet_block_0_proj_in.hada_w1_a"), HasSubstr("of LoHa"));
+  EXPECT_THAT(error("lora_te_text_model_encoder_layers_0_mlp_fc1.lora_up.weight"),
+              HasSubstr("of a text encoder"));
+}
+
 TEST(Lora, NamesOfOlderDiffusers) {
   for (const std::string prefix : {"", "unet."}) {
     File file;

@@ -11,6 +11,7 @@ namespace mimicfleet::weights {
 namespace {
 
 using ::testing::HasSubstr;
+using namespace std::string_literals;
 
 BufferPtr buffer_of(const std::string& bytes) {
   auto copy = std::make_shared<std::string>(bytes);
@@ -71,6 +72,83 @@ TEST(TorchCheckpoint, AWindowOfAStorageKeepsItsStrides) {
   EXPECT_FALSE(column->tensors.at("t").contiguous());
 }
 
+// A tensor of a type without a storage class of its own.
+std::string untyped(const std::string& type,
+                    const std::string& storage = "ctorch.storage\nUntypedStorage\n") {
+  return "ctorch._utils\n_rebuild_tensor_v3\n((" + text("storage") + storage + text("0") + text("cpu") +
+         "K\6tQK\0K\2K\3\x86K\3K\1\x86\x89"s + "ccollections\nOrderedDict\n)R" + "ctorch\n" + type + "\ntR";
+}
+
+TEST(TorchCheckpoint, ReadsFloatsOfEightBits) {
+  for (const auto& [name, dtype] :
+       {std::pair("float8_e4m3fn", DType::kF8E4M3), {"float8_e5m2", DType::kF8E5M2}}) {
+    const auto set = parse_torch_checkpoint(buffer_of(archive(pickle_of(text("t") + untyped(name)), 6)));
+    ASSERT_TRUE(set.ok()) << set.status();
+    EXPECT_EQ(set->tensors.at("t").dtype, dtype);
+    EXPECT_EQ(set->tensors.at("t").shape, (std::vector<std::int64_t>{2, 3}));
+    EXPECT_EQ(set->tensors.at("t").bytes.size(), 6U);
+  }
+}
+
+// What torch.save wrote before 1.6 (torch/serialization.py, _legacy_save) for {"t": torch.zeros(2, 3)}.
+struct OldCheckpoint {
+  std::string protocol = "\x80\2M\xE9\3.";
+  std::string machine = "\x80\2}(" + text("protocol_version") + "M\xE9\3" + text("little_endian") + "\x88u.";
+  std::string tensors = pickle_of(text("t") + old_tensor("N"));
+  std::string keys = "\x80\2](" + text("0") + "e.";
+  std::string storages = "\6" + std::string(7, '\0') + std::string(24, 'x');
+
+  static std::string old_tensor(const std::string& view) {
+    return "ctorch._utils\n_rebuild_tensor_v2\n((" + text("storage") + "ctorch\nFloatStorage\n" + text("0") +
+           text("cpu") + "K\6" + view + "tQK\0K\2K\3\x86K\3K\1\x86\x89"s + "ccollections\nOrderedDict\n)RtR";
+  }
+  [[nodiscard]] std::string bytes() const {
+    return "\x80\2\x8A\x0Al\xFC\x9C\x46\xF9 j\xA8P\x19." + protocol + machine + tensors + keys + storages;
+  }
+  [[nodiscard]] std::string error() const {
+    const auto set = parse_torch_checkpoint(buffer_of(bytes()));
+    return set.ok() ? "" : set.status().message();
+  }
+};
+
+TEST(TorchCheckpoint, ReadsWhatWasSavedBeforeTorch16) {
+  const OldCheckpoint old;
+  EXPECT_TRUE(looks_like_old_checkpoint(buffer_of(old.bytes())->bytes));
+  const auto set = parse_torch_checkpoint(buffer_of(old.bytes()));
+  ASSERT_TRUE(set.ok()) << set.status();
+  const TensorView& tensor = set->tensors.at("t");
+  EXPECT_EQ(tensor.shape, (std::vector<std::int64_t>{2, 3}));
+  EXPECT_EQ(std::string(tensor.bytes.begin(), tensor.bytes.end()), std::string(24, 'x'));
+}
+
+TEST(TorchCheckpoint, DamagedFilesOfBeforeTorch16AreRefusedWithTheCause) {
+  const auto error = [](auto&& damage) {
+    OldCheckpoint old;
+    damage(old);
+    return old.error();
+  };
+  EXPECT_THAT(error([](auto& old) { old.protocol = "\x80\2M\xE8\3."; }),
+              HasSubstr("save it with a newer torch"));
+  EXPECT_THAT(error([](auto& old) { old.machine = "\x80\2}(" + text("little_endian") + "\x89u."; }),
+              HasSubstr("save it with a newer torch"));
+  EXPECT_THAT(error([](auto& old) { old.tensors = pickle_of(text("t") + OldCheckpoint::old_tensor("K\1")); }),
+              HasSubstr("is a view of another"));
+  EXPECT_THAT(error([](auto& old) { old.keys = "\x80\2](" + text("1") + "e."; }),
+              HasSubstr("of which no tensor is made"));
+  EXPECT_THAT(error([](auto& old) {
+                old.keys = "\x80\2](" + text("0") + text("0") + "e.";
+                old.storages += old.storages;
+              }),
+              HasSubstr("a storage twice"));
+  EXPECT_THAT(error([](auto& old) { old.keys = "\x80\2]."; }), HasSubstr("the storage of t is missing"));
+  EXPECT_THAT(error([](auto& old) { old.storages.pop_back(); }), HasSubstr("cut off"));
+  EXPECT_THAT(error([](auto& old) { old.storages.resize(5); }), HasSubstr("cut off"));
+  EXPECT_THAT(error([](auto& old) { old.storages[7] = '\xFF'; }), HasSubstr("cut off"));
+  EXPECT_THAT(error([](auto& old) { old.storages[0] = '\5'; }), HasSubstr("another size than announced"));
+  EXPECT_THAT(error([](auto& old) { old.tensors = "cos\nsystem\n(" + text("true") + "tR."; }),
+              HasSubstr("wants os.system"));
+}
+
 struct Damage {
   std::string what;
   std::string bytes;
@@ -94,8 +172,8 @@ const std::string kGood = archive(pickle_of(text("t") + tensor()));
 
 INSTANTIATE_TEST_SUITE_P(
     Zip, DamagedCheckpoint,
-    ::testing::Values(Damage{"since torch 1.6", "\x80\2\x8A\x0Al\xFC\x9C"}, Damage{"too short", "PK\3\4"},
-                      Damage{"cut off", kGood.substr(0, kGood.size() - 1)},
+    ::testing::Values(Damage{"not what torch.save writes", "\x80\2\x8A\x0Al\xFC\x9C"},
+                      Damage{"too short", "PK\3\4"}, Damage{"cut off", kGood.substr(0, kGood.size() - 1)},
                       Damage{"checksum", with(kGood, 50, 'Z')},
                       Damage{"not one of torch.save", stored_zip({{"a", "b"}})},
                       Damage{"is compressed", stored_zip({{"m/data.pkl", "x", 8}})},
@@ -127,6 +205,9 @@ INSTANTIATE_TEST_SUITE_P(
         Damage{"no function", archive("\x80\2K\1)R.")},
         Damage{"OrderedDict has arguments", archive("\x80\2"
                                                     "ccollections\nOrderedDict\nK\1\x85R.")},
+        Damage{"a type that is not read", archive(pickle_of(text("t") + untyped("FloatStorage")))},
+        Damage{"arguments are damaged",
+               archive(pickle_of(text("t") + untyped("float8_e5m2", "ctorch\nFloatStorage\n")))},
         Damage{"calls a storage", archive("\x80\2"
                                           "ctorch\nFloatStorage\n)R.")},
         Damage{"arguments are damaged", archive("\x80\2"
