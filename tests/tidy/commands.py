@@ -49,8 +49,8 @@ def check_line(line: str, programs: dict[str, str]) -> list[str]:
         if not text:
             found.append(f"`{name}` does not exist")
             continue
-        for flag in re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", re.sub(r"\s#.*", "", line)):
-            if not re.search(re.escape(flag) + r"(?![\w-])", text):
+        for flag in re.findall(r"(?<![\w-])--[a-z][a-z0-9_-]+", re.sub(r"\s#.*", "", line)):
+            if not re.search(re.escape(flag.replace("_", "-")) + r"(?![\w-])", text):  # either is taken
                 found.append(f"`{name}` has no flag {flag}")
     return found
 

@@ -90,6 +90,8 @@ TEST(Progress, WhatIsLearnedIsShownInsteadOfTheGuess) {
   TimeLeft left;
   JobView view = view_of(0, 2, 0);
   Instant now{};
+  view.running = {running(jobs::TaskKind::kEncodeLatents, "queued", 0, 100)};
+  left.see(view, now);
   for (int second = 0; second <= 25; ++second, now += std::chrono::seconds(1)) {
     view.running = {running(jobs::TaskKind::kEncodeLatents, "denoise", second, 100)};
     left.see(view, now);

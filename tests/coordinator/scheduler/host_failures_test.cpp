@@ -24,11 +24,16 @@ class HostFailures : public testing::Test {
     fleet_.beat(hello.worker);
     return hello.worker;
   }
-  // Finishes all that `worker` gets until it gets nothing more.
-  void work_off(WorkerId worker) {
-    for (int i = 0; i < 1000 && !fleet_.leases(worker).empty(); ++i) {
-      fleet_.complete(worker, fleet_.lease(worker));
-      fleet_.beat(worker);
+  // Finishes all that these workers get until none gets any more.
+  void work_off(const std::vector<WorkerId>& workers) {
+    for (bool any = true; any;) {
+      any = false;
+      for (const WorkerId& worker : workers) {
+        for (; !fleet_.leases(worker).empty(); any = true) {
+          fleet_.complete(worker, fleet_.lease(worker));
+          fleet_.beat(worker);
+        }
+      }
     }
   }
   std::string explanation(const TaskId& task) const {
@@ -65,7 +70,7 @@ TEST_F(HostFailures, ATaskThatAWorkersHostCannotDoGoesToAnotherWithoutCounting) 
       HasSubstr("1 of 2 workers can take it, all busy now; bad: it could not do it: /data: no such folder"));
   fleet_.beat(good);
   EXPECT_EQ(fleet_.lease(good).task, attempt.task);
-  work_off(good);
+  work_off({good, bad});
   EXPECT_EQ(fleet_.job(job).counts.done, 2U);
 }
 
@@ -94,8 +99,7 @@ TEST_F(HostFailures, AfterThreeOfThemAWorkerGetsNothingMoreOfThatJobButOfOthers)
               HasSubstr("bad: it gets no more of this job after 3"));
   const JobId next = fleet_.submit(1);
   EXPECT_EQ(fleet_.task(fleet_.lease(bad).task).spec.job, next);
-  work_off(bad);
-  work_off(good);
+  work_off({bad, good});
   EXPECT_EQ(fleet_.job(job).counts.done, 42U);
   EXPECT_EQ(fleet_.job(next).counts.done, 2U);
 }
@@ -154,7 +158,7 @@ TEST_F(HostFailures, AWorkerAloneFailsEachClipAtItsFirstAttempt) {
     EXPECT_EQ(fleet_.task(attempt.task).attempt, 1U);
     fleet_.beat(only);
   }
-  work_off(only);
+  work_off({only});
   EXPECT_TRUE(fleet_.job(job).ended);
   EXPECT_EQ(fleet_.job(job).counts.done, 8U) << "the four clips that are there";
 }
@@ -195,8 +199,7 @@ TEST_F(HostFailures, ATaskOfTheJobThatIsDoneForgetsThem) {
   EXPECT_EQ(fleet_.count_events("host_failed"), 6U);
   EXPECT_FALSE(is_set_aside(shaky, job));
   EXPECT_EQ(fleet_.count_events("worker_set_aside"), 0U);
-  work_off(shaky);
-  work_off(good);
+  work_off({shaky, good});
   EXPECT_EQ(fleet_.job(job).counts.done, 40U);
 }
 
@@ -214,7 +217,7 @@ TEST_F(HostFailures, TasksOfAnotherKindThatAreDoneDoNotForgetThem) {
   EXPECT_TRUE(is_set_aside(bad, job));
   fleet_.complete(busy, fleet_.lease(busy));
   fleet_.beat(busy);
-  work_off(busy);
+  work_off({busy});
   EXPECT_EQ(fleet_.job(job).counts.done, 40U);
 }
 
@@ -251,7 +254,7 @@ TEST_F(HostFailures, AWorkerThatStillLoadsIsWaitedFor) {
   loading.model_sets = {fleet_.models()};
   fleet_.input(loading);
   fleet_.beat(loading.worker);
-  work_off(loading.worker);
+  work_off({loading.worker});
   EXPECT_EQ(fleet_.state.jobs.begin()->second.counts.done, 8U);
 }
 
@@ -280,7 +283,7 @@ TEST_F(HostFailures, WhenNobodyIsThereATaskWaitsForWhoComes) {
   fleet_.pass(seconds(60));
   EXPECT_FALSE(fleet_.job(job).ended);
   const WorkerId late = join("late", "h3");
-  work_off(late);
+  work_off({late});
   EXPECT_EQ(fleet_.job(job).counts.done, 2U);
 }
 
@@ -297,7 +300,7 @@ TEST_F(HostFailures, AWorkerThatIsSetAsideGetsTheRestWhenNobodyElseIsThere) {
   fleet_.pass(seconds(1));
   EXPECT_EQ(fleet_.job(job).counts.failed, 2U * 3) << "those that it could not do";
   fleet_.beat(bad);
-  work_off(bad);
+  work_off({bad});
   EXPECT_EQ(fleet_.job(job).counts.done, 2U * 7);
 }
 
