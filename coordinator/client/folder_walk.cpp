@@ -77,8 +77,8 @@ Status FolderWalk::visit(const fs::directory_entry& entry, bool in_output, std::
     return in_output && is_reserved_folder(name) ? Status() : enter(entry.path(), depth + 1);
   }
   if (!is_video_file(entry.path()) || is_preview(entry.path())) {
-    const bool is_record =
-        entry.path().extension() == ".json" && is_own_output(fs::path(entry.path()).replace_extension(".mp4"));
+    const bool is_record = entry.path().extension() == ".json" &&
+                           is_own_output(fs::path(entry.path()).replace_extension(".mp4"));
     if (!is_record) others_.add(entry.path());
   } else if (is_own_output(entry.path())) {
     ++outputs_;

@@ -117,8 +117,8 @@ struct WantedFilm {
 // made before it is known: paths, configuration, models, settings, the reference image, words.
 class Planner {
  public:
-  // `offered`: none without a server. `folders`: by id of a set, where it lies on the workers' hosts, which may
-  // be this one or share its disk; read once the sets were asked for.
+  // `offered`: none without a server. `folders`: by id of a set, where it lies on the workers' hosts, which
+  // may be this one or share its disk; read once the sets were asked for.
   [[nodiscard]] static Result<Planner> prepare(
       SubmitRequest request, const OfferedModels& offered,
       const std::map<std::string, std::vector<std::string>>& folders = {});

@@ -210,7 +210,8 @@ class OnACpu(unittest.TestCase):
             work = pathlib.Path(folder)
             document = work / "benchmarks.md"
             document.write_text(f"before\n{gpu_report.BEGIN}\nstale\n{gpu_report.END}\nafter\n")
-            done = subprocess.run([ROOT / "tools/bench/gpu", "--programs", BUILD, "--device", "cpu", "--models", ROOT / "tests/goldens/pack_a/models", "--size", "128x192", "--parts", "clips", "--modes",
+            done = subprocess.run([ROOT / "tools/bench/gpu", "--programs", BUILD, "--device", "cpu", "--models", ROOT / "tests/goldens/pack_a/models", "--reference", ROOT / "tests/goldens/pack_a/ref.png",
+                                   "--size", "128x192", "--parts", "clips", "--modes",
                                    "lcm4", "--folder", "2", "--work", work / "work", "--out", work / "out", "--results", work / "kept.json", "--docs", document], capture_output=True, text=True)
             self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
             kept = (work / "kept.json").read_text()

@@ -8,6 +8,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "common/files/atomic_file.h"
 #include "tests/e2e/fleet_test_base.h"
 
 namespace mimicfleet::e2e {
@@ -73,11 +74,16 @@ class DistributedTest : public FleetTest {
     return stop_in("encode_latents", worker, step);
   }
 
-  // All files below the folder but the run's own, with what changes when one is written or replaced.
+  // All files below the folder but the run's own and those that have no name yet, with what changes when one
+  // is written or replaced.
   static std::map<std::string, std::pair<ino_t, fs::file_time_type>> written(const fs::path& output) {
     std::map<std::string, std::pair<ino_t, fs::file_time_type>> files;
     for (const auto& entry : fs::recursive_directory_iterator(output)) {
       if (!entry.is_regular_file() || entry.path().string().starts_with((output / "_run").string())) continue;
+      if (is_temporary_name(entry.path().filename().string()) ||
+          is_temporary_name(entry.path().parent_path().filename().string())) {
+        continue;
+      }
       struct stat info {};
       EXPECT_EQ(::stat(entry.path().c_str(), &info), 0);
       files[entry.path()] = {info.st_ino, entry.last_write_time()};

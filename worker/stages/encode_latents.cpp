@@ -47,8 +47,8 @@ jobs::FeatureKeys keys_of(const jobs::LeaseGrant& lease) {
 Status keep(const std::string& path, const std::string& bytes, runner::TaskContext& context,
             jobs::TaskResult& result) {
   RETURN_IF_ERROR(context.check_cancelled());
-  RETURN_IF_ERROR(context.written(
-      write_file_atomically(path, bytes, [&context] { return context.hold_lease(); })));
+  RETURN_IF_ERROR(
+      context.written(write_file_atomically(path, bytes, [&context] { return context.hold_lease(); })));
   result.saved_latents = jobs::FileRef{path, sha256(bytes), bytes.size()};
   return {};
 }

@@ -76,8 +76,7 @@ Status finish_video(const Services& services, const jobs::LeaseGrant& lease, con
   runner::StageTimer timer(context, std::string(jobs::kMux));
   if (video.saved_frames) RETURN_IF_ERROR(context.written(video.saved_frames->finish(permit)));
   if (video.latents) {
-    RETURN_IF_ERROR(
-        context.written(write_file_atomically(outputs.latents_path(), *video.latents, permit)));
+    RETURN_IF_ERROR(context.written(write_file_atomically(outputs.latents_path(), *video.latents, permit)));
   }
   RETURN_IF_ERROR(context.written(video.writer.finish(permit)));
   timer.finish();

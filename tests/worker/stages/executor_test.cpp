@@ -258,7 +258,8 @@ TEST_F(StageExecutorTest, WhatIsToldOfThePosesIsToldAgainWhereTheLatentsAreReuse
   const auto made = run(lease);
   ASSERT_TRUE(made.ok()) << made.status();
   const std::vector<std::string> told = {
-      "several persons are found in 2 of 13 frames of the driving video, first in frame 10; cut the video to the "
+      "several persons are found in 2 of 13 frames of the driving video, first in frame 10; cut the video to "
+      "the "
       "one who is meant"};
   EXPECT_EQ(context_->warnings(), told);
   lease.spec.reuse_latents = true;
