@@ -48,7 +48,7 @@ TEST_F(ParityTest, WithLcmTheCommandMakesTheOriginalsLatentsAndFramesOfTheVideo)
       "latents_final", kFrom + "difference, of the largest number",
       relative_difference(latents(output / "_latents/a.safetensors"), golden["latents_final"]),
       kLatentsBound));
-  expect_golden_frames(golden, "frames_u8", frames(output / "_frames/a", golden), kFrom);
+  expect_golden_frames(golden, "frames_u8", frames(output / "_frames/a", golden), kFrom, kFromVideo);
 }
 
 }  // namespace

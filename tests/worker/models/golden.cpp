@@ -96,12 +96,13 @@ std::int64_t different_numbers(const at::Tensor& actual, const at::Tensor& expec
 }
 
 void expect_golden_frames(const Golden& golden, const std::string& tensor, const at::Tensor& frames,
-                          const std::string& from) {
+                          const std::string& from, FrameBounds bounds) {
   ASSERT_EQ(frames.sizes(), golden[tensor].sizes());
   const at::Tensor difference = (frames.to(at::kInt) - golden[tensor].to(at::kInt)).abs();
   EXPECT_TRUE(golden.is_within(tensor, from + "part of the pixels that differ by more than 1/255",
-                               difference.gt(1).any(1).to(at::kDouble).mean().item<double>(), 0.005));
-  EXPECT_TRUE(golden.is_within(tensor, from + "difference, in 1/255", difference.max().item<double>(), 3));
+                               difference.gt(1).any(1).to(at::kDouble).mean().item<double>(), bounds.part));
+  EXPECT_TRUE(golden.is_within(tensor, from + "difference, in 1/255", difference.max().item<double>(),
+                               bounds.largest));
 }
 
 at::Tensor after_zeros(const at::Tensor& conditional) {
