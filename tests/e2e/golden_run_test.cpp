@@ -46,7 +46,7 @@ class GoldenRun : public FleetTest {
       frames.push_back(made(fmt::format("{}/_frames/a/{:06}.png", output, i)));
     expect_golden_frames(golden, "frames_u8",
                          read_pictures(frames).index_select(0, golden["frames_u8_index"]),
-                         "by the programs, ");
+                         "by the programs, ", kFromVideo);
   }
 };
 

@@ -66,8 +66,8 @@ struct FrameBounds {
   double part = 0.005;  // of the pixels, beyond 1 of 255
   double largest = 3;
 };
-// Where the detector and the pose estimator saw the video: a key point that is rounded the other way on another
-// kind of CPU moves more.
+// Where the detector and the pose estimator saw the video: a key point that is rounded the other way on
+// another kind of CPU moves more.
 inline constexpr FrameBounds kFromVideo{0.03, 8};
 void expect_golden_frames(const Golden& golden, const std::string& tensor, const at::Tensor& frames,
                           const std::string& from = {}, FrameBounds bounds = {});

