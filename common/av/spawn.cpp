@@ -91,6 +91,10 @@ Result<pid_t> spawn_media(const std::vector<std::string>& arguments, const std::
     ::posix_spawn_file_actions_adddup2(actions.get(), raised.back().get(), given.as);
   }
   ::posix_spawn_file_actions_addopen(actions.get(), STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+  for (int fd = STDERR_FILENO + 1; fd < beyond; ++fd) {  // what was opened without O_CLOEXEC and lies between
+    const auto is_it = [fd](const GivenFd& given) { return given.as == fd; };
+    if (std::none_of(fds.begin(), fds.end(), is_it)) ::posix_spawn_file_actions_addclose(actions.get(), fd);
+  }
   ::posix_spawn_file_actions_addclosefrom_np(actions.get(), beyond);
 
   const std::string program = program_path();

@@ -63,7 +63,11 @@ Status Decoding::write(const at::Tensor& frames, DecodedVideo& video) {
     if (decoded_ == 0 && !keeps_first) continue;  // the reference; a film leaves out later ones by itself
     av::Image image = to_image(frames[i]);
     if (video.saved_frames) RETURN_IF_ERROR(context_.written(video.saved_frames->add(image)));
-    RETURN_IF_ERROR(context_.written(video.writer.write(std::move(image))));
+    const Status written = context_.written(video.writer.write(std::move(image)));
+    if (!written.ok()) {
+      RETURN_IF_ERROR(context_.check_cancelled());  // which ends the encoder, too
+      return written;
+    }
     ++video.frames;
   }
   mux_seconds_ += to_seconds(SteadyClock().now() - begin);
