@@ -270,9 +270,8 @@ TEST_F(Inputs, VideosThatThisProgramMadeAreLeftOutAndCounted) {
   put(folder_, "old/_run/nonce", "n");
   put(folder_, "old/_compare/grid.mp4", "x");
   EXPECT_THAT(find({folder_.path()}), ElementsAre("a", "b", "c"));
-  EXPECT_THAT(left_out_,
-              ElementsAre(HasSubstr("2 videos below " + folder_.path() + " that mimicfleet made"),
-                          HasSubstr("2 files that are no videos by name: 2 .json")));
+  EXPECT_THAT(left_out_, ElementsAre(HasSubstr("2 videos below " + folder_.path() + " that mimicfleet made"),
+                                     HasSubstr("2 files that are no videos by name: 2 .json")));
   EXPECT_THAT(
       error(folder_ / "old"),
       HasSubstr("old: no videos found but 2 that mimicfleet made (a record lies beside each); give the "
