@@ -64,7 +64,7 @@ struct FakeWorker {
     jobs::WorkerHeartbeat beat;
     beat.worker = hello.worker;
     beat.state = jobs::WorkerState::kReady;
-    beat.free_slots = stuck.empty() ? 1 : 0;
+    beat.free_slots = 1;  // beside what is stuck: whichever clip comes first, the others go on
     beat.running = stuck;
     send(beat);
   }
