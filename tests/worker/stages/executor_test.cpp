@@ -14,6 +14,7 @@
 #include "common/json/json.h"
 #include "jobs/abilities.h"
 #include "jobs/record.h"
+#include "tests/common/av/image_bytes.h"
 #include "tests/worker/stages/executor_test_base.h"
 #include "worker/stages/latents_bytes.h"
 
@@ -62,6 +63,35 @@ TEST_F(StageExecutorTest, AClipBecomesAVideoWithItsRecordFramesAndLatents) {
   ASSERT_TRUE(latents.ok()) << latents.status();
   EXPECT_EQ(latents->frames(), 14);
   EXPECT_EQ(latents->metadata.at("video_name"), "a.mp4");
+}
+
+// A PNG of the picture turned by a quarter against the clock, with the EXIF orientation that turns it back.
+void write_lying(const std::string& path, const av::Image& upright) {
+  av::Image lying{upright.height, upright.width, std::vector<std::uint8_t>(upright.pixels.size())};
+  for (int y = 0; y < lying.height; ++y) {
+    for (int x = 0; x < lying.width; ++x) {
+      const auto from = av::Image::bytes(upright.width, x) + 3 * (upright.width - 1 - y);
+      const auto to = av::Image::bytes(lying.width, y) + 3 * x;
+      std::copy_n(upright.pixels.begin() + static_cast<std::ptrdiff_t>(from), 3,
+                  lying.pixels.begin() + static_cast<std::ptrdiff_t>(to));
+    }
+  }
+  CHECK(av::write_png(path, lying).ok());
+  std::string png = *read_text(path, 1 << 24);
+  png.insert(33, av::png_chunk("eXIf", av::exif(6, false)));  // after the header
+  std::ofstream(path, std::ios::binary) << png;
+}
+
+TEST_F(StageExecutorTest, AnImageThatLiesOnItsSideIsUsedAsTheOneThatStands) {
+  auto lease = encode();
+  const auto standing = run(lease);
+  ASSERT_TRUE(standing.ok()) << standing.status();
+  write_lying(folder_.path("lying.png"), av::read_image(lease.spec.reference.path).value());
+  lease.spec.reference = file_ref(folder_.path("lying.png"));
+  lease.spec.reference.reading = "upright.1";
+  const auto lying = run(lease);
+  ASSERT_TRUE(lying.ok()) << lying.status();
+  EXPECT_EQ(lying->latents->content, standing->latents->content);
 }
 
 TEST_F(StageExecutorTest, WhatWasLostInReadingIsToldAndAnUnknownReadingIsRefused) {

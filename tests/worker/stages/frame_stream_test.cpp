@@ -74,9 +74,12 @@ class HungDecoder {
     av::RecordHeader header;
     header.type = av::RecordType::kInfo;
     header.payload_bytes = payload.size();
+    av::RecordHeader notes;  // that nothing is special about it
+    notes.type = av::RecordType::kNotes;
     std::ofstream(folder_.path("info"), std::ios::binary)
         .write(reinterpret_cast<const char*>(&header), sizeof(header))
-        .write(reinterpret_cast<const char*>(payload.data()), payload.size());
+        .write(reinterpret_cast<const char*>(payload.data()), payload.size())
+        .write(reinterpret_cast<const char*>(&notes), sizeof(notes));
     const std::string program = folder_.path("media");
     std::ofstream(program) << "#!/bin/sh\ncat '" << folder_.path("info") << "' >&1\nexec sleep 600\n";
     fs::permissions(program, fs::perms::owner_all);
