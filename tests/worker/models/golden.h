@@ -68,7 +68,8 @@ struct FrameBounds {
 };
 // Where the detector and the pose estimator saw the video: a key point that is rounded the other way on
 // another kind of CPU moves more.
-inline constexpr FrameBounds kFromVideo{0.03, 8};
+inline constexpr FrameBounds kFromVideo{0.01, 5};
+inline constexpr FrameBounds kSentenceFromVideo{0.03, 8};  // two clips and what lies between
 void expect_golden_frames(const Golden& golden, const std::string& tensor, const at::Tensor& frames,
                           const std::string& from = {}, FrameBounds bounds = {});
 

@@ -159,7 +159,7 @@ TEST_F(FilmTest, KeptLatentsAreTheOriginalsInHalfPrecision) {
     pictures.push_back(folder_.path(fmt::format("_frames/film/{:06}.png", index[i].item<std::int64_t>())));
   }
   expect_golden_frames(golden, "frames_interp3_keep_u8", read_pictures(pictures),
-                       "sampled here: ", kFromVideo);
+                       "sampled here: ", kSentenceFromVideo);
 }
 
 TEST_F(FilmTest, AnEncodeThatMayBeReusedTakesWhatTheStoreHas) {
