@@ -89,11 +89,14 @@ Status SubmitRun::plan() {
   }
   auto& request = options_.request;
   if (!cache_folder_.empty()) request.looks = cache_folder_ + "/looks";
+  request.check_media = options_.dry_run;
   OfferedModels offered;
   if (connection_) offered = [this] { return models_of_workers(); };
   const jobs::ServerInfo nobody;
   const jobs::ServerInfo& server = connection_ ? connection_->server() : nobody;
   ASSIGN_OR_RETURN(Planner planner, Planner::prepare(request, offered, server.model_folders));
+  FileDigestCache digests(cache_folder_.empty() ? "" : cache_folder_ + "/digests");
+  RETURN_IF_ERROR(planner.check_references(digests));
   OutputPlaces places;
   places.videos.directory = real_path(request.output_dir);
   if (options_.dry_run) {
@@ -106,7 +109,6 @@ Status SubmitRun::plan() {
     places.videos.nonce = folder_->nonce();
   }
   ASSIGN_OR_RETURN(places.latents, latents_place(request.cache_dir, places.videos, !options_.dry_run));
-  FileDigestCache digests(cache_folder_.empty() ? "" : cache_folder_ + "/digests");
   display_.note("reading models and inputs…");
   Instant shown = clock_.now();
   ASSIGN_OR_RETURN(plan_, planner.finish(places, digests, [&](std::size_t done) {

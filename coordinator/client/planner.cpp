@@ -27,6 +27,13 @@ std::string folder_of(const std::string& path) { return absolute_path(path).pare
 // What the defaults of a run that keeps latents or makes films are, as in the original.
 SettingLayer latents_defaults() { return {"mode", {{find_setting("max_pose_frames"), "179", "--mode"}}}; }
 
+// What a look says against the file itself, not of the program that looked.
+Status fault_of_file(const Status& look) {
+  const bool is_of_program = look.code() == StatusCode::kInternal || look.code() == StatusCode::kTimeout ||
+                             look.code() == StatusCode::kResourceExhausted;
+  return is_of_program ? Status() : look;
+}
+
 // The model is told the rate of the output, unless somebody said something else.
 Status follow_output_fps(ResolvedSettings& settings) {
   auto& parameters = settings.parameters;
@@ -231,20 +238,19 @@ Status Planner::resolve_input(const Input& input, SharedSettings& shared) {
 
 Status Planner::resolve_all() {
   SharedSettings shared;
-  std::set<std::string> references;
   if (makes_films()) {
     ASSIGN_OR_RETURN(film_settings_, settings_of({}));
-    if (!request_.reference.empty()) references.insert(request_.reference);
+    if (!request_.reference.empty()) references_.insert(request_.reference);
   }
   for (const auto& input : inputs_) {
     RETURN_IF_ERROR(resolve_input(input, shared));
     if (makes_films() || !input.error.ok()) continue;  // a film may need no image at all
     ASSIGN_OR_RETURN(const std::string reference, reference_of(input));
     // That of a single manifest line fails this clip alone, later.
-    if (reference != input.reference) references.insert(reference);
+    if (reference != input.reference) references_.insert(reference);
   }
   std::error_code error;
-  for (const auto& reference : references) {
+  for (const auto& reference : references_) {
     if (!wire::is_utf8(reference)) {
       return {StatusCode::kInvalidArgument,
               fmt::format("{}: its name is not UTF-8; rename it", wire::in_utf8(reference))};
@@ -253,6 +259,14 @@ Status Planner::resolve_all() {
     const std::string why = why_missing(reference);
     return {StatusCode::kNotFound, fmt::format("{}: no such reference image; {}", log::printable(reference),
                                                why.empty() ? "give one with --ref-image FILE" : why)};
+  }
+  return {};
+}
+
+Status Planner::check_references(FileDigestCache& cache) {
+  for (const auto& reference : references_) {
+    ASSIGN_OR_RETURN(const jobs::FileRef file, name_shared(reference, "", cache));
+    RETURN_IF_ERROR(fault_of_file(looks_.image(file).status()));
   }
   return {};
 }
@@ -316,7 +330,11 @@ Result<jobs::ClipPlan> Planner::plan_clip(std::size_t index, const OutputPlaces&
   ASSIGN_OR_RETURN(clip.reference, name_shared(reference, input.where, cache));
   const ResolvedSettings& settings = settings_[settings_index_[index]];
   clip.parameters = settings.parameters;
-  static_cast<void>(look_at_inputs(clip, looks_));
+  const LookedInputs looked = look_at_inputs(clip, looks_);
+  if (request_.check_media) {
+    RETURN_IF_ERROR(fault_of_file(looked.video));
+    RETURN_IF_ERROR(fault_of_file(looked.reference));
+  }
   RETURN_IF_ERROR(name_adaptation(clip.parameters, cache));
   clip.provenance = settings.provenance;
   clip.output = places.videos;

@@ -3,6 +3,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -47,7 +48,8 @@ struct SubmitRequest {
   bool save_frames = false;
   std::int32_t priority = 0;
   jobs::FeaturePolicy features;
-  std::string looks;  // where it is remembered what media files say of themselves; empty: nowhere
+  bool check_media = false;  // refuse clips whose video or image cannot be read, as a worker would
+  std::string looks;         // where it is remembered what media files say of themselves; empty: nowhere
 };
 
 // A clip that cannot be tried: its input is unreadable or no file. The others still run.
@@ -126,6 +128,10 @@ class Planner {
   // Clips, or films if such are made.
   [[nodiscard]] std::size_t items() const { return makes_films() ? films_.size() : inputs_.size(); }
 
+  // kBadInput or kUnsupported naming a reference image that cannot be read. Those that single lines of a
+  // manifest name cost their own clips alone, later. To be asked before anything is made.
+  [[nodiscard]] Status check_references(FileDigestCache& cache);
+
   // Reads models and inputs unless `cache` knows them, and compares with the outputs that are there.
   // `on_clip` is called after each clip with how many are done.
   [[nodiscard]] Result<RunPlan> finish(const OutputPlaces& places, FileDigestCache& cache,
@@ -187,6 +193,7 @@ class Planner {
   std::vector<ResolvedSettings> settings_;
   std::vector<std::size_t> settings_index_;                    // of each input, into settings_
   std::map<std::string, Result<jobs::FileRef>> shared_files_;  // images, LoRAs and overlays that were read
+  std::set<std::string> references_;                           // of the whole run
   std::vector<WantedFilm> films_;
   ResolvedSettings film_settings_;
   std::map<std::string, PartSource> sources_;  // by WantedPart::relative

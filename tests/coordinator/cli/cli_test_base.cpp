@@ -8,9 +8,9 @@ namespace mimicfleet::coordinator {
 
 CommandLine::CommandLine() {
   put_models(folder_, "models/");
-  put(folder_, "videos/a.mp4", "video a");
-  put(folder_, "videos/b.mp4", "video b");
-  put(folder_, "ref.png", "image");
+  put(folder_, "videos/a.mp4", read_file(source_path("examples/words/friend.mp4")));
+  put(folder_, "videos/b.mp4", read_file(source_path("examples/words/learn.mp4")));
+  put(folder_, "ref.png", read_file(source_path("tests/common/av/data/images/rgb.png")));
   surroundings_.environment = {"HOME=" + (folder_ / "home"), "XDG_STATE_HOME=", "XDG_CACHE_HOME=",
                                "MIMICFLEET_SERVER=", "MIMICFLEET_WORKER=" + binary_path("tests/fake_worker")};
 }

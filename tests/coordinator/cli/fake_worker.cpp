@@ -129,7 +129,7 @@ struct FakeWorker {
     record.provenance = grant.spec.provenance;
     record.numerics = hello.numerics;
     record.frames = 9;
-    record.stages = {{"vae_decode", 1, false}};
+    record.stages = {{"denoise", 1, false}, {"vae_decode", 1, false}};  // of both tasks
     std::filesystem::create_directories(std::filesystem::path(path).parent_path());
     const Status video = write_file_atomically(path + ".mp4", content);
     const Status text = write_file_atomically(path + ".json", json::write(record));
@@ -137,7 +137,7 @@ struct FakeWorker {
     jobs::TaskResult result;
     result.video = record.video;
     result.frames = record.frames;
-    result.stages = record.stages;
+    result.stages = {{"vae_decode", 1, false}};
     complete(grant, std::move(result));
   }
 

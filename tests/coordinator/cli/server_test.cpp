@@ -317,7 +317,7 @@ TEST_F(OnAServer, AWorkerWithToysBesideOthersIsToldOfEverywhere) {
   EXPECT_THAT(outcome.out, HasSubstr("models      models\n"));
   EXPECT_THAT(outcome.err, AllOf(HasSubstr("puppet"), HasSubstr("toy models")));
   std::filesystem::remove_all(folder_ / "out");
-  const auto asked = run(submit_without_models({"--models", "puppet"}));
+  const auto asked = run(submit_without_models({"--models", "puppet", "--fps", "source"}));
   EXPECT_THAT(asked.out, HasSubstr("models      puppet\n"));
   EXPECT_EQ(asked.err, "");
 }

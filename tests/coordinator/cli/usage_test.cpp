@@ -317,6 +317,41 @@ TEST_F(Usage, ADryRunEndsWith1WhenSomethingCannotBeMade) {
   EXPECT_FALSE(std::filesystem::exists(folder_ / "out"));
 }
 
+TEST_F(Usage, ADryRunLooksAtTheHeadersOfVideosAndAtImagesOfSingleLines) {
+  put(folder_, "videos/image.mp4", read_file(folder_ / "ref.png"));
+  put(folder_, "videos/text.mp4", "dear diary");
+  put(folder_, "videos/cut.mp4", read_file(folder_ / "videos/a.mp4").substr(0, 900));
+  auto outcome = run(submit({"--dry-run"}));
+  EXPECT_EQ(outcome.exit_code, 1) << outcome.err;
+  EXPECT_THAT(outcome.out,
+              AllOf(HasSubstr("videos/image.mp4: is a PNG image, not a video"),
+                    HasSubstr("videos/text.mp4: is a text file, not a video"), HasSubstr("videos/cut.mp4: "),
+                    HasSubstr("2 to make, 0 already there, 3 cannot be made")));
+  put(folder_, "list.csv",
+      "video,ref_image,output\nvideos/a.mp4,ref.png,a\nvideos/a.mp4,videos/text.mp4,b\n");
+  Words words = submit({"--dry-run"});
+  words[1] = folder_ / "list.csv";
+  words.erase(words.begin() + 4, words.begin() + 6);  // --ref-image
+  outcome = run(words);
+  EXPECT_EQ(outcome.exit_code, 1) << outcome.err;
+  EXPECT_THAT(outcome.out, AllOf(HasSubstr("is a text file, not a PNG, JPEG or WebP image"),
+                                 HasSubstr("1 to make, 0 already there, 1 cannot be made")));
+}
+
+TEST_F(Usage, AReferenceImageThatCannotBeReadIsRefusedAtOnce) {
+  const std::string image = read_file(folder_ / "ref.png");
+  const std::string path = folder_ / "ref.png";
+  for (const Words& more : {Words(), Words{"--dry-run"}, Words{"--mode", "encode"}}) {
+    put(folder_, "ref.png", image.substr(0, image.size() / 2));
+    EXPECT_THAT(error(submit(more)), HasSubstr(path + ": is damaged or truncated"));
+    put(folder_, "ref.png", read_file(folder_ / "videos/a.mp4"));
+    EXPECT_THAT(error(submit(more)), HasSubstr(path + ": is an MP4, not a PNG, JPEG or WebP image"));
+    put(folder_, "ref.png", "");
+    EXPECT_THAT(error(submit(more)), HasSubstr(path + ": is empty (0 bytes)"));
+  }
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "out"));
+}
+
 TEST_F(Usage, ADryRunChecksWhereResultsGo) {
   put(folder_, "out", "a file");
   EXPECT_THAT(error(submit({"--dry-run"})), HasSubstr("is not a folder; choose another --output-dir"));
