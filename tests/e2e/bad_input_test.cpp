@@ -70,7 +70,7 @@ TEST_F(BadInput, EachBadVideoOfAFolderIsNamedWithCauseAndRemedyAndTheGoodOnesAre
   fs::copy_file(source_path("tests/common/av/data/size_8k.mp4"), clips_ / "8k.mp4");
   put("text.mp4", "dear diary,\n");
   put("playlist.mp4", "#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n");
-  cut_clip("two_persons.mp4", "select='eq(n,10)+eq(n,12)',setpts=N/30/TB");  // both show two
+  cut_clip("two_persons.mp4", "select='eq(n,10)+eq(n,12)',setpts=N/30/TB,setsar=1");  // both show two
   cut_clip("one_frame.mp4", "trim=end_frame=1");
   cut_clip("shorter_than_a_tile.mp4", "trim=end_frame=8");
 
@@ -130,6 +130,8 @@ TEST_F(BadInput, WhereNobodyIsFoundNothingIsMadeAndFewSuchFramesAreCounted) {
   cut_clip("black.mp4", "trim=end_frame=4,drawbox=t=fill:c=black");
   cut_clip("some_black.mp4", "trim=end_frame=8,drawbox=t=fill:c=black:enable='lt(n,4)'");
   cut_clip("person.mp4", "trim=end_frame=4");
+  // Pixels are square, so that nothing is resampled: the small detector sees two in frame 10 as it is.
+  cut_clip("two_at_the_end.mp4", "select='lt(n,2)+eq(n,10)',setpts=N/30/TB,setsar=1");
   const auto picture = [&](const std::string& name, const std::string& source, const std::string& filter) {
     const Words make = {"ffmpeg", "-v",   "error",     "-i", pack() / source,
                         "-vf",    filter, "-frames:v", "1",  clips_ / name};
@@ -138,8 +140,10 @@ TEST_F(BadInput, WhereNobodyIsFoundNothingIsMadeAndFewSuchFramesAreCounted) {
   picture("grey.png", "ref.png", "drawbox=t=fill:c=gray");
   picture("twins.png", "videos/a.mp4", "select='eq(n,10)'");
   const std::string ref = (pack() / "ref.png").string();
-  put("list.csv", "video,ref_image,output\nblack.mp4," + ref + ",black\nsome_black.mp4," + ref +
-                      ",some_black\nperson.mp4,grey.png,grey\nperson.mp4,twins.png,twins\n");
+  put("list.csv",
+      "video,ref_image,output\nblack.mp4," + ref + ",black\nsome_black.mp4," + ref +
+          ",some_black\nperson.mp4,grey.png,grey\nperson.mp4,twins.png,twins\ntwo_at_the_end.mp4," + ref +
+          ",two\n");
   const Words command = {"submit",
                          clips_ / "list.csv",
                          "--config",
@@ -157,7 +161,7 @@ TEST_F(BadInput, WhereNobodyIsFoundNothingIsMadeAndFewSuchFramesAreCounted) {
                          "--feature-cache-dir",
                          scratch_ / "cache"};
   const auto judge = [&](const std::map<std::string, Json>& clips) {
-    ASSERT_EQ(clips.size(), 4U);
+    ASSERT_EQ(clips.size(), 5U);
     expect_failed(clips, "black",
                   (clips_ / "black.mp4").string() +
                       ": nobody is found in any of the 2 frames that are used; give a video of one "
@@ -174,9 +178,10 @@ TEST_F(BadInput, WhereNobodyIsFoundNothingIsMadeAndFewSuchFramesAreCounted) {
     };
     warns("some_black", "nobody is found in 2 of 4 frames of the driving video, first in frame 0");
     warns("twins", "2 persons are found in the reference image " + (clips_ / "twins.png").string());
+    warns("two", "several persons are found in 1 of 2 frames of the driving video, first in frame 2");
   };
   judge(clips_of(command));
-  for (const char* name : {"some_black.mp4", "twins.mp4"}) fs::remove(scratch_ / "out" / name);
+  for (const char* name : {"some_black.mp4", "twins.mp4", "two.mp4"}) fs::remove(scratch_ / "out" / name);
   judge(clips_of(command));  // now with key points out of the cache
   EXPECT_THAT(bytes(scratch_ / "out/_run/logs/worker-0.log"),
               HasSubstr("some_black: nobody is found in 2 of 4"));
