@@ -91,7 +91,7 @@ def original_frames(task, canvas, scheduler):
 
 def program_frames(scheduler, folder):
     command = [args.build / "bin" / "coordinator", "submit", args.video, "--ref-image", args.reference, "--models", args.models,
-               "--server", "embedded", "--device", "cpu", "--precision", "fp32", "--output-dir", folder, "--save-frames",
+               "--server", "embedded", "--device", "cpu", "--precision", "fp32", "--output-dir", folder, "--save-frames", "--compat", "original",
                "--steps", args.steps, "--guidance-scale", args.guidance, "--scheduler", scheduler]
     subprocess.run([str(word) for word in command], check=True, capture_output=True)
     files = sorted(Path(folder, "_frames", args.video.stem).glob("*.png"))
