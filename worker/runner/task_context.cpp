@@ -81,6 +81,11 @@ void TaskContext::feature_made(jobs::FeatureKind kind, double seconds, bool kept
   use.kept = kept;
 }
 
+void TaskContext::feature_called(jobs::FeatureKind kind, std::uint64_t tag) {
+  const std::lock_guard lock(mutex_);
+  feature(kind).tag = tag;
+}
+
 void TaskContext::feature_damaged(jobs::FeatureKind kind) {
   const std::lock_guard lock(mutex_);
   jobs::FeatureUse& use = feature(kind);

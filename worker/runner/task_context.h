@@ -63,8 +63,9 @@ class TaskContext {
   // How the attempt came by a feature; then, unless it was a hit, what making it cost and whether it is kept.
   void add_feature(jobs::FeatureUse use);
   void feature_made(jobs::FeatureKind kind, double seconds, bool kept);
-  void feature_damaged(jobs::FeatureKind kind);  // what looked like a hit was none
-  void warn(std::string warning);                // the same one only once
+  void feature_called(jobs::FeatureKind kind, std::uint64_t tag);  // it is kept under another key
+  void feature_damaged(jobs::FeatureKind kind);                    // what looked like a hit was none
+  void warn(std::string warning);                                  // the same one only once
   void add_transferred(std::uint64_t bytes);
   void add_lost_input(const Digest& content);
   // Passes on how writing to this host's disks went. What it has too little of, another host may have.

@@ -20,6 +20,7 @@
 #include "worker/models/pose/draw.h"
 #include "worker/models/pose/retarget.h"
 #include "worker/stages/array_bytes.h"
+#include "worker/stages/driving_frames.h"
 #include "worker/stages/latents_source.h"
 #include "worker/stages/output_files.h"
 #include "worker/stages/persons.h"
@@ -80,6 +81,7 @@ class Encoding {
   [[nodiscard]] Result<Reference> prepare_reference(Warmth& warmth);
   [[nodiscard]] Result<pose::FramePose> reference_pose(const Reference& reference, Warmth& warmth);
   [[nodiscard]] Result<VideoKeypoints> driving_poses(Warmth& warmth);
+  [[nodiscard]] Result<bool> estimate_driving(VideoKeypoints& found);
   [[nodiscard]] Result<std::vector<pose::FramePose>> estimate(const at::Tensor& frames,
                                                               const std::string& path);
   [[nodiscard]] Result<at::Tensor> pose_pictures(const pose::FramePose& own, const VideoKeypoints& driving,
@@ -151,6 +153,39 @@ Result<pose::FramePose> Encoding::reference_pose(const Reference& reference, War
   return poses.at(0);
 }
 
+// Whether the frames of which the poses are known are all that decide the clip.
+bool suffices(const std::vector<pose::FramePose>& poses, std::size_t deciding) {
+  const auto is_single = [](const pose::FramePose& pose) { return pose.persons.size() == 1; };
+  return deciding != 0 && poses.size() >= deciding && std::any_of(poses.begin(), poses.end(), is_single);
+}
+
+// True if the video has more frames than were estimated.
+Result<bool> Encoding::estimate_driving(VideoKeypoints& found) {
+  const std::size_t deciding = deciding_frames(spec_.parameters);
+  const auto is_cancelled = [this] { return context_.cancelled(); };
+  const auto batch = static_cast<std::size_t>(models_.pose->frames_per_batch());
+  while (!suffices(found.frames, deciding)) {
+    std::size_t wanted = kFramesAtOnce;
+    if (deciding > found.frames.size()) {  // whole batches: a frame's bits depend on those beside it
+      wanted = std::min(wanted, (deciding - found.frames.size() + batch - 1) / batch * batch);
+    } else if (deciding != 0) {
+      wanted = batch;
+    }
+    ASSIGN_OR_RETURN(const auto frames, inputs_.frames->next(wanted, is_cancelled));
+    if (frames.empty()) return false;
+    ASSIGN_OR_RETURN(auto poses, estimate(to_tensor(frames), spec_.video.path));
+    std::move(poses.begin(), poses.end(), std::back_inserter(found.frames));
+    context_.progress("preprocess", static_cast<int>(found.frames.size()));
+    RETURN_IF_ERROR(context_.check_cancelled());
+  }
+  const std::size_t length = length_for_fit(found.frames, deciding);
+  ASSIGN_OR_RETURN(const auto next, inputs_.frames->next(1, is_cancelled));
+  if (next.empty()) return false;
+  found.frames.resize(length);
+  RETURN_IF_ERROR(inputs_.frames->check_unchanged());
+  return true;
+}
+
 Result<VideoKeypoints> Encoding::driving_poses(Warmth& warmth) {
   if (inputs_.keypoints) {
     warmth.saved_seconds += inputs_.keypoints_saved_seconds;
@@ -159,18 +194,12 @@ Result<VideoKeypoints> Encoding::driving_poses(Warmth& warmth) {
   warmth.warm = false;
   const Instant begin = SteadyClock().now();
   VideoKeypoints found{{}, inputs_.frames->info().average_fps, inputs_.frames->stride()};
-  for (;;) {
-    ASSIGN_OR_RETURN(const auto frames,
-                     inputs_.frames->next(kFramesAtOnce, [this] { return context_.cancelled(); }));
-    if (frames.empty()) break;
-    ASSIGN_OR_RETURN(auto poses, estimate(to_tensor(frames), spec_.video.path));
-    std::move(poses.begin(), poses.end(), std::back_inserter(found.frames));
-    context_.progress("preprocess", static_cast<int>(found.frames.size()));
-    RETURN_IF_ERROR(context_.check_cancelled());
-  }
+  ASSIGN_OR_RETURN(const bool is_cut, estimate_driving(found));
   inputs_.frames.reset();
-  features_.keep(FeatureKind::kKeypoints, keys_.keypoints, keypoints_to_bytes(found),
-                 inputs_.open_seconds + to_seconds(SteadyClock().now() - begin));
+  features_.keep(
+      FeatureKind::kKeypoints,
+      is_cut ? first_keypoints_feature(keys_.keypoints, deciding_frames(spec_.parameters)) : keys_.keypoints,
+      keypoints_to_bytes(found), inputs_.open_seconds + to_seconds(SteadyClock().now() - begin));
   return found;
 }
 
@@ -183,7 +212,6 @@ Result<at::Tensor> Encoding::pose_pictures(const pose::FramePose& own, const Vid
                                                                         : pose::RetargetMode::kRescale;
   auto poses = pose::retarget(own, driving.frames, mode);
   if (!poses.ok()) return poses.status().prefixed(spec_.video.path);
-  // As in the original the fit sees all frames; only then the sequence is cut.
   const auto limit = static_cast<std::size_t>(spec_.parameters.max_pose_frames);
   if (limit != 0 && poses->size() > std::max<std::size_t>(limit, 2)) {
     poses->resize(std::max<std::size_t>(limit, 2));
@@ -335,7 +363,9 @@ Status Encoding::begin() {
   runner::StageTimer of_poses(context_, "preprocess");
   ASSIGN_OR_RETURN(const auto own_pose, reference_pose(reference, warmth));
   RETURN_IF_ERROR(tell(judge_reference(own_pose, spec_.reference.path), conditions));
-  ASSIGN_OR_RETURN(const auto driving, driving_poses(warmth));
+  ASSIGN_OR_RETURN(auto driving, driving_poses(warmth));
+  // The same frames whether all are known or only these, for the fit as for the warnings.
+  driving.frames.resize(length_for_fit(driving.frames, deciding_frames(spec_.parameters)));
   RETURN_IF_ERROR(tell(judge_driving(driving.frames, driving.stride, spec_.video.path), conditions));
   of_poses.finish(warmth.warm, warmth.saved_seconds);
   conditions.source_fps = driving.average_fps.value() / static_cast<double>(driving.stride);
@@ -368,10 +398,14 @@ Result<runner::Outcome> Encoding::run() {
   return outcome;
 }
 
-// Key points out of the cache.
+// Key points out of the cache: those of all frames, or of as many as are needed.
 std::optional<VideoKeypoints> find_keypoints(const Features& features, const Digest& key,
-                                             runner::TaskContext& context, EncodeInputs& inputs) {
+                                             std::size_t deciding, runner::TaskContext& context,
+                                             EncodeInputs& inputs) {
   auto found = features.find(FeatureKind::kKeypoints, key);
+  if (!found && deciding != 0) {
+    found = features.find(FeatureKind::kKeypoints, first_keypoints_feature(key, deciding));
+  }
   if (!found) return std::nullopt;
   auto keypoints = keypoints_from_bytes(std::move(found->payload));
   if (keypoints.ok()) {
@@ -471,7 +505,8 @@ Result<std::unique_ptr<EncodeInputs>> prepare_encode(const Services& services, c
   ASSIGN_OR_RETURN(const StableFile reference, services.inputs.open_input(lease.spec.reference));
   ASSIGN_OR_RETURN(inputs->adaptation,
                    open_adaptation(services.inputs, lease.models.diffusion, lease.spec.parameters));
-  inputs->keypoints = find_keypoints(features, keys.keypoints, context, *inputs);
+  inputs->keypoints =
+      find_keypoints(features, keys.keypoints, deciding_frames(lease.spec.parameters), context, *inputs);
   inputs->kept_reference = find_reference(features, keys.reference_image, context);
   // Each starts a process that decodes, and that a cancelled attempt does not wait for.
   const auto stop = std::make_shared<av::MediaStop>();

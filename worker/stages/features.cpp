@@ -28,6 +28,7 @@ void Features::keep(jobs::FeatureKind kind, const Digest& key, const std::string
                     double made_seconds) const {
   const bool kept =
       cache_ != nullptr && policy_.leaves(kind) && cache_->put(kind, key, {payload, made_seconds});
+  context_.feature_called(kind, jobs::feature_tag(key));
   context_.feature_made(kind, made_seconds, kept);
 }
 

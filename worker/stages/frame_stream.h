@@ -34,6 +34,8 @@ class FrameStream {
   // says so. kInputChanged at the end if the file was written to meanwhile.
   [[nodiscard]] Result<std::vector<av::Image>> next(std::size_t count,
                                                     const std::function<bool()>& cancelled);
+  // For who takes no more: kInputChanged as above.
+  [[nodiscard]] Status check_unchanged() const { return file_.check_unchanged(); }
 
  private:
   FrameStream(StableFile file, av::VideoFrames frames, std::size_t budget_bytes,

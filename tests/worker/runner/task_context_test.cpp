@@ -68,6 +68,8 @@ TEST(TaskContext, RemembersHowEachFeatureWasComeByAndWhatWasComputed) {
   ASSERT_THAT(features, SizeIs(2));
   EXPECT_EQ(features[0].outcome, FeatureOutcome::kMiss);
   EXPECT_EQ(features[0].tag, 7U);
+  context.feature_called(FeatureKind::kKeypoints, 9);
+  EXPECT_EQ(context.features()[0].tag, 9U);
   EXPECT_EQ(features[0].made_seconds, 2.5);
   EXPECT_TRUE(features[0].kept);
   EXPECT_EQ(features[1].outcome, FeatureOutcome::kDamaged);

@@ -24,6 +24,7 @@ namespace {
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
 TEST_F(StageExecutorTest, AClipBecomesAVideoWithItsRecordFramesAndLatents) {
@@ -168,6 +169,50 @@ TEST_F(StageExecutorTest, TheSequenceIsCutToTheLengthThatWasAskedFor) {
   lease.spec.parameters.max_pose_frames = 5;
   const auto result = run(lease);
   ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->frames, 5);
+}
+
+TEST_F(StageExecutorTest, OnlyTheFramesThatWereAskedForAreLookedAtAndAreTheSameAsOfTheWholeVideo) {
+  int looked_at = 0;
+  on_progress_ = [&](const jobs::TaskProgress& progress) {
+    if (progress.stage == "preprocess") looked_at = std::max(looked_at, static_cast<int>(progress.step));
+  };
+  auto lease = encode(kPack + "videos/b.mp4");
+  lease.spec.parameters.sample_stride = 1;  // nobody else's key points
+  lease.spec.parameters.max_pose_frames = 5;
+  const auto cold = run(lease);
+  ASSERT_TRUE(cold.ok()) << cold.status();
+  EXPECT_EQ(looked_at, 4);
+  looked_at = 0;
+  const auto warm = run(lease);
+  ASSERT_TRUE(warm.ok()) << warm.status();
+  EXPECT_EQ(looked_at, 0);
+  EXPECT_EQ(warm->latents->content, cold->latents->content);
+  auto whole = lease;
+  whole.spec.parameters.max_pose_frames = 0;
+  const auto all = run(whole);
+  ASSERT_TRUE(all.ok()) << all.status();
+  EXPECT_GT(all->frames, 5);
+  EXPECT_EQ(looked_at, all->frames - 1) << "what is known of some frames is not taken for all";
+  const auto cut = run(lease);
+  ASSERT_TRUE(cut.ok()) << cut.status();
+  EXPECT_EQ(cut->latents->content, cold->latents->content) << "out of the key points of all frames";
+  EXPECT_THAT(context_->warnings(), IsEmpty())
+      << "the later frames, which show several persons, are not used";
+}
+
+TEST_F(StageExecutorTest, AFitOverAllFramesLooksAtAllFrames) {
+  int looked_at = 0;
+  on_progress_ = [&](const jobs::TaskProgress& progress) {
+    if (progress.stage == "preprocess") looked_at = std::max(looked_at, static_cast<int>(progress.step));
+  };
+  auto lease = encode();
+  lease.spec.parameters.retarget = jobs::Retarget::kRescale;
+  lease.spec.parameters.max_pose_frames = 5;
+  lease.spec.features.use = false;
+  const auto result = run(lease);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(looked_at, 13);
   EXPECT_EQ(result->frames, 5);
 }
 

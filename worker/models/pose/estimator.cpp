@@ -255,6 +255,8 @@ Result<PoseEstimator> PoseEstimator::load(const std::string& yolox_path, const s
       Nets{std::move(yolox), std::move(dwpose), Normaliser(device), frames_per_batch}));
 }
 
+int PoseEstimator::frames_per_batch() const { return nets_->batch; }
+
 Result<std::vector<FramePose>> PoseEstimator::estimate(const at::Tensor& frames) {
   CHECK(frames.dim() == 4 && frames.size(3) == kChannels && frames.scalar_type() == at::kByte &&
         frames.is_cpu() && frames.size(1) > 0 && frames.size(2) > 0);

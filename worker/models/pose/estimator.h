@@ -35,6 +35,8 @@ class PoseEstimator {
   // CPU prepares the next and reads the last.
   [[nodiscard]] Result<std::vector<FramePose>> estimate(const at::Tensor& frames);
 
+  [[nodiscard]] int frames_per_batch() const;  // that run through the nets at once
+
   static constexpr int kFramesPerBatch = 4;
   static constexpr int kFramesPerGpuBatch = 16;
 
