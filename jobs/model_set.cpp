@@ -1,5 +1,6 @@
 #include "jobs/model_set.h"
 
+#include "common/files/absolute_path.h"
 #include "jobs/keys.h"
 
 namespace mimicfleet::jobs {
@@ -22,6 +23,7 @@ ModelSet make_model_set(const model_root::ModelFiles& files, const model_root::P
   set.detector = part("detector", digests.detector);
   set.id = model_set_id(set);
   set.name = files.name;
+  set.checkpoint = absolute_path(files.checkpoint).string();
   set.defaults = files.defaults;
   return set;
 }

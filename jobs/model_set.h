@@ -17,8 +17,9 @@ struct ModelSet {
   Digest diffusion;  // UNet, PoseNet and scheduler: what sampling depends on
   Digest vae;
   Digest clip;
-  Digest detector;                              // YOLOX and DW-Pose
-  std::string name;                             // for people: the folder's name
+  Digest detector;         // YOLOX and DW-Pose
+  std::string name;        // for people: the folder's name
+  std::string checkpoint;  // path of the UNet's weights where they were read; not in the id
   std::map<std::string, std::string> defaults;  // defaults.yaml of the model root, key by key
 
   friend bool operator==(const ModelSet&, const ModelSet&) = default;
@@ -31,6 +32,7 @@ struct ModelSet {
     field("clip", self.clip);
     field("detector", self.detector);
     field("name", self.name);
+    field("checkpoint", self.checkpoint);
     field("defaults", self.defaults);
   }
 };

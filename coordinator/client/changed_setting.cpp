@@ -45,6 +45,16 @@ bool chose_same_loras(const std::vector<jobs::Lora>& before, const std::vector<j
                     });
 }
 
+// A changed file is told from another set by where it lies, by the name, and by how much differs.
+bool are_other_models(const jobs::ModelSet& before, const jobs::ModelSet& now) {
+  const bool nothing_left = !before.diffusion.is_zero() && before.diffusion != now.diffusion &&
+                            before.vae != now.vae && before.clip != now.clip &&
+                            before.detector != now.detector;
+  const bool elsewhere =
+      !before.checkpoint.empty() && !now.checkpoint.empty() && before.checkpoint != now.checkpoint;
+  return before.id != now.id && (before.name != now.name || elsewhere || nothing_left);
+}
+
 Digest digest_of(const std::optional<jobs::FileRef>& file) { return file ? file->digest : Digest(); }
 
 }  // namespace
@@ -79,6 +89,13 @@ std::string other_choice(const jobs::Parameters& before, const jobs::Parameters&
   const auto& is = now.unet_overlay;
   if (was && (!is || is_another_file(*was, *is))) return fmt::format("the UNet overlay {}", was->path);
   return !was && is ? "no UNet overlay" : "";
+}
+
+std::string other_models(const jobs::ModelSet& before, const jobs::ModelSet& now) {
+  if (!are_other_models(before, now)) return "";
+  const bool name_tells = before.name != now.name || before.checkpoint.empty();
+  return name_tells ? fmt::format("the models {}", before.name)
+                    : fmt::format("the models {} ({})", before.name, before.checkpoint);
 }
 
 jobs::Parameters of_encode(jobs::Parameters parameters) {

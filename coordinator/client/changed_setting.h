@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "jobs/model_set.h"
 #include "jobs/parameters.h"
 
 namespace mimicfleet::coordinator {
@@ -16,6 +17,11 @@ namespace mimicfleet::coordinator {
 
 // Whether it is another file, and not the same one that was written to meanwhile.
 [[nodiscard]] bool is_another_file(const jobs::FileRef& before, const jobs::FileRef& now);
+
+// "the models NAME", with their checkpoint if the name does not tell them apart; empty if they are the same,
+// or the same files with other content. Either may leave out what is not known: digests of parts, the
+// checkpoint.
+[[nodiscard]] std::string other_models(const jobs::ModelSet& before, const jobs::ModelSet& now);
 
 // Only what latents, and only what the decode of a film depends on; the rest as it is by default.
 [[nodiscard]] jobs::Parameters of_encode(jobs::Parameters parameters);

@@ -64,16 +64,9 @@ std::string missing_output(const jobs::OutputRecord& record, const jobs::OutputT
   return "";
 }
 
-// Of models a changed file is told from another set by the name and by how much differs.
-bool are_other_models(const jobs::ModelSet& before, const jobs::ModelSet& now) {
-  const bool nothing_left = before.diffusion != now.diffusion && before.vae != now.vae &&
-                            before.clip != now.clip && before.detector != now.detector;
-  return before.id != now.id && (before.name != now.name || nothing_left);
-}
-
 std::string made_with(const jobs::OutputRecord& record, const jobs::FileRef& reference,
                       const jobs::ModelSet& models, const jobs::Parameters& parameters) {
-  if (are_other_models(record.models, models)) return fmt::format("the models {}", record.models.name);
+  if (auto other = other_models(record.models, models); !other.empty()) return other;
   if (!record.reference.path.empty() && is_another_file(record.reference, reference)) {
     return fmt::format("the reference image {}", record.reference.path);
   }

@@ -167,7 +167,7 @@ OutputState Planner::look_at_encode(const jobs::ClipPlan& clip, FileDigestCache&
   const auto file = read_latents_file(path, cache);
   const std::string cause = file.ok() ? latents_differ(*file, clip, models_.set) : file.status().message();
   if (!cause.empty()) {
-    const std::string choice = file.ok() ? latents_made_with(*file, clip) : "";
+    const std::string choice = file.ok() ? latents_made_with(*file, clip, models_.set) : "";
     return {fmt::format("its latents do not fit: {}", cause), 0,
             video.made_with.empty() ? choice : video.made_with};
   }
@@ -339,7 +339,7 @@ Result<Planner::PartSource> Planner::find_source(const WantedPart& part, const O
     } else if (file.ok() && has_video && !request_.sentences.empty()) {
       ASSIGN_OR_RETURN(const jobs::ClipPlan clip, plan_clip(*part.input, places, cache));
       reason = latents_differ(*file, clip, models_.set);
-      made_with = latents_made_with(*file, clip);
+      made_with = latents_made_with(*file, clip, models_.set);
     }
     if (reason.empty()) {
       source.saved = file->saved;

@@ -60,9 +60,12 @@ Result<LatentsFile> describe_latents(const safetensors::Header& header) {
   file.saved.fps = number_of(header, "fps");
   file.saved.key = digest_of(header, "key");
   file.saved.vae = digest_of(header, "vae");
-  file.models = digest_of(header, "models");
+  file.models.id = digest_of(header, "models");
+  file.models.name = text_of(header, "models_name");
+  file.models.checkpoint = text_of(header, "checkpoint");
   file.driving = digest_of(header, "driving");
   file.reference = digest_of(header, "reference");
+  file.reference_path = text_of(header, "reference_path");
   file.precision = text_of(header, "precision");
   if (auto parameters = json::read<jobs::Parameters>(text_of(header, "parameters")); parameters.ok()) {
     file.parameters = *parameters;
@@ -102,12 +105,21 @@ std::string latents_differ(const LatentsFile& file, const jobs::ClipPlan& clip,
     return "the reference image is read otherwise now";
   }
   if (file.reference != reference) return "the reference image changed";
-  if (file.models != models.id) return "the models changed";
+  if (file.models.id != models.id) return "the models changed";
   if (!file.parameters) return "how they were made is not known";
   return changed_setting(of_encode(*file.parameters), of_encode(clip.parameters));
 }
 
-std::string latents_made_with(const LatentsFile& file, const jobs::ClipPlan& clip) {
+std::string latents_made_with(const LatentsFile& file, const jobs::ClipPlan& clip,
+                              const jobs::ModelSet& models) {
+  if (!file.models.name.empty()) {  // files of older versions do not say it
+    if (auto other = other_models(file.models, models); !other.empty()) return other;
+  }
+  const bool is_another_image =
+      file.reference != jobs::as_read(clip.reference) && file.reference_path != clip.reference.path;
+  if (!file.reference_path.empty() && is_another_image) {
+    return fmt::format("the reference image {}", file.reference_path);
+  }
   return file.parameters ? other_choice(*file.parameters, clip.parameters) : "";
 }
 

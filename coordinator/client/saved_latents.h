@@ -15,9 +15,10 @@ namespace mimicfleet::coordinator {
 // What it does not say is empty or zero.
 struct LatentsFile {
   jobs::SavedLatents saved;
-  Digest models;  // id of the set
+  jobs::ModelSet models;  // id, name and checkpoint
   Digest driving;
   Digest reference;
+  std::string reference_path;
   std::string precision;
   std::optional<jobs::Parameters> parameters;
 };
@@ -33,7 +34,8 @@ struct LatentsFile {
 [[nodiscard]] std::string latents_differ(const LatentsFile& file, const jobs::ClipPlan& clip,
                                          const jobs::ModelSet& models);
 
-// By what else they were made, if it was somebody's choice (see other_choice); empty if not, or unknown.
-[[nodiscard]] std::string latents_made_with(const LatentsFile& file, const jobs::ClipPlan& clip);
+// By what else they were made, if it was somebody's choice (see changed_setting.h); empty if not, or unknown.
+[[nodiscard]] std::string latents_made_with(const LatentsFile& file, const jobs::ClipPlan& clip,
+                                            const jobs::ModelSet& models);
 
 }  // namespace mimicfleet::coordinator

@@ -13,6 +13,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto header = safetensors::parse_header(json, data_bytes);
   if (!header.ok()) return 0;
   const auto file = coordinator::describe_latents(*header);
-  if (file.ok()) (void)coordinator::latents_differ(*file, {}, {});
+  if (file.ok()) {
+    (void)coordinator::latents_differ(*file, {}, {});
+    (void)coordinator::latents_made_with(*file, {}, {});
+  }
   return 0;
 }

@@ -33,8 +33,11 @@ std::map<std::string, std::string, std::less<>> saved_metadata(const SavedDescri
           {"key", saved.key.hex()},
           {"vae", saved.models.vae.hex()},
           {"models", saved.models.id.hex()},
+          {"models_name", saved.models.name},
+          {"checkpoint", saved.models.checkpoint},
           {"driving", jobs::as_read(saved.driving).hex()},
           {"reference", jobs::as_read(saved.reference).hex()},
+          {"reference_path", saved.reference.path},
           {"precision", saved.numerics.precision},
           {"parameters", json::to_text(wire::to_value(saved.parameters))}};
 }

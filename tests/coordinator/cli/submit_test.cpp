@@ -86,6 +86,12 @@ TEST_F(Submit, AnotherSeedImageOrModelDoesNotReplaceVideosUnlessThatIsSaid) {
   Words other_models = submit();
   other_models[3] = folder_ / "finetuned";
   EXPECT_THAT(run(other_models).err, HasSubstr("2 videos there were made with the models models (a, b)"));
+  put_models(folder_, "fine/models/");
+  put(folder_, "fine/models/MimicMotion_1-1.pth", "PK\x03\x04 other weights");
+  other_models[3] = folder_ / "fine/models";
+  EXPECT_THAT(run(other_models).err,
+              HasSubstr("2 videos there were made with the models models (" +
+                        (folder_ / "models/MimicMotion_1-1.pth") + ") (a, b); give --overwrite"));
   EXPECT_EQ(read("out/a.mp4"), before);
   EXPECT_EQ(run(submit({"--seed", "7", "--overwrite"})).exit_code, 0);
   EXPECT_NE(read("out/a.mp4"), before);

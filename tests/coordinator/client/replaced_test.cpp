@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "coordinator/client/changed_setting.h"
 #include "tests/coordinator/client/clip.h"
 
 namespace mimicfleet::coordinator {
@@ -49,6 +50,19 @@ TEST_F(Replaced, AnotherSeedImageOrModelIsTold) {
   models_.name = "finetuned";
   models_.id = jobs::model_set_id(models_);
   EXPECT_EQ(made_with(), "the models some");
+}
+
+TEST_F(Replaced, AnotherCheckpointIsTellingWhereTheFoldersHaveTheSameName) {
+  models_.checkpoint = "/old/models/MimicMotion_1-1.pth";
+  jobs::ModelSet now = models_;
+  EXPECT_EQ(other_models(models_, now), "");
+  now.checkpoint = "/copied/models/MimicMotion_1-1.pth";
+  EXPECT_EQ(other_models(models_, now), "") << "the same bytes elsewhere";
+  now.diffusion = sha256("other diffusion");
+  now.id = jobs::model_set_id(now);
+  EXPECT_EQ(other_models(models_, now), "the models some (/old/models/MimicMotion_1-1.pth)");
+  now.checkpoint = models_.checkpoint;
+  EXPECT_EQ(other_models(models_, now), "") << "changed in its place";
 }
 
 TEST_F(Replaced, WhatChangedInItsPlaceAndAnySettingIsNot) {

@@ -1,5 +1,7 @@
 #include "coordinator/client/saved_latents.h"
 
+#include <utility>
+
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -61,6 +63,26 @@ TEST_F(SavedLatents, FitTheClipThatTheyWereMadeOfAndElseSayWhatWasDifferent) {
   strings_["reference"] = clip_.reference.digest.hex();
   models_.id = sha256("other");
   EXPECT_EQ(difference(), "the models changed");
+}
+
+TEST_F(SavedLatents, TellThatTheyWereMadeWithOtherModelsOrAnotherImage) {
+  const auto made_with = [&] { return latents_made_with(*read(latents_bytes(strings_)), clip_, models_); };
+  strings_["models_name"] = models_.name;
+  strings_["checkpoint"] = models_.checkpoint = "/models/a.pth";
+  strings_["reference_path"] = clip_.reference.path;
+  EXPECT_EQ(made_with(), "");
+  const jobs::ModelSet same = models_;
+  models_.id = sha256("other");
+  EXPECT_EQ(made_with(), "") << "changed in their place";
+  models_.checkpoint = "/models/b.pth";
+  EXPECT_EQ(made_with(), "the models some (/models/a.pth)");
+  models_ = same;
+  clip_.reference.digest = sha256("other");
+  EXPECT_EQ(made_with(), "") << "changed in its place";
+  const std::string before = std::exchange(clip_.reference.path, "/in/other.png");
+  EXPECT_EQ(made_with(), "the reference image " + before);
+  strings_.erase("reference_path");
+  EXPECT_EQ(made_with(), "") << "an older version does not say it";
 }
 
 TEST_F(SavedLatents, ThoseOfTheOriginalFitAnything) {
