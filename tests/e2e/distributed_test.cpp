@@ -2,6 +2,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <fstream>
 #include <map>
 #include <sstream>
 
@@ -254,6 +255,40 @@ TEST_F(DistributedTest, AWorkerThatDoesNotSeeTheFolderCostsNoVideoAndIsNamed) {
               ContainsRegex("job 1, encode_latents of [a-f], attempt 1 by bad on .*: host_failed: "));
   EXPECT_THAT(server->err(),
               ContainsRegex("job 1, worker bad on .*: its host could not do 3 tasks of this job"));
+}
+
+// Its latents have no place; those of the good worker, on the same machine, do.
+TEST_F(DistributedTest, AWorkerWhoseDiskIsFullCostsNoVideoAndIsNamedWhereTestsMayMakeDisks) {
+  if (!can_make_disks()) GTEST_SKIP() << "no mount namespaces here";
+  const Words names = {"a.mp4", "b.mp4", "c.mp4", "d.mp4", "e.mp4", "f.mp4"};
+  make_clips(names);
+  const auto server = serve();
+  const auto good = worker("good");
+  const fs::path disk = scratch_ / "bad/data";
+  fs::create_directories(disk);
+  surroundings_.disks = {{disk, 256 << 10}};
+  const auto bad = worker("bad");
+  surroundings_.disks.clear();
+  ASSERT_TRUE(eventually([&] { return are_ready(2); }, kPatience)) << bad->err();
+  const fs::path seen = "/proc/" + std::to_string(bad->pid()) + "/root" + disk.string();
+  std::ofstream filler(seen / "filler", std::ios::binary);
+  const std::string block(1 << 10, 'x');
+  while (filler.write(block.data(), static_cast<std::streamsize>(block.size())).flush()) {
+  }
+  const fs::path output = scratch_ / "out";
+  const Outcome outcome = coordinator(submit(clips_, output, {"--server", endpoint_}));
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err << server->err();
+  EXPECT_EQ(mp4_files(output), names);
+  for (const auto& event : events()) EXPECT_NE(event["kind"], "task_failed") << event;
+  for (const auto& worker : workers()) {
+    if (worker["hello"]["name"] == "good") {
+      EXPECT_TRUE(worker["trouble"].empty()) << worker;
+      continue;
+    }
+    ASSERT_EQ(worker["trouble"].size(), 1U) << worker;
+    EXPECT_THAT(std::string(worker["trouble"][0]["last"]["message"]),
+                AllOf(HasSubstr(disk.string()), HasSubstr("No space left on device")));
+  }
 }
 
 TEST_F(DistributedTest, AClipThatNoWorkersHostHasFailsWithTheHostsNamed) {
