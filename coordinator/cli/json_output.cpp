@@ -8,33 +8,10 @@
 #include <fmt/format.h>
 
 #include "common/json/json.h"
+#include "jobs/record_json.h"
 
 namespace mimicfleet::coordinator {
 namespace {
-
-// Beyond it a double, which is what jq and JavaScript read a number as, does not hold every whole number.
-constexpr std::uint64_t kLargestExact = std::uint64_t{1} << 53;
-
-wire::Value exact(std::string_view name, std::uint64_t number) {
-  if (name == "tag") return fmt::format("{:016x}", number);
-  if (number > kLargestExact) return fmt::format("{}", number);
-  return number;
-}
-
-wire::Value presented(std::string_view name, const wire::Value& value) {
-  if (const auto* number = value.get_if<std::uint64_t>()) return exact(name, *number);
-  if (const auto* array = value.get_if<wire::Array>()) {
-    wire::Array out;
-    for (const auto& element : *array) out.push_back(presented(name, element));
-    return out;
-  }
-  if (const auto* map = value.get_if<wire::Map>()) {
-    wire::Map out;
-    for (const auto& [member, element] : *map) out.emplace_back(member, presented(member, element));
-    return out;
-  }
-  return value;
-}
 
 wire::Map map_of(const wire::Value& value) { return *value.get_if<wire::Map>(); }
 
@@ -63,8 +40,6 @@ wire::Map job_map(const jobs::JobSummary& job) {
 }
 
 }  // namespace
-
-wire::Value for_json(wire::Value value) { return presented("", value); }
 
 std::string rfc3339(std::int64_t wall_ms) {
   if (wall_ms <= 0) return "";
@@ -97,8 +72,12 @@ wire::Value event_value(const jobs::Event& event) {
   return map;
 }
 
-std::string json_document(const wire::Value& value) { return json::to_text(for_json(value), 2) + "\n"; }
+std::string json_document(const wire::Value& value) {
+  return json::to_text(jobs::with_exact_numbers(value), 2) + "\n";
+}
 
-std::string json_line(const wire::Value& value) { return json::to_text(for_json(value), -1) + "\n"; }
+std::string json_line(const wire::Value& value) {
+  return json::to_text(jobs::with_exact_numbers(value), -1) + "\n";
+}
 
 }  // namespace mimicfleet::coordinator

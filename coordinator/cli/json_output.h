@@ -11,9 +11,6 @@
 // time are RFC 3339 in UTC, and numbers that readers of JSON would round (above 2^53) are text.
 namespace mimicfleet::coordinator {
 
-// The same value with such numbers as text; tags of features are so always, in hexadecimal digits.
-[[nodiscard]] wire::Value for_json(wire::Value value);
-
 // "2024-05-01T12:00:00.123Z"; empty of 0, which is not known.
 [[nodiscard]] std::string rfc3339(std::int64_t wall_ms);
 

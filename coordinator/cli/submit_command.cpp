@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <limits>
 #include <memory>
@@ -231,6 +232,39 @@ void add_feature_cache(CLI::App& command, SubmitFlags& flags) {
       ->group(group);
 }
 
+// Flags of the Python scripts that are answered with the reason why there are none such
+// (docs/from_python.md).
+struct RefusedFlag {
+  const char* name;
+  bool has_value;
+  const char* reason;
+};
+constexpr std::array kRefusedFlags = {
+    RefusedFlag{"--no-fuse-lcm-lora", false, "LoRAs are always fused; leave the flag out"},
+    RefusedFlag{"--lcm-beta-schedule", true, "the lcm scheduler here has no betas; leave the flag out"},
+    RefusedFlag{"--bridge-file", true,
+                "poses come from videos, not from a bridge file; give PATH, a video or a folder"},
+    RefusedFlag{"--node-index", true, "the share of the inputs is --shard I/N here, counted from 1"},
+    RefusedFlag{"--total-nodes", true, "the share of the inputs is --shard I/N here, counted from 1"},
+};
+
+void add_refused(CLI::App& command) {
+  for (const auto& flag : kRefusedFlags) {
+    CLI::Option* option = flag.has_value
+                              ? command.add_option_function<std::string>(flag.name, [](const std::string&) {})
+                              : command.add_flag_callback(flag.name, [] {});
+    option->group("");  // in no help
+  }
+}
+
+Status check_refused(const CLI::App& command) {
+  for (const auto& flag : kRefusedFlags) {
+    if (command.count(flag.name) == 0) continue;
+    return {StatusCode::kInvalidArgument, fmt::format("{}: {}", flag.name, flag.reason)};
+  }
+  return {};
+}
+
 Status complete(const CLI::App& command, SubmitFlags& flags) {
   auto& options = flags.options;
   if (!flags.log_file.empty()) {
@@ -264,6 +298,7 @@ void add_command(CLI::App& app, Chosen& chosen, const char* name, const char* de
   add_outputs(*command, *flags);
   add_place(*command, *flags);
   add_feature_cache(*command, *flags);
+  add_refused(*command);
   command
       ->add_flag("--benchmark-cache", flags->options.benchmark_cache,
                  "make every clip twice, below OUT/_benchmark: cold, then warm; and compare")
@@ -281,6 +316,7 @@ void add_command(CLI::App& app, Chosen& chosen, const char* name, const char* de
   command->footer(kExamples);
   command->callback([=, &chosen] {
     chosen = [=] {
+      if (const Status refused = check_refused(*command); !refused.ok()) return report(refused);
       if (const Status wrong = complete(*command, *flags); !wrong.ok()) return report(wrong);
       const Status unfit = complete_latents_flags(*command, *latents, flags->options.request);
       if (!unfit.ok()) return report(unfit);

@@ -17,6 +17,7 @@
 #include "coordinator/cli/json_output.h"
 #include "coordinator/client/cached_features.h"
 #include "coordinator/client/cost.h"
+#include "coordinator/client/other_jobs.h"
 #include "coordinator/client/replaced.h"
 #include "coordinator/client/server_abilities.h"
 #include "jobs/keys.h"
@@ -129,8 +130,11 @@ Status SubmitRun::plan() {
 }
 
 // Comparisons and benchmarks have folders of their own making.
-Status SubmitRun::check_overwrites() const {
+Status SubmitRun::check_overwrites() {
   const auto& request = options_.request;
+  if (connection_) {
+    RETURN_IF_ERROR(check_no_other_job_writes(*connection_, plan_, real_path(request.output_dir)));
+  }
   const bool may_replace =
       request.overwrite || request.overwrite_cache || !request.variants.empty() || options_.benchmark_cache;
   return may_replace ? Status() : check_replaced(plan_, real_path(request.output_dir));
@@ -280,6 +284,10 @@ Status SubmitRun::break_off() {
 
 Status SubmitRun::cancel_job() {
   interrupts_.acknowledge();
+  if (options_.benchmark_cache && !cluster_) {
+    fmt::print(stderr, "interrupted: job {} is cancelled, since only this command compares its runs\n",
+               job_.number);
+  }
   display_.note("interrupted: cancelling the job (Ctrl-C again to end at once)");
   static_cast<void>(
       connection_->call<jobs::JobList>(jobs::JobCancel{fmt::format("{}", job_.number)}, kCancelPatience));
@@ -339,8 +347,11 @@ void SubmitRun::save_summary(const RunSummary& summary) const {
 // Where nobody is there to read it, nothing is said.
 int SubmitRun::leave_to_server() {
   display_.clear();
-  save_summary(summary_->finish(to_seconds(clock_.now() - started_)));
+  const RunSummary summary = summary_->finish(to_seconds(clock_.now() - started_));
+  save_summary(summary);
+  log::note("\n" + summary_table(summary));
   if (!interrupts_.by_user()) return kInterruptedExit;
+  if (options_.json && !options_.report) fmt::print("{}", json::write(summary));
   const std::string server = options_.server.empty() ? "" : " --server " + options_.server;
   if (job_.job.is_nil()) {
     fmt::print(stderr,

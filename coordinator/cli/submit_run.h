@@ -40,7 +40,7 @@ class SubmitRun {
 
  private:
   [[nodiscard]] Status plan();
-  [[nodiscard]] Status check_overwrites() const;
+  [[nodiscard]] Status check_overwrites();
   [[nodiscard]] Result<std::vector<jobs::ModelSet>> models_of_workers();
   [[nodiscard]] Status look_at_server();
   [[nodiscard]] Status look_at_caches();

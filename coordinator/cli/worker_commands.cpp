@@ -86,7 +86,15 @@ int stop(const Flags& flags, bool drain) {
   auto connection = connect_to_server(flags.common.server, &interrupts);
   if (!connection.ok()) return report(connection.status());
   const auto done = connection->call<jobs::OkReply>(jobs::WorkerStop{flags.worker, drain});
-  return report(done.status());
+  if (!done.ok()) return report(done.status());
+  if (flags.common.json()) {
+    fmt::print("{}",
+               json_document(wire::Map{{"worker", flags.worker}, {"action", drain ? "drain" : "stop"}}));
+    return kAllDone;
+  }
+  const std::string who = flags.worker == "all" ? "all workers" : log::printable(flags.worker);
+  fmt::print("{}: {}\n", who, drain ? "what runs is finished first" : "tasks that ran start elsewhere");
+  return kAllDone;
 }
 
 void add_stop(CLI::App& worker, Chosen& chosen, const char* name, const char* description, bool drain) {
@@ -94,6 +102,7 @@ void add_stop(CLI::App& worker, Chosen& chosen, const char* name, const char* de
   CLI::App* command = worker.add_subcommand(name, description);
   command->add_option("WORKER", flags->worker, "its name or id, or all")->required()->type_name("");
   add_server_flag(*command, flags->common);
+  add_output_flag(*command, flags->common);
   command->callback([=, &chosen] { chosen = [=] { return stop(*flags, drain); }; });
 }
 

@@ -28,21 +28,27 @@ bool same_loras(const std::vector<jobs::Lora>& before, const std::vector<jobs::L
                     });
 }
 
-std::string names_of(const std::vector<jobs::Lora>& loras) {
+bool chose_same_files(const std::vector<jobs::Lora>& before, const std::vector<jobs::Lora>& now) {
+  return std::equal(
+      before.begin(), before.end(), now.begin(), now.end(),
+      [](const jobs::Lora& was, const jobs::Lora& is) { return !is_another_file(was.file, is.file); });
+}
+
+bool chose_same_loras(const std::vector<jobs::Lora>& before, const std::vector<jobs::Lora>& now) {
+  const auto same_scale = [](const auto& was, const auto& is) { return was.scale == is.scale; };
+  return chose_same_files(before, now) &&
+         std::equal(before.begin(), before.end(), now.begin(), now.end(), same_scale);
+}
+
+// Of the same files only the scales tell which they were.
+std::string names_of(const std::vector<jobs::Lora>& loras, bool with_scales) {
   if (loras.empty()) return "no LoRA";
   std::string names = loras.size() == 1 ? "the LoRA" : "the LoRAs";
   for (const auto& lora : loras) {
     names += fmt::format("{}{}", &lora == &loras.front() ? " " : ", ", lora.file.path);
-    if (lora.scale != 1) names += fmt::format(" at {:g}", lora.scale);
+    if (with_scales || lora.scale != 1) names += fmt::format(" at scale {:g}", lora.scale);
   }
   return names;
-}
-
-bool chose_same_loras(const std::vector<jobs::Lora>& before, const std::vector<jobs::Lora>& now) {
-  return std::equal(before.begin(), before.end(), now.begin(), now.end(),
-                    [](const jobs::Lora& was, const jobs::Lora& is) {
-                      return was.scale == is.scale && !is_another_file(was.file, is.file);
-                    });
 }
 
 // A changed file is told from another set by where it lies, by the name, and by how much differs.
@@ -84,7 +90,9 @@ bool is_another_file(const jobs::FileRef& before, const jobs::FileRef& now) {
 
 std::string other_choice(const jobs::Parameters& before, const jobs::Parameters& now) {
   if (before.seed != now.seed) return fmt::format("seed {}", before.seed);
-  if (!chose_same_loras(before.loras, now.loras)) return names_of(before.loras);
+  if (!chose_same_loras(before.loras, now.loras)) {
+    return names_of(before.loras, chose_same_files(before.loras, now.loras));
+  }
   const auto& was = before.unet_overlay;
   const auto& is = now.unet_overlay;
   if (was && (!is || is_another_file(*was, *is))) return fmt::format("the UNet overlay {}", was->path);

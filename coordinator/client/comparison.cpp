@@ -8,10 +8,9 @@
 #include <fmt/ranges.h>
 
 #include "common/files/read_text.h"
-#include "common/json/json.h"
 #include "coordinator/client/quality.h"
 #include "coordinator/client/side_by_side.h"
-#include "jobs/record.h"
+#include "jobs/record_json.h"
 
 namespace mimicfleet::coordinator {
 namespace {
@@ -23,7 +22,7 @@ constexpr const char* kFolder = "_compare";
 
 Result<jobs::OutputRecord> read_record(const fs::path& path) {
   ASSIGN_OR_RETURN(const std::string text, read_text(path.string(), kMaxRecordBytes));
-  auto record = json::read<jobs::OutputRecord>(text);
+  auto record = jobs::read_record(text);
   if (!record.ok()) return record.status().prefixed(path.string());
   return record;
 }

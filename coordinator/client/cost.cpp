@@ -9,10 +9,9 @@
 
 #include "common/av/video.h"
 #include "common/files/read_text.h"
-#include "common/json/json.h"
 #include "common/log.h"
 #include "coordinator/client/progress.h"
-#include "jobs/record.h"
+#include "jobs/record_json.h"
 
 namespace mimicfleet::coordinator {
 namespace {
@@ -67,7 +66,7 @@ Rates read_rates(const std::string& folder) {
     if (++records > kMaxRecords) break;
     const auto text = read_text(path.string(), kMaxRecordBytes);
     if (!text.ok()) continue;
-    if (const auto record = json::read<jobs::OutputRecord>(*text); record.ok()) rates.add(*record);
+    if (const auto record = jobs::read_record(*text); record.ok()) rates.add(*record);
   }
   return rates;
 }

@@ -7,10 +7,9 @@
 #include <fmt/format.h>
 
 #include "common/files/read_text.h"
-#include "common/json/json.h"
 #include "coordinator/client/changed_setting.h"
 #include "jobs/keys.h"
-#include "jobs/record.h"
+#include "jobs/record_json.h"
 
 namespace mimicfleet::coordinator {
 namespace {
@@ -86,7 +85,7 @@ OutputState look(const jobs::OutputTarget& target, const Digest& key, jobs::Prec
   const fs::path path = fs::path(target.directory) / (target.relative + ".json");
   const auto text = read_text(path.string(), kMaxRecordBytes);
   if (!text.ok()) return {"not made yet", 0};
-  const auto record = json::read<jobs::OutputRecord>(*text);
+  const auto record = jobs::read_record(*text);
   if (!record.ok()) return {"its record cannot be read", 0};
   if (record->key != key || !precision_fits(*record, precision)) {
     const bool is_there = is_filled_file(fs::path(target.directory) / (target.relative + ".mp4"));

@@ -16,6 +16,7 @@ struct OutputState {
   // choice: another seed, reference image or model ("seed 42"). An input that changed in its place is no
   // choice.
   std::string made_with{};
+  bool are_latents = false;  // what is there; else a video
 };
 
 // Outputs are finished when they are there, whole, and what this plan would make: the record has the key that

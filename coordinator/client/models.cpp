@@ -60,11 +60,13 @@ std::vector<jobs::ModelSet> without_notice(const std::vector<jobs::ModelSet>& se
   return plain;
 }
 
+constexpr std::size_t kFewestDigits = 4;
+
 // The set of `offered` that is called `name`.
 Result<ChosenModels> choose_by_name(const std::string& name, const std::vector<jobs::ModelSet>& offered) {
   std::vector<jobs::ModelSet> fitting;
   std::copy_if(offered.begin(), offered.end(), std::back_inserter(fitting), [&](const jobs::ModelSet& set) {
-    return set.name == name || (name.size() >= 8 && set.id.hex().starts_with(name));
+    return set.name == name || (name.size() >= kFewestDigits && set.id.hex().starts_with(name));
   });
   if (fitting.size() == 1) return ChosenModels{fitting.front(), std::nullopt, {}};
   if (fitting.size() > 1) {
@@ -150,7 +152,7 @@ Result<ChosenModels> choose_models(const ModelRequest& request, const OfferedMod
   if (request.root.empty() && is_in_config(request)) {
     auto files = find_in_config(request);
     if (files.ok()) return with_files(*std::move(files));
-    if (!offered) return files.status();
+    if (!offered || files.status().code() == StatusCode::kInvalidArgument) return files.status();
     return Status(files.status().code(),
                   files.status().message() +
                       "; the config's models have to be readable here, too, to be sent to workers that have "

@@ -359,6 +359,7 @@ void Planner::plan_clips(RunPlan& run, const OutputPlaces& places, FileDigestCac
                                                            : look_at_outputs(*clip, run.models.set, cache);
       run.clips.push_back({std::move(*clip), std::move(outputs.reason), outputs.seconds});
       run.clips.back().replaces = std::move(outputs.made_with);
+      run.clips.back().replaces_latents = outputs.are_latents;
     } else {
       run.refused.push_back(
           {wire::in_utf8(inputs_[i].relative), wire::in_utf8(inputs_[i].path), clip.status()});

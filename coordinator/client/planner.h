@@ -66,6 +66,7 @@ struct PlannedClip {
   std::vector<std::string> cached{};  // kinds of its features that workers hold, if that is known
   std::string held_by{};              // the worker that has its latents, which are then not made
   std::string replaces{};             // what else the outputs that are there were made with ("seed 42")
+  bool replaces_latents = false;      // they are latents alone
 };
 
 struct PlannedFilm {

@@ -167,9 +167,10 @@ OutputState Planner::look_at_encode(const jobs::ClipPlan& clip, FileDigestCache&
   const auto file = read_latents_file(path, cache);
   const std::string cause = file.ok() ? latents_differ(*file, clip, models_.set) : file.status().message();
   if (!cause.empty()) {
+    const bool video_tells = !video.made_with.empty();
     const std::string choice = file.ok() ? latents_made_with(*file, clip, models_.set) : "";
-    return {fmt::format("its latents do not fit: {}", cause), 0,
-            video.made_with.empty() ? choice : video.made_with};
+    return {fmt::format("its latents do not fit: {}", cause), 0, video_tells ? video.made_with : choice,
+            !video_tells};
   }
   if (video.reason.empty()) return video;
   return {"its video: " + video.reason, 0, std::move(video.made_with)};
@@ -351,6 +352,7 @@ Result<Planner::PartSource> Planner::find_source(const WantedPart& part, const O
   if (!clip.ok()) return clip.status().prefixed(fmt::format("{} ({})", part.name, reason));
   source.clip = PlannedClip{*std::move(clip), std::move(reason), 0, {}};
   source.clip->replaces = std::move(made_with);
+  source.clip->replaces_latents = true;
   return source;
 }
 

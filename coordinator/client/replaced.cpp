@@ -21,7 +21,7 @@ Replaced replaced_by(const RunPlan& plan) {
   Replaced replaced;
   for (const auto& clip : plan.clips) {
     if (clip.reason.empty() || clip.replaces.empty()) continue;
-    replaced[{clip.replaces, clip.plan.output.save_video}].push_back(clip.plan.output.relative);
+    replaced[{clip.replaces, !clip.replaces_latents}].push_back(clip.plan.output.relative);
   }
   for (const auto& film : plan.films) {
     if (film.reason.empty() || film.replaces.empty()) continue;

@@ -9,8 +9,7 @@
 #include "common/digest.h"
 #include "common/files/io.h"
 #include "common/files/read_text.h"
-#include "common/json/json.h"
-#include "jobs/record.h"
+#include "jobs/record_json.h"
 
 namespace mimicfleet::coordinator {
 namespace {
@@ -47,7 +46,7 @@ std::string problem_of(const fs::path& folder, const std::string& name, bool qui
   const std::string video = (folder / (name + ".mp4")).string();
   const auto text = read_text((folder / (name + ".json")).string(), kMaxRecordBytes);
   if (!text.ok()) return "has no record beside it";
-  const auto record = json::read<jobs::OutputRecord>(*text);
+  const auto record = jobs::read_record(*text);
   if (!record.ok()) return fmt::format("its record cannot be read: {}", record.status().message());
   frames = record->frames;
   std::error_code error;

@@ -13,6 +13,7 @@
 
 #include <fmt/format.h>
 
+#include "common/files/list_folder.h"
 #include "common/json/json.h"
 #include "common/log.h"
 
@@ -35,6 +36,23 @@ std::string own_folder() {
 std::string worker_program(const std::string& programs) {
   const char* chosen = std::getenv("MIMICFLEET_WORKER");
   return chosen != nullptr ? chosen : programs + "/worker";
+}
+
+// Models that a config names reach the worker through links below the run's folder: the user knows the files
+// that these lead to.
+std::string with_link_targets(std::string text, const std::string& models) {
+  const auto entries = list_folder(models);
+  if (!entries.ok()) return text;
+  for (const auto& entry : *entries) {
+    std::error_code error;
+    const std::string target = fs::read_symlink(entry.path(), error).string();
+    if (error) continue;
+    const std::string link = entry.path().string();
+    for (auto at = text.find(link); at != std::string::npos; at = text.find(link, at + target.size())) {
+      text.replace(at, link.size(), target);
+    }
+  }
+  return text;
 }
 
 bool is_hopeless(std::optional<int> exit_code) {
@@ -195,8 +213,9 @@ Status Cluster::supervise(std::size_t ended, Instant now) {
       std::all_of(workers_.begin(), workers_.end(), [](const auto& w) { return w.given_up; });
   const Member* lost = coordinator_.given_up ? &coordinator_ : all_gone ? &workers_.front() : nullptr;
   if (lost == nullptr) return {};
-  return {StatusCode::kInternal, fmt::format("{} {}: {} (see {})", lost->name, lost->last_end,
-                                             log::printable(last_error_in(lost->log)), lost->log)};
+  const std::string error = with_link_targets(last_error_in(lost->log), options_.models);
+  return {StatusCode::kInternal,
+          fmt::format("{} {}: {} (see {})", lost->name, lost->last_end, log::printable(error), lost->log)};
 }
 
 void Cluster::stop(std::chrono::milliseconds grace) {

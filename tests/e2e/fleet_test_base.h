@@ -27,7 +27,7 @@ class FleetTest : public testing::Test {
 
   // `coordinator WORDS…`, started, and to its end.
   std::unique_ptr<Process> start(Words words);
-  Outcome coordinator(Words words, Seconds limit = Seconds(300));
+  Outcome coordinator(Words words, Seconds limit = kProcessPatience);
   // submit with the quick settings that most tests share: one step, one thread, the golden pack's models.
   Words submit(const std::filesystem::path& input, const std::filesystem::path& output,
                Words more = {}) const;

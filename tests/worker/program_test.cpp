@@ -127,7 +127,7 @@ TEST_F(WorkerProgram, UnderNohupAHangupChangesNothing) {
   for (int beats = 0; beats < 3; ++beats) receive<jobs::WorkerHeartbeat>();
   worker_->signal(SIGTERM);
   receive<jobs::WorkerGoodbye>();
-  EXPECT_EQ(worker_->wait(e2e::Seconds(20)).exit_code, 0);
+  EXPECT_EQ(worker_->wait().exit_code, 0);
 }
 
 TEST_F(WorkerProgram, AMissingModelFileEndsItWithOneLineThatNamesIt) {
@@ -192,7 +192,7 @@ TEST_F(WorkerProgram, AServerThatOnlyAnotherHostReachesIsNone) {
   const std::string file = folder_ + "/mimicfleet/server.json";
   ASSERT_TRUE(discovery::write_server_file({router_.endpoint(), ::getpid(), "node7"}, file).ok());
   start_with({"--models", kModels}, {.environment = {"XDG_STATE_HOME=" + folder_, "MIMICFLEET_SERVER="}});
-  const auto outcome = worker_->wait(e2e::Seconds(60));
+  const auto outcome = worker_->wait();
   EXPECT_EQ(outcome.exit_code, 3);
   EXPECT_THAT(outcome.err,
               HasSubstr("names a server on node7 which listens there for programs of node7 only"));

@@ -22,7 +22,9 @@ std::uint64_t bytes_below(const std::string& folder) {
   for (fs::recursive_directory_iterator file(folder, error), end; !error && file != end;
        file.increment(error)) {
     std::error_code gone;
-    if (file->is_regular_file(gone)) bytes += file->file_size(gone);
+    if (!file->is_regular_file(gone)) continue;
+    const std::uintmax_t size = file->file_size(gone);
+    if (!gone) bytes += size;
   }
   return bytes;
 }

@@ -7,8 +7,8 @@
 #include "common/files/io.h"
 #include "common/files/list_folder.h"
 #include "common/files/read_text.h"
-#include "common/json/json.h"
 #include "jobs/plan.h"
+#include "jobs/record_json.h"
 
 namespace mimicfleet::stages {
 namespace {
@@ -97,7 +97,7 @@ Status OutputFiles::clear_frames(std::size_t from) const {
 }
 
 Status OutputFiles::write_record(const jobs::OutputRecord& record, const Permit& permit) const {
-  return write_file_atomically(below(target_.relative + ".json"), json::write(record), permit);
+  return write_file_atomically(below(target_.relative + ".json"), jobs::record_text(record), permit);
 }
 
 }  // namespace mimicfleet::stages

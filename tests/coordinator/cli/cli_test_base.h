@@ -22,7 +22,7 @@ class CommandLine : public ::testing::Test {
   CommandLine();
 
   [[nodiscard]] std::unique_ptr<e2e::Process> start(Words words);
-  [[nodiscard]] e2e::Outcome run(Words words) { return start(std::move(words))->wait(e2e::Seconds(60)); }
+  [[nodiscard]] e2e::Outcome run(Words words) { return start(std::move(words))->wait(); }
 
   // `submit videos/ …` with models, image and output folder.
   [[nodiscard]] Words submit(Words more = {}) const;

@@ -14,13 +14,12 @@
 
 #include "common/clock.h"
 #include "common/files/atomic_file.h"
-#include "common/json/json.h"
 #include "common/model_root/model_root.h"
 #include "common/net/socket.h"
 #include "common/wire/envelope.h"
 #include "jobs/abilities.h"
 #include "jobs/messages.h"
-#include "jobs/record.h"
+#include "jobs/record_json.h"
 #include "tests/coordinator/client/latents_file.h"
 
 namespace mimicfleet {
@@ -132,7 +131,7 @@ struct FakeWorker {
     record.stages = {{"denoise", 1, false}, {"vae_decode", 1, false}};  // of both tasks
     std::filesystem::create_directories(std::filesystem::path(path).parent_path());
     const Status video = write_file_atomically(path + ".mp4", content);
-    const Status text = write_file_atomically(path + ".json", json::write(record));
+    const Status text = write_file_atomically(path + ".json", jobs::record_text(record));
     if (!video.ok() || !text.ok()) return fail(grant, video.ok() ? text : video);
     jobs::TaskResult result;
     result.video = record.video;

@@ -232,6 +232,32 @@ TEST_F(OnAServer, CtrlCWhileWaitingLeavesTheJobToTheServer) {
   EXPECT_THAT(out({"job", "list"}), AllOf(HasSubstr("running"), Not(HasSubstr("cancelled"))));
 }
 
+TEST_F(OnAServer, CtrlCInJsonModeGivesTheSummaryOfTheJobThatGoesOn) {
+  const auto process = start_stuck({"--output-mode", "json"});
+  process->signal(SIGINT);
+  const auto outcome = process->wait();
+  EXPECT_EQ(outcome.exit_code, 130);
+  const auto summary = json::read<RunSummary>(outcome.out);
+  ASSERT_TRUE(summary.ok()) << outcome.out;
+  EXPECT_EQ(summary->job, 1U);
+  EXPECT_EQ(states(*summary), (Words{"a: pending", "b: pending", "stuck: pending"}));
+}
+
+TEST_F(OnAServer, VideosThatAnotherJobIsMakingAreNotMadeTwice) {
+  const auto process = start_stuck();
+  for (const Words& more : {Words{}, Words{"--seed", "7", "--overwrite"}}) {
+    const auto refused = run(submit(more));
+    EXPECT_EQ(refused.exit_code, 2);
+    EXPECT_THAT(refused.err,
+                AllOf(HasSubstr("out: job 1 is making 1 of these videos there (stuck)"),
+                      HasSubstr("`coordinator job progress 1`"), HasSubstr("`coordinator job cancel 1`")));
+  }
+  EXPECT_THAT(out(submit({"--filter", "a*"})), HasSubstr("1 already there"));
+  out({"job", "cancel", "1"});
+  EXPECT_EQ(process->wait().exit_code, 1);
+  EXPECT_EQ(out(submit({"--no-wait"})), "job 2 submitted: 1 videos\n");
+}
+
 TEST_F(OnAServer, WhoeverNamedTheServerIsToldCommandsThatNameIt) {
   surroundings_.environment.push_back("HOME=" + (folder_ / "another"));
   const auto process = start_stuck({"--server", endpoint_});
@@ -323,7 +349,8 @@ TEST_F(OnAServer, AWorkerWithToysBesideOthersIsToldOfEverywhere) {
 }
 
 TEST_F(OnAServer, AWorkerIsSentAway) {
-  out({"worker", "stop", "w1"});
+  EXPECT_EQ(out({"worker", "stop", "w1", "--output-mode", "json"}),
+            "{\n  \"worker\": \"w1\",\n  \"action\": \"stop\"\n}\n");
   EXPECT_EQ(worker_->wait().exit_code, 0);
   const auto outcome = run({"worker", "drain", "w2"});
   EXPECT_EQ(outcome.exit_code, 2);
@@ -376,6 +403,7 @@ TEST_F(CommandLine, WorkersThatStillLoadAreWaitedFor) {
     return list;
   });
   server.on<jobs::FeatureQuery>([](const auto&) { return jobs::FeatureHolders(); });
+  server.on<jobs::JobListRequest>([](const auto&) { return jobs::JobList(); });
   const auto outcome =
       run({"plan", folder_ / "videos", "--ref-image", folder_ / "ref.png", "--server", server.start()});
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;

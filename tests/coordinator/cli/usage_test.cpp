@@ -189,6 +189,14 @@ TEST_F(Usage, AComparisonNeedsTwoVariants) {
   EXPECT_THAT(planned.out, AllOf(HasSubstr("make    steps=25/a (not made yet)"), HasSubstr("4 to make")));
 }
 
+TEST_F(Usage, FlagsOfTheScriptsThatThereAreNotSayWhy) {
+  EXPECT_EQ(error(submit({"--no_fuse_lcm_lora"})),
+            "error: --no-fuse-lcm-lora: LoRAs are always fused; leave the flag out\n");
+  EXPECT_THAT(error(submit({"--lcm_beta_schedule", "scaled_linear"})), HasSubstr("no betas"));
+  EXPECT_THAT(error(submit({"--bridge_file", "b.json"})), HasSubstr("poses come from videos"));
+  EXPECT_THAT(run({"submit", "--help"}).out, Not(HasSubstr("bridge")));
+}
+
 TEST_F(Usage, AnEmptyFolderIsNamed) {
   std::filesystem::create_directory(folder_ / "empty");
   EXPECT_THAT(

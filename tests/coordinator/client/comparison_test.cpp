@@ -7,6 +7,7 @@
 
 #include "common/av/video_writer.h"
 #include "common/files/read_text.h"
+#include "jobs/record_json.h"
 #include "tests/coordinator/client/clip.h"
 
 namespace mimicfleet::coordinator {
@@ -38,7 +39,7 @@ class Comparing : public ::testing::Test {
     record.stages = {{"load", 100, false}, {"denoise", seconds, false}};
     record.unet_evaluations = static_cast<std::int64_t>(steps) * 2 * (guidance > 1 ? 2 : 1);
     record.tiles = 2;
-    put(folder_, planned.plan.output.relative + ".json", json::write(record));
+    put(folder_, planned.plan.output.relative + ".json", jobs::record_text(record));
     auto writer =
         av::VideoWriter::create(folder_ / (planned.plan.output.relative + ".mp4"), {64, 64, {15, 1}, 0});
     av::Image frame{64, 64, std::vector<std::uint8_t>(av::Image::bytes(64, 64), grey)};
@@ -84,9 +85,9 @@ TEST_F(Comparing, AGateThatOneVariantMissesIsMissed) {
 }
 
 TEST_F(Comparing, TimesOfDifferentMachinesAreWarnedOf) {
-  auto record = *json::read<jobs::OutputRecord>(*read_text(folder_ / "fast/b.json", 1 << 20));
+  auto record = *jobs::read_record(*read_text(folder_ / "fast/b.json", 1 << 20));
   record.numerics.threads = 64;
-  put(folder_, "fast/b.json", json::write(record));
+  put(folder_, "fast/b.json", jobs::record_text(record));
   EXPECT_THAT(report()->warnings, ElementsAre(HasSubstr("their seconds do not compare")));
 }
 

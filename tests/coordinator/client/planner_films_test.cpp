@@ -130,6 +130,15 @@ TEST_F(FilmPlanning, OfAnEncodeVideoAndLatentsMustBothBeThere) {
   EXPECT_THAT(plan()->clips[0].reason, HasSubstr("its latents are not kept in "));
 }
 
+TEST_F(FilmPlanning, OfAnEncodeItIsToldWhetherVideosOrLatentsWouldBeReplaced) {
+  request_.mode = Mode::kEncode;
+  keep_all();
+  flag("seed", "7");
+  const auto run = plan();
+  EXPECT_EQ(run->clips[0].replaces, "seed 42");
+  EXPECT_TRUE(run->clips[0].replaces_latents) << "no video is there";
+}
+
 TEST_F(FilmPlanning, DecodeJoinsKeptLatentsInOrderWithoutImageOrVideo) {
   keep_all();
   decode({"b.mp4", "a.mp4", "b.mp4"});

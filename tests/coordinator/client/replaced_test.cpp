@@ -39,7 +39,7 @@ TEST_F(Replaced, AnotherSeedImageOrModelIsTold) {
   EXPECT_EQ(made_with(), "the reference image /in/ref.png");
   clip_ = same;
   clip_.parameters.loras[0].scale = 0.5;
-  EXPECT_EQ(made_with(), "the LoRA /loras/a.safetensors");
+  EXPECT_EQ(made_with(), "the LoRA /loras/a.safetensors at scale 1");
   clip_.parameters.loras = {};
   EXPECT_EQ(made_with(), "the LoRA /loras/a.safetensors");
   clip_ = same;
@@ -92,8 +92,8 @@ TEST_F(Replaced, WithoutAVideoThereNothingIsLost) {
 
 PlannedClip planned(const std::string& name, const std::string& replaces, bool video = true) {
   PlannedClip clip{clip_in("/out", name), "seed was 42", 0};
-  clip.plan.output.save_video = video;
   clip.replaces = replaces;
+  clip.replaces_latents = !video;
   return clip;
 }
 

@@ -132,6 +132,16 @@ TEST_F(EmbeddedCluster, AWorkerThatCrashesAgainAndAgainEndsTheRunWithItsLastErro
                                       HasSubstr("run/logs/worker-0.log")));
 }
 
+TEST_F(EmbeddedCluster, AModelFileIsNamedAsTheUserKnowsIt) {
+  options_.models = folder_ / "models";
+  std::filesystem::create_directory(options_.models);
+  std::filesystem::create_symlink("/weights/MimicMotion_1-0.pth", options_.models + "/MimicMotion_1-1.pth");
+  program("worker", "#!/bin/sh\necho \"2024-05-01 12:00:00 error [worker 1] " + options_.models +
+                        "/MimicMotion_1-1.pth: it is cut off\" >&2\nexit 4\n");
+  start();
+  EXPECT_THAT(supervise_through(10).message(), HasSubstr(": /weights/MimicMotion_1-0.pth: it is cut off"));
+}
+
 class AWorkerThatCannotWork : public EmbeddedCluster, public ::testing::WithParamInterface<const char*> {};
 
 TEST_P(AWorkerThatCannotWork, IsNotTriedAgain) {

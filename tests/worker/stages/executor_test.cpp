@@ -11,9 +11,8 @@
 #include "common/av/video.h"
 #include "common/files/file_identity.h"
 #include "common/files/read_text.h"
-#include "common/json/json.h"
 #include "jobs/abilities.h"
-#include "jobs/record.h"
+#include "jobs/record_json.h"
 #include "tests/common/av/image_bytes.h"
 #include "tests/worker/stages/executor_test_base.h"
 #include "worker/stages/latents_bytes.h"
@@ -48,7 +47,7 @@ TEST_F(StageExecutorTest, AClipBecomesAVideoWithItsRecordFramesAndLatents) {
   EXPECT_TRUE(fs::exists(folder_.path("_frames/words/a/000012.png")));
   EXPECT_FALSE(fs::exists(folder_.path("_frames/words/a/000013.png")));
 
-  const auto record = json::read<jobs::OutputRecord>(*read_text(folder_.path("words/a.json"), 1 << 20));
+  const auto record = jobs::read_record(*read_text(folder_.path("words/a.json"), 1 << 20));
   ASSERT_TRUE(record.ok()) << record.status();
   EXPECT_EQ(record->video.digest, sha256_file(folder_.path("words/a.mp4")).value());
   EXPECT_EQ(record->frames, 13);

@@ -11,8 +11,7 @@
 
 #include "common/av/video.h"
 #include "common/files/read_text.h"
-#include "common/json/json.h"
-#include "jobs/record.h"
+#include "jobs/record_json.h"
 #include "tests/worker/models/golden.h"
 #include "tests/worker/stages/executor_test_base.h"
 #include "worker/stages/tensor_bytes.h"
@@ -105,7 +104,7 @@ TEST_F(FilmTest, IsTheSameToTheByteOutOfTheStoreAndOutOfFiles) {
   }
   EXPECT_EQ(videos[1], videos[0]);
   EXPECT_EQ(videos[2], videos[0]);
-  const auto record = json::read<jobs::OutputRecord>(*read_text(folder_.path("held.json"), 1 << 20));
+  const auto record = jobs::read_record(*read_text(folder_.path("held.json"), 1 << 20));
   ASSERT_TRUE(record.ok()) << record.status();
   ASSERT_THAT(record->parts, SizeIs(3));
   EXPECT_THAT(record->parts[1].name, HasSubstr("b.mp4"));

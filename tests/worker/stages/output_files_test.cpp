@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "common/files/read_text.h"
-#include "common/json/json.h"
+#include "jobs/record_json.h"
 #include "tests/worker/stages/temporary_folder.h"
 
 namespace mimicfleet::stages {
@@ -113,7 +113,7 @@ TEST_F(OutputFilesTest, TheRecordIsJsonBesideTheVideo) {
   ASSERT_TRUE(files->write_record(record).ok());
   const auto text = read_text(folder_.path("words/hello.json"), 1 << 20);
   ASSERT_TRUE(text.ok()) << text.status();
-  EXPECT_EQ(json::read<jobs::OutputRecord>(*text)->frames, 13);
+  EXPECT_EQ(jobs::read_record(*text)->frames, 13);
 }
 
 }  // namespace

@@ -1,0 +1,59 @@
+#include "coordinator/client/other_jobs.h"
+
+#include <set>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "common/log.h"
+#include "coordinator/client/job_follower.h"
+
+namespace mimicfleet::coordinator {
+namespace {
+
+constexpr std::size_t kNamed = 5;
+
+std::set<std::string> outputs_to_write(const RunPlan& plan) {
+  std::set<std::string> outputs;
+  for (const auto& clip : plan.clips) {
+    if (!clip.reason.empty()) outputs.insert(clip.plan.output.relative);
+  }
+  for (const auto& film : plan.films) {
+    if (!film.reason.empty()) outputs.insert(film.plan.output.relative);
+  }
+  return outputs;
+}
+
+std::string listed(const std::set<std::string>& names) {
+  std::vector<std::string> shown;
+  for (const auto& name : names) {
+    if (shown.size() < kNamed) shown.push_back(log::printable(name));
+  }
+  const std::string more =
+      names.size() > kNamed ? fmt::format(" and {} more", names.size() - kNamed) : std::string();
+  return fmt::format("{}{}", fmt::join(shown, ", "), more);
+}
+
+}  // namespace
+
+Status check_no_other_job_writes(Connection& connection, const RunPlan& plan, const std::string& output_dir) {
+  const auto outputs = outputs_to_write(plan);
+  if (outputs.empty()) return {};
+  ASSIGN_OR_RETURN(const auto list, connection.call<jobs::JobList>(jobs::JobListRequest{"all"}));
+  for (const auto& job : list.jobs) {
+    if (jobs::is_terminal(job.state) || job.output_dir != output_dir) continue;
+    std::set<std::string> both;
+    RETURN_IF_ERROR(each_task(connection, job.job, [&](const jobs::TaskInfo& task) {
+      const std::string& name = task.spec.output.relative;
+      if (!jobs::is_terminal(task.state) && outputs.contains(name)) both.insert(name);
+    }));
+    if (both.empty()) continue;
+    return {StatusCode::kFailedPrecondition,
+            fmt::format("{0}: job {1} is making {2} of these videos there ({3}); follow it with `coordinator "
+                        "job progress {1}`, or cancel it with `coordinator job cancel {1}` and run again",
+                        log::printable(output_dir), job.number, both.size(), listed(both))};
+  }
+  return {};
+}
+
+}  // namespace mimicfleet::coordinator
