@@ -96,7 +96,7 @@ Result<DecodedVideo> Decoding::begin() {
   auto on_cancel = context_.on_cancel([stop] { stop->stop(); });
   auto writer = av::VideoWriter::create(inputs_.outputs.video_path(), format, stop);
   RETURN_IF_ERROR(context_.written(writer.status()));
-  DecodedVideo video{*std::move(writer), std::move(on_cancel), nullptr, std::nullopt, 0, models_.set};
+  DecodedVideo video{*std::move(writer), std::move(on_cancel), nullptr, std::nullopt, 0, lease_.models};
   if (lease_.spec.output.save_frames) {
     auto frames = SavedFrames::begin(inputs_.outputs);
     RETURN_IF_ERROR(context_.written(frames.status()));
@@ -140,7 +140,7 @@ Result<std::string> Decoding::kept_latents() {
   const auto& input = lease_.inputs[0];
   ASSIGN_OR_RETURN(const at::Tensor values, clip_latents(0));
   const auto metadata = saved_metadata({.key = input.artefact.key,
-                                        .models = models_.set,
+                                        .models = lease_.models,
                                         .parameters = lease_.spec.parameters,
                                         .driving = input.driving,
                                         .reference = input.reference,

@@ -59,6 +59,7 @@ class Encoding {
            runner::TaskContext& context)
       : services_(services),
         models_(models),
+        named_models_(lease.models),
         spec_(lease.spec),
         keys_(keys_of(lease)),
         features_(services.features, lease.spec.features, context),
@@ -97,6 +98,7 @@ class Encoding {
 
   Services& services_;
   LoadedModels& models_;
+  const jobs::ModelSet& named_models_;  // as the job names them
   const jobs::TaskSpec& spec_;
   const jobs::FeatureKeys keys_;
   const Features features_;
@@ -313,7 +315,7 @@ Result<jobs::ArtefactRef> Encoding::store(const at::Tensor& latents) {
 // In half precision, as the original keeps them.
 std::string Encoding::kept_bytes(const at::Tensor& latents) const {
   const auto metadata = saved_metadata({.key = spec_.key,
-                                        .models = models_.set,
+                                        .models = named_models_,
                                         .parameters = spec_.parameters,
                                         .driving = spec_.video,
                                         .reference = spec_.reference,

@@ -29,6 +29,7 @@ using ::testing::SizeIs;
 TEST_F(StageExecutorTest, AClipBecomesAVideoWithItsRecordFramesAndLatents) {
   auto lease = encode();
   lease.spec.output.save_latents = lease.spec.output.save_frames = true;
+  lease.models.checkpoint = "/where/the/client/named/it.pth";  // and not what this worker calls it
   const auto encoded = run(lease);
   ASSERT_TRUE(encoded.ok()) << encoded.status();
   EXPECT_EQ(encoded->frames, 14);
@@ -53,6 +54,7 @@ TEST_F(StageExecutorTest, AClipBecomesAVideoWithItsRecordFramesAndLatents) {
   EXPECT_EQ(record->frames, 13);
   EXPECT_EQ(record->tiles, 3);
   EXPECT_EQ(record->unet_evaluations, 2 * 3);
+  EXPECT_EQ(record->models.checkpoint, lease.models.checkpoint);
   EXPECT_EQ(record->encode_worker, "encoder");
   EXPECT_EQ(record->decode_worker, "tester");
   EXPECT_EQ(record->decode_attempt, 2);
@@ -63,6 +65,7 @@ TEST_F(StageExecutorTest, AClipBecomesAVideoWithItsRecordFramesAndLatents) {
   ASSERT_TRUE(latents.ok()) << latents.status();
   EXPECT_EQ(latents->frames(), 14);
   EXPECT_EQ(latents->metadata.at("video_name"), "a.mp4");
+  EXPECT_EQ(latents->metadata.at("checkpoint"), lease.models.checkpoint);
 }
 
 // A PNG of the picture turned by a quarter against the clock, with the EXIF orientation that turns it back.
