@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "common/status.h"
-#include "worker/models/weights/tensor_set.h"
+#include "common/weights/tensor_set.h"
 
 // LoRA files (Hu et al. 2021, https://arxiv.org/abs/2106.09685) in the layouts that people have.
 namespace mimicfleet::weights {

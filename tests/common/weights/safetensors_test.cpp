@@ -1,4 +1,4 @@
-#include "worker/models/weights/safetensors.h"
+#include "common/weights/safetensors.h"
 
 #include <cstring>
 #include <fstream>
@@ -6,7 +6,7 @@
 
 #include <gmock/gmock.h>
 
-#include "tests/worker/models/weights/temporary_folder.h"
+#include "tests/common/weights/temporary_folder.h"
 
 namespace mimicfleet::weights {
 namespace {

@@ -1,4 +1,4 @@
-#include "worker/models/weights/contiguous.h"
+#include "common/weights/contiguous.h"
 
 namespace mimicfleet::weights {
 

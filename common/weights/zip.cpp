@@ -1,4 +1,4 @@
-#include "worker/models/weights/zip.h"
+#include "common/weights/zip.h"
 
 #include <algorithm>
 #include <cstring>

@@ -1,11 +1,11 @@
-#include "worker/models/weights/torch_checkpoint.h"
+#include "common/weights/torch_checkpoint.h"
 
 #include <cstring>
 
 #include <gmock/gmock.h>
 
-#include "tests/worker/models/weights/stored_zip.h"
-#include "tests/worker/models/weights/temporary_folder.h"
+#include "tests/common/weights/stored_zip.h"
+#include "tests/common/weights/temporary_folder.h"
 
 namespace mimicfleet::weights {
 namespace {

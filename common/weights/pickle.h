@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "common/status.h"
-#include "worker/models/weights/tensor_set.h"
+#include "common/weights/tensor_set.h"
 
 namespace mimicfleet::weights::pickle {
 

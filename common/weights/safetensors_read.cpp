@@ -4,7 +4,7 @@
 
 #include "common/log.h"
 #include "common/safetensors/header.h"
-#include "worker/models/weights/safetensors.h"
+#include "common/weights/safetensors.h"
 
 namespace mimicfleet::weights {
 namespace {

@@ -1,4 +1,4 @@
-#include "worker/models/weights/torch_checkpoint.h"
+#include "common/weights/torch_checkpoint.h"
 
 #include <algorithm>
 #include <cstring>
@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "common/log.h"
-#include "worker/models/weights/pickle.h"
-#include "worker/models/weights/zip.h"
+#include "common/weights/pickle.h"
+#include "common/weights/zip.h"
 
 namespace mimicfleet::weights {
 namespace {

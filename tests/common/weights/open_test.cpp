@@ -1,9 +1,9 @@
-#include "worker/models/weights/open.h"
+#include "common/weights/open.h"
 
 #include <gmock/gmock.h>
 
 #include "common/files/io.h"
-#include "tests/worker/models/weights/temporary_folder.h"
+#include "tests/common/weights/temporary_folder.h"
 
 namespace mimicfleet::weights {
 namespace {

@@ -7,7 +7,7 @@
 
 #include "common/files/io.h"
 #include "common/json/json.h"
-#include "worker/models/weights/safetensors.h"
+#include "common/weights/safetensors.h"
 
 namespace mimicfleet::weights {
 namespace {

@@ -1,11 +1,11 @@
-#include "worker/models/weights/lora.h"
+#include "common/weights/lora.h"
 
 #include <limits>
 
 #include <gmock/gmock.h>
 
-#include "tests/worker/models/weights/temporary_folder.h"
-#include "worker/models/weights/safetensors.h"
+#include "common/weights/safetensors.h"
+#include "tests/common/weights/temporary_folder.h"
 
 namespace mimicfleet::weights {
 namespace {

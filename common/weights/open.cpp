@@ -1,9 +1,9 @@
-#include "worker/models/weights/open.h"
+#include "common/weights/open.h"
 
 #include "common/log.h"
-#include "worker/models/weights/safetensors.h"
-#include "worker/models/weights/torch_checkpoint.h"
-#include "worker/models/weights/zip.h"
+#include "common/weights/safetensors.h"
+#include "common/weights/torch_checkpoint.h"
+#include "common/weights/zip.h"
 
 namespace mimicfleet::weights {
 

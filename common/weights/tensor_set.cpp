@@ -1,4 +1,4 @@
-#include "worker/models/weights/tensor_set.h"
+#include "common/weights/tensor_set.h"
 
 #include <sys/mman.h>
 #include <sys/stat.h>

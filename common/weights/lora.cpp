@@ -1,4 +1,4 @@
-#include "worker/models/weights/lora.h"
+#include "common/weights/lora.h"
 
 #include <algorithm>
 #include <array>

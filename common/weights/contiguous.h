@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "worker/models/weights/tensor_set.h"
+#include "common/weights/tensor_set.h"
 
 namespace mimicfleet::weights {
 

@@ -1,4 +1,4 @@
-#include "worker/models/weights/pickle.h"
+#include "common/weights/pickle.h"
 
 #include <algorithm>
 #include <array>

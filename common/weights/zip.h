@@ -6,7 +6,7 @@
 #include <string>
 
 #include "common/status.h"
-#include "worker/models/weights/tensor_set.h"
+#include "common/weights/tensor_set.h"
 
 namespace mimicfleet::weights {
 
