@@ -18,6 +18,8 @@ constexpr std::string_view kWeight = ".weight";
 constexpr std::string_view kKohyaPrefix = "lora_unet_";
 constexpr std::array<std::string_view, 2> kDottedPrefixes = {"base_model.model.", "unet."};
 
+constexpr std::string_view kOtherLora = "take a LoRA that was made for Stable Video Diffusion's UNet";
+
 enum class Role { kDown, kUp, kMid, kAlpha };
 
 constexpr std::array<std::pair<std::string_view, Role>, 11> kRoles = {{
@@ -93,40 +95,50 @@ std::string module_of_processor(std::string_view name) {
   return module;
 }
 
-// The weights of a model by what LoRA files call their modules.
+// The weights of a model by what LoRA files call their modules. Of a model that is not at hand every module
+// has its own name.
 class Modules {
  public:
-  explicit Modules(const ParameterShapes& parameters) {
-    for (const auto& [name, shape] : parameters) {
+  explicit Modules(const ParameterShapes* parameters) : parameters_(parameters) {
+    if (parameters == nullptr) return;
+    for (const auto& [name, shape] : *parameters) {
       std::string_view module = name;
       if (shape.size() < 2 || !strip_suffix(module, kWeight)) continue;
-      dotted_.emplace(module, &name);
-      const bool first = by_underscores_.emplace(underscored(module), &name).second;
-      CHECK(first);  // no two modules of a UNet differ by dots alone
+      dotted_.emplace(module, name);
+      by_underscores_.emplace(underscored(module), name);  // no two modules of a UNet differ by dots alone
       names_.emplace_back(module);
     }
   }
 
-  // The parameter's name, or null.
-  [[nodiscard]] const std::string* find(std::string_view module) const {
-    if (strip_prefix(module, kKohyaPrefix)) return look_up(by_underscores_, module);
+  // The parameter's name, or nothing.
+  [[nodiscard]] std::optional<std::string> find(std::string_view module) const {
+    if (strip_prefix(module, kKohyaPrefix)) return look_up(by_underscores_, std::string(module));
     for (const auto prefix : kDottedPrefixes) strip_prefix(module, prefix);
     return look_up(dotted_, module_of_processor(module));
   }
 
+  // Null if the model is not at hand.
+  [[nodiscard]] const std::vector<std::int64_t>* shape_of(const std::string& parameter) const {
+    return parameters_ == nullptr ? nullptr : &parameters_->find(parameter)->second;
+  }
+
+  // " (nearest: NAME)", or nothing.
   [[nodiscard]] std::string nearest(std::string_view module) const {
+    if (names_.empty()) return "";
     strip_prefix(module, kKohyaPrefix);
     for (const auto prefix : kDottedPrefixes) strip_prefix(module, prefix);
-    return config::closest(module, names_);
+    return fmt::format(" (nearest: {})", config::closest(module, names_));
   }
 
  private:
-  using Index = std::map<std::string, const std::string*, std::less<>>;
-  static const std::string* look_up(const Index& index, std::string_view name) {
+  using Index = std::map<std::string, std::string, std::less<>>;
+  [[nodiscard]] std::optional<std::string> look_up(const Index& index, const std::string& name) const {
+    if (parameters_ == nullptr) return name;
     const auto found = index.find(name);
-    return found == index.end() ? nullptr : found->second;
+    return found == index.end() ? std::nullopt : std::optional(found->second);
   }
 
+  const ParameterShapes* parameters_;
   Index dotted_;
   Index by_underscores_;
   std::vector<std::string> names_;
@@ -136,16 +148,22 @@ Status bad(std::string_view origin, const std::string& cause) {
   return {StatusCode::kBadInput, fmt::format("{}: {}", origin, cause)};
 }
 
+// Of another method, part or model, as far as names tell.
+Status check_names(const TensorSet& tensors, std::string_view origin) {
+  std::vector<std::string_view> names;
+  for (const auto& [name, view] : tensors.tensors) names.push_back(name);
+  const std::string why = safetensors::why_no_lora(names);
+  return why.empty() ? Status() : bad(origin, why);
+}
+
 Status unmatched(std::string_view origin, const std::vector<std::string>& keys, const Modules& modules) {
-  const std::string why = safetensors::why_no_lora(std::vector<std::string_view>(keys.begin(), keys.end()));
-  if (!why.empty()) return bad(origin, why);
   std::string text = fmt::format("is no LoRA of this UNet: {} of its keys match nothing", keys.size());
   for (std::size_t i = 0; i < std::min(keys.size(), kUnmatchedShown); ++i) {
     const auto key = split(keys[i]);
-    text += fmt::format("{} {} (nearest: {})", i == 0 ? ":" : ",", log::printable(keys[i]),
+    text += fmt::format("{} {}{}", i == 0 ? ":" : ",", log::printable(keys[i]),
                         modules.nearest(key ? key->module : keys[i]));
   }
-  return bad(origin, text);
+  return bad(origin, fmt::format("{}; {}", text, kOtherLora));
 }
 
 // The parts of one update while they come in.
@@ -176,8 +194,14 @@ bool has_rest_of(const TensorView& tensor, std::int64_t rows, std::span<const st
   return std::equal(actual.begin(), actual.end(), wanted.begin(), wanted.end());
 }
 
+// Whether the parts make one update of something.
+bool is_pair(const LoraUpdate& update) {
+  return update.down.shape.size() >= 2 && update.rank() >= 1 && update.up.shape.size() >= 2 &&
+         update.up.shape[1] == update.rank();
+}
+
 bool fits(const LoraUpdate& update, std::span<const std::int64_t> weight) {
-  if (update.down.shape.size() < 2 || update.rank() < 1) return false;
+  if (!is_pair(update)) return false;
   if (!is_matrix(update.up, weight[0], update.rank())) return false;
   if (!update.mid) return has_rest_of(update.down, update.rank(), weight);
   std::vector<std::int64_t> kernel(weight.begin(), weight.end());
@@ -191,67 +215,115 @@ bool is_float(const TensorView& tensor) {
   return std::find(kReal.begin(), kReal.end(), tensor.dtype) != kReal.end();
 }
 
-Status check_values(const LoraUpdate& update, std::string_view origin) {
-  for (const TensorView* tensor : {&update.down, &update.up, update.mid ? &*update.mid : nullptr}) {
-    if (tensor == nullptr) continue;
-    if (!is_float(*tensor))
-      return bad(origin, update.parameter + " is changed by numbers that are not floating");
-    if (has_unusable_values(*tensor, false)) {
-      return bad(origin, update.parameter + " is changed by NaN or infinite numbers; fetch the file again");
-    }
+std::vector<const TensorView*> parts_of(const LoraUpdate& update) {
+  std::vector<const TensorView*> parts = {&update.down, &update.up};
+  if (update.mid) parts.push_back(&*update.mid);
+  return parts;
+}
+
+// Numbers that are quantised otherwise mean nothing without their scales.
+Status check_types(const LoraUpdate& update, std::string_view origin) {
+  for (const TensorView* tensor : parts_of(update)) {
+    if (is_float(*tensor)) continue;
+    return bad(origin,
+               fmt::format("{} is changed by numbers of the type {}, which cannot be added to weights; "
+                           "save them as float16 or float32",
+                           log::printable(update.parameter), to_string(tensor->dtype)));
   }
   return {};
 }
 
+Status check_values(const LoraUpdate& update, std::string_view origin) {
+  for (const TensorView* tensor : parts_of(update)) {
+    if (!has_unusable_values(*tensor, false)) continue;
+    return bad(origin, update.parameter +
+                           " is changed by NaN or infinite numbers; fetch the file again, or "
+                           "take another LoRA");
+  }
+  return {};
+}
+
+// `weight` is null if the model is not at hand.
 Result<LoraUpdate> make_update(const std::string& parameter, Parts& parts,
-                               std::span<const std::int64_t> weight, std::string_view origin) {
+                               const std::vector<std::int64_t>* weight, std::string_view origin) {
+  const std::string name = log::printable(parameter);
   if (parts.of(Role::kDown) == nullptr || parts.of(Role::kUp) == nullptr) {
-    return bad(origin, fmt::format("has only half of what changes {}: its {} part is missing", parameter,
-                                   parts.of(Role::kDown) == nullptr ? "down (A)" : "up (B)"));
+    return bad(origin, fmt::format("has only half of what changes {}: its {} part is missing; fetch the file "
+                                   "again, or save both parts",
+                                   name, parts.of(Role::kDown) == nullptr ? "down (A)" : "up (B)"));
   }
   LoraUpdate update{parameter, *parts.of(Role::kDown), *parts.of(Role::kUp), std::nullopt, std::nullopt};
   if (parts.of(Role::kMid) != nullptr) update.mid = *parts.of(Role::kMid);
   if (parts.of(Role::kAlpha) != nullptr) update.alpha = *parts.of(Role::kAlpha);
   if (update.alpha && element_count(update.alpha->shape) != 1) {
-    return bad(origin, fmt::format("the alpha of {} is not one number", parameter));
+    return bad(origin, fmt::format("the alpha of {} is not one number; save the LoRA again", name));
   }
-  if (!fits(update, weight)) {
+  const std::string shapes =
+      fmt::format("{} and {}", shape_text(update.up.shape), shape_text(update.down.shape));
+  if (weight == nullptr && !is_pair(update)) {
     return bad(origin,
-               fmt::format("{} is {}, but its parts are {} and {}: made for another model", parameter,
-                           shape_text(weight), shape_text(update.up.shape), shape_text(update.down.shape)));
+               fmt::format("what changes {} are no two matrices that can be multiplied, but {}; fetch "
+                           "the file again",
+                           name, shapes));
   }
-  RETURN_IF_ERROR(check_values(update, origin));
+  if (weight != nullptr && !fits(update, *weight)) {
+    return bad(origin, fmt::format("{} is {}, but its parts are {}: made for another model; {}", name,
+                                   shape_text(*weight), shapes, kOtherLora));
+  }
+  RETURN_IF_ERROR(check_types(update, origin));
   return update;
+}
+
+// What belongs together, by parameter.
+Result<std::map<std::string, Parts>> pair_parts(const TensorSet& tensors, const Modules& modules,
+                                                std::string_view origin) {
+  std::map<std::string, Parts> found;
+  std::vector<std::string> strangers;
+  for (const auto& [name, view] : tensors.tensors) {
+    const auto key = split(name);
+    const auto parameter = key ? modules.find(key->module) : std::nullopt;
+    if (!parameter) {
+      strangers.push_back(name);
+      continue;
+    }
+    const TensorView*& part = found[*parameter].of(key->role);
+    if (part != nullptr) {
+      return bad(origin, fmt::format("changes {} twice; {} is the second: save it with one of them",
+                                     log::printable(*parameter), log::printable(name)));
+    }
+    part = &view;
+  }
+  if (!strangers.empty()) return unmatched(origin, strangers, modules);
+  return found;
+}
+
+Result<std::vector<LoraUpdate>> updates_of(const TensorSet& tensors, const ParameterShapes* parameters,
+                                           std::string_view origin) {
+  if (tensors.tensors.empty()) {
+    return bad(origin, "holds no LoRA, but nothing at all; name the file that holds the weights");
+  }
+  RETURN_IF_ERROR(check_names(tensors, origin));
+  const Modules modules(parameters);
+  ASSIGN_OR_RETURN(auto found, pair_parts(tensors, modules, origin));
+  std::vector<LoraUpdate> updates;
+  for (auto& [parameter, parts] : found) {
+    ASSIGN_OR_RETURN(LoraUpdate update, make_update(parameter, parts, modules.shape_of(parameter), origin));
+    updates.push_back(std::move(update));
+  }
+  return updates;
 }
 
 }  // namespace
 
 Result<std::vector<LoraUpdate>> read_lora(const TensorSet& tensors, const ParameterShapes& parameters,
                                           std::string_view origin) {
-  const Modules modules(parameters);
-  std::map<std::string, Parts> found;
-  std::vector<std::string> strangers;
-  for (const auto& [name, view] : tensors.tensors) {
-    const auto key = split(name);
-    const std::string* parameter = key ? modules.find(key->module) : nullptr;
-    if (parameter == nullptr) {
-      strangers.push_back(name);
-      continue;
-    }
-    const TensorView*& part = found[*parameter].of(key->role);
-    if (part != nullptr)
-      return bad(origin, fmt::format("changes {} twice; {} is the second", *parameter, log::printable(name)));
-    part = &view;
-  }
-  if (!strangers.empty()) return unmatched(origin, strangers, modules);
-  if (found.empty()) return bad(origin, "holds no LoRA, but nothing at all");
-  std::vector<LoraUpdate> updates;
-  for (auto& [parameter, parts] : found) {
-    ASSIGN_OR_RETURN(LoraUpdate update,
-                     make_update(parameter, parts, parameters.find(parameter)->second, origin));
-    updates.push_back(std::move(update));
-  }
+  ASSIGN_OR_RETURN(auto updates, updates_of(tensors, &parameters, origin));
+  for (const auto& update : updates) RETURN_IF_ERROR(check_values(update, origin));
   return updates;
+}
+
+Status check_lora(const TensorSet& tensors, const ParameterShapes* parameters, std::string_view origin) {
+  return updates_of(tensors, parameters, origin).status();
 }
 
 std::optional<std::string_view> whole_unet_prefix(const TensorSet& tensors) {

@@ -32,11 +32,17 @@ using ParameterShapes = std::map<std::string, std::vector<std::int64_t>, std::le
 //   older diffusers   MODULE.lora.down.weight, MODULE.lora.up.weight
 //   attention processors   ATTENTION.processor.to_q_lora.down.weight
 //   kohya             lora_unet_MODULE_WITH_UNDERSCORES.lora_down.weight, .lora_up.weight, .alpha
-// kBadInput: keys that match nothing (the first five, each with the nearest real name), half an update, two
-// for one weight, shapes that do not fit, a file without any. `origin` is for the message.
+// kBadInput with the remedy: keys that match nothing (the first five, each with the nearest real name), half
+// an update, two for one weight, shapes that do not fit, a file without any, NaN. `origin` is for the
+// message.
 [[nodiscard]] Result<std::vector<LoraUpdate>> read_lora(const TensorSet& tensors,
                                                         const ParameterShapes& parameters,
                                                         std::string_view origin);
+
+// The same by names, types and shapes alone: no number is read. Without `parameters`, where the model is not
+// at hand, any module is taken for one of its.
+[[nodiscard]] Status check_lora(const TensorSet& tensors, const ParameterShapes* parameters,
+                                std::string_view origin);
 
 // The prefix below which the set holds a complete UNet ("" or "unet."), or nothing: it holds something else.
 [[nodiscard]] std::optional<std::string_view> whole_unet_prefix(const TensorSet& tensors);

@@ -1,11 +1,40 @@
 #include "common/weights/open.h"
 
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+#include <fmt/format.h>
+
 #include "common/log.h"
 #include "common/weights/safetensors.h"
+#include "common/weights/something_else.h"
 #include "common/weights/torch_checkpoint.h"
 #include "common/weights/zip.h"
 
 namespace mimicfleet::weights {
+namespace {
+
+constexpr std::array<std::string_view, 4> kWrappers = {"state_dict.", "model_state_dict.", "model.",
+                                                       "module."};
+
+TensorSet unwrapped(TensorSet set) {
+  for (bool again = true; again;) {
+    again = false;
+    for (const std::string_view wrapper : kWrappers) {
+      const bool holds_all =
+          !set.tensors.empty() && std::all_of(set.tensors.begin(), set.tensors.end(), [&](const auto& entry) {
+            return entry.first.size() > wrapper.size() && entry.first.starts_with(wrapper);
+          });
+      if (!holds_all) continue;
+      set = set.with_prefix(wrapper);
+      again = true;
+    }
+  }
+  return set;
+}
+
+}  // namespace
 
 Result<TensorSet> open_weights(const std::vector<std::string>& files) {
   TensorSet all;
@@ -23,10 +52,16 @@ Result<TensorSet> open_weights(const std::vector<std::string>& files) {
   return all;
 }
 
-Result<TensorSet> open_weights(int fd, const std::string& origin) {
+Result<TensorSet> open_weights(int fd, const std::string& origin, Sums sums) {
   ASSIGN_OR_RETURN(const BufferPtr buffer, map_file(fd, origin));
-  const bool is_of_torch = looks_like_zip(buffer->bytes) || looks_like_old_checkpoint(buffer->bytes);
-  return is_of_torch ? parse_torch_checkpoint(buffer) : parse_safetensors(buffer);
+  if (looks_like_zip(buffer->bytes) || looks_like_old_checkpoint(buffer->bytes)) {
+    ASSIGN_OR_RETURN(const TensorSet set, parse_torch_checkpoint(buffer, sums));
+    return unwrapped(set);
+  }
+  const std::string_view what = something_else(buffer->bytes);
+  if (!what.empty()) return Status(StatusCode::kBadInput, fmt::format("{}: {}", origin, what));
+  ASSIGN_OR_RETURN(const TensorSet set, parse_safetensors(buffer));
+  return unwrapped(set);
 }
 
 }  // namespace mimicfleet::weights

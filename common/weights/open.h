@@ -5,6 +5,7 @@
 
 #include "common/status.h"
 #include "common/weights/tensor_set.h"
+#include "common/weights/zip.h"
 
 namespace mimicfleet::weights {
 
@@ -13,7 +14,8 @@ namespace mimicfleet::weights {
 [[nodiscard]] Result<TensorSet> open_weights(const std::vector<std::string>& files);
 
 // The tensors of one file that is open: what torch.save wrote if it begins so, else safetensors, whatever it
-// is called. `origin` is for messages.
-[[nodiscard]] Result<TensorSet> open_weights(int fd, const std::string& origin);
+// is called. Without the dictionary that training programs put around them (`state_dict`, `model`), if all
+// are in it. What people have in place of weights is kBadInput with the remedy. `origin` is for messages.
+[[nodiscard]] Result<TensorSet> open_weights(int fd, const std::string& origin, Sums sums = Sums::kCheck);
 
 }  // namespace mimicfleet::weights

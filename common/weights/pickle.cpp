@@ -8,6 +8,8 @@
 #include <unordered_map>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "common/log.h"
 
 // Operations: CPython's Lib/pickletools.py; the allowed ones: torch/_weights_only_unpickler.py.
@@ -74,9 +76,12 @@ class Machine {
   Result<Document> run() {
     while (!stopped_) {
       std::uint8_t operation = 0;
-      if (!take(&operation) || !execute(operation)) return bad(cause_);
+      if (!take(&operation) || !execute(operation)) return refused();
     }
-    if (stack_.size() != 1 || !marks_.empty()) return bad("values are left over");
+    if (stack_.size() != 1 || !marks_.empty()) {
+      fail("values are left over");
+      return refused();
+    }
     return Document{std::move(values_), stack_.back()};
   }
 
@@ -103,8 +108,10 @@ class Machine {
         {0x8a, &Machine::long1},                             // LONG1
         {'G', &Machine::binary_float},                       // BINFLOAT
         {'X', &Machine::text<std::uint32_t>},                // BINUNICODE
+        {0x8c, &Machine::text<std::uint8_t>},                // SHORT_BINUNICODE
         {'U', &Machine::text<std::uint8_t>},                 // SHORT_BINSTRING
         {'c', &Machine::global},                             // GLOBAL
+        {0x93, &Machine::stack_global},                      // STACK_GLOBAL
         {'}', &Machine::empty<Kind::kDict>},                 // EMPTY_DICT
         {']', &Machine::empty<Kind::kSequence>},             // EMPTY_LIST
         {')', &Machine::empty<Kind::kSequence>},             // EMPTY_TUPLE
@@ -118,6 +125,8 @@ class Machine {
         {'u', &Machine::append_from_mark<Kind::kDict>},      // SETITEMS
         {'q', &Machine::put<std::uint8_t>},                  // BINPUT
         {'r', &Machine::put<std::uint32_t>},                 // LONG_BINPUT
+        {0x94, &Machine::memoize},                           // MEMOIZE
+        {0x95, &Machine::frame},                             // FRAME
         {'h', &Machine::get<std::uint8_t>},                  // BINGET
         {'j', &Machine::get<std::uint32_t>},                 // LONG_BINGET
         {'Q', &Machine::persistent_id},                      // BINPERSID
@@ -133,8 +142,8 @@ class Machine {
       if (allowed.code == code) return (this->*allowed.run)();
     }
     constexpr std::string_view kHex = "0123456789abcdef";
-    return fail(std::string("the operation 0x") + kHex[code >> 4] + kHex[code & 15] +
-                " is not allowed; save it with torch.save's default protocol");
+    return fail(std::string("the operation 0x") + kHex[code >> 4] + kHex[code & 15] + " is not allowed",
+                "save it with torch.save's default protocol");
   }
 
   bool stop() { return stopped_ = true; }
@@ -158,7 +167,10 @@ class Machine {
 
   bool protocol() {
     std::uint8_t version = 0;
-    return take(&version) && (version <= kNewestProtocol || fail("its protocol is too new"));
+    if (!take(&version)) return false;
+    return version <= kNewestProtocol ||
+           fail("its pickle protocol " + std::to_string(version) + " is too new",
+                "save it with torch.save's default protocol");
   }
 
   template <typename T>
@@ -202,11 +214,24 @@ class Machine {
   bool global() {
     std::string module;
     std::string name;
-    if (!take_line(&module) || !take_line(&name)) return false;
+    return take_line(&module) && take_line(&name) && push_global(module, name);
+  }
+
+  // From protocol 4 on the names are values.
+  bool stack_global() {
+    std::vector<ValueId> names;
+    if (!pop(2, &names)) return false;
+    const Value& module = values_[names[0]];
+    const Value& name = values_[names[1]];
+    if (module.kind != Kind::kString || name.kind != Kind::kString) return fail("a name is no text");
+    return push_global(module.text, name.text);
+  }
+
+  bool push_global(const std::string& module, const std::string& name) {
     std::string global = module + " " + name;
     if (!is_allowed(global)) {
-      return fail("it wants " + module + "." + name +
-                  ", which no state dict needs and which is not run here");
+      return fail("it wants " + module + "." + name + ", which no state dict needs and which is not run here",
+                  "save only the tensors, as safetensors");
     }
     if (!push(Kind::kGlobal)) return false;
     values_.back().text = std::move(global);
@@ -274,9 +299,23 @@ class Machine {
   bool put() {
     Index index = 0;
     if (!take(&index)) return false;
+    return remember(index);
+  }
+
+  // CPython counts what is remembered so, too.
+  bool memoize() { return remember(static_cast<std::uint32_t>(memo_.size())); }
+
+  bool remember(std::uint32_t index) {
     if (stack_.empty()) return fail("nothing to remember");
+    if (memo_.size() == kMaxValues) return fail("it has too many values");
     memo_[index] = stack_.back();
     return true;
+  }
+
+  // The length of what follows, for those who read piece by piece.
+  bool frame() {
+    std::span<const std::uint8_t> length;
+    return take_bytes(sizeof(std::uint64_t), &length);
   }
 
   template <typename Index>
@@ -297,7 +336,7 @@ class Machine {
     if (!pop(1, &top)) return false;
     const auto& id = values_[top[0]].items;
     if (id.size() == 6 && values_[id[5]].kind != Kind::kNone) {
-      return fail("it has a storage that is a view of another; save it with a newer torch");
+      return fail("it has a storage that is a view of another", "save it with a newer torch");
     }
     if (id.size() < 5 || id.size() > 6 || values_[id[0]].text != "storage" ||
         values_[id[1]].kind != Kind::kGlobal || values_[id[2]].kind != Kind::kString ||
@@ -417,14 +456,15 @@ class Machine {
     return true;
   }
 
-  bool fail(std::string cause) {
+  bool fail(std::string cause, std::string_view remedy = "fetch the file again") {
     cause_ = std::move(cause);
+    remedy_ = remedy;
     return false;
   }
 
-  Status bad(const std::string& cause) const {
-    return {StatusCode::kBadInput,
-            origin_ + ": not a checkpoint that can be read safely: " + log::printable(cause)};
+  Status refused() const {
+    return {StatusCode::kBadInput, fmt::format("{}: not a checkpoint that can be read safely: {}; {}",
+                                               origin_, log::printable(cause_), remedy_)};
   }
 
   std::span<const std::uint8_t> rest_;
@@ -434,6 +474,7 @@ class Machine {
   std::vector<std::size_t> marks_;  // heights of the stack
   std::unordered_map<std::uint32_t, ValueId> memo_;
   std::string cause_;
+  std::string_view remedy_;
   bool stopped_ = false;
 };
 

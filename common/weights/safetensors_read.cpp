@@ -2,6 +2,8 @@
 #include <cstring>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "common/log.h"
 #include "common/safetensors/header.h"
 #include "common/weights/safetensors.h"
@@ -19,7 +21,11 @@ Status bad(const BufferPtr& buffer, const std::string& cause) {
 Result<TensorView> view_of(const std::string& name, const safetensors::Entry& entry,
                            std::span<const std::uint8_t> data, const BufferPtr& buffer) {
   const auto dtype = dtype_from(entry.dtype);
-  if (!dtype) return bad(buffer, name + " has the unsupported type " + entry.dtype);
+  if (!dtype) {
+    return Status(StatusCode::kBadInput,
+                  fmt::format("{}: {} is of the type {}, which is not read; save it as float16 or float32",
+                              buffer->origin, log::printable(name), log::printable(entry.dtype)));
+  }
   const auto count = element_count(entry.shape);
   std::int64_t size = 0;
   if (!count || __builtin_mul_overflow(*count, static_cast<std::int64_t>(item_size(*dtype)), &size)) {

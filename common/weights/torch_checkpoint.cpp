@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <map>
+#include <optional>
 #include <utility>
 
 #include "common/log.h"
@@ -13,8 +14,12 @@ namespace mimicfleet::weights {
 namespace {
 
 constexpr std::string_view kPickleName = "/data.pkl";
-// torch/serialization.py, _legacy_save: the pickle of MAGIC_NUMBER.
-constexpr std::string_view kOldMagic = "\x80\x02\x8a\x0al\xfc\x9c\x46\xf9 j\xa8P\x19.";
+// torch/serialization.py, _legacy_save: the pickle of MAGIC_NUMBER, behind its protocol and, from protocol 4
+// on, the length of a frame.
+constexpr std::string_view kOldMagic = "\x8a\x0al\xfc\x9c\x46\xf9 j\xa8P\x19.";
+constexpr std::size_t kProtocolBytes = 2;
+constexpr std::size_t kFrameBytes = 9;
+constexpr std::uint8_t kFrame = 0x95;
 constexpr std::int64_t kOldProtocol = 1001;
 constexpr std::string_view kOldFolder = "before 1.6";  // in which a Flattener finds the storages
 constexpr int kMaxDepth = 8;
@@ -38,8 +43,9 @@ class Flattener {
 
  private:
   Status bad(const std::string& cause) const {
-    return {StatusCode::kBadInput,
-            buffer_->origin + ": not a checkpoint that can be read: " + log::printable(cause)};
+    return {StatusCode::kBadInput, buffer_->origin +
+                                       ": not a checkpoint that can be read: " + log::printable(cause) +
+                                       "; fetch the file again, or save its weights as safetensors"};
   }
 
   Status walk(const pickle::Value& dict, const std::string& prefix, int depth) {
@@ -144,7 +150,8 @@ Status skip_preamble(std::span<const std::uint8_t>& bytes, const std::string& or
 Result<ZipEntries> read_storages(std::span<const std::uint8_t> bytes, const pickle::Document& keys,
                                  const std::map<std::string, DType>& types, const std::string& origin) {
   const auto bad = [&](const std::string& cause) {
-    return Status(StatusCode::kBadInput, origin + ": not a checkpoint that can be read: " + cause);
+    return Status(StatusCode::kBadInput,
+                  origin + ": not a checkpoint that can be read: " + cause + "; fetch the file again");
   };
   ZipEntries storages;
   for (const pickle::ValueId item : keys.values[keys.root].items) {
@@ -169,8 +176,17 @@ Result<ZipEntries> read_storages(std::span<const std::uint8_t> bytes, const pick
   return storages;
 }
 
+// How long the first pickle is if it is that of the magic number.
+std::optional<std::size_t> old_magic_bytes(std::span<const std::uint8_t> bytes) {
+  if (bytes.size() <= kProtocolBytes || bytes[0] != 0x80) return std::nullopt;
+  const std::size_t at = bytes[kProtocolBytes] == kFrame ? kProtocolBytes + kFrameBytes : kProtocolBytes;
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  if (at > text.size() || !text.substr(at).starts_with(kOldMagic)) return std::nullopt;
+  return at + kOldMagic.size();
+}
+
 Result<TensorSet> parse_old_checkpoint(const BufferPtr& buffer) {
-  std::span<const std::uint8_t> bytes = buffer->bytes.subspan(kOldMagic.size());
+  std::span<const std::uint8_t> bytes = buffer->bytes.subspan(*old_magic_bytes(buffer->bytes));
   RETURN_IF_ERROR(skip_preamble(bytes, buffer->origin));
   ASSIGN_OR_RETURN(const pickle::Document document, pickle::parse_first(bytes, buffer->origin));
   ASSIGN_OR_RETURN(const pickle::Document keys, pickle::parse_first(bytes, buffer->origin));
@@ -185,12 +201,10 @@ Result<TensorSet> parse_old_checkpoint(const BufferPtr& buffer) {
 }  // namespace
 
 bool looks_like_old_checkpoint(std::span<const std::uint8_t> bytes) {
-  return bytes.size() >= kOldMagic.size() &&
-         std::equal(kOldMagic.begin(), kOldMagic.end(), bytes.begin(),
-                    [](char a, std::uint8_t b) { return static_cast<std::uint8_t>(a) == b; });
+  return old_magic_bytes(bytes).has_value();
 }
 
-Result<TensorSet> parse_torch_checkpoint(const BufferPtr& buffer) {
+Result<TensorSet> parse_torch_checkpoint(const BufferPtr& buffer, Sums sums) {
   if (looks_like_old_checkpoint(buffer->bytes)) return parse_old_checkpoint(buffer);
   if (!looks_like_zip(buffer->bytes)) {
     return Status(
@@ -199,14 +213,16 @@ Result<TensorSet> parse_torch_checkpoint(const BufferPtr& buffer) {
             ": not what torch.save writes; load it with torch.load(…, weights_only=True) and save it "
             "again");
   }
-  ASSIGN_OR_RETURN(const ZipEntries entries, read_stored_zip(buffer));
+  ASSIGN_OR_RETURN(const ZipEntries entries, read_stored_zip(buffer, sums));
   std::string folder;
   for (const auto& [name, bytes] : entries) {
     if (name.ends_with(kPickleName)) folder = name.substr(0, name.size() - kPickleName.size());
   }
   const auto document_entry = entries.find(folder + std::string(kPickleName));
   if (folder.empty() || document_entry == entries.end()) {
-    return Status(StatusCode::kBadInput, buffer->origin + ": a zip archive, but not one of torch.save");
+    return Status(StatusCode::kBadInput, buffer->origin +
+                                             ": is a ZIP archive that torch.save did not write; "
+                                             "unpack it and name the file in it");
   }
   if (entries.contains(folder + "/constants.pkl")) {
     return Status(StatusCode::kUnsupported, buffer->origin +
@@ -215,15 +231,17 @@ Result<TensorSet> parse_torch_checkpoint(const BufferPtr& buffer) {
   }
   if (const auto order = entries.find(folder + "/byteorder");
       order != entries.end() && std::string(order->second.begin(), order->second.end()) != "little") {
-    return Status(StatusCode::kUnsupported, buffer->origin + ": written on a big-endian machine");
+    return Status(StatusCode::kUnsupported, buffer->origin +
+                                                ": written on a big-endian machine; save the "
+                                                "weights as safetensors");
   }
   ASSIGN_OR_RETURN(const pickle::Document document, pickle::parse(document_entry->second, buffer->origin));
   return Flattener(buffer, document, entries, folder).run();
 }
 
-Result<TensorSet> open_torch_checkpoint(const std::string& path) {
+Result<TensorSet> open_torch_checkpoint(const std::string& path, Sums sums) {
   ASSIGN_OR_RETURN(const BufferPtr buffer, map_file(path));
-  return parse_torch_checkpoint(buffer);
+  return parse_torch_checkpoint(buffer, sums);
 }
 
 }  // namespace mimicfleet::weights

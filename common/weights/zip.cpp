@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include <fmt/format.h>
 #include <zlib.h>
 
 #include "common/log.h"
@@ -58,7 +59,7 @@ class ZipReader {
  public:
   explicit ZipReader(const BufferPtr& buffer) : buffer_(buffer), file_(buffer->bytes) {}
 
-  Result<ZipEntries> read_all() {
+  Result<ZipEntries> read_all(Sums sums) {
     ASSIGN_OR_RETURN(const Directory directory, find_directory());
     const Bytes records = file_.subspan(directory.offset, directory.size);
     std::size_t at = 0;
@@ -71,14 +72,14 @@ class ZipReader {
     }
     if (at != records.size()) return bad("its directory has bytes left over");
     RETURN_IF_ERROR(check_no_overlap());
-    RETURN_IF_ERROR(check_sums());
+    if (sums == Sums::kCheck) RETURN_IF_ERROR(check_sums());
     return entries;
   }
 
  private:
-  Status bad(const std::string& cause) const {
-    return {StatusCode::kBadInput, buffer_->origin + ": not a valid torch zip archive: " +
-                                       log::printable(cause) + "; fetch the file again"};
+  Status bad(const std::string& cause, std::string_view remedy = "fetch the file again") const {
+    return {StatusCode::kBadInput, fmt::format("{}: not a valid torch zip archive: {}; {}", buffer_->origin,
+                                               log::printable(cause), remedy)};
   }
 
   Result<Directory> find_directory() const {
@@ -167,7 +168,8 @@ class ZipReader {
     constexpr std::uint16_t kEncrypted = 1;
     if ((record.flags & kEncrypted) != 0) return bad(record.name + " is encrypted");
     if (record.method != 0 || record.stored_size != record.size) {
-      return bad(record.name + " is compressed (torch.save stores)");
+      return bad(record.name + " is compressed, which torch.save never does",
+                 "unpack it and name the file in it, or save the weights as safetensors");
     }
     const std::uint64_t local = record.local_offset;
     if (local > directory_offset || directory_offset - local < kLocalBytes ||
@@ -220,7 +222,9 @@ class ZipReader {
 
 }  // namespace
 
-Result<ZipEntries> read_stored_zip(const BufferPtr& buffer) { return ZipReader(buffer).read_all(); }
+Result<ZipEntries> read_stored_zip(const BufferPtr& buffer, Sums sums) {
+  return ZipReader(buffer).read_all(sums);
+}
 
 bool looks_like_zip(std::span<const std::uint8_t> bytes) {
   return bytes.size() >= 4 && read<std::uint32_t>(bytes, 0) == kLocalSignature;

@@ -12,6 +12,7 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::ElementsAre;
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -163,7 +164,8 @@ TEST(Lora, KeysThatMatchNothingAreListedWithTheNearestRealNames) {
   EXPECT_THAT(error,
               AllOf(HasSubstr("lora.safetensors: is no LoRA of this UNet: 7 of its keys match nothing: "),
                     HasSubstr("unet.block.0.attn1.to_qq.lora_A.weight (nearest: block.0.attn1.to_q)"),
-                    HasSubstr("x4 (nearest: "), Not(HasSubstr("x5 (nearest"))));
+                    HasSubstr("x4 (nearest: "), Not(HasSubstr("x5 (nearest")),
+                    EndsWith("; take a LoRA that was made for Stable Video Diffusion's UNet")));
 }
 
 TEST(Lora, AKeyOfKohyaThatMatchesNothingHasTheNearestNameAsTheModelSpellsIt) {
@@ -174,7 +176,7 @@ TEST(Lora, AKeyOfKohyaThatMatchesNothingHasTheNearestNameAsTheModelSpellsIt) {
 TEST(Lora, HalfAnUpdateIsRefused) {
   EXPECT_EQ(File().add("block.0.attn1.to_q.lora_A.weight", {2, 6}).error(),
             "lora.safetensors: has only half of what changes block.0.attn1.to_q.weight: its up (B) part is "
-            "missing");
+            "missing; fetch the file again, or save both parts");
   EXPECT_THAT(File().add("lora_unet_block_0_conv.alpha", {}).error(),
               HasSubstr("its down (A) part is missing"));
 }
@@ -184,7 +186,7 @@ TEST(Lora, TwoUpdatesOfOneWeightAreRefused) {
   file.add("block.0.attn1.to_q.lora_A.weight", {2, 6}).add("unet.block.0.attn1.to_q.lora_A.weight", {2, 6});
   EXPECT_EQ(file.error(),
             "lora.safetensors: changes block.0.attn1.to_q.weight twice; "
-            "unet.block.0.attn1.to_q.lora_A.weight is the second");
+            "unet.block.0.attn1.to_q.lora_A.weight is the second: save it with one of them");
 }
 
 TEST(Lora, ShapesThatDoNotFitAreRefused) {
@@ -196,8 +198,7 @@ TEST(Lora, ShapesThatDoNotFitAreRefused) {
   };
   EXPECT_EQ(with({2, 7}, {8, 2}),
             "lora.safetensors: block.0.attn1.to_q.weight is [8, 6], but its parts are [8, 2] and [2, 7]: "
-            "made for another "
-            "model");
+            "made for another model; take a LoRA that was made for Stable Video Diffusion's UNet");
   for (const auto& [down, up] : std::vector<std::pair<Shape, Shape>>{{{2, 6}, {8, 3}},
                                                                      {{2, 6}, {9, 2}},
                                                                      {{12}, {8, 2}},
@@ -217,7 +218,54 @@ TEST(Lora, AnAlphaIsOneNumberAndWeightsAreFinite) {
   EXPECT_THAT(file.error(), HasSubstr("the alpha of block.0.attn1.to_q.weight is not one number"));
   file.set.tensors.erase("block.0.attn1.to_q.alpha");
   file.add("block.0.attn1.to_q.lora_B.weight", {8, 2}, std::numeric_limits<float>::quiet_NaN());
-  EXPECT_THAT(file.error(), HasSubstr("NaN or infinite"));
+  EXPECT_THAT(file.error(),
+              AllOf(HasSubstr("NaN or infinite"), HasSubstr("; fetch the file again, or take")));
+}
+
+TEST(Lora, NumbersThatAreQuantisedOtherwiseAreRefusedButForAlphas) {
+  File file;
+  file.add("block.0.attn1.to_q.lora_A.weight", {2, 6}).add("block.0.attn1.to_q.lora_B.weight", {8, 2});
+  file.add("block.0.attn1.to_q.alpha", {});
+  file.set.tensors.at("block.0.attn1.to_q.alpha").dtype = DType::kI64;
+  EXPECT_EQ(file.error(), "");
+  file.set.tensors.at("block.0.attn1.to_q.lora_A.weight").dtype = DType::kI8;
+  EXPECT_EQ(
+      file.error(),
+      "lora.safetensors: block.0.attn1.to_q.weight is changed by numbers of the type I8, which cannot be "
+      "added to weights; save them as float16 or float32");
+}
+
+TEST(Lora, IsCheckedWithoutItsNumbers) {
+  File file;
+  file.add("block.0.attn1.to_q.lora_A.weight", {2, 6}, std::numeric_limits<float>::quiet_NaN());
+  EXPECT_THAT(check_lora(file.set, &model(), "a.pt").message(), HasSubstr("a.pt: has only half"));
+  file.add("block.0.attn1.to_q.lora_B.weight", {8, 2});
+  EXPECT_TRUE(check_lora(file.set, &model(), "a.pt").ok());
+  file.add("block.0.attn1.to_x.lora_A.weight", {2, 6}).add("block.0.attn1.to_x.lora_B.weight", {8, 2});
+  EXPECT_THAT(check_lora(file.set, &model(), "a.pt").message(), HasSubstr("2 of its keys match nothing"));
+}
+
+TEST(Lora, IsCheckedAsFarAsItGoesWhereTheModelIsNotAtHand) {
+  const auto error = [](const File& file) { return check_lora(file.set, nullptr, "a.pt").message(); };
+  File file;
+  file.add("unet.any.lora_A.weight", {2, 6}).add("unet.any.lora_B.weight", {8, 2});
+  file.add("lora_unet_other.lora_down.weight", {2, 6}).add("lora_unet_other.lora_up.weight", {8, 2});
+  EXPECT_EQ(error(file), "");
+  EXPECT_THAT(error(File().add("unet.any.lora_A.weight", {2, 6})), HasSubstr("has only half"));
+  EXPECT_THAT(error(File().add("clip_g", {2, 6})), HasSubstr("of a textual inversion"));
+  EXPECT_EQ(
+      error(File().add("something", {2, 6})),
+      "a.pt: is no LoRA of this UNet: 1 of its keys match nothing: something; take a LoRA that was made "
+      "for Stable Video Diffusion's UNet");
+  EXPECT_THAT(error(File().add("any.lora_A.weight", {2, 6}).add("any.lora_B.weight", {8, 3})),
+              HasSubstr("are no two matrices that can be multiplied, but [8, 3] and [2, 6]; fetch"));
+  EXPECT_THAT(error(File().add("any.lora_A.weight", {2, 6}).add("any.lora_B.weight", {8})),
+              HasSubstr("are no two matrices"));
+}
+
+TEST(Lora, OtherMethodsAndPartsAreNamedInsteadOfTheirKeys) {
+  EXPECT_THAT(File().add("vae.decoder.conv_in.weight", {8, 4, 3, 3}).error(),
+              HasSubstr("1 of its 1 tensors are of a VAE"));
 }
 
 TEST(Lora, AnEmptyFileIsNoLora) { EXPECT_THAT(File().error(), HasSubstr("holds no LoRA")); }

@@ -121,6 +121,45 @@ TEST(TorchCheckpoint, ReadsWhatWasSavedBeforeTorch16) {
   EXPECT_EQ(std::string(tensor.bytes.begin(), tensor.bytes.end()), std::string(24, 'x'));
 }
 
+// Strings, globals and the memo of protocol 4, each pickle in a frame.
+TEST(TorchCheckpoint, ReadsEveryProtocolOfBeforeTorch16) {
+  OldCheckpoint old;
+  std::string three = old.bytes();
+  three[1] = '\3';
+  EXPECT_TRUE(parse_torch_checkpoint(buffer_of(three)).ok());
+
+  const auto framed = [](const std::string& pickle) {
+    return "\x80\4\x95" + std::string(1, static_cast<char>(pickle.size())) + std::string(7, '\0') + pickle;
+  };
+  const auto short_text = [](const std::string& value) {
+    return "\x8c" + std::string(1, static_cast<char>(value.size())) + value + "\x94";
+  };
+  const std::string tensor =
+      short_text("torch._utils") + short_text("_rebuild_tensor_v2") + "\x93\x94((" + short_text("storage") +
+      short_text("torch") + short_text("FloatStorage") + "\x93\x94" + short_text("0") + short_text("cpu") +
+      "K\6Nt\x94QK\0K\2K\3\x86\x94"s + "K\3K\1\x86\x94\x89" + short_text("collections") +
+      short_text("OrderedDict") + "\x93\x94)R\x94t\x94R\x94";
+  const std::string four =
+      framed("\x8A\x0Al\xFC\x9C\x46\xF9 j\xA8P\x19.") + "\x80\4M\xE9\3." +
+      framed("}\x94(" + short_text("protocol_version") + "M\xE9\3" + short_text("little_endian") + "\x88u.") +
+      framed("}\x94(" + short_text("a") + tensor + short_text("b") + "h\x10u.") +
+      framed("]\x94" + short_text("0") + "a.") + old.storages;
+  EXPECT_TRUE(looks_like_old_checkpoint(buffer_of(four)->bytes));
+  const auto set = parse_torch_checkpoint(buffer_of(four));
+  ASSERT_TRUE(set.ok()) << set.status();
+  EXPECT_EQ(set->tensors.at("a").shape, (std::vector<std::int64_t>{2, 3}));
+}
+
+TEST(TorchCheckpoint, SumsMayBeLeftToWhoeverReadsTheNumbers) {
+  std::string damaged = archive(pickle_of(text("t") + tensor()));
+  damaged[damaged.find("xxxx")] = 'y';
+  EXPECT_THAT(parse_torch_checkpoint(buffer_of(damaged)).status().message(), HasSubstr("checksum"));
+  EXPECT_TRUE(parse_torch_checkpoint(buffer_of(damaged), Sums::kSkip).ok());
+  damaged.resize(damaged.size() / 2);
+  EXPECT_THAT(parse_torch_checkpoint(buffer_of(damaged), Sums::kSkip).status().message(),
+              HasSubstr("cut off"));
+}
+
 TEST(TorchCheckpoint, DamagedFilesOfBeforeTorch16AreRefusedWithTheCause) {
   const auto error = [](auto&& damage) {
     OldCheckpoint old;
@@ -141,7 +180,7 @@ TEST(TorchCheckpoint, DamagedFilesOfBeforeTorch16AreRefusedWithTheCause) {
               }),
               HasSubstr("a storage twice"));
   EXPECT_THAT(error([](auto& old) { old.keys = "\x80\2]."; }), HasSubstr("the storage of t is missing"));
-  EXPECT_THAT(error([](auto& old) { old.storages.pop_back(); }), HasSubstr("cut off"));
+  EXPECT_THAT(error([](auto& old) { old.storages.pop_back(); }), HasSubstr("cut off; fetch the file again"));
   EXPECT_THAT(error([](auto& old) { old.storages.resize(5); }), HasSubstr("cut off"));
   EXPECT_THAT(error([](auto& old) { old.storages[7] = '\xFF'; }), HasSubstr("cut off"));
   EXPECT_THAT(error([](auto& old) { old.storages[0] = '\5'; }), HasSubstr("another size than announced"));
@@ -175,8 +214,10 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(Damage{"not what torch.save writes", "\x80\2\x8A\x0Al\xFC\x9C"},
                       Damage{"too short", "PK\3\4"}, Damage{"cut off", kGood.substr(0, kGood.size() - 1)},
                       Damage{"checksum", with(kGood, 50, 'Z')},
-                      Damage{"not one of torch.save", stored_zip({{"a", "b"}})},
-                      Damage{"is compressed", stored_zip({{"m/data.pkl", "x", 8}})},
+                      Damage{"is a ZIP archive that torch.save did not write; unpack it",
+                             stored_zip({{"a", "b"}})},
+                      Damage{"is compressed, which torch.save never does; unpack it and name the file in it",
+                             stored_zip({{"m/data.pkl", "x", 8}})},
                       Damage{"is encrypted", stored_zip({{"m/data.pkl", "x", 0, 1}})},
                       Damage{"is there twice", stored_zip({{"m/data.pkl", "x"}, {"m/data.pkl", "x"}})},
                       Damage{"TorchScript", stored_zip({{"m/data.pkl", "x"}, {"m/constants.pkl", "x"}})},
@@ -191,12 +232,19 @@ INSTANTIATE_TEST_SUITE_P(
                                           text("true") + "tR.")},
         Damage{"wants torch.save", archive("\x80\2"
                                            "ctorch\nsave\n.")},
-        Damage{"operation 0x93", archive("\x80\4" + text("os") + text("system") + "\x93.")},
-        Damage{"operation 0x69", archive("(i__main__\nX\n.")}, Damage{"protocol", archive("\x80\6.")},
-        Damage{"cut off", archive("\x80\2}")}, Damage{"no dictionary", archive("\x80\2K\1.")},
-        Damage{"left over", archive("\x80\2}}.")}, Damage{"mark is missing", archive("\x80\2}u.")},
-        Damage{"no value", archive("\x80\2}(K\1u.")}, Damage{"no container", archive("\x80\2K\1(K\1K\1u.")},
-        Damage{"remembered", archive("\x80\2h\7.")},
+        Damage{"wants os.system, which no state dict needs and which is not run here; save only the tensors",
+               archive("\x80\4" + text("os") + text("system") + "\x93.")},
+        Damage{"a name is no text", archive("\x80\4K\1K\2\x93.")},
+        Damage{"operation 0x8b is not allowed; save it with torch.save's default protocol",
+               archive("\x80\2\x8b.")},
+        Damage{"nothing to remember", archive("\x80\4\x94.")},
+        Damage{"too many values", archive("\x80\4}" + std::string((1 << 20) + 1, '\x94') + ".")},
+        Damage{"operation 0x69", archive("(i__main__\nX\n.")},
+        Damage{"its pickle protocol 6 is too new; save it", archive("\x80\6.")},
+        Damage{"cut off; fetch the file again", archive("\x80\2}")},
+        Damage{"no dictionary", archive("\x80\2K\1.")}, Damage{"left over", archive("\x80\2}}.")},
+        Damage{"mark is missing", archive("\x80\2}u.")}, Damage{"no value", archive("\x80\2}(K\1u.")},
+        Damage{"no container", archive("\x80\2K\1(K\1K\1u.")}, Damage{"remembered", archive("\x80\2h\7.")},
         Damage{"string is too long", archive("X\xFF\xFF\xFF\x7F.")},
         Damage{"longer than 64 bits", archive("\x80\2\x8A\x09"
                                               "123456789.")},
