@@ -9,9 +9,16 @@
 #include <fmt/format.h>
 
 #include "common/files/io.h"
+#include "common/files/read_text.h"
+#include "common/json/json.h"
+#include "common/model_root/onnx_frames.h"
+#include "common/safetensors/header.h"
+#include "common/weights/zip.h"
 
 namespace mimicfleet::model_root {
 namespace {
+
+constexpr std::size_t kMaxJsonBytes = 1 << 20;
 
 std::string_view wanted_start(Format format) {
   switch (format) {
@@ -38,9 +45,30 @@ bool starts_as(Format format, std::string_view head) {
     case Format::kTorchZip:
       return head.starts_with("PK\x03\x04");
     case Format::kOnnx:
-      return head[0] != '<' && head[0] != '{';
+      return head[0] != '<' && head[0] != '{';  // frames are looked at later
   }
   return false;
+}
+
+// What is wrong with the file as a whole, as far as that shows without reading all of it; nothing: nothing.
+Status check_structure(const std::string& path, Format format) {
+  switch (format) {
+    case Format::kJson: {
+      ASSIGN_OR_RETURN(const std::string text, read_text(path, kMaxJsonBytes));
+      return json::parse(text).status().prefixed("not valid JSON");
+    }
+    case Format::kSafetensors:
+      return safetensors::read_header(path).status();
+    case Format::kTorchZip: {
+      ASSIGN_OR_RETURN(const weights::BufferPtr file, weights::map_file(path));
+      return weights::read_stored_zip(file, weights::Sums::kSkip).status();
+    }
+    case Format::kOnnx: {
+      ASSIGN_OR_RETURN(const weights::BufferPtr file, weights::map_file(path));
+      return check_onnx_frames(file->bytes).prefixed("not a valid ONNX model");
+    }
+  }
+  return {};
 }
 
 Status wrong(const std::filesystem::path& path, const Expected& expected, std::string_view cause) {
@@ -65,7 +93,12 @@ Status check_file(const std::filesystem::path& path, const Expected& expected) {
     return wrong(path, expected, "is a Git LFS pointer, not the file itself (run `git lfs pull`)");
   }
   if (!starts_as(expected.format, head)) return wrong(path, expected, "is something else");
-  return {};
+  const Status structure = check_structure(path.string(), expected.format);
+  if (structure.code() != StatusCode::kBadInput) return structure;
+  std::string_view cause = structure.message();
+  const std::string named = path.string() + ": ";
+  if (cause.starts_with(named)) cause.remove_prefix(named.size());
+  return wrong(path, expected, cause);
 }
 
 }  // namespace mimicfleet::model_root

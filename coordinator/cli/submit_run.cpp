@@ -97,7 +97,7 @@ Status SubmitRun::plan() {
   const jobs::ServerInfo& server = connection_ ? connection_->server() : nobody;
   ASSIGN_OR_RETURN(Planner planner, Planner::prepare(request, offered, server.model_folders));
   FileDigestCache digests(cache_folder_.empty() ? "" : cache_folder_ + "/digests");
-  RETURN_IF_ERROR(planner.check_references(digests));
+  RETURN_IF_ERROR(planner.check_files(digests));
   OutputPlaces places;
   places.videos.directory = real_path(request.output_dir);
   if (options_.dry_run) {

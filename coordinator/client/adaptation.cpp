@@ -14,7 +14,6 @@
 #include "common/model_root/hub_cache.h"
 #include "coordinator/client/lora_scaling.h"
 #include "coordinator/client/missing_file.h"
-#include "coordinator/client/weight_file.h"
 
 namespace mimicfleet::coordinator {
 namespace {
@@ -126,7 +125,6 @@ Status find_loras(ResolvedSettings& settings, const Folders& folders) {
     ASSIGN_OR_RETURN(const std::string scale, of_each("--lcm-lora-scale", scales, i, paths.size()));
     jobs::Lora lora;
     ASSIGN_OR_RETURN(lora.file.path, find_lora(paths[i], name, folders));
-    RETURN_IF_ERROR(check_lora_file(lora.file.path));
     ASSIGN_OR_RETURN(const double scaling, lora_scaling(lora.file.path));
     lora.scale = scale_of(scale) * scaling;
     settings.parameters.loras.push_back(std::move(lora));
@@ -142,7 +140,7 @@ Status find_overlay(ResolvedSettings& settings, const Folders& folders) {
   std::error_code error;
   if (fs::is_directory(found, error)) return wrong(flag, "is a folder; name the file in it");
   settings.parameters.unet_overlay.emplace().path = found.string();
-  return check_overlay_file(found.string());
+  return {};
 }
 
 }  // namespace

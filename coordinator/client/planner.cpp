@@ -14,6 +14,7 @@
 #include "coordinator/client/adaptation.h"
 #include "coordinator/client/missing_file.h"
 #include "coordinator/client/output_folder.h"
+#include "coordinator/client/weight_file.h"
 #include "coordinator/config/presets.h"
 #include "jobs/model_notice.h"
 
@@ -260,6 +261,31 @@ Status Planner::resolve_all() {
     return {StatusCode::kNotFound, fmt::format("{}: no such reference image; {}", log::printable(reference),
                                                why.empty() ? "give one with --ref-image FILE" : why)};
   }
+  return {};
+}
+
+Status Planner::check_files(FileDigestCache& cache) {
+  RETURN_IF_ERROR(check_references(cache));
+  return check_adaptations();
+}
+
+Status Planner::check_adaptations() const {
+  std::set<std::string> loras;
+  std::set<std::string> overlays;
+  const auto collect = [&](const jobs::Parameters& parameters) {
+    for (const auto& lora : parameters.loras) loras.insert(lora.file.path);
+    if (parameters.unet_overlay) overlays.insert(parameters.unet_overlay->path);
+  };
+  collect(film_settings_.parameters);
+  for (const auto& settings : settings_) collect(settings.parameters);
+  if (loras.empty() && overlays.empty()) return {};
+  std::optional<weights::ParameterShapes> unet;  // none: only the server's workers have the models
+  if (models_.files) {
+    ASSIGN_OR_RETURN(unet, unet_parameters(models_.files->checkpoint));
+  }
+  const weights::ParameterShapes* shapes = unet ? &*unet : nullptr;
+  for (const auto& path : loras) RETURN_IF_ERROR(check_lora_file(path, shapes));
+  for (const auto& path : overlays) RETURN_IF_ERROR(check_overlay_file(path, shapes));
   return {};
 }
 

@@ -129,9 +129,10 @@ class Planner {
   // Clips, or films if such are made.
   [[nodiscard]] std::size_t items() const { return makes_films() ? films_.size() : inputs_.size(); }
 
-  // kBadInput or kUnsupported naming a reference image that cannot be read. Those that single lines of a
-  // manifest name cost their own clips alone, later. To be asked before anything is made.
-  [[nodiscard]] Status check_references(FileDigestCache& cache);
+  // kBadInput or kUnsupported naming a reference image that cannot be read, a LoRA or an overlay that does
+  // not fit the models. Images that single lines of a manifest name cost their own clips alone, later. To be
+  // asked before anything is made.
+  [[nodiscard]] Status check_files(FileDigestCache& cache);
 
   // Reads models and inputs unless `cache` knows them, and compares with the outputs that are there.
   // `on_clip` is called after each clip with how many are done.
@@ -161,6 +162,8 @@ class Planner {
   void multiply_by_variants();
   [[nodiscard]] Status resolve_all();
   [[nodiscard]] Status resolve_input(const Input& input, SharedSettings& shared);
+  [[nodiscard]] Status check_references(FileDigestCache& cache);
+  [[nodiscard]] Status check_adaptations() const;
   void plan_clips(RunPlan& run, const OutputPlaces& places, FileDigestCache& cache,
                   const std::function<void(std::size_t)>& on_clip);
   // ---- planner_films.cpp

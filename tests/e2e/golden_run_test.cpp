@@ -3,10 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "common/weights/safetensors.h"
 #include "tests/e2e/fleet_test_base.h"
 #include "tests/worker/models/golden.h"
 #include "worker/models/nn/load.h"
-#include "worker/models/weights/safetensors.h"
 
 namespace mimicfleet::e2e {
 namespace {

@@ -4,10 +4,10 @@
 
 #include <ATen/TensorOperators.h>
 
+#include "common/weights/safetensors.h"
 #include "tests/e2e/fleet_test_base.h"
 #include "tests/worker/models/golden.h"
 #include "worker/models/nn/load.h"
-#include "worker/models/weights/safetensors.h"
 
 namespace mimicfleet::e2e {
 namespace {

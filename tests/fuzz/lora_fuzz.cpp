@@ -1,5 +1,5 @@
-#include "worker/models/weights/lora.h"
-#include "worker/models/weights/safetensors.h"
+#include "common/weights/lora.h"
+#include "common/weights/safetensors.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace mimicfleet::weights;

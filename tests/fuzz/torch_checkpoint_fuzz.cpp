@@ -1,5 +1,5 @@
-#include "worker/models/weights/pickle.h"
-#include "worker/models/weights/torch_checkpoint.h"
+#include "common/weights/pickle.h"
+#include "common/weights/torch_checkpoint.h"
 
 // The first byte chooses: the whole archive, or the pickle inside it, which a random archive rarely reaches.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

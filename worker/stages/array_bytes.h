@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "worker/models/weights/safetensors.h"
+#include "common/weights/safetensors.h"
 
 // What feature cache and artefacts hold: safetensors documents in memory.
 namespace mimicfleet::stages {

@@ -10,8 +10,8 @@
 #include "common/files/atomic_file.h"
 #include "common/files/io.h"
 #include "common/log.h"
-#include "worker/models/weights/contiguous.h"
-#include "worker/models/weights/torch_checkpoint.h"
+#include "common/weights/contiguous.h"
+#include "common/weights/torch_checkpoint.h"
 #include "worker/stages/latents_bytes.h"
 
 namespace mimicfleet::stages {

@@ -4,7 +4,7 @@
 
 #include "common/digest.h"
 #include "common/status.h"
-#include "worker/models/weights/tensor_set.h"
+#include "common/weights/tensor_set.h"
 
 namespace mimicfleet::stages {
 

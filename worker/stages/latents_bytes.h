@@ -6,8 +6,8 @@
 #include <string>
 
 #include "common/status.h"
+#include "common/weights/tensor_set.h"
 #include "jobs/task.h"
-#include "worker/models/weights/tensor_set.h"
 
 namespace mimicfleet::stages {
 

@@ -7,11 +7,11 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/weights/open.h"
 #include "worker/models/nn/accelerator.h"
 #include "worker/models/nn/fp8.h"
 #include "worker/models/nn/guarded.h"
 #include "worker/models/svd/unet.h"
-#include "worker/models/weights/open.h"
 
 namespace mimicfleet::stages {
 namespace {

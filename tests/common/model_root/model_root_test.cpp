@@ -105,6 +105,27 @@ TEST_F(ModelRoot, AFileThatIsSomethingElseIsToldByItsBeginning) {
   EXPECT_THAT(error(), HasSubstr("model.safetensors: is something else; expected the CLIP image encoder's"));
 }
 
+TEST_F(ModelRoot, AFileThatWasCutIsNamedWithTheSource) {
+  const std::vector<std::pair<std::string, std::string>> files = {
+      {"MimicMotion_1-1.pth",
+       "not a valid torch zip archive: it is cut off (no directory at its end); fetch the file again; "
+       "expected the "
+       "UNet and PoseNet weights of MimicMotion (a zip archive of torch.save (PyTorch 1.6 or later)), get it "
+       "from "
+       "https://huggingface.co/tencent/MimicMotion"},
+      {"DWPose/yolox_l.onnx", "not a valid ONNX model: it is cut off; expected DWPose's person detector"},
+      {"DWPose/dw-ll_ucoco_384.onnx",
+       "not a valid ONNX model: it has no graph; expected DWPose's pose estimator"},
+      {"svd/vae/diffusion_pytorch_model.fp16.safetensors", "not a valid safetensors file: "},
+      {"svd/image_encoder/config.json", "not valid JSON: "}};
+  for (const auto& [name, cause] : files) {
+    put_models(folder_);
+    const auto size = std::filesystem::file_size(folder_ / name);
+    std::filesystem::resize_file(folder_ / name, name.starts_with("DWPose/dw") ? size - 2 : size - 1);
+    EXPECT_THAT(error(), HasSubstr((folder_ / name) + ": " + cause));
+  }
+}
+
 TEST_F(ModelRoot, ALocatedSetIsTheSameAsTheRootThatHoldsIt) {
   Locations locations;
   locations.base_model_path = "svd";

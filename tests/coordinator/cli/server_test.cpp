@@ -184,7 +184,7 @@ TEST_F(OnAServer, JsonNamesJobsByNumberAndTimesAreRfc3339) {
 }
 
 TEST_F(OnAServer, ALoraBesideTheServersModelsIsFound) {
-  put(folder_, "models/lcm_lora/pytorch_lora_weights.safetensors", "x");
+  put(folder_, "models/lcm_lora/pytorch_lora_weights.safetensors", fake_lora());
   const Words compare = {"compare",       folder_ / "videos",
                          "--ref-image",   folder_ / "ref.png",
                          "--steps",       "25",
@@ -315,7 +315,7 @@ TEST_F(OnAServer, ModelsThatAConfigNamesAreHonouredOrRefused) {
   EXPECT_EQ(lost.exit_code, 2) << lost.out;
   EXPECT_THAT(lost.err, AllOf(HasSubstr("org/svd"), HasSubstr("--models NAME")));
   put_models(folder_, "others/");
-  put(folder_, "others/MimicMotion_1-1.pth", "PK\x03\x04 other weights");
+  put(folder_, "others/MimicMotion_1-1.pth", fake_checkpoint("other weights"));
   put(folder_, "others.yaml", "base_model_path: others/svd\nckpt_path: others/MimicMotion_1-1.pth\n");
   const auto others = run(submit_without_models({"--config", folder_ / "others.yaml", "--no-wait"}));
   EXPECT_EQ(others.exit_code, 0) << others.err;

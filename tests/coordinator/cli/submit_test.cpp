@@ -82,12 +82,12 @@ TEST_F(Submit, AnotherSeedImageOrModelDoesNotReplaceVideosUnlessThatIsSaid) {
   EXPECT_THAT(run(other_image).err, HasSubstr("2 videos there were made with the reference image " +
                                               std::filesystem::canonical(folder_ / "ref.png").string()));
   put_models(folder_, "finetuned/");
-  put(folder_, "finetuned/MimicMotion_1-1.pth", "PK\x03\x04 other weights");
+  put(folder_, "finetuned/MimicMotion_1-1.pth", fake_checkpoint("other weights"));
   Words other_models = submit();
   other_models[3] = folder_ / "finetuned";
   EXPECT_THAT(run(other_models).err, HasSubstr("2 videos there were made with the models models (a, b)"));
   put_models(folder_, "fine/models/");
-  put(folder_, "fine/models/MimicMotion_1-1.pth", "PK\x03\x04 other weights");
+  put(folder_, "fine/models/MimicMotion_1-1.pth", fake_checkpoint("other weights"));
   other_models[3] = folder_ / "fine/models";
   EXPECT_THAT(run(other_models).err,
               HasSubstr("2 videos there were made with the models models (" +

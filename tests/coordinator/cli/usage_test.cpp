@@ -156,7 +156,7 @@ TEST_F(Usage, NoStepsAndImpossibleSizesAreToldBeforeAnythingIsMade) {
 }
 
 TEST_F(Usage, LoraFlagsMayBeRepeatedAndOthersMayNot) {
-  put(folder_, "lora.safetensors", "x");
+  put(folder_, "lora.safetensors", fake_lora());
   const std::string lora = folder_ / "lora.safetensors";
   EXPECT_EQ(run(submit({"--lcm_lora_path", lora, "--lcm-lora-path", lora, "--lcm_lora_scale", "0.5",
                         "--skip_lcm_scheduler", "--dry-run"}))
@@ -170,6 +170,22 @@ TEST_F(Usage, LoraFlagsMayBeRepeatedAndOthersMayNot) {
               HasSubstr("--lcm-lora-path gone: no such file or folder"));
   EXPECT_EQ(error(submit({"--lcm-lora-path", lora, "--steps", "50"})),
             "error: --steps 50 is not possible with the lcm scheduler: it must be 1 to 40\n");
+}
+
+TEST_F(Usage, WhatCannotWorkIsRefusedBeforeAnythingIsMade) {
+  put(folder_, "lora.safetensors", fake_lora().substr(0, 100));
+  const std::string lora = folder_ / "lora.safetensors";
+  for (const char* flag : {"--lcm-lora-path", "--unet-overlay"}) {
+    const auto outcome = run(submit({flag, lora, "--dry-run"}));
+    EXPECT_EQ(outcome.exit_code, 2);
+    EXPECT_THAT(outcome.err, AllOf(HasSubstr(lora + ": not a valid safetensors file: "),
+                                   HasSubstr("; fetch the file again")));
+  }
+  put(folder_, "models/DWPose/yolox_l.onnx", fake_graph("detector").substr(0, 6));
+  const auto outcome = run(submit({"--dry-run"}));
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_THAT(outcome.err,
+              HasSubstr("yolox_l.onnx: not a valid ONNX model: it is cut off; expected DWPose's"));
 }
 
 TEST_F(Usage, AComparisonNeedsTwoVariants) {

@@ -194,6 +194,26 @@ TEST_F(Planning, ALoraThatIsNotThereStopsEverythingBeforeItRuns) {
                              HasSubstr(folder_ / "models")));
 }
 
+TEST_F(Planning, LorasAndOverlaysThatCannotWorkStopEverythingBeforeItRuns) {
+  const auto cause = [&] {
+    auto planner = Planner::prepare(request_, nullptr);
+    FileDigestCache cache;
+    return planner.ok() ? planner->check_files(cache).message() : planner.status().message();
+  };
+  put(folder_, "lora.safetensors", fake_lora());
+  put(folder_, "unfit.safetensors", "version https://git-lfs.github.com/spec/v1");
+  put(folder_, "list.csv",
+      "video,ref_image,lcm_lora_path\nvideos/a.mp4,ref.png,lora.safetensors\n"
+      "videos/b.mp4,ref.png,unfit.safetensors\n");
+  request_.paths = {folder_ / "list.csv"};
+  request_.reference = "";
+  EXPECT_THAT(cause(), HasSubstr("unfit.safetensors: is a Git LFS pointer"));
+  flag("lcm-lora-path", folder_ / "lora.safetensors");
+  EXPECT_EQ(cause(), "");
+  flag("unet_overlay", folder_ / "lora.safetensors");
+  EXPECT_THAT(cause(), HasSubstr("lora.safetensors: is a LoRA and no whole UNet"));
+}
+
 TEST_F(Planning, EveryVariantIsMadeOfEveryClipBelowAFolderOfItsName) {
   request_.variants.resize(2);
   request_.variants[0] = {"slow", {"variant", {{find_setting("steps"), "9", "steps"}}}};

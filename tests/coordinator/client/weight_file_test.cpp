@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "coordinator/client/adaptation.h"
+#include "common/weights/safetensors.h"
 #include "tests/common/model_root/fake_models.h"
 
 namespace mimicfleet::coordinator {
@@ -11,94 +11,90 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
-using namespace std::string_literals;
 
-// A safetensors file of one number, of one byte.
-std::string one_tensor(const std::string& name, const std::string& dtype = "F8_E4M3") {
-  const std::string header =
-      "{\"" + name + "\":{\"dtype\":\"" + dtype + "\",\"shape\":[1],\"data_offsets\":[0,1]}}";
-  return std::string(1, static_cast<char>(header.size())) + std::string(7, '\0') + header + "x";
+using Shape = std::vector<std::int64_t>;
+
+std::string tensors(const std::vector<std::pair<std::string, Shape>>& named) {
+  static const std::vector<std::uint8_t> kZeros(1 << 10, 0);
+  std::vector<weights::TensorToWrite> to_write;
+  for (const auto& [name, shape] : named) {
+    const auto bytes = static_cast<std::size_t>(*weights::element_count(shape)) * sizeof(float);
+    to_write.push_back({name, weights::DType::kF32, shape, std::span(kZeros).first(bytes)});
+  }
+  return weights::safetensors_bytes(std::move(to_write), {});
+}
+
+// The UNet's first, last and in-between weights as these shapes.
+std::string whole_unet(const Shape& conv_in) {
+  return tensors(
+      {{"conv_in.weight", conv_in}, {"conv_out.weight", {4, 2}}, {"time_embedding.linear_1.weight", {2, 2}}});
 }
 
 class WeightFile : public ::testing::Test {
  protected:
-  std::string error(const std::string& bytes) {
+  std::string error(const std::string& bytes, const weights::ParameterShapes* unet = &kUnet) {
     put(folder_, "lora.safetensors", bytes);
-    return check_lora_file(folder_ / "lora.safetensors").message();
+    return check_lora_file(folder_ / "lora.safetensors", unet).message();
   }
-  std::string overlay_error(const std::string& bytes) {
+  std::string overlay_error(const std::string& bytes, const weights::ParameterShapes* unet = &kUnet) {
     put(folder_, "unet.safetensors", bytes);
-    return check_overlay_file(folder_ / "unet.safetensors").message();
+    return check_overlay_file(folder_ / "unet.safetensors", unet).message();
   }
 
+  static inline const weights::ParameterShapes kUnet = {{"to_q.weight", {2, 3}},
+                                                        {"conv_in.weight", {2, 2}},
+                                                        {"conv_out.weight", {4, 2}},
+                                                        {"time_embedding.linear_1.weight", {2, 2}}};
+  const std::string lora_ =
+      tensors({{"unet.to_q.lora_A.weight", {1, 3}}, {"unet.to_q.lora_B.weight", {2, 1}}});
   TemporaryFolder folder_;
 };
 
-TEST_F(WeightFile, WhatIsReadPasses) {
-  EXPECT_EQ(error(one_tensor("unet.to_q.lora_A.weight")), "");
-  EXPECT_EQ(error(one_tensor("unet.to_q.lora_A.weight", "F8_E5M2")), "");
-  EXPECT_EQ(error(one_tensor("lora_unet_to_q.alpha", "I8")), "");
-  EXPECT_EQ(error("PK\x03\x04"s + std::string(26, '\0') + "archive/data.pkl"), "");
-  EXPECT_EQ(error("\x80\x02\x8a\x0al\xfc\x9c\x46\xf9 j\xa8P\x19.\x80\x02M\xe9\x03."s), "");
-  EXPECT_EQ(error(one_tensor("conv_in.weight")), "");  // a whole UNet, which workers take as an overlay
+TEST_F(WeightFile, TheUnetIsThatOfTheCheckpoint) {
+  put_models(folder_);
+  const auto unet = unet_parameters(folder_ / "MimicMotion_1-1.pth");
+  ASSERT_TRUE(unet.ok()) << unet.status();
+  EXPECT_EQ(*unet, (weights::ParameterShapes{{"to_q.weight", {2, 3}}}));
 }
 
-TEST_F(WeightFile, WhatIsNoWeightsIsNamedWithTheRemedy) {
+TEST_F(WeightFile, WhatWorkersReadPasses) {
+  EXPECT_EQ(error(lora_), "");
+  EXPECT_EQ(error(lora_, nullptr), "");
+  EXPECT_EQ(error(whole_unet({2, 2})), "");  // workers take it as an overlay
+}
+
+TEST_F(WeightFile, WhatCannotWorkIsNamedBeforeAnythingRuns) {
   const std::string name = folder_ / "lora.safetensors";
   EXPECT_EQ(error(""), name + ": is empty (0 bytes); fetch it again");
-  EXPECT_EQ(error("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"),
-            name + ": is a Git LFS pointer, not the file itself; fetch it with `git lfs pull`");
-  for (const char* page :
-       {"<!DOCTYPE html><html>", "\n  <html lang=en>", "\xef\xbb\xbf<?xml version='1.0'?>"}) {
-    EXPECT_THAT(error(page),
-                HasSubstr("is a web page, not weights; fetch the file from its download address"));
-  }
-  EXPECT_THAT(error("{\"error\": \"Repository not found\"}"), HasSubstr("is JSON text"));
-  EXPECT_THAT(error("Entry not found"), HasSubstr("is text, not weights; fetch the file again"));
-  EXPECT_THAT(error("GGUF\3\0\0\0\0\0\0\0"s), HasSubstr("is a GGUF file"));
-  EXPECT_THAT(error("\x80\4\x95 a pickle of something"s),
-              HasSubstr("is a pickle that torch.save did not write"));
-  EXPECT_THAT(error("PK\x03\x04"s + std::string(26, '\0') + "weights.safetensors"),
-              HasSubstr("is a ZIP archive"));
-  EXPECT_THAT(error(std::string(200, '\0')),
-              AllOf(HasSubstr("not a valid safetensors file"), HasSubstr("fetch")));
-  EXPECT_THAT(check_lora_file(folder_ / "gone").message(), HasSubstr("gone"));
-}
-
-TEST_F(WeightFile, ADownloadThatWasCutIsNamed) {
-  std::string bytes = one_tensor("unet.to_q.lora_A.weight");
-  bytes.pop_back();
-  EXPECT_THAT(error(bytes), AllOf(HasSubstr("lies outside the file"), HasSubstr("fetch the file again")));
-}
-
-TEST_F(WeightFile, OtherMethodsPartsAndTypesAreNamedBeforeAnythingRuns) {
-  EXPECT_THAT(error(one_tensor("to_q.lora_magnitude_vector")),
+  EXPECT_THAT(error(lora_.substr(0, lora_.size() - 1)),
+              AllOf(HasSubstr("lies outside the file"), HasSubstr("fetch the file again")));
+  EXPECT_THAT(error("\1"), AllOf(HasSubstr("it is only 1 bytes long"), HasSubstr("fetch the file again")));
+  EXPECT_THAT(error(fake_checkpoint().substr(0, 100)), HasSubstr("it is cut off"));
+  EXPECT_THAT(error(tensors({})), HasSubstr("holds no LoRA, but nothing at all"));
+  EXPECT_THAT(error(tensors({{"to_q.lora_magnitude_vector", {1}}})),
               HasSubstr("lora.safetensors: 1 of its 1 tensors are of DoRA"));
-  EXPECT_THAT(error(one_tensor("lora_unet_to_q.hada_w1_a")), HasSubstr("of LoHa"));
-  EXPECT_THAT(error(one_tensor("lora_unet_to_q.lokr_w1")), HasSubstr("of LoKr"));
-  EXPECT_THAT(error(one_tensor("lora_te_text_model.lora_up.weight")), HasSubstr("of a text encoder"));
-  EXPECT_THAT(error(one_tensor("unet.to_q.lora_A.weight", "I8")),
-              HasSubstr("unet.to_q.lora_A.weight is of the type I8, which cannot be added to weights"));
-  EXPECT_THAT(error("\x02\0\0\0\0\0\0\0{}"s), HasSubstr("holds no LoRA, but nothing at all"));
+  EXPECT_THAT(error(tensors({{"unet.to_q.lora_A.weight", {1, 3}}})),
+              HasSubstr("has only half of what changes"));
+  const std::string of_another = tensors({{"to_q.lora_A.weight", {1, 768}}, {"to_q.lora_B.weight", {2, 1}}});
+  EXPECT_THAT(error(of_another), HasSubstr("to_q.weight is [2, 3], but its parts are [2, 1] and [1, 768]"));
+  EXPECT_EQ(error(of_another, nullptr), "");
+  EXPECT_THAT(error(tensors({{"to_k.lora_A.weight", {1, 3}}, {"to_k.lora_B.weight", {2, 1}}})),
+              HasSubstr("2 of its keys match nothing"));
+  EXPECT_THAT(check_lora_file(folder_ / "gone", &kUnet).message(), HasSubstr("gone"));
 }
 
-TEST_F(WeightFile, AnOverlayIsAWholeUnet) {
-  EXPECT_EQ(overlay_error(one_tensor("conv_in.weight")), "");
-  EXPECT_EQ(overlay_error(one_tensor("unet.conv_in.weight")), "");
-  EXPECT_THAT(overlay_error(one_tensor("to_q.lora_A.weight")), HasSubstr("is a LoRA and no whole UNet"));
-  EXPECT_THAT(overlay_error(one_tensor("something")), HasSubstr("holds no whole UNet"));
+TEST_F(WeightFile, AnOverlayIsAWholeUnetOfTheseModels) {
+  EXPECT_EQ(overlay_error(whole_unet({2, 2})), "");
+  EXPECT_EQ(overlay_error(whole_unet({2, 9}), nullptr), "");
+  EXPECT_THAT(
+      overlay_error(whole_unet({2, 9})),
+      HasSubstr("unet.safetensors: is a UNet of another model: 1 of its 3 tensors do not fit, such as "
+                "conv_in.weight is [2, 9] instead of [2, 2]; take one"));
+  EXPECT_THAT(error(whole_unet({2, 9})), HasSubstr("is a UNet of another model"));
+  EXPECT_THAT(overlay_error(lora_), HasSubstr("is a LoRA and no whole UNet; give it as --lcm-lora-path"));
+  EXPECT_THAT(overlay_error(tensors({{"something", {1}}})), HasSubstr("holds no whole UNet"));
+  EXPECT_THAT(overlay_error("\1"), HasSubstr("it is only 1 bytes long"));
   EXPECT_THAT(overlay_error("version https://git-lfs.github.com/spec/v1"), HasSubstr("Git LFS pointer"));
-}
-
-TEST_F(WeightFile, IsLookedAtWhereSettingsAreRead) {
-  put(folder_, "lora.safetensors", "<html>not found</html>");
-  for (const char* name : {"loras", "unet_overlay"}) {
-    ResolvedSettings settings;
-    settings.texts[name] = {"lora.safetensors"};
-    const Status found = find_adaptation(settings, {folder_.path()});
-    EXPECT_EQ(found.code(), StatusCode::kBadInput);
-    EXPECT_THAT(found.message(), HasSubstr("lora.safetensors: is a web page"));
-  }
 }
 
 }  // namespace

@@ -16,11 +16,11 @@
 #include <png.h>
 
 #include "common/json/json.h"
+#include "common/weights/safetensors.h"
 #include "tests/parity/figures.h"
 #include "tests/paths.h"
 #include "tests/test_device.h"
 #include "worker/models/nn/load.h"
-#include "worker/models/weights/safetensors.h"
 #include "worker/stages/device.h"
 
 namespace mimicfleet {

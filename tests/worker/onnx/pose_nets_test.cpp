@@ -8,13 +8,13 @@
 #include <ATen/ops/from_blob.h>
 #include <gtest/gtest.h>
 
+#include "common/weights/safetensors.h"
 #include "tests/parity/figures.h"
 #include "tests/paths.h"
 #include "tests/worker/models/golden.h"
 #include "tests/worker/onnx/formula_weights.h"
 #include "tests/worker/onnx/read_file.h"
 #include "worker/models/nn/load.h"
-#include "worker/models/weights/safetensors.h"
 #include "worker/onnx/load_graph.h"
 #include "worker/onnx/session.h"
 

@@ -8,11 +8,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "common/weights/safetensors.h"
 #include "jobs/keys.h"
 #include "tests/paths.h"
 #include "tests/worker/stages/temporary_folder.h"
 #include "worker/models/svd/unet.h"
-#include "worker/models/weights/safetensors.h"
 #include "worker/stages/model_library.h"
 
 namespace mimicfleet::stages {

@@ -8,8 +8,8 @@
 #include <ATen/core/Tensor.h>
 
 #include "common/status.h"
+#include "common/weights/tensor_set.h"
 #include "worker/models/nn/scope.h"
-#include "worker/models/weights/tensor_set.h"
 
 namespace mimicfleet::nn {
 

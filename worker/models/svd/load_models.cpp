@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "common/weights/open.h"
 #include "worker/models/clip/vision_model.h"
 #include "worker/models/nn/guarded.h"
 #include "worker/models/nn/load.h"
@@ -8,7 +9,6 @@
 #include "worker/models/svd/pose_net.h"
 #include "worker/models/svd/unet.h"
 #include "worker/models/svd/unet_weights.h"
-#include "worker/models/weights/open.h"
 
 namespace mimicfleet::svd {
 namespace {

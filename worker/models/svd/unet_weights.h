@@ -8,10 +8,10 @@
 #include <c10/core/TensorOptions.h>
 
 #include "common/status.h"
+#include "common/weights/lora.h"
 #include "worker/models/nn/load.h"
 #include "worker/models/nn/scope.h"
 #include "worker/models/svd/unet.h"
-#include "worker/models/weights/lora.h"
 
 // Loading the UNet apart from the other models, and fusing LoRAs into it.
 namespace mimicfleet::svd {

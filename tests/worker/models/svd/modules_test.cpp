@@ -5,13 +5,13 @@
 #include <ATen/ops/silu.h>
 #include <gtest/gtest.h>
 
+#include "common/weights/open.h"
 #include "tests/worker/models/golden.h"
 #include "worker/models/clip/vision_model.h"
 #include "worker/models/nn/load.h"
 #include "worker/models/svd/autoencoder.h"
 #include "worker/models/svd/pose_net.h"
 #include "worker/models/svd/unet.h"
-#include "worker/models/weights/open.h"
 
 namespace mimicfleet::svd {
 namespace {

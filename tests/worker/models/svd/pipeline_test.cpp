@@ -15,12 +15,12 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include "common/weights/open.h"
 #include "tests/worker/models/golden.h"
 #include "worker/models/svd/noise.h"
 #include "worker/models/svd/pose_net.h"
 #include "worker/models/svd/unet.h"
 #include "worker/models/svd/unet_weights.h"
-#include "worker/models/weights/open.h"
 
 namespace mimicfleet::svd {
 namespace {

@@ -6,8 +6,8 @@
 #include <ATen/ops/stack.h>
 #include <gmock/gmock.h>
 
+#include "common/weights/open.h"
 #include "tests/worker/models/golden.h"
-#include "worker/models/weights/open.h"
 
 namespace mimicfleet::svd {
 namespace {
