@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "common/files/io.h"
+#include "common/files/stand_in.h"
 
 namespace mimicfleet::model_root {
 namespace {
@@ -61,8 +62,8 @@ Status check_file(const std::filesystem::path& path, const Expected& expected) {
   const ssize_t got = ::read(fd->get(), buffer.data(), buffer.size());
   const std::string_view head(buffer.data(), got > 0 ? static_cast<std::size_t>(got) : 0);
   if (head.empty()) return wrong(path, expected, "is empty");
-  if (head.starts_with("version https://git-lfs")) {
-    return wrong(path, expected, "is a Git LFS pointer, not the file itself (run `git lfs pull`)");
+  if (const StandIn found = stand_in_of(head); found == StandIn::kLfsPointer) {
+    return wrong(path, expected, why_stand_in(found));
   }
   if (!starts_as(expected.format, head)) return wrong(path, expected, "is something else");
   return {};

@@ -14,6 +14,7 @@
 #include <fmt/format.h>
 
 #include "common/files/io.h"
+#include "common/files/stand_in.h"
 #include "common/log.h"
 #include "common/safetensors/adapter_names.h"
 #include "common/safetensors/header.h"
@@ -32,8 +33,7 @@ constexpr std::string_view kPickleName = "/data.pkl";
 constexpr std::string_view kOldTorch = "\x80\x02\x8a\x0al\xfc\x9c\x46\xf9 j\xa8P\x19.";
 
 // What people have in place of weights.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 9> kOthers = {{
-    {"version https://git-lfs"sv, "is a Git LFS pointer, not the file itself; fetch it with `git lfs pull`"},
+constexpr std::array<std::pair<std::string_view, std::string_view>, 8> kOthers = {{
     {"<"sv,
      "is a web page, not weights; fetch the file from its download address (on huggingface.co …/resolve/…)"},
     {"{"sv, "is JSON text, not weights; it may be an error that a server sent: fetch the file again"},
@@ -90,6 +90,9 @@ Status check_head(const std::string& path, std::string_view head) {
     return bad(path, "is a ZIP archive that torch.save did not write; unpack it and name the file in it");
   }
   if (is_for_workers(head) || looks_like_safetensors(head)) return {};
+  if (const StandIn found = stand_in_of(head); found == StandIn::kLfsPointer) {
+    return bad(path, why_stand_in(found));
+  }
   std::string_view text = head;
   text.remove_prefix(std::min(text.find_first_not_of(" \t\r\n\xef\xbb\xbf"), text.size()));
   for (const auto& [start, what] : kOthers) {
