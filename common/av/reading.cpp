@@ -7,12 +7,13 @@
 namespace mimicfleet::av {
 namespace {
 
-constexpr std::array<std::pair<Step, std::string_view>, 6> kSteps = {{{Step::kUpright, "upright.1"},
+constexpr std::array<std::pair<Step, std::string_view>, 7> kSteps = {{{Step::kUpright, "upright.1"},
                                                                       {Step::kSquare, "square.1"},
                                                                       {Step::kDeep, "deep.1"},
                                                                       {Step::kWhite, "white.1"},
                                                                       {Step::kTones, "tones.1"},
-                                                                      {Step::kProgressive, "progressive.1"}}};
+                                                                      {Step::kProgressive, "progressive.1"},
+                                                                      {Step::kTurned, "turned.1"}}};
 
 }  // namespace
 

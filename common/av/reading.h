@@ -18,6 +18,7 @@ enum class Step : std::uint32_t {
   kWhite,        // what is transparent lies on white; the original shows the colour below
   kTones,        // HDR (PQ, HLG) brought to the tones of a normal screen
   kProgressive,  // interlaced frames made whole
+  kTurned,       // what the frames themselves say about their orientation, in place of the container
 };
 
 // A set of steps: those that may be done, or those that are.

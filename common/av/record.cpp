@@ -173,8 +173,11 @@ Status RecordOrder::accept(const RecordHeader& header) {
 void RecordOrder::accept(const StreamInfo& info) { info_ = info; }
 
 Status RecordOrder::accept_notes(const RecordHeader& header) {
-  const bool is_their_turn = task_ == Task::kImage ? delivered_ == 0 : info_ && delivered_ == 0;
-  if (task_ == Task::kEncode || !is_their_turn || notes_announced_) return malformed("unexpected notes");
+  const bool is_late = task_ == Task::kDecode && notes_announced_ && delivered_ > 0;
+  const bool is_their_turn = !notes_announced_ && delivered_ == 0 && (task_ == Task::kImage || info_);
+  if (task_ == Task::kEncode || !(is_late ? ++late_notes_ <= kMaxLateNotes : is_their_turn)) {
+    return malformed("unexpected notes");
+  }
   notes_announced_ = true;
   return header.payload_bytes <= kMaxNotesBytes ? Status() : malformed("notes size");
 }

@@ -13,9 +13,10 @@
 // What `media` writes to its output: records of a fixed header and a payload. Both sides are one build on one
 // machine, so integers are in its byte order; the reader trusts nothing.
 //
-//   decode   info, notes, frame…, end       image   notes, frame, end
+//   decode   info, notes, (notes) frame…, end       image   notes, frame, end
 //   probe    info, notes, end               encode  end
-// A failure may come instead of any record and is the last.
+// Notes before a later frame of a video hold warnings of what comes up with it. A failure may come instead of
+// any record and is the last.
 namespace mimicfleet::av {
 
 enum class RecordType : std::uint32_t { kInfo = 1, kFrame = 2, kEnd = 3, kFailure = 4, kNotes = 5 };
@@ -41,6 +42,7 @@ struct StreamInfo {
 inline constexpr std::size_t kInfoPayloadBytes = 96;
 inline constexpr std::size_t kMaxFailureBytes = 1024;
 inline constexpr std::size_t kMaxNotesBytes = 2048;
+inline constexpr int kMaxLateNotes = 8;                    // records, of a video
 inline constexpr std::int64_t kMaxStride = 1'000'000'000;  // of one frame only
 
 [[nodiscard]] std::array<std::uint8_t, kInfoPayloadBytes> encode_info(const StreamInfo& info);
@@ -76,6 +78,7 @@ class RecordOrder {
   std::uint64_t delivered_ = 0;
   bool info_announced_ = false;
   bool notes_announced_ = false;
+  int late_notes_ = 0;
   bool over_ = false;
 };
 

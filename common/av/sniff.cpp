@@ -8,6 +8,7 @@ namespace {
 
 constexpr std::size_t kTransportPacket = 188;
 constexpr std::uint8_t kTransportSync = 0x47;
+constexpr std::size_t kTransportSyncs = 3;  // that are no accident
 
 struct Signature {
   std::size_t offset;
@@ -64,20 +65,30 @@ constexpr std::array kSignatures = {
               "ELF"sv,
               {kForeign, "", "a program"}},
     Signature{0, "<?xml"sv, {kForeign, "", "an XML file"}},
-    Signature{0, "<!DOCTYPE"sv, {kForeign, "", "a web page"}},
-    Signature{0, "<html"sv, {kForeign, "", "a web page"}},
-    Signature{0, "version https://git-lfs"sv, {kForeign, "", "a Git LFS pointer"}},
 };
 
-// MPEG transport streams: sync bytes at a fixed distance, four bytes later on Blu-ray discs.
+// Sync bytes of a transport stream, `step` bytes apart from `first` on: three, and all that the head shows if
+// `whole`.
+bool has_syncs(std::span<const std::uint8_t> head, std::size_t first, std::size_t step, bool whole) {
+  const std::size_t wanted =
+      whole ? std::max(kTransportSyncs, (head.size() - first + step - 1) / step) : kTransportSyncs;
+  if (head.size() <= first + (wanted - 1) * step) return false;
+  for (std::size_t i = 0; i < wanted; ++i) {
+    if (head[first + i * step] != kTransportSync) return false;
+  }
+  return true;
+}
+
+// MPEG transport streams: packets of one length, on Blu-ray discs with four bytes before each.
 bool is_transport_stream(std::span<const std::uint8_t> head) {
-  for (const auto& [offset, distance] : {std::pair{0, 0}, std::pair{4, 4}}) {
-    const std::size_t step = kTransportPacket + static_cast<std::size_t>(distance);
-    const auto first = static_cast<std::size_t>(offset);
-    if (head.size() <= first + 2 * step) continue;
-    if (head[first] == kTransportSync && head[first + step] == kTransportSync &&
-        head[first + 2 * step] == kTransportSync) {
-      return true;
+  return has_syncs(head, 0, kTransportPacket, false) || has_syncs(head, 4, kTransportPacket + 4, false);
+}
+
+// One that begins within a packet, or with something else.
+bool becomes_transport_stream(std::span<const std::uint8_t> head) {
+  for (std::size_t first = 0; first < head.size(); ++first) {
+    for (const std::size_t step : {kTransportPacket, kTransportPacket + 4}) {
+      if (has_syncs(head, first, step, true)) return true;
     }
   }
   return false;
@@ -98,8 +109,10 @@ Sniffed sniff(std::span<const std::uint8_t> head) {
       return signature.is;
     }
   }
-  if (is_transport_stream(head)) return {FileKind::kVideo, "mpegts", "an MPEG transport stream"};
+  constexpr Sniffed kTransportStream{FileKind::kVideo, "mpegts", "an MPEG transport stream"};
+  if (is_transport_stream(head)) return kTransportStream;
   if (is_text(head)) return {FileKind::kForeign, "", "a text file"};
+  if (becomes_transport_stream(head)) return kTransportStream;
   const bool zeros = std::all_of(head.begin(), head.end(), [](std::uint8_t byte) { return byte == 0; });
   return {FileKind::kForeign, "", zeros ? "filled with zeros" : "an unknown kind of file"};
 }

@@ -7,6 +7,7 @@
 #include <span>
 
 #include "common/files/io.h"
+#include "common/files/stand_in.h"
 
 namespace mimicfleet::av {
 
@@ -21,7 +22,10 @@ Result<std::string> find_format(int fd, std::string_view name, Wanted wanted) {
   const bool video = wanted == Wanted::kVideo;
   const std::string start = std::string(name) + ": ";
   if (size == 0) return Status(StatusCode::kBadInput, start + "is empty (0 bytes); copy it again");
-  const Sniffed found = sniff(std::span(head).first(static_cast<std::size_t>(size)));
+  const std::span begin = std::span(head).first(static_cast<std::size_t>(size));
+  const StandIn instead = stand_in_of({reinterpret_cast<const char*>(begin.data()), begin.size()});
+  if (instead != StandIn::kNone) return Status(StatusCode::kBadInput, start + why_stand_in(instead));
+  const Sniffed found = sniff(begin);
   if (found.kind == (video ? FileKind::kVideo : FileKind::kImage)) return std::string(found.format);
 
   const std::string what = start + "is " + std::string(found.description);

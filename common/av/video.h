@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "common/av/image.h"
 #include "common/av/media_stop.h"
@@ -87,6 +88,9 @@ class VideoFrames {
 
   // The next frame, or nothing after the last one. Only then is the whole video known to be sound.
   [[nodiscard]] Result<std::optional<Frame>> next();
+
+  // What came up after the beginning and is left as it is, up to the frame that next() returned last.
+  [[nodiscard]] const std::vector<std::string>& late_warnings() const;
 
   // All frames that were decoded, delivered or not; known once next() returned nothing.
   [[nodiscard]] std::int64_t decoded_frames() const;

@@ -1,5 +1,6 @@
 #include <array>
 #include <cmath>
+#include <iterator>
 #include <utility>
 
 #include "common/av/media_child.h"
@@ -69,6 +70,7 @@ struct VideoFrames::Impl {
   std::unique_ptr<MediaChild> child;
   StreamInfo info;
   ReadingNotes notes;
+  std::vector<std::string> late_warnings;
   Status error;  // the first one, returned ever after
   bool over = false;
   std::int64_t decoded = 0;
@@ -99,7 +101,13 @@ Result<std::optional<Frame>> VideoFrames::Impl::next() {
   if (!error.ok()) return error;
   if (over) return std::optional<Frame>();
   Frame frame;
-  const auto header = child->read(frame.image.pixels);
+  auto header = child->read(frame.image.pixels);
+  while (header.ok() && header->type == RecordType::kNotes) {
+    auto late = decode_notes(frame.image.pixels);
+    if (!late.ok()) return error = late.status().prefixed(child->name());
+    std::move(late->warnings.begin(), late->warnings.end(), std::back_inserter(late_warnings));
+    header = child->read(frame.image.pixels);
+  }
   if (!header.ok()) return error = header.status();
   if (header->type == RecordType::kEnd) {
     over = true;
@@ -125,6 +133,7 @@ Result<VideoFrames> VideoFrames::open(const StableFile& file, const DecodeOption
 
 const VideoInfo& VideoFrames::info() const { return impl_->info.video; }
 const ReadingNotes& VideoFrames::notes() const { return impl_->notes; }
+const std::vector<std::string>& VideoFrames::late_warnings() const { return impl_->late_warnings; }
 std::int64_t VideoFrames::stride() const { return impl_->info.stride; }
 std::int64_t VideoFrames::decoded_frames() const { return impl_->decoded; }
 Result<std::optional<Frame>> VideoFrames::next() { return impl_->next(); }

@@ -10,6 +10,7 @@
 
 #include "common/files/io.h"
 #include "common/files/read_text.h"
+#include "common/files/stand_in.h"
 #include "common/json/json.h"
 #include "common/model_root/onnx_frames.h"
 #include "common/safetensors/header.h"
@@ -89,8 +90,8 @@ Status check_file(const std::filesystem::path& path, const Expected& expected) {
   const ssize_t got = ::read(fd->get(), buffer.data(), buffer.size());
   const std::string_view head(buffer.data(), got > 0 ? static_cast<std::size_t>(got) : 0);
   if (head.empty()) return wrong(path, expected, "is empty");
-  if (head.starts_with("version https://git-lfs")) {
-    return wrong(path, expected, "is a Git LFS pointer, not the file itself (run `git lfs pull`)");
+  if (const StandIn found = stand_in_of(head); found == StandIn::kLfsPointer) {
+    return wrong(path, expected, why_stand_in(found));
   }
   if (!starts_as(expected.format, head)) return wrong(path, expected, "is something else");
   const Status structure = check_structure(path.string(), expected.format);

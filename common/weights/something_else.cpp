@@ -5,6 +5,7 @@
 #include <cctype>
 #include <utility>
 
+#include "common/files/stand_in.h"
 #include "common/safetensors/header.h"
 
 namespace mimicfleet::weights {
@@ -14,8 +15,7 @@ using namespace std::string_view_literals;
 
 constexpr std::size_t kHeadBytes = 512;
 
-constexpr std::array<std::pair<std::string_view, std::string_view>, 9> kOthers = {{
-    {"version https://git-lfs"sv, "is a Git LFS pointer, not the file itself; fetch it with `git lfs pull`"},
+constexpr std::array<std::pair<std::string_view, std::string_view>, 8> kOthers = {{
     {"<"sv,
      "is a web page, not weights; fetch the file from its download address (on huggingface.co …/resolve/…)"},
     {"{"sv, "is JSON text, not weights; it may be an error that a server sent: fetch the file again"},
@@ -50,6 +50,7 @@ std::string_view something_else(std::span<const std::uint8_t> file) {
     return "is a tar archive; unpack it and name the file in it, or, if torch.save wrote it, load it with "
            "torch.load and save the weights as safetensors";
   }
+  if (stand_in_of(head) == StandIn::kLfsPointer) return why_stand_in(StandIn::kLfsPointer);
   std::string_view text = head;
   text.remove_prefix(std::min(text.find_first_not_of(" \t\r\n\xef\xbb\xbf"), text.size()));
   for (const auto& [start, what] : kOthers) {

@@ -20,7 +20,7 @@ namespace mimicfleet::coordinator {
 namespace {
 
 // Of what is looked for; raised when more is.
-constexpr std::uint32_t kLooksVersion = 1;
+constexpr std::uint32_t kLooksVersion = 2;
 constexpr std::uintmax_t kMaxStoreBytes = 16 << 20;
 // A file written to within this time may not be the one that was hashed.
 constexpr std::int64_t kSettled_ns = 2'000'000'000;

@@ -30,7 +30,7 @@ void read_video(std::span<const std::uint8_t> file, std::string_view format) {
   const auto size = static_cast<std::int64_t>(file.size());
   const auto demuxer = child::Demuxer::open(fd.get(), size, std::string(format), kLimits);
   if (!demuxer.ok()) return;
-  auto decoder = child::Decoder::open(**demuxer, kLimits);
+  auto decoder = child::Decoder::open(**demuxer, kLimits, true);
   if (!decoder.ok()) return;
   const auto first = decoder->next();
   if (!first.ok() || *first == nullptr) return;

@@ -197,12 +197,23 @@ Result<VideoKeypoints> Encoding::driving_poses(Warmth& warmth) {
   const Instant begin = SteadyClock().now();
   VideoKeypoints found{{}, inputs_.frames->info().average_fps, inputs_.frames->stride()};
   ASSIGN_OR_RETURN(const bool is_cut, estimate_driving(found));
+  found.warnings = inputs_.frames->warnings();
   inputs_.frames.reset();
   features_.keep(
       FeatureKind::kKeypoints,
       is_cut ? first_keypoints_feature(keys_.keypoints, deciding_frames(spec_.parameters)) : keys_.keypoints,
       keypoints_to_bytes(found), inputs_.open_seconds + to_seconds(SteadyClock().now() - begin));
   return found;
+}
+
+// What its decoder told of the frames that are used.
+std::vector<std::string> warnings_of(const VideoKeypoints& driving) {
+  std::vector<std::string> warnings;
+  for (const auto& [frame, text] : driving.warnings) {
+    if (frame >= static_cast<std::int64_t>(driving.frames.size())) continue;
+    warnings.push_back("driving video: " + text);
+  }
+  return warnings;
 }
 
 // uint8 [F, 3, H, W], the reference's own pose first.
@@ -368,6 +379,7 @@ Status Encoding::begin() {
   ASSIGN_OR_RETURN(auto driving, driving_poses(warmth));
   // The same frames whether all are known or only these, for the fit as for the warnings.
   driving.frames.resize(length_for_fit(driving.frames, deciding_frames(spec_.parameters)));
+  RETURN_IF_ERROR(tell(warnings_of(driving), conditions));
   RETURN_IF_ERROR(tell(judge_driving(driving.frames, driving.stride, spec_.video.path), conditions));
   of_poses.finish(warmth.warm, warmth.saved_seconds);
   conditions.source_fps = driving.average_fps.value() / static_cast<double>(driving.stride);

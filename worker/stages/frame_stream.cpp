@@ -43,6 +43,7 @@ bool FrameStream::wait_for_room() {
 
 void FrameStream::decode() {
   Status status;
+  std::size_t told = 0;
   while (wait_for_room()) {
     auto frame = frames_.next();
     if (!frame.ok() || !*frame) {
@@ -50,9 +51,12 @@ void FrameStream::decode() {
       if (status.ok()) status = frame.status();
       break;
     }
+    const auto& all = frames_.late_warnings();
+    std::vector<std::string> warnings(all.begin() + static_cast<std::ptrdiff_t>(told), all.end());
+    told = all.size();
     const std::lock_guard lock(mutex_);
     ready_bytes_ += (*frame)->image.pixels.size();
-    ready_.push_back(std::move((*frame)->image));
+    ready_.push_back({std::move((*frame)->image), std::move(warnings)});
     changed_.notify_all();
   }
   const std::lock_guard lock(mutex_);
@@ -73,9 +77,12 @@ Result<std::vector<av::Image>> FrameStream::next(std::size_t count, const std::f
       RETURN_IF_ERROR(end_);
       break;
     }
-    ready_bytes_ -= ready_.front().pixels.size();
-    frames.push_back(std::move(ready_.front()));
+    Ready& first = ready_.front();
+    ready_bytes_ -= first.image.pixels.size();
+    for (std::string& warning : first.warnings) warnings_.push_back({taken_, std::move(warning)});
+    frames.push_back(std::move(first.image));
     ready_.pop_front();
+    ++taken_;
     changed_.notify_all();
   }
   return frames;

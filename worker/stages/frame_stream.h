@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -13,6 +14,14 @@
 #include "common/files/stable_file.h"
 
 namespace mimicfleet::stages {
+
+// What the decoder tells with a frame, and why it matters from there on.
+struct FrameWarning {
+  std::int64_t frame = 0;  // of the sampled ones
+  std::string text;
+
+  friend bool operator==(const FrameWarning&, const FrameWarning&) = default;
+};
 
 // Decodes the sampled frames of a video ahead of their use, on a thread of its own, and holds at most
 // `budget_bytes` of them: the decoding process waits while nobody takes any.
@@ -34,6 +43,8 @@ class FrameStream {
   // says so. kInputChanged at the end if the file was written to meanwhile.
   [[nodiscard]] Result<std::vector<av::Image>> next(std::size_t count,
                                                     const std::function<bool()>& cancelled);
+  // Of the frames that were taken.
+  [[nodiscard]] const std::vector<FrameWarning>& warnings() const { return warnings_; }
   // For who takes no more: kInputChanged as above.
   [[nodiscard]] Status check_unchanged() const { return file_.check_unchanged(); }
 
@@ -50,11 +61,17 @@ class FrameStream {
 
   std::mutex mutex_;
   std::condition_variable changed_;
+  struct Ready {
+    av::Image image;
+    std::vector<std::string> warnings;
+  };
   bool stopping_ = false;
   bool over_ = false;  // `end_` says how
   Status end_;
-  std::deque<av::Image> ready_;
+  std::deque<Ready> ready_;
   std::size_t ready_bytes_ = 0;
+  std::int64_t taken_ = 0;
+  std::vector<FrameWarning> warnings_;  // of those
   std::thread thread_;
 };
 

@@ -1,6 +1,10 @@
 #include "worker/stages/keypoints_bytes.h"
 
+#include <charconv>
 #include <cstring>
+#include <map>
+#include <optional>
+#include <string_view>
 
 #include "worker/stages/array_bytes.h"
 
@@ -12,6 +16,7 @@ using weights::DType;
 constexpr std::int64_t kMaxPixels = 1 << 16;
 constexpr std::int64_t kMaxFrames = 1 << 24;
 constexpr std::int64_t kMaxStride = 1'000'000'000;
+constexpr const char* kWarnings = "warnings";  // one a line, the number of its frame first
 
 template <typename T>
 void copy_out(const weights::TensorView& view, std::size_t first, T* target, std::size_t count) {
@@ -20,6 +25,28 @@ void copy_out(const weights::TensorView& view, std::size_t first, T* target, std
 
 bool has_shape(const weights::TensorView& view, const std::vector<std::int64_t>& shape) {
   return view.shape == shape;
+}
+
+std::string lines_of(const std::vector<FrameWarning>& warnings) {
+  std::string lines;
+  for (const auto& [frame, text] : warnings) lines += std::to_string(frame) + ' ' + text + '\n';
+  return lines;
+}
+
+// Nothing if they are none.
+std::optional<std::vector<FrameWarning>> warnings_from(std::string_view lines) {
+  std::vector<FrameWarning> warnings;
+  while (!lines.empty()) {
+    const std::size_t end = lines.find('\n');
+    if (end == std::string_view::npos) return std::nullopt;
+    FrameWarning warning;
+    const auto [rest, error] = std::from_chars(lines.data(), lines.data() + end, warning.frame);
+    if (error != std::errc() || *rest != ' ' || warning.frame < 0) return std::nullopt;
+    warning.text.assign(rest + 1, lines.data() + end);
+    warnings.push_back(std::move(warning));
+    lines.remove_prefix(end + 1);
+  }
+  return warnings;
 }
 
 }  // namespace
@@ -40,16 +67,19 @@ std::string keypoints_to_bytes(const VideoKeypoints& keypoints) {
   }
   const auto all = static_cast<std::int64_t>(scores.size()) / pose::kKeypoints;
   const bool empty = keypoints.frames.empty();
+  std::map<std::string, std::string, std::less<>> strings = {
+      {"height", std::to_string(empty ? 0 : keypoints.frames[0].height)},
+      {"width", std::to_string(empty ? 0 : keypoints.frames[0].width)},
+      {"fps_numerator", std::to_string(keypoints.average_fps.numerator)},
+      {"fps_denominator", std::to_string(keypoints.average_fps.denominator)},
+      {"stride", std::to_string(keypoints.stride)}};
+  if (!keypoints.warnings.empty()) strings[kWarnings] = lines_of(keypoints.warnings);
   return weights::safetensors_bytes(
       {{"nobody", DType::kU8, {static_cast<std::int64_t>(nobody.size())}, raw_bytes(nobody)},
        {"persons", DType::kI32, {static_cast<std::int64_t>(persons.size())}, raw_bytes(persons)},
        {"points", DType::kF64, {all, pose::kKeypoints, 2}, raw_bytes(points)},
        {"scores", DType::kF64, {all, pose::kKeypoints}, raw_bytes(scores)}},
-      {{"height", std::to_string(empty ? 0 : keypoints.frames[0].height)},
-       {"width", std::to_string(empty ? 0 : keypoints.frames[0].width)},
-       {"fps_numerator", std::to_string(keypoints.average_fps.numerator)},
-       {"fps_denominator", std::to_string(keypoints.average_fps.denominator)},
-       {"stride", std::to_string(keypoints.stride)}});
+      strings);
 }
 
 Result<VideoKeypoints> keypoints_from_bytes(std::string bytes) {
@@ -65,6 +95,11 @@ Result<VideoKeypoints> keypoints_from_bytes(std::string bytes) {
   ASSIGN_OR_RETURN(const auto fps_denominator, integer_of(set, "fps_denominator", INT32_MAX));
   VideoKeypoints keypoints;
   ASSIGN_OR_RETURN(keypoints.stride, integer_of(set, "stride", kMaxStride));
+  if (const auto lines = set.metadata.find(kWarnings); lines != set.metadata.end()) {
+    auto warnings = warnings_from(lines->second);
+    if (!warnings) return misshapen;
+    keypoints.warnings = *std::move(warnings);
+  }
   if (fps_denominator == 0 || persons.shape[0] > kMaxFrames || nobody.shape != persons.shape)
     return misshapen;
   keypoints.average_fps = {static_cast<int>(fps_numerator), static_cast<int>(fps_denominator)};

@@ -7,14 +7,16 @@
 #include "common/av/video.h"
 #include "common/status.h"
 #include "worker/models/pose/pose.h"
+#include "worker/stages/frame_stream.h"
 
 namespace mimicfleet::stages {
 
 // The raw key points of a driving video's sampled frames, and what else of the video later stages need.
 struct VideoKeypoints {
-  std::vector<pose::FramePose> frames;  // all of one size
-  av::Rational average_fps{};           // of the video; 0/1 when unknown
-  std::int64_t stride = 1;              // of its frames
+  std::vector<pose::FramePose> frames;   // all of one size
+  av::Rational average_fps{};            // of the video; 0/1 when unknown
+  std::int64_t stride = 1;               // of its frames
+  std::vector<FrameWarning> warnings{};  // of its decoder
 };
 
 // As the feature cache keeps them (docs/cache_format.md).

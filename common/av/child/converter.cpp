@@ -57,7 +57,8 @@ Result<Converter> Converter::create(const Presentation& presentation) {
   const bool maps_tones = presentation.transfer != Transfer::kNormal;
   if (maps_tones)
     converter.tones_.emplace(presentation.transfer, presentation.peak, presentation.wide_colors);
-  const bool is_richer = maps_tones || presentation.on_white;
+  converter.always_richer_ = maps_tones || presentation.on_white;
+  const bool is_richer = converter.always_richer_ || presentation.later_on_white;
   converter.lying_ = make_frame(AV_PIX_FMT_RGB24, presentation.width, presentation.height);
   if (is_richer) {
     converter.richer_ =
@@ -67,11 +68,12 @@ Result<Converter> Converter::create(const Presentation& presentation) {
   return Status(StatusCode::kResourceExhausted, "does not fit into the memory limit; scale it down");
 }
 
-Status Converter::prepare(const AVFrame& frame) {
+Status Converter::prepare(const AVFrame& frame, const AVFrame& target) {
   const int space = as_number(frame.colorspace);
   const int range = as_number(frame.color_range);
   if (scaler_ && frame.width == source_width_ && frame.height == source_height_ &&
-      frame.format == source_format_ && space == source_space_ && range == source_range_) {
+      frame.format == source_format_ && space == source_space_ && range == source_range_ &&
+      target.format == target_format_) {
     return {};
   }
   source_width_ = frame.width;
@@ -79,7 +81,7 @@ Status Converter::prepare(const AVFrame& frame) {
   source_format_ = frame.format;
   source_space_ = space;
   source_range_ = range;
-  const AVFrame& target = richer_ ? *richer_ : *lying_;
+  target_format_ = target.format;
   // Bilinear as decord's filter graph; FFmpeg's own default is bicubic. It matters where chroma is
   // interpolated.
   scaler_.reset(sws_getContext(frame.width, frame.height, static_cast<AVPixelFormat>(frame.format),
@@ -95,14 +97,15 @@ Status Converter::prepare(const AVFrame& frame) {
 }
 
 Result<const Image*> Converter::convert(const AVFrame& frame) {
-  RETURN_IF_ERROR(prepare(frame));
-  const AVFrame& target = richer_ ? *richer_ : *lying_;
+  const bool is_richer = richer_ && (always_richer_ || is_transparent(frame));
+  const AVFrame& target = is_richer ? *richer_ : *lying_;
+  RETURN_IF_ERROR(prepare(frame, target));
   const int rows =
       sws_scale(scaler_.get(), frame.data, frame.linesize, 0, frame.height, target.data, target.linesize);
   if (rows != target.height) return Status(StatusCode::kInternal, "cannot be converted to RGB");
   if (tones_) {
     tones_->map(*richer_, *lying_);
-  } else if (richer_) {
+  } else if (is_richer) {
     put_on_white(*richer_, *lying_);
   }
   turn(lying_->data[0], lying_->linesize[0], orientation_, upright_);

@@ -22,7 +22,7 @@ class Converter {
 
  private:
   Converter() = default;
-  [[nodiscard]] Status prepare(const AVFrame& frame);
+  [[nodiscard]] Status prepare(const AVFrame& frame, const AVFrame& target);
 
   Image upright_;
   Orientation orientation_;
@@ -36,6 +36,8 @@ class Converter {
   int source_format_ = -1;
   int source_space_ = -1;
   int source_range_ = -1;
+  int target_format_ = -1;
+  bool always_richer_ = false;  // else for frames that are transparent
 };
 
 }  // namespace mimicfleet::av::child

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <string>
 
 #include "common/av/child/converter.h"
 #include "common/av/child/decoder.h"
@@ -46,16 +47,64 @@ void send_opened(const DecodeTask& task, const Opened& opened) {
 // Streams whose parser does not say that they are progressive may begin with a frame that is and go on
 // without.
 constexpr int kLooksForFields = 4;
+// Videos with alpha are rare, and may well begin opaque.
+constexpr int kLooksForAlpha = 64;
 
-bool soon_interlaced(const Demuxer& demuxer, Decoder& decoder) {
-  if (as_number(demuxer.stream().codecpar->field_order) == AV_FIELD_PROGRESSIVE) return false;
-  for (int i = 1; i < kLooksForFields; ++i) {
+// What frames after the first need.
+void look_further(const Demuxer& demuxer, Decoder& decoder, Presentation& shown) {
+  ReadingNotes& notes = shown.notes;
+  const auto need = [&notes](Step step, const char* what) {
+    if (!notes.done.has(step)) notes.warnings.emplace_back(what);
+    notes.done.add(step);
+  };
+  const bool says_progressive = as_number(demuxer.stream().codecpar->field_order) == AV_FIELD_PROGRESSIVE;
+  const int looks_for_fields = shown.progressive && !says_progressive ? kLooksForFields : 1;
+  const int looks_for_alpha = shown.later_on_white ? kLooksForAlpha : 1;
+  for (int i = 1; i < std::max(looks_for_fields, looks_for_alpha); ++i) {
     const auto frame = decoder.next();
-    if (!frame.ok() || *frame == nullptr) return false;
-    if ((*frame)->interlaced_frame != 0) return true;
+    if (!frame.ok() || *frame == nullptr) return;
+    if (i < looks_for_fields && (*frame)->interlaced_frame != 0) need(Step::kProgressive, kMadeWhole);
+    if (i < looks_for_alpha && is_transparent(**frame)) need(Step::kWhite, kPutOnWhite);
   }
-  return false;
+  if (!shown.later_on_white || !demuxer.has_alpha_beside() || notes.done.has(Step::kWhite)) return;
+  notes.warnings.push_back("it has alpha and is opaque in its first " + std::to_string(kLooksForAlpha) +
+                           " frames: later ones are taken for opaque, too");
 }
+
+// Notices what comes up after the first frame and is not mended, once each.
+class LateFindings {
+ public:
+  LateFindings(const Demuxer& demuxer, const AVFrame& first, const Presentation& shown)
+      : orientation_(orientation_in(first).value_or(demuxer.orientation())),
+        told_turn_(false),
+        told_fields_(shown.progressive || first.interlaced_frame != 0),
+        told_alpha_(shown.on_white || shown.later_on_white || is_transparent(first)) {}
+
+  // To be told before the frame is sent.
+  [[nodiscard]] ReadingNotes look_at(const AVFrame& frame, std::int64_t index) {
+    ReadingNotes notes;
+    const auto find = [&](bool& told, const char* what) {
+      told = true;
+      notes.warnings.push_back("from frame " + std::to_string(index) + " on " + what);
+    };
+    if (!told_turn_ && orientation_in(frame).value_or(orientation_) != orientation_) {
+      find(told_turn_, "its frames are stored turned otherwise than at its beginning: cut it there");
+    }
+    if (!told_fields_ && frame.interlaced_frame != 0) {
+      find(told_fields_, "it is interlaced, which is left as it is: convert it with ffmpeg -vf bwdif");
+    }
+    if (!told_alpha_ && is_transparent(frame)) {
+      find(told_alpha_, "it has transparent parts, of which the colours below are used");
+    }
+    return notes;
+  }
+
+ private:
+  Orientation orientation_;
+  bool told_turn_;
+  bool told_fields_;
+  bool told_alpha_;
+};
 
 }  // namespace
 
@@ -63,15 +112,10 @@ bool soon_interlaced(const Demuxer& demuxer, Decoder& decoder) {
 Status look_at_video(const DecodeTask& task) {
   const DecodeLimits& limits = task.options.limits;
   ASSIGN_OR_RETURN(const auto demuxer, Demuxer::open(task.fd, task.file_bytes, task.format, limits));
-  auto decoder = Decoder::open(*demuxer, limits);
+  auto decoder = Decoder::open(*demuxer, limits, task.options.reading.has(Step::kWhite));
   const auto first = decoder.ok() ? decoder->next() : Result<const AVFrame*>(nullptr);
   ASSIGN_OR_RETURN(Opened opened, present(task, *demuxer, first.ok() ? *first : nullptr));
-  ReadingNotes& notes = opened.presentation.notes;
-  if (opened.presentation.progressive && first.ok() && !notes.done.has(Step::kProgressive) &&
-      soon_interlaced(*demuxer, *decoder)) {
-    notes.done.add(Step::kProgressive);
-    notes.warnings.emplace_back(kMadeWhole);
-  }
+  if (first.ok() && *first != nullptr) look_further(*demuxer, *decoder, opened.presentation);
   send_opened(task, opened);
   send_end(0);
   return {};
@@ -80,9 +124,10 @@ Status look_at_video(const DecodeTask& task) {
 Status decode_video(const DecodeTask& task) {
   const DecodeLimits& limits = task.options.limits;
   ASSIGN_OR_RETURN(const auto demuxer, Demuxer::open(task.fd, task.file_bytes, task.format, limits));
-  ASSIGN_OR_RETURN(auto decoder, Decoder::open(*demuxer, limits));
+  ASSIGN_OR_RETURN(auto decoder, Decoder::open(*demuxer, limits, task.options.reading.has(Step::kWhite)));
   ASSIGN_OR_RETURN(const AVFrame* const first, decoder.next());
   ASSIGN_OR_RETURN(const Opened opened, present(task, *demuxer, first));
+  LateFindings findings(*demuxer, *first, opened.presentation);
   ASSIGN_OR_RETURN(auto frames, Deinterlacer::create(decoder, *first, opened.presentation.progressive));
   ASSIGN_OR_RETURN(auto converter, Converter::create(opened.presentation));
   send_opened(task, opened);
@@ -91,6 +136,8 @@ Status decode_video(const DecodeTask& task) {
     ASSIGN_OR_RETURN(const AVFrame* const frame, frames.next());
     if (frame == nullptr) break;
     if (index % stride != 0) continue;
+    const ReadingNotes late = findings.look_at(*frame, index);
+    if (!late.warnings.empty()) send_notes(late);
     ASSIGN_OR_RETURN(const AVFrame* const whole, frames.whole());
     ASSIGN_OR_RETURN(const Image* const image, converter.convert(*whole));
     send_frame(*image, static_cast<std::uint64_t>(index));

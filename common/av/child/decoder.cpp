@@ -5,11 +5,13 @@
 
 namespace mimicfleet::av::child {
 
-Result<Decoder> Decoder::open(Demuxer& demuxer, const DecodeLimits& limits) {
+Result<Decoder> Decoder::open(Demuxer& demuxer, const DecodeLimits& limits, bool with_alpha) {
+  const AVCodec* const alpha_decoder = with_alpha ? demuxer.alpha_decoder() : nullptr;
+  const AVCodec& chosen = alpha_decoder != nullptr ? *alpha_decoder : demuxer.decoder();
   Decoder decoder(demuxer, limits);
   decoder.packet_.reset(av_packet_alloc());
   decoder.frame_.reset(av_frame_alloc());
-  decoder.codec_.reset(avcodec_alloc_context3(&demuxer.decoder()));
+  decoder.codec_.reset(avcodec_alloc_context3(&chosen));
   if (!decoder.packet_ || !decoder.frame_ || !decoder.codec_) return decoder.failed(AVERROR(ENOMEM));
   AVCodecContext& codec = *decoder.codec_;
   int error = avcodec_parameters_to_context(&codec, demuxer.stream().codecpar);
@@ -17,7 +19,7 @@ Result<Decoder> Decoder::open(Demuxer& demuxer, const DecodeLimits& limits) {
   codec.pkt_timebase = demuxer.stream().time_base;
   codec.thread_count = 1;
   codec.max_pixels = limits.max_pixels;
-  error = avcodec_open2(&codec, &demuxer.decoder(), nullptr);
+  error = avcodec_open2(&codec, &chosen, nullptr);
   if (error < 0) return decoder.failed(error);
   return decoder;
 }
@@ -41,8 +43,20 @@ Result<const AVFrame*> Decoder::next() {
       return Status(StatusCode::kBadInput, "has more than " + std::to_string(limits_.max_frames) +
                                                " frames, the limit; cut it into shorter clips");
     }
+    mark_fields();
     return frame_.get();
   }
+}
+
+// The frames of MJPEG do not say whether they are interlaced, as those of other codecs do: the container's
+// word counts.
+void Decoder::mark_fields() {
+  const AVCodecParameters& stream = *demuxer_.stream().codecpar;
+  const int order = as_number(stream.field_order);
+  if (stream.codec_id != AV_CODEC_ID_MJPEG || order <= AV_FIELD_PROGRESSIVE) return;
+  if (frame_->interlaced_frame != 0) return;
+  frame_->interlaced_frame = 1;
+  frame_->top_field_first = order == AV_FIELD_TT || order == AV_FIELD_TB ? 1 : 0;
 }
 
 Status Decoder::send_packet() {

@@ -15,7 +15,8 @@ namespace mimicfleet::av::child {
 // not decode are skipped, because a recording of a broadcast may begin between two key frames.
 class Decoder {
  public:
-  [[nodiscard]] static Result<Decoder> open(Demuxer& demuxer, const DecodeLimits& limits);
+  // `with_alpha`: also what lies beside the frames of VP8 and VP9, if it can be read.
+  [[nodiscard]] static Result<Decoder> open(Demuxer& demuxer, const DecodeLimits& limits, bool with_alpha);
 
   // The next frame, valid until the next call; null after the last.
   [[nodiscard]] Result<const AVFrame*> next();
@@ -25,6 +26,7 @@ class Decoder {
  private:
   Decoder(Demuxer& demuxer, const DecodeLimits& limits) : demuxer_(demuxer), limits_(limits) {}
   [[nodiscard]] Status send_packet();
+  void mark_fields();
   [[nodiscard]] Status failed(int error) const;
 
   Demuxer& demuxer_;

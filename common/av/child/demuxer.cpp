@@ -163,8 +163,21 @@ Orientation Demuxer::orientation() const {
   std::size_t size = 0;
   const auto* matrix = reinterpret_cast<const std::int32_t*>(
       av_stream_get_side_data(stream_, AV_PKT_DATA_DISPLAYMATRIX, &size));
-  if (matrix == nullptr || size < 9 * sizeof(std::int32_t)) return {};
+  if (matrix == nullptr || size < kMatrixNumbers * sizeof(std::int32_t)) return {};
   return orientation_of_matrix(matrix);
+}
+
+bool Demuxer::has_alpha_beside() const {
+  const AVCodecID codec = stream_->codecpar->codec_id;
+  if (codec != AV_CODEC_ID_VP8 && codec != AV_CODEC_ID_VP9) return false;
+  const AVDictionaryEntry* mode = av_dict_get(stream_->metadata, "alpha_mode", nullptr, 0);
+  return mode != nullptr && std::string_view(mode->value) == "1";
+}
+
+const AVCodec* Demuxer::alpha_decoder() const {
+  if (!has_alpha_beside()) return nullptr;
+  const bool is_vp8 = stream_->codecpar->codec_id == AV_CODEC_ID_VP8;
+  return avcodec_find_decoder_by_name(is_vp8 ? "libvpx" : "libvpx-vp9");
 }
 
 AVRational Demuxer::pixel_aspect(const AVFrame* frame) const {

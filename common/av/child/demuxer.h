@@ -26,6 +26,11 @@ class Demuxer {
   [[nodiscard]] const AVStream& stream() const { return *stream_; }
   [[nodiscard]] const AVCodec& decoder() const { return *decoder_; }
 
+  // VP8 and VP9 keep alpha beside their frames, in a stream of its own that FFmpeg's decoders pass over. The
+  // decoder that reads it, too; null if this FFmpeg has none, or there is no alpha.
+  [[nodiscard]] bool has_alpha_beside() const;
+  [[nodiscard]] const AVCodec* alpha_decoder() const;
+
   // The container's word on frame rate and length, without what presentation.h says of its frames.
   [[nodiscard]] VideoInfo info() const;
   [[nodiscard]] Orientation orientation() const;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string_view>
+#include <vector>
 
 namespace mimicfleet::av::child {
 namespace {
@@ -39,27 +40,69 @@ class Tiff {
   bool little_endian_;
 };
 
+int hex_digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  const char lower = static_cast<char>(c | 0x20);
+  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
 }  // namespace
 
-int exif_orientation(Bytes exif) {
+std::optional<int> exif_orientation(Bytes exif) {
   using namespace std::string_view_literals;
   if (begins_with(exif, "Exif\0\0"sv)) exif = exif.subspan(6);
   const bool little_endian = begins_with(exif, "II*\0"sv);
-  if (!little_endian && !begins_with(exif, "MM\0*"sv)) return 1;
+  if (!little_endian && !begins_with(exif, "MM\0*"sv)) return std::nullopt;
   const Tiff tiff(exif, little_endian);
   const std::size_t directory = tiff.number(4, 4);
-  if (directory < kHeaderBytes) return 1;
+  if (directory < kHeaderBytes) return std::nullopt;
   const std::uint32_t entries = tiff.number(directory, 2);
   for (std::uint32_t i = 0; i < entries; ++i) {
     const std::size_t entry = directory + 2 + i * kEntryBytes;
     if (entry >= exif.size()) break;
     if (tiff.number(entry, 2) != kOrientationTag) continue;
     const std::uint32_t type = tiff.number(entry + 2, 2);
-    if ((type != kShort && type != kLong) || tiff.number(entry + 4, 4) != 1) return 1;
+    if ((type != kShort && type != kLong) || tiff.number(entry + 4, 4) != 1) break;
     const std::uint32_t value = tiff.number(entry + 8, type == kShort ? 2 : 4);
-    return value >= 1 && value <= 8 ? static_cast<int>(value) : 1;
+    if (value < 1 || value > 8) break;
+    return static_cast<int>(value);
   }
-  return 1;
+  return std::nullopt;
+}
+
+std::optional<int> raw_profile_orientation(std::string_view text) {
+  constexpr int kLinesBefore = 3;  // an empty one, the kind, the length
+  for (int line = 0; line < kLinesBefore; ++line) {
+    const std::size_t end = text.find('\n');
+    if (end == std::string_view::npos) return std::nullopt;
+    text.remove_prefix(end + 1);
+  }
+  std::vector<std::uint8_t> exif;
+  unsigned value = 1;  // a leading 1 tells when two digits are there
+  for (const char c : text) {
+    if (c == '\n' || c == '\r' || c == ' ') continue;
+    const int digit = hex_digit(c);
+    if (digit < 0) break;
+    value = value << 4 | static_cast<unsigned>(digit);
+    if (value < 0x100) continue;
+    exif.push_back(static_cast<std::uint8_t>(value));
+    value = 1;
+  }
+  return exif_orientation(exif);
+}
+
+std::optional<int> xmp_orientation(std::string_view xmp) {
+  constexpr std::string_view kName = "tiff:Orientation";
+  for (std::size_t at = xmp.find(kName); at != std::string_view::npos; at = xmp.find(kName)) {
+    xmp.remove_prefix(at + kName.size());
+    for (const std::string_view before : {"=\"", "='", ">"}) {
+      if (!xmp.starts_with(before) || xmp.size() < before.size() + 2) continue;
+      const char digit = xmp[before.size()];
+      const char next = xmp[before.size() + 1];
+      if (digit >= '1' && digit <= '8' && (next == before.back() || next == '<')) return digit - '0';
+    }
+  }
+  return std::nullopt;
 }
 
 }  // namespace mimicfleet::av::child

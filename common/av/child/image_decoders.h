@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "common/av/image.h"
@@ -13,11 +14,15 @@
 // the file's name.
 namespace mimicfleet::av::child {
 
+enum class Cmyk { kNo, kOfAdobe, kUnmarked };
+
 struct StoredImage {
   Image image;                      // with the colours also of what is transparent
   std::vector<std::uint8_t> alpha;  // 255: opaque [height, width]; empty: all of it
   int exif_orientation = 1;         // 1 to 8
   bool wide_grey = false;           // it has 16-bit grey
+  std::string profile;              // the name of its colours, if they are not those of sRGB
+  Cmyk cmyk = Cmyk::kNo;
 };
 
 // `scale_grey`: 16-bit grey is scaled to 8 bits; else it is clipped, as Pillow does.

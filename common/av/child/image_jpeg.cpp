@@ -1,12 +1,15 @@
 #include <array>
 #include <csetjmp>
 #include <cstdio>
+#include <cstdlib>
+#include <memory>
 #include <string_view>
 #include <vector>
 
 #include <jerror.h>
 #include <jpeglib.h>
 
+#include "common/av/child/color_profile.h"
 #include "common/av/child/exif.h"
 #include "common/av/child/image_decoders.h"
 
@@ -14,9 +17,15 @@ namespace mimicfleet::av::child {
 namespace {
 
 constexpr int kExifMarker = JPEG_APP0 + 1;
+constexpr int kProfileMarker = JPEG_APP0 + 2;
 constexpr unsigned kMaxMarkerBytes = 0xffff;
 
-// Pillow takes CMYK files to be Adobe's, which store inverted values, and converts like this.
+struct FreeProfile {
+  void operator()(JOCTET* profile) const { std::free(profile); }  // that libjpeg took from malloc
+};
+
+// Pillow takes CMYK files to be Adobe's, which store inverted values, and converts like this. Also those
+// without Adobe's marker, as browsers do.
 void cmyk_row_to_rgb(const std::vector<std::uint8_t>& cmyk, std::uint8_t* rgb) {
   for (std::size_t i = 0; i + 3 < cmyk.size(); i += 4) {
     const unsigned black = cmyk[i + 3];  // 255 - K
@@ -45,28 +54,52 @@ class JpegReader {
   Result<StoredImage> decode(std::int64_t max_pixels) {
     if (!read_header()) return damaged_image(error_.data());
     orientation_ = orientation();
+    take_profile();
     ASSIGN_OR_RETURN(image_, empty_image(jpeg_.image_width, jpeg_.image_height, max_pixels));
     cmyk_.resize(jpeg_.num_components == 4 ? std::size_t{jpeg_.image_width} * 4 : 0);
     if (!read_pixels()) return damaged_image(error_.data());
-    return StoredImage{.image = std::move(image_), .alpha = {}, .exif_orientation = orientation_};
+    return StoredImage{.image = std::move(image_),
+                       .alpha = {},
+                       .exif_orientation = orientation_,
+                       .profile = std::move(profile_),
+                       .cmyk = cmyk()};
   }
 
  private:
-  // Of the first segment that is EXIF; others of the same number hold XMP and the like. To be asked before
-  // the end of the pixels, with which libjpeg forgets them.
+  // Of the first segment of EXIF that says one; others of the same number hold XMP and the like. To be asked
+  // before the end of the pixels, with which libjpeg forgets them.
   [[nodiscard]] int orientation() const {
     constexpr std::string_view kBegin("Exif\0", 5);
     for (const jpeg_marker_struct* marker = jpeg_.marker_list; marker != nullptr; marker = marker->next) {
       const std::string_view text(reinterpret_cast<const char*>(marker->data), marker->data_length);
-      if (text.starts_with(kBegin)) return exif_orientation({marker->data, marker->data_length});
+      if (marker->marker != kExifMarker || !text.starts_with(kBegin)) continue;
+      if (const auto found = exif_orientation({marker->data, marker->data_length})) return *found;
     }
     return 1;
+  }
+
+  [[nodiscard]] Cmyk cmyk() const {
+    if (jpeg_.num_components != 4) return Cmyk::kNo;
+    return jpeg_.saw_Adobe_marker != 0 ? Cmyk::kOfAdobe : Cmyk::kUnmarked;
+  }
+
+  void take_profile() {
+    unsigned size = 0;
+    const std::unique_ptr<JOCTET, FreeProfile> bytes(read_profile(size));
+    if (bytes) profile_ = other_than_srgb({bytes.get(), size});
+  }
+  // Null if there is none.
+  JOCTET* read_profile(unsigned& size) {
+    JOCTET* bytes = nullptr;
+    if (setjmp(jump_) != 0) return nullptr;
+    return jpeg_read_icc_profile(&jpeg_, &bytes, &size) != 0 ? bytes : nullptr;
   }
 
   bool read_header() {
     if (setjmp(jump_) != 0) return false;
     jpeg_mem_src(&jpeg_, file_.data(), file_.size());
     jpeg_save_markers(&jpeg_, kExifMarker, kMaxMarkerBytes);
+    jpeg_save_markers(&jpeg_, kProfileMarker, kMaxMarkerBytes);
     jpeg_read_header(&jpeg_, TRUE);
     if (jpeg_.num_components != 1 && jpeg_.num_components != 3 && jpeg_.num_components != 4) {
       std::snprintf(error_.data(), error_.size(), "%d components", jpeg_.num_components);
@@ -107,6 +140,7 @@ class JpegReader {
   jpeg_error_mgr errors_{};
   std::jmp_buf jump_{};
   int orientation_ = 1;
+  std::string profile_;
   Image image_;
   std::vector<std::uint8_t> cmyk_;  // one row, inverted, [width, 4]
   std::array<char, 256> error_{};

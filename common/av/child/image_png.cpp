@@ -3,10 +3,13 @@
 #include <csetjmp>
 #include <cstdio>
 #include <cstring>
+#include <optional>
+#include <string_view>
 #include <vector>
 
 #include <png.h>
 
+#include "common/av/child/color_profile.h"
 #include "common/av/child/exif.h"
 #include "common/av/child/image_decoders.h"
 
@@ -40,6 +43,7 @@ class PngReader {
     if (wide_grey_) take_wide_grey(out, scale_grey);
     if (has_alpha_ && !wide_grey_) take_rgba(out);
     out.exif_orientation = orientation();
+    out.profile = profile();
     return out;
   }
 
@@ -89,12 +93,36 @@ class PngReader {
     return true;
   }
 
-  // May stand before or after the pixels.
+  // May stand before or after the pixels: in its own chunk, or in text that programs used before there was
+  // one. The first of these that says it wins, as in Pillow.
   [[nodiscard]] int orientation() const {
     png_uint_32 size = 0;
     png_bytep bytes = nullptr;
-    if (png_get_eXIf_1(png_, info_, &size, &bytes) == 0) return 1;
-    return exif_orientation({bytes, size});
+    std::optional<int> found;
+    if (png_get_eXIf_1(png_, info_, &size, &bytes) != 0) found = exif_orientation({bytes, size});
+    if (!found) found = raw_profile_orientation(text("Raw profile type exif"));
+    if (!found) found = xmp_orientation(text("XML:com.adobe.xmp"));
+    return found.value_or(1);
+  }
+
+  // Of the text with this name; empty if there is none.
+  [[nodiscard]] std::string_view text(std::string_view name) const {
+    png_textp texts = nullptr;
+    const int count = png_get_text(png_, info_, &texts, nullptr);
+    for (int i = 0; i < count; ++i) {
+      if (texts[i].key == nullptr || texts[i].text == nullptr || texts[i].key != name) continue;
+      return {texts[i].text, std::max(texts[i].text_length, texts[i].itxt_length)};
+    }
+    return {};
+  }
+
+  [[nodiscard]] std::string profile() const {
+    png_charp name = nullptr;
+    int compression = 0;
+    png_bytep bytes = nullptr;
+    png_uint_32 size = 0;
+    if (png_get_iCCP(png_, info_, &name, &compression, &bytes, &size) == 0) return "";
+    return other_than_srgb({bytes, size});
   }
 
   // Pillow reads 16-bit grey as integers and clips them when it makes RGB of them, odd as that looks.

@@ -1,9 +1,12 @@
 #include <algorithm>
 #include <memory>
+#include <span>
+#include <string>
 
 #include <webp/decode.h>
 #include <webp/demux.h>
 
+#include "common/av/child/color_profile.h"
 #include "common/av/child/exif.h"
 #include "common/av/child/image_decoders.h"
 
@@ -18,13 +21,15 @@ struct FreeDemuxer {
   void operator()(WebPDemuxer* demuxer) const { WebPDemuxDelete(demuxer); }
 };
 
-int orientation_of(const WebPData& file) {
+// What `read` makes of the first chunk of a kind; `otherwise` if there is none.
+template <typename Read, typename Value>
+Value read_chunk(const WebPData& file, const char* kind, Value otherwise, Read read) {
   const std::unique_ptr<WebPDemuxer, FreeDemuxer> demuxer(WebPDemux(&file));
   WebPChunkIterator chunk{};
-  if (!demuxer || WebPDemuxGetChunk(demuxer.get(), "EXIF", 1, &chunk) == 0) return 1;
-  const int orientation = exif_orientation({chunk.chunk.bytes, chunk.chunk.size});
+  if (!demuxer || WebPDemuxGetChunk(demuxer.get(), kind, 1, &chunk) == 0) return otherwise;
+  Value value = read(std::span(chunk.chunk.bytes, chunk.chunk.size));
   WebPDemuxReleaseChunkIterator(&chunk);
-  return orientation;
+  return value;
 }
 
 // RGBA into colours and, unless all of it is opaque, alpha.
@@ -63,7 +68,9 @@ Result<StoredImage> decode_webp(std::span<const std::uint8_t> file, std::int64_t
     return damaged_image("two sizes");
   }
   split(rgba, features.has_alpha != 0, out);
-  out.exif_orientation = orientation_of(data);
+  out.exif_orientation =
+      read_chunk(data, "EXIF", 1, [](auto bytes) { return exif_orientation(bytes).value_or(1); });
+  out.profile = read_chunk(data, "ICCP", std::string(), other_than_srgb);
   return out;
 }
 

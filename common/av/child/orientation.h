@@ -16,6 +16,8 @@ struct Orientation {
   friend bool operator==(const Orientation&, const Orientation&) = default;
 };
 
+inline constexpr std::size_t kMatrixNumbers = 9;
+
 // Of a display matrix of FFmpeg's or MP4's: 9 numbers of 16.16 (2.30 in the last column). To the nearest
 // quarter; a matrix that says nothing is none.
 [[nodiscard]] Orientation orientation_of_matrix(const std::int32_t* matrix);

@@ -50,8 +50,14 @@ class Presenting {
     return false;
   }
 
+  // What the frames say comes before the container's word, as in ffmpeg.
   void turn_upright() {
     out_.orientation = demuxer_.orientation();
+    const auto own = first_ == nullptr ? std::nullopt : orientation_in(*first_);
+    if (own && *own != out_.orientation && may(Step::kTurned, "its frames are stored turned or mirrored")) {
+      out_.orientation = *own;
+      return;
+    }
     if (!out_.orientation.mirrored) return;
     if (!may(Step::kUpright, "it is stored mirrored")) out_.orientation.mirrored = false;
   }
@@ -94,33 +100,28 @@ class Presenting {
     warn(told);
   }
 
-  // Whether the first frame shows anything that is not opaque.
-  [[nodiscard]] bool is_transparent() const {
-    const AVPixFmtDescriptor* format = av_pix_fmt_desc_get(static_cast<AVPixelFormat>(pixel_format()));
-    if (first_ == nullptr || format == nullptr || (format->flags & AV_PIX_FMT_FLAG_ALPHA) == 0) return false;
-    const ScalerPtr scaler(
-        sws_getContext(first_->width, first_->height, static_cast<AVPixelFormat>(first_->format),
-                       first_->width, first_->height, AV_PIX_FMT_RGBA, SWS_POINT, nullptr, nullptr, nullptr));
-    const FramePtr rgba(av_frame_alloc());
-    if (!scaler || !rgba) return false;
-    rgba->format = AV_PIX_FMT_RGBA;
-    rgba->width = first_->width;
-    rgba->height = first_->height;
-    if (av_frame_get_buffer(rgba.get(), 0) < 0) return false;
-    sws_scale(scaler.get(), first_->data, first_->linesize, 0, first_->height, rgba->data, rgba->linesize);
-    for (int y = 0; y < rgba->height; ++y) {
-      const std::uint8_t* row = rgba->data[0] + std::ptrdiff_t{y} * rgba->linesize[0];
-      for (int x = 0; x < rgba->width; ++x) {
-        if (row[4 * x + 3] != kOpaque) return true;
+  void put_on_white() {
+    if (first_ != nullptr && is_transparent(*first_)) {
+      show_transparent();
+    } else if (demuxer_.has_alpha_beside() && (first_ == nullptr || !has_alpha(*first_))) {
+      const std::string what = "it may have transparent parts (its alpha lies beside its frames)";
+      if (allowed_.has(Step::kWhite)) {
+        warn(what + ", which cannot be read here: the colours below them are shown");
+      } else {
+        warn(what + ": the colours below them are used, as the original does");
       }
+    } else if (first_ != nullptr && has_alpha(*first_)) {
+      out_.later_on_white = allowed_.has(Step::kWhite) && out_.transfer == Transfer::kNormal;
     }
-    return false;
   }
 
-  void put_on_white() {
-    if (out_.transfer != Transfer::kNormal || !is_transparent()) return;
+  void show_transparent() {
+    if (out_.transfer != Transfer::kNormal) {
+      warn("it has transparent parts: as it is HDR, the colours below them are shown");
+      return;
+    }
     out_.on_white = may(Step::kWhite, "it has transparent parts");
-    if (out_.on_white) warn("it has transparent parts: they are put on white");
+    if (out_.on_white) warn(kPutOnWhite);
   }
 
   void make_progressive() {
@@ -144,6 +145,38 @@ class Presenting {
 };
 
 }  // namespace
+
+std::optional<Orientation> orientation_in(const AVFrame& frame) {
+  const AVFrameSideData* data = av_frame_get_side_data(&frame, AV_FRAME_DATA_DISPLAYMATRIX);
+  if (data == nullptr || data->size < kMatrixNumbers * sizeof(std::int32_t)) return std::nullopt;
+  return orientation_of_matrix(reinterpret_cast<const std::int32_t*>(data->data));
+}
+
+bool has_alpha(const AVFrame& frame) {
+  const AVPixFmtDescriptor* format = av_pix_fmt_desc_get(static_cast<AVPixelFormat>(frame.format));
+  return format != nullptr && (format->flags & AV_PIX_FMT_FLAG_ALPHA) != 0;
+}
+
+bool is_transparent(const AVFrame& frame) {
+  if (!has_alpha(frame)) return false;
+  const ScalerPtr scaler(sws_getContext(frame.width, frame.height, static_cast<AVPixelFormat>(frame.format),
+                                        frame.width, frame.height, AV_PIX_FMT_RGBA, SWS_POINT, nullptr,
+                                        nullptr, nullptr));
+  const FramePtr rgba(av_frame_alloc());
+  if (!scaler || !rgba) return false;
+  rgba->format = AV_PIX_FMT_RGBA;
+  rgba->width = frame.width;
+  rgba->height = frame.height;
+  if (av_frame_get_buffer(rgba.get(), 0) < 0) return false;
+  sws_scale(scaler.get(), frame.data, frame.linesize, 0, frame.height, rgba->data, rgba->linesize);
+  for (int y = 0; y < rgba->height; ++y) {
+    const std::uint8_t* row = rgba->data[0] + std::ptrdiff_t{y} * rgba->linesize[0];
+    for (int x = 0; x < rgba->width; ++x) {
+      if (row[4 * x + 3] != kOpaque) return true;
+    }
+  }
+  return false;
+}
 
 Presentation presentation_of(const Demuxer& demuxer, const AVFrame* first, Reading allowed,
                              std::int64_t max_pixels) {

@@ -53,6 +53,22 @@ void turn_upright(StoredImage& stored, Reading allowed, ReadingNotes& notes) {
   notes.done.add(Step::kUpright);
 }
 
+// What is not done, by the original neither.
+void tell_colors(const StoredImage& stored, ReadingNotes& notes) {
+  if (stored.cmyk == Cmyk::kOfAdobe) {
+    notes.warnings.emplace_back(
+        "it is CMYK, converted without its inks' profile: its colours are a guess; save it as RGB");
+  } else if (stored.cmyk == Cmyk::kUnmarked) {
+    notes.warnings.emplace_back(
+        "it is CMYK and does not say whether its values are inverted: they are taken for inverted, as "
+        "browsers "
+        "do; save it as RGB if it comes out as a negative");
+  } else if (!stored.profile.empty()) {
+    notes.warnings.push_back("its colour profile (" + stored.profile +
+                             ") is ignored: its colours are taken for those of sRGB; convert it to sRGB");
+  }
+}
+
 }  // namespace
 
 ShownImage show(StoredImage stored, Reading allowed) {
@@ -63,6 +79,7 @@ ShownImage show(StoredImage stored, Reading allowed) {
   }
   show_alpha(stored, allowed, notes);
   turn_upright(stored, allowed, notes);
+  tell_colors(stored, notes);
   return {std::move(stored.image), std::move(notes)};
 }
 

@@ -69,6 +69,16 @@ TEST_F(BadVideo, Empty) {
   expect_error(folder_.write("a.mp4", ""), StatusCode::kBadInput, "is empty (0 bytes)");
 }
 
+TEST_F(BadVideo, WhatADownloadLeftInItsPlace) {
+  const std::string pointer =
+      folder_.write("a.mp4", "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n");
+  const std::string page = folder_.write("b.mp4", "\n<!doctype html>\n<html><title>404</title>");
+  expect_error(pointer, StatusCode::kBadInput, "is a Git LFS pointer, not the file itself; fetch it with");
+  expect_error(page, StatusCode::kBadInput, "is a web page, not the file itself; download it again");
+  EXPECT_THAT(read_image(pointer).status().message(), HasSubstr("`git lfs pull`"));
+  EXPECT_THAT(read_image(page).status().message(), HasSubstr("is a web page"));
+}
+
 TEST_F(BadVideo, TextOrAPlaylistNamedMp4) {
   expect_error(folder_.write("a.mp4", "dear diary,\n"), StatusCode::kBadInput, "is a text file, not a video");
   expect_error(folder_.write("b.mp4", "#EXTM3U\n#EXT-X-VERSION:3\n#EXTINF:1,\nhttp://127.0.0.1/a.ts\n"),

@@ -14,6 +14,7 @@ namespace mimicfleet::av {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 const std::string kShown = kClips + "shown/";
@@ -32,6 +33,41 @@ TEST(Prober, LooksAtVideosAndImagesOneAfterTheOther) {
     EXPECT_EQ(image->video.width, 17);
     EXPECT_EQ(image->video.height, 21);
     EXPECT_EQ(image->notes.done.text(), "upright.1");
+  }
+}
+
+TEST(Prober, FindsAlsoWhatLaterFramesNeed) {
+  Prober prober;
+  const auto late = prober.video(kShown + "transparent_late.mov");
+  ASSERT_TRUE(late.ok()) << late.status();
+  EXPECT_EQ(late->notes.done.text(), "white.1");
+  EXPECT_THAT(late->notes.warnings, ElementsAre(HasSubstr("put on white")));
+  const auto opaque = prober.video(kShown + "opaque_vp9.webm");
+  ASSERT_TRUE(opaque.ok()) << opaque.status();
+  EXPECT_EQ(opaque->notes.done.text(), "");
+  EXPECT_THAT(opaque->notes.warnings, ElementsAre(HasSubstr("opaque in its first 64 frames")));
+}
+
+TEST(Prober, FindsTheReadingThatShowsWhatAViewerShows) {
+  Prober prober;
+  for (const auto& [name, reading] : {std::pair{"transparent_late.mov", "white.1"},
+                                      {"transparent_vp9.webm", "white.1"},
+                                      {"transparent_vp8.webm", "white.1"},
+                                      {"turned_sei.mp4", "turned.1"},
+                                      {"turned_sei_and_180.mp4", "turned.1"},
+                                      {"interlaced_mjpeg.mov", "progressive.1"},
+                                      {"opaque_vp9.webm", ""}}) {
+    const auto looked = prober.video(kShown + name);
+    ASSERT_TRUE(looked.ok()) << looked.status();
+    EXPECT_EQ(looked->notes.done.text(), reading) << name;
+    const auto told = read_all(kShown + name, {.reading = looked->notes.done});
+    const auto viewer = read_all(kShown + name, {.reading = Reading::viewer()});
+    ASSERT_TRUE(told.ok() && viewer.ok()) << told.status();
+    ASSERT_EQ(told->size(), viewer->size()) << name;
+    for (std::size_t i = 0; i < told->size(); ++i) {
+      EXPECT_TRUE(told->at(i).image == viewer->at(i).image) << name << ' ' << i;
+    }
+    EXPECT_EQ(looked->video.width, told->front().image.width) << name;
   }
 }
 

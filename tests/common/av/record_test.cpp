@@ -163,14 +163,27 @@ TEST(RecordOrder, TakesNotesOnceBeforeTheFrames) {
   RecordOrder order = after_info();
   EXPECT_TRUE(order.accept(notes).ok());
   EXPECT_FALSE(order.accept(notes).ok());
-  RecordOrder late = after_info();
-  ASSERT_TRUE(late.accept(frame(0)).ok());
-  EXPECT_FALSE(late.accept(notes).ok());
+  RecordOrder without = after_info();
+  ASSERT_TRUE(without.accept(frame(0)).ok());
+  EXPECT_FALSE(without.accept(notes).ok());
   EXPECT_FALSE(RecordOrder(Task::kDecode, 8, 100).accept(notes).ok());  // before the info
   EXPECT_TRUE(RecordOrder(Task::kImage, 8, 1).accept(notes).ok());
   EXPECT_FALSE(RecordOrder(Task::kEncode, 8, 1).accept(notes).ok());
   const RecordHeader huge{.type = RecordType::kNotes, .payload_bytes = kMaxNotesBytes + 1};
   EXPECT_FALSE(after_info().accept(huge).ok());
+}
+
+TEST(RecordOrder, TakesSomeNotesBeforeLaterFrames) {
+  const RecordHeader notes{.type = RecordType::kNotes, .payload_bytes = 10};
+  RecordOrder order = after_info();
+  ASSERT_TRUE(order.accept(notes).ok());
+  ASSERT_TRUE(order.accept(frame(0)).ok());
+  for (int i = 0; i < kMaxLateNotes; ++i) EXPECT_TRUE(order.accept(notes).ok());
+  EXPECT_FALSE(order.accept(notes).ok());
+  RecordOrder image(Task::kImage, 8, 1);
+  ASSERT_TRUE(image.accept(notes).ok());
+  ASSERT_TRUE(image.accept(frame(0)).ok());
+  EXPECT_FALSE(image.accept(notes).ok());
 }
 
 TEST(RecordOrder, LimitsAnImage) {

@@ -106,6 +106,8 @@ TEST_P(Oriented, AJpegStandsUpright) {
   std::string with_xmp = jpeg_with_exif(plain, exif(GetParam(), false));
   with_xmp.insert(2, "\xff\xe1\0\x08http:/"s);
   expect_upright(with_xmp, stored);
+  // An EXIF segment that says nothing comes first.
+  expect_upright(jpeg_with_exif(jpeg_with_exif(plain, exif(GetParam(), false)), ""), stored);
 }
 
 TEST_P(Oriented, APngStandsUpright) {
@@ -115,6 +117,31 @@ TEST_P(Oriented, APngStandsUpright) {
   std::string early = png;
   expect_upright(early.insert(33, chunk), stored);  // after the header
   expect_upright(png.insert(png.size() - 12, png_chunk("eXIf", exif(GetParam(), false))), stored);
+}
+
+TEST_P(Oriented, APngStandsUprightThatSaysItInText) {
+  const std::string png = read_file(kImages + "rgb.png");
+  const Image stored = read_image(kImages + "rgb.png").value();
+  const auto with = [&png](const std::string& chunks) { return png.substr(0, 33) + chunks + png.substr(33); };
+  const std::string digit = std::to_string(GetParam());
+  const std::string kept = raw_profile("Exif\0\0"s + exif(GetParam(), true));
+  const std::string key = "Raw profile type exif\0"s;
+  expect_upright(with(png_chunk("tEXt", key + kept)), stored);
+  expect_upright(with(png_chunk("zTXt", key + "\0"s + deflated(kept))), stored);
+  expect_upright(with(png_chunk("tEXt", key + raw_profile(exif(GetParam(), false)))), stored);
+  const std::string xmp = "XML:com.adobe.xmp\0\0\0\0\0"s;
+  expect_upright(with(png_chunk("iTXt", xmp + "<tiff:Orientation>" + digit + "</tiff:Orientation>")), stored);
+  const std::string attribute = "<rdf:Description tiff:Orientation=\"" + digit + "\"/>";
+  const std::string late = png_chunk("iTXt", xmp + attribute);
+  expect_upright(png.substr(0, png.size() - 12) + late + png.substr(png.size() - 12), stored);
+  // The chunk that is made for it comes before the older one, and that before XMP.
+  const std::string own = png_chunk("eXIf", exif(GetParam(), true));
+  const std::string other = png_chunk("tEXt", key + raw_profile(exif(3, true)));
+  expect_upright(with(other + own), stored);
+  expect_upright(with(png_chunk("iTXt", xmp + "<tiff:Orientation>3<") + png_chunk("tEXt", key + kept)),
+                 stored);
+  // One that says nothing is passed over.
+  expect_upright(with(png_chunk("eXIf", exif(9, true)) + png_chunk("tEXt", key + kept)), stored);
 }
 
 TEST_P(Oriented, AWebpStandsUpright) {
@@ -138,6 +165,81 @@ TEST_F(ShownImage, AnOrientationThatIsNoneIsPassedOver) {
     EXPECT_TRUE(shown.image == stored);
     EXPECT_TRUE(shown.notes == ReadingNotes());
   }
+}
+
+TEST_F(ShownImage, TextThatIsNoOrientationIsPassedOver) {
+  const auto with = [](const std::string& chunk) {
+    return Png{.width = 2, .height = 1, .color_type = 2, .rows = {"abcdef"}, .chunks = chunk}.bytes();
+  };
+  const std::string key = "Raw profile type exif\0"s;
+  const std::string xmp = "XML:com.adobe.xmp\0\0\0\0\0"s;
+  for (const std::string& chunk :
+       {png_chunk("tEXt", key), png_chunk("tEXt", key + "\nexif\n 4"), png_chunk("tEXt", key + "\n\n\nxy"),
+        png_chunk("tEXt", key + raw_profile(exif(6, true)).substr(0, 40)),
+        png_chunk("tEXt", "Comment\0"s + raw_profile(exif(6, true))),
+        png_chunk("iTXt", xmp + "<tiff:Orientation>66<"), png_chunk("iTXt", xmp + "<tiff:Orientation>9<"),
+        png_chunk("iTXt", xmp + "tiff:Orientation"), png_chunk("iTXt", xmp + "tiff:Orientation=\"6")}) {
+    const ReadImage shown = read(with(chunk));
+    EXPECT_EQ(shown.image.width, 2);
+    EXPECT_TRUE(shown.notes == ReadingNotes());
+  }
+}
+
+// ---- colours that are taken for others
+
+const std::vector<std::vector<double>> kSrgb = {
+    {0.4360, 0.2225, 0.0139}, {0.3851, 0.7169, 0.0971}, {0.1431, 0.0606, 0.7141}};
+const std::vector<std::vector<double>> kP3 = {
+    {0.5151, 0.2412, -0.0011}, {0.2920, 0.6922, 0.0419}, {0.1571, 0.0666, 0.7841}};
+
+// A picture in each format with this profile.
+std::vector<std::string> with_profile(const std::string& profile) {
+  const std::string png = read_file(kImages + "rgb.png");
+  const std::string chunk = png_chunk("iCCP", "a\0\0"s + deflated(profile));
+  const std::string jpeg = read_file(kImages + "chroma_444.jpg");
+  const std::string half = profile.substr(0, profile.size() / 2);
+  const std::string name = "ICC_PROFILE\0"s;
+  return {png.substr(0, 33) + chunk + png.substr(33),
+          jpeg.substr(0, 2) + jpeg_segment('\xe2', name + "\1\1" + profile) + jpeg.substr(2),
+          jpeg.substr(0, 2) + jpeg_segment('\xe2', name + "\1\2" + half) +
+              jpeg_segment('\xe2', name + "\2\2" + profile.substr(half.size())) + jpeg.substr(2),
+          extended_webp(read_file(kImages + "lossy.webp"), 21, 17, '\x20', riff_chunk("ICCP", profile), "")};
+}
+
+TEST_F(ShownImage, AProfileThatIsIgnoredIsTold) {
+  for (const std::string& bytes : with_profile(icc("Display P3", kP3, 2.2))) {
+    const ReadImage shown = read(bytes);
+    EXPECT_THAT(shown.notes.warnings, ElementsAre(AllOf(HasSubstr("(Display P3)"), HasSubstr("sRGB"))));
+    EXPECT_EQ(shown.notes.done.text(), "");
+  }
+  const auto told = [&](const std::string& profile) { return read(with_profile(profile)[1]).notes.warnings; };
+  EXPECT_THAT(told(icc("", kP3, 2.2)), ElementsAre(HasSubstr("(without a name)")));
+  EXPECT_THAT(told(icc("Linear", kSrgb, 1)), ElementsAre(HasSubstr("(Linear)")));
+  EXPECT_THAT(told(icc("Grey", {}, 1)), ElementsAre(HasSubstr("(Grey)")));
+}
+
+TEST_F(ShownImage, AProfileOfSrgbIsNone) {
+  for (const std::string& bytes : with_profile(icc("of a camera", kSrgb, 2.2))) {
+    EXPECT_TRUE(read(bytes).notes == ReadingNotes());
+  }
+  for (const std::string& profile : {icc("Grey", {}, 2.2), icc("P3", kP3, 2.2).substr(0, 30), "nonsense"s}) {
+    EXPECT_TRUE(read(with_profile(profile)[1]).notes == ReadingNotes());
+  }
+}
+
+TEST_F(ShownImage, CmykIsAGuessThatIsTold) {
+  const std::string adobe = read_file(kImages + "cmyk.jpg");
+  EXPECT_THAT(read(adobe).notes.warnings, ElementsAre(AllOf(HasSubstr("CMYK"), HasSubstr("guess"))));
+  std::string unmarked = adobe;
+  const std::size_t marker = unmarked.find(
+      "\xff\xee\0\x0e"
+      "Adobe"s);
+  ASSERT_NE(marker, std::string::npos);
+  unmarked.erase(marker, 16);
+  const ReadImage shown = read(unmarked);
+  EXPECT_THAT(shown.notes.warnings, ElementsAre(HasSubstr("taken for inverted, as browsers do")));
+  EXPECT_EQ(shown.notes.done.text(), "");
+  EXPECT_TRUE(shown.image == read(adobe).image);
 }
 
 // ---- deeper than 8 bits
@@ -171,9 +273,8 @@ TEST_F(ShownImage, SixteenBitGreyWithATransparentShadeLiesOnWhite) {
 }
 
 TEST_F(ShownImage, OtherDepthsAreScaledAsTheyEverWere) {
-  for (const char* name :
-       {"rgb_16bit.png", "grey_4bit.png", "black_and_white.png", "palette_2bit.png", "cmyk.jpg", "grey.jpg",
-        "rgb.png", "lossy.webp", "animation.webp", "progressive.jpg"}) {
+  for (const char* name : {"rgb_16bit.png", "grey_4bit.png", "black_and_white.png", "palette_2bit.png",
+                           "grey.jpg", "rgb.png", "lossy.webp", "animation.webp", "progressive.jpg"}) {
     const auto shown = read_image_as(kImages + name, Reading::viewer());
     ASSERT_TRUE(shown.ok()) << shown.status();
     EXPECT_TRUE(shown->image == read_image(kImages + name).value()) << name;

@@ -25,15 +25,19 @@ struct Opened {
   VideoInfo info;
   ReadingNotes notes;
   std::vector<Frame> frames;
+  std::vector<std::string> late_warnings;
 };
 
 Opened read_as(const std::string& path, Reading reading) {
-  const auto video = VideoFrames::open(path, {.stride_follows_fps = false, .reading = reading});
+  auto video = VideoFrames::open(path, {.stride_follows_fps = false, .reading = reading});
   CHECK(video.ok());
-  Opened out{video->info(), video->notes(), {}};
-  auto frames = read_all(path, {.stride_follows_fps = false, .reading = reading});
-  CHECK(frames.ok());
-  out.frames = *std::move(frames);
+  Opened out{video->info(), video->notes(), {}, {}};
+  for (auto frame = video->next();; frame = video->next()) {
+    CHECK(frame.ok());
+    if (!*frame) break;
+    out.frames.push_back(*std::move(*frame));
+  }
+  out.late_warnings = video->late_warnings();
   return out;
 }
 Opened as_viewer(const std::string& path) { return read_as(path, Reading::viewer()); }
@@ -125,6 +129,48 @@ TEST(ShownVideo, AMatroskaProjectionThatIsRolledIsTurned) {
   EXPECT_TRUE(rolled[0].image == put_by({0, -1, 1, 0}, plain[0].image));
 }
 
+class TurnedByTheStream : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(TurnedByTheStream, IsShownAsAPlayerShowsIt) {
+  const auto plain = as_original(kShown + "plain.mkv").frames;
+  const Opened shown = as_viewer(kShown + GetParam());
+  ASSERT_EQ(shown.frames.size(), plain.size());
+  for (std::size_t i = 0; i < plain.size(); ++i) {
+    EXPECT_TRUE(shown.frames[i].image == put_by({0, 1, 1, 0}, plain[i].image)) << "frame " << i;
+  }
+  EXPECT_EQ(shown.info.width, plain[0].image.height);
+  EXPECT_EQ(shown.notes.done.text(), "turned.1");
+  EXPECT_THAT(shown.notes.warnings, IsEmpty());
+  EXPECT_THAT(shown.late_warnings, IsEmpty());
+}
+
+TEST_P(TurnedByTheStream, IsTurnedByTheContainerAloneInTheOriginal) {
+  const bool by_container = std::string(GetParam()).find("180") != std::string::npos;
+  const int side = by_container ? -1 : 1;
+  const Opened stored = as_original(kShown + GetParam());
+  EXPECT_TRUE(stored.frames[0].image ==
+              put_by({side, 0, 0, side}, as_original(kShown + "plain.mkv").frames[0].image));
+  EXPECT_TRUE(stored.notes.done.empty());
+  EXPECT_THAT(stored.notes.warnings, ElementsAre(HasSubstr("stored turned or mirrored")));
+  EXPECT_THAT(stored.late_warnings, IsEmpty());
+}
+
+INSTANTIATE_TEST_SUITE_P(Data, TurnedByTheStream,
+                         ::testing::Values("turned_sei.mkv", "turned_sei.mp4", "turned_sei.ts",
+                                           "turned_sei_and_180.mp4"));
+
+TEST(ShownVideo, FramesThatAreTurnedOtherwiseLaterAreTold) {
+  const TemporaryFolder folder;
+  const std::string joined =
+      folder.write("joined.ts", read_file(kClips + "h264.ts") + read_file(kShown + "turned_sei.ts"));
+  for (const Reading reading : {Reading::viewer(), Reading::original()}) {
+    const Opened shown = read_as(joined, reading);
+    EXPECT_EQ(shown.info.width, 70);
+    EXPECT_TRUE(shown.notes == ReadingNotes());
+    EXPECT_THAT(shown.late_warnings, ElementsAre(AllOf(HasSubstr("from frame 6 on"), HasSubstr("turned"))));
+  }
+}
+
 // ---- pixels that are not square
 
 struct Anamorphic {
@@ -200,6 +246,7 @@ TEST(ShownVideo, AnOrdinaryVideoIsReadAsTheOriginalReadsIt) {
     const Opened shown = as_viewer(kClips + name);
     const Opened stored = as_original(kClips + name);
     EXPECT_TRUE(shown.notes == ReadingNotes()) << name;
+    EXPECT_THAT(shown.late_warnings, IsEmpty()) << name;
     ASSERT_EQ(shown.frames.size(), stored.frames.size()) << name;
     for (std::size_t i = 0; i < shown.frames.size(); ++i) {
       EXPECT_TRUE(shown.frames[i].image == stored.frames[i].image) << name;
@@ -234,7 +281,37 @@ TEST_P(Interlaced, IsMadeWhole) {
 
 INSTANTIATE_TEST_SUITE_P(Data, Interlaced,
                          ::testing::Values("interlaced.mp4", "interlaced.ts", "interlaced.avi",
-                                           "interlaced.mov"));
+                                           "interlaced.mov", "interlaced_mjpeg.mov"));
+
+TEST(ShownVideo, WhatBecomesInterlacedLaterIsMadeWholeOrTold) {
+  const Opened stored = as_original(kShown + "interlaced_late.ts");
+  EXPECT_TRUE(stored.notes == ReadingNotes());
+  EXPECT_THAT(stored.late_warnings,
+              ElementsAre(AllOf(HasSubstr("from frame 8 on"), HasSubstr("interlaced"), HasSubstr("bwdif"))));
+  const Opened shown = as_viewer(kShown + "interlaced_late.ts");
+  EXPECT_THAT(shown.late_warnings, IsEmpty());
+  EXPECT_TRUE(shown.frames[7].image == stored.frames[7].image);
+  EXPECT_FALSE(shown.frames[9].image == stored.frames[9].image);
+}
+
+TEST(ShownVideo, LateWarningsAreToldWithTheirFrameAndNotBefore) {
+  auto video = VideoFrames::open(kShown + "interlaced_late.ts", {.stride_follows_fps = false});
+  ASSERT_TRUE(video.ok()) << video.status();
+  for (int frame = 0; frame < 8; ++frame) {
+    ASSERT_TRUE(video->next().ok());
+    EXPECT_THAT(video->late_warnings(), IsEmpty()) << frame;
+  }
+  ASSERT_TRUE(video->next().ok());
+  EXPECT_EQ(video->late_warnings().size(), 1u);
+}
+
+TEST(ShownVideo, FramesThatAreNotUsedWarnOfNothing) {
+  auto video = VideoFrames::open(kShown + "interlaced_late.ts", {.sample_stride = 100});
+  ASSERT_TRUE(video.ok()) << video.status();
+  while (video->next().value()) {
+  }
+  EXPECT_THAT(video->late_warnings(), IsEmpty());
+}
 
 TEST(ShownVideo, EveryFrameOfAnInterlacedOneIsCountedAlsoWithAStride) {
   const auto frames =
@@ -257,6 +334,43 @@ TEST(ShownVideo, WhatIsTransparentLiesOnWhite) {
   for (int y = 0; y < image.height; y += 7) {
     EXPECT_THAT(color_at(image, 5, y), ElementsAre(255, 255, 255)) << y;
     EXPECT_THAT(color_at(image, 60, y), color_near(color_at(stored.frames[0].image, 60, y), 1));
+  }
+}
+
+class AlphaBeside : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(AlphaBeside, LiesOnWhite) {
+  const Opened shown = as_viewer(kShown + GetParam());
+  const Opened stored = as_original(kShown + GetParam());
+  EXPECT_EQ(shown.notes.done.text(), "white.1");
+  EXPECT_THAT(shown.notes.warnings, ElementsAre(HasSubstr("put on white")));
+  EXPECT_THAT(stored.notes.warnings, ElementsAre(HasSubstr("the colours below them are used")));
+  ASSERT_EQ(shown.frames.size(), stored.frames.size());
+  for (std::size_t i = 0; i < shown.frames.size(); ++i) {
+    for (int y = 0; y < 50; y += 7) {
+      EXPECT_THAT(color_at(shown.frames[i].image, 5, y), color_near({255, 255, 255}, 2)) << y;
+      EXPECT_THAT(color_at(shown.frames[i].image, 60, y),
+                  color_near(color_at(stored.frames[i].image, 60, y), 2));
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Data, AlphaBeside,
+                         ::testing::Values("transparent_vp8.webm", "transparent_vp9.webm"));
+
+TEST(ShownVideo, WhatBecomesTransparentLaterLiesOnWhiteOrIsTold) {
+  const Opened shown = as_viewer(kShown + "transparent_late.mov");
+  const Opened stored = as_original(kShown + "transparent_late.mov");
+  EXPECT_THAT(shown.late_warnings, IsEmpty());
+  EXPECT_THAT(stored.late_warnings,
+              ElementsAre(AllOf(HasSubstr("from frame 2 on"), HasSubstr("transparent"))));
+  ASSERT_EQ(shown.frames.size(), 5u);
+  for (const std::size_t opaque : {0, 1}) {
+    EXPECT_TRUE(shown.frames[opaque].image == stored.frames[opaque].image);
+  }
+  for (const std::size_t transparent : {2, 3}) {
+    EXPECT_THAT(color_at(shown.frames[transparent].image, 5, 9), ElementsAre(255, 255, 255));
+    EXPECT_FALSE(color_at(stored.frames[transparent].image, 5, 9) == (Color{255, 255, 255}));
   }
 }
 

@@ -114,6 +114,17 @@ TEST(VideoFrames, KeepTheFirstSizeWhenTheStreamChangesIt) {
   }
 }
 
+TEST(VideoFrames, OfATransportStreamThatBeginsWithinAPacketAreThoseThatAreWhole) {
+  const TemporaryFolder folder;
+  for (const char* name : {"h264.ts", "mpeg2.ts"}) {
+    const auto whole = read_all(kClips + name);
+    const auto rest = read_all(folder.write(name, read_file(kClips + name).substr(99)));
+    ASSERT_TRUE(whole.ok() && rest.ok()) << rest.status();
+    ASSERT_EQ(rest->size(), whole->size()) << name;
+    EXPECT_TRUE(rest->front().image == whole->front().image) << name;
+  }
+}
+
 TEST(VideoFrames, WorkWithoutStandardStreamsAndWithSignalsBlocked) {
   const auto exit_code = [] {
     for (int fd = 0; fd < 3; ++fd) ::close(fd);

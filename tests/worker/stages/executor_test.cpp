@@ -114,6 +114,19 @@ TEST_F(StageExecutorTest, WhatWasLostInReadingIsToldAndAnUnknownReadingIsRefused
   EXPECT_THAT(run(lease).status().message(), HasSubstr("this worker's version cannot"));
 }
 
+TEST_F(StageExecutorTest, WhatComesUpWithinTheVideoIsToldEachTime) {
+  auto lease = encode(source_path("tests/common/av/data/shown/person_interlaced_late.ts"));
+  const auto told = Contains(
+      "driving video: from frame 6 on it is interlaced, which is left as it is: convert it "
+      "with ffmpeg -vf bwdif");
+  ASSERT_TRUE(run(lease).ok());
+  EXPECT_THAT(context_->warnings(), told);
+  const auto again = run(lease);  // key points out of the cache
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_TRUE(warm("preprocess"));
+  EXPECT_THAT(context_->warnings(), told);
+}
+
 TEST_F(StageExecutorTest, TheSecondTimeFeaturesComeOutOfTheCacheAndTheLatentsAreTheSame) {
   auto lease = encode(kPack + "videos/b.mp4");
   const auto first = run(lease);

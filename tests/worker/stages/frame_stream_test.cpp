@@ -57,6 +57,20 @@ TEST(FrameStream, FramesAreReadAsAViewerShowsThemIfThatIsAskedFor) {
   }
 }
 
+TEST(FrameStream, WhatTheDecoderToldComesWithTheFrameAndNotBefore) {
+  auto file = StableFile::open(source_path("tests/common/av/data/shown/interlaced_late.ts"));
+  ASSERT_TRUE(file.ok());
+  auto stream = FrameStream::open(*std::move(file), 2, 1 << 30);
+  ASSERT_TRUE(stream.ok()) << stream.status();
+  ASSERT_EQ((*stream)->next(4, kNeverCancelled)->size(), 4u);
+  EXPECT_THAT((*stream)->warnings(), ::testing::IsEmpty());
+  ASSERT_EQ((*stream)->next(1, kNeverCancelled)->size(), 1u);
+  const auto told = (*stream)->warnings();
+  ASSERT_EQ(told.size(), 1u);
+  EXPECT_EQ(told[0].frame, 4);
+  EXPECT_THAT(told[0].text, ::testing::HasSubstr("from frame 8 on it is interlaced"));
+}
+
 TEST(FrameStream, AStreamThatNobodyReadsEndsAtOnce) {
   auto stream = open(kVideo, 1);
   ASSERT_TRUE(stream.ok()) << stream.status();

@@ -33,6 +33,17 @@ TEST(KeypointsBytes, EveryBitComesBack) {
   EXPECT_EQ(read->stride, 2);
 }
 
+TEST(KeypointsBytes, WarningsComeBackAndTheirLackChangesNothing) {
+  auto keypoints = some_keypoints();
+  const std::string without = keypoints_to_bytes(keypoints);
+  EXPECT_EQ(without.find("warnings"), std::string::npos);
+  keypoints.warnings = {{2, "from frame 4 on it is interlaced"}, {3, ""}};
+  const auto read = keypoints_from_bytes(keypoints_to_bytes(keypoints));
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(read->warnings, keypoints.warnings);
+  EXPECT_TRUE(keypoints_from_bytes(without)->warnings.empty());
+}
+
 TEST(KeypointsBytes, TensorsThatDoNotFitTogetherAreRefused) {
   const std::map<std::string, std::string, std::less<>> metadata = {
       {"height", "4"}, {"width", "4"}, {"fps_numerator", "15"}, {"fps_denominator", "1"}, {"stride", "1"}};
@@ -57,6 +68,11 @@ TEST(KeypointsBytes, TensorsThatDoNotFitTogetherAreRefused) {
   auto no_fps = metadata;
   no_fps["fps_denominator"] = "0";
   EXPECT_FALSE(read({1}, no_fps).ok());
+  for (const char* warnings : {"x\n", "1\n", "1 without an end", "-1 x\n", "1 x\n\n"}) {
+    auto odd = metadata;
+    odd["warnings"] = warnings;
+    EXPECT_FALSE(read({1}, odd).ok()) << warnings;
+  }
   auto bad_height = metadata;
   bad_height["height"] = "4x";
   EXPECT_FALSE(read({1}, bad_height).ok());
