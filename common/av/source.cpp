@@ -24,7 +24,8 @@ Result<std::string> find_format(int fd, std::string_view name, Wanted wanted) {
   if (size == 0) return Status(StatusCode::kBadInput, start + "is empty (0 bytes); copy it again");
   const std::span begin = std::span(head).first(static_cast<std::size_t>(size));
   const StandIn instead = stand_in_of({reinterpret_cast<const char*>(begin.data()), begin.size()});
-  if (instead != StandIn::kNone) return Status(StatusCode::kBadInput, start + why_stand_in(instead));
+  if (instead != StandIn::kNone)
+    return Status(StatusCode::kBadInput, start + std::string(why_stand_in(instead)));
   const Sniffed found = sniff(begin);
   if (found.kind == (video ? FileKind::kVideo : FileKind::kImage)) return std::string(found.format);
 

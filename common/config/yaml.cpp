@@ -8,6 +8,7 @@
 #include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
+#include "common/config/list_text.h"
 #include "common/files/read_text.h"
 
 namespace mimicfleet::config {
@@ -130,16 +131,15 @@ const YamlNode* YamlNode::find(std::string_view name) const {
   return nullptr;
 }
 
-Result<YamlNode> parse_yaml(std::string_view text, std::string_view name, const YamlLimits& limits) {
-  if (text.size() > limits.bytes) {
+Result<YamlNode> parse_yaml(std::string_view bytes, std::string_view name, const YamlLimits& limits) {
+  if (bytes.size() > limits.bytes) {
     return Status(StatusCode::kBadInput, fmt::format("{}: is larger than {} bytes", name, limits.bytes));
   }
-  if (text.find('\0') != std::string_view::npos) {
-    return Status(StatusCode::kBadInput, fmt::format("{}: is not a text file", name));
-  }
+  ASSIGN_OR_RETURN(const std::string text, list_text(bytes, std::string(name)));
+  RETURN_IF_ERROR(check_utf8(text, std::string(name)));
   TreeBuilder builder(limits);
   try {
-    std::istringstream stream{std::string(text)};
+    std::istringstream stream(text);
     YAML::Parser parser(stream);
     if (!parser.HandleNextDocument(builder)) return YamlNode{};
     TreeBuilder second(limits);

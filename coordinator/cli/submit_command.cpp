@@ -98,8 +98,9 @@ Status complete_feature_cache(SubmitOptions& options) {
 void add_inputs(CLI::App& command, SubmitFlags& flags) {
   auto& request = flags.options.request;
   command
-      .add_option("PATH", request.paths,
-                  "folders (walked), videos, manifests (.txt .csv .json .jsonl), or - for paths on stdin")
+      .add_option(
+          "PATH", request.paths,
+          "folders (walked), videos, manifests (.txt .csv .tsv .json .jsonl), or - for paths on stdin")
       ->type_name("");
   const char* group = "Inputs";
   command.add_option("--ref-image", request.reference, "picture of the character")
@@ -305,7 +306,7 @@ void add_command(CLI::App& app, Chosen& chosen, const char* name, const char* de
       ->group("Feature cache");
   command
       ->add_flag("--overwrite", flags->options.request.overwrite,
-                 "replace videos that were made with another seed, image or model")
+                 "replace videos that were made with another seed, image or model, and files of others")
       ->group("Outputs");
   auto* no_wait =
       cli::add_off_switch(*command, "--no-wait", flags->options.wait, "return once the server has the job");

@@ -18,6 +18,7 @@
 #include "coordinator/client/cached_features.h"
 #include "coordinator/client/cost.h"
 #include "coordinator/client/other_jobs.h"
+#include "coordinator/client/own_outputs.h"
 #include "coordinator/client/replaced.h"
 #include "coordinator/client/server_abilities.h"
 #include "jobs/keys.h"
@@ -132,12 +133,11 @@ Status SubmitRun::plan() {
 // Comparisons and benchmarks have folders of their own making.
 Status SubmitRun::check_overwrites() {
   const auto& request = options_.request;
-  if (connection_) {
-    RETURN_IF_ERROR(check_no_other_job_writes(*connection_, plan_, real_path(request.output_dir)));
-  }
-  const bool may_replace =
-      request.overwrite || request.overwrite_cache || !request.variants.empty() || options_.benchmark_cache;
-  return may_replace ? Status() : check_replaced(plan_, real_path(request.output_dir));
+  const std::string folder = real_path(request.output_dir);
+  if (connection_) RETURN_IF_ERROR(check_no_other_job_writes(*connection_, plan_, folder));
+  if (request.overwrite || !request.variants.empty() || options_.benchmark_cache) return {};
+  RETURN_IF_ERROR(check_foreign(plan_, folder));
+  return request.overwrite_cache ? Status() : check_replaced(plan_, folder);
 }
 
 // A worker that still loads its models will say which they are: it is not the time for toys.
@@ -228,7 +228,20 @@ jobs::JobPlan SubmitRun::job_plan() const {
   return job;
 }
 
+// So that what is half made when this run is killed is known as ours.
+Status SubmitRun::note_outputs() const {
+  std::vector<std::string> names;
+  for (const auto& clip : plan_.clips) {
+    if (!clip.reason.empty() && clip.plan.output.save_video) names.push_back(clip.plan.output.relative);
+  }
+  for (const auto& film : plan_.films) {
+    if (!film.reason.empty()) names.push_back(film.plan.output.relative);
+  }
+  return OwnOutputs(folder_->path()).note(names);
+}
+
 Status SubmitRun::submit() {
+  RETURN_IF_ERROR(note_outputs());
   auto accepted = submit_job(*connection_, job_plan());
   left_to_server_ = !cluster_ && accepted.status().code() == StatusCode::kCancelled;
   ASSIGN_OR_RETURN(job_, std::move(accepted));

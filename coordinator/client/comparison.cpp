@@ -17,11 +17,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kMaxRecordBytes = 1 << 20;
 constexpr const char* kFolder = "_compare";
 
 Result<jobs::OutputRecord> read_record(const fs::path& path) {
-  ASSIGN_OR_RETURN(const std::string text, read_text(path.string(), kMaxRecordBytes));
+  ASSIGN_OR_RETURN(const std::string text, read_text(path.string(), jobs::kMaxRecordBytes));
   auto record = jobs::read_record(text);
   if (!record.ok()) return record.status().prefixed(path.string());
   return record;

@@ -18,7 +18,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kMaxRecordBytes = 1 << 20;
 constexpr std::size_t kMaxRecords = 500;
 constexpr std::size_t kMaxProbes = 200;
 constexpr std::size_t kListed = 50;
@@ -64,7 +63,7 @@ Rates read_rates(const std::string& folder) {
     if (entry.depth() == 0 && path.filename().string().starts_with('_')) entry.disable_recursion_pending();
     if (path.extension() != ".json") continue;
     if (++records > kMaxRecords) break;
-    const auto text = read_text(path.string(), kMaxRecordBytes);
+    const auto text = read_text(path.string(), jobs::kMaxRecordBytes);
     if (!text.ok()) continue;
     if (const auto record = jobs::read_record(*text); record.ok()) rates.add(*record);
   }
@@ -229,6 +228,8 @@ Cost estimate_cost(const RunPlan& plan, const std::string& output_dir) {
 
 std::string plan_table(const RunPlan& plan, const Cost& cost) {
   Lines lines;
+  Lines cannot;  // the cause of an exit with 1 is told however much there is to make
+  Lines left_out;
   for (const auto& clip : plan.clips) {
     if (!clip.reason.empty()) lines.add(clip_line(clip, cost));
   }
@@ -238,11 +239,11 @@ std::string plan_table(const RunPlan& plan, const Cost& cost) {
                           film.reason, film.plan.parts.size()));
   }
   for (const auto& clip : plan.refused) {
-    lines.add(
+    cannot.add(
         fmt::format("cannot  {}: {}\n", log::printable(clip.relative), log::printable(clip.error.message())));
   }
-  for (const auto& sentence : plan.left_out) lines.add(fmt::format("leave   {}\n", sentence));
-  std::string table = lines.finish() + totals(plan) + work(plan, cost);
+  for (const auto& sentence : plan.left_out) left_out.add(fmt::format("leave   {}\n", sentence));
+  std::string table = lines.finish() + cannot.finish() + left_out.finish() + totals(plan) + work(plan, cost);
   if (cost.seconds) {
     table += fmt::format(
         "about {} of one worker's time, going by {}\n", clock_text(*cost.seconds),

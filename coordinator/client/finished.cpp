@@ -16,8 +16,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kMaxRecordBytes = 1 << 20;
-
 std::string difference(const jobs::OutputRecord& record, const jobs::ClipPlan& clip,
                        const jobs::ModelSet& models) {
   if (record.driving.digest != clip.video.digest) return "the video changed";
@@ -83,7 +81,7 @@ template <typename Difference, typename Choice>
 OutputState look(const jobs::OutputTarget& target, const Digest& key, jobs::Precision precision,
                  FileDigestCache& cache, Difference&& difference, Choice&& choice) {
   const fs::path path = fs::path(target.directory) / (target.relative + ".json");
-  const auto text = read_text(path.string(), kMaxRecordBytes);
+  const auto text = read_text(path.string(), jobs::kMaxRecordBytes);
   if (!text.ok()) return {"not made yet", 0};
   const auto record = jobs::read_record(*text);
   if (!record.ok()) return {"its record cannot be read", 0};
@@ -91,7 +89,7 @@ OutputState look(const jobs::OutputTarget& target, const Digest& key, jobs::Prec
     const bool is_there = is_filled_file(fs::path(target.directory) / (target.relative + ".mp4"));
     return {difference(*record), 0, is_there ? choice(*record) : ""};
   }
-  return {missing_output(*record, target, cache), seconds_of(*record)};
+  return {missing_output(*record, target, cache), seconds_of(*record), "", false, record->warnings};
 }
 
 // What the film itself differs in; nothing if it is the latents that it is joined from.

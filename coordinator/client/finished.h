@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "common/files/digest_cache.h"
 #include "jobs/model_set.h"
@@ -16,7 +17,8 @@ struct OutputState {
   // choice: another seed, reference image or model ("seed 42"). An input that changed in its place is no
   // choice.
   std::string made_with{};
-  bool are_latents = false;  // what is there; else a video
+  bool are_latents = false;             // what is there; else a video
+  std::vector<std::string> warnings{};  // that the outputs that are there came with
 };
 
 // Outputs are finished when they are there, whole, and what this plan would make: the record has the key that

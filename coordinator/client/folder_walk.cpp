@@ -2,13 +2,14 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 
 #include <fmt/format.h>
 
-#include "common/files/read_text.h"
-#include "common/json/json.h"
+#include "common/files/spelling.h"
 #include "common/log.h"
 #include "common/wire/utf8.h"
+#include "coordinator/client/own_outputs.h"
 
 namespace mimicfleet::coordinator {
 namespace {
@@ -18,26 +19,18 @@ namespace fs = std::filesystem;
 constexpr std::array<std::string_view, 5> kReserved = {"_run", "_latents", "_frames", "_compare",
                                                        "_benchmark"};
 constexpr std::size_t kMaxDepth = 64;
-constexpr std::size_t kMaxRecordBytes = 1 << 20;
-constexpr std::string_view kProgram = "mimicfleet ";  // what the program of our records begins with
 
 Status wrong(const fs::path& path, const std::string& cause) {
   return {StatusCode::kInvalidArgument,
           fmt::format("{}: {}", log::printable(wire::in_utf8(path.native())), cause)};
 }
 
-}  // namespace
-
-bool is_own_output(const fs::path& video) {
-  if (video.extension() != ".mp4") return false;
-  const auto text = read_text(fs::path(video).replace_extension(".json").string(), kMaxRecordBytes);
-  if (!text.ok()) return false;
-  const auto record = json::parse(*text);
-  if (!record.ok()) return false;
-  const auto* program = record->find("program");
-  const auto* name = program == nullptr ? nullptr : program->get_if<std::string>();
-  return name != nullptr && name->starts_with(kProgram) && record->find("key") != nullptr;
+std::string lower(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
+  return text;
 }
+
+}  // namespace
 
 bool is_reserved_folder(std::string_view name) {
   return std::find(kReserved.begin(), kReserved.end(), name) != kReserved.end();
@@ -51,6 +44,7 @@ Status FolderWalk::run() {
                  "another --output-dir");
   }
   RETURN_IF_ERROR(enter(root_, 0));
+  add_known_by_content();
   std::sort(videos_.begin(), videos_.end());
   return {};
 }
@@ -76,16 +70,38 @@ Status FolderWalk::visit(const fs::directory_entry& entry, bool in_output, std::
   if (entry.is_directory(error)) {
     return in_output && is_reserved_folder(name) ? Status() : enter(entry.path(), depth + 1);
   }
-  if (!is_video_file(entry.path()) || is_preview(entry.path())) {
-    const bool is_record = entry.path().extension() == ".json" &&
-                           is_own_output(fs::path(entry.path()).replace_extension(".mp4"));
+  const KnownBy known_by = video_known_by(entry.path());
+  if (known_by == KnownBy::kNothing || is_preview(entry.path())) {
+    const bool is_record = entry.path().extension() == ".json" && is_own_record(entry.path());
     if (!is_record) others_.add(entry.path());
   } else if (is_own_output(entry.path())) {
     ++outputs_;
   } else {
-    videos_.push_back(entry.path().lexically_relative(root_));
+    auto& videos = known_by == KnownBy::kName ? videos_ : by_content_;
+    videos.push_back(entry.path().lexically_relative(root_));
   }
   return {};
+}
+
+// A file that only its content makes a video gives way to one of its name: a.dat beside a.mp4 is no clip of
+// its own, nor is a.mp4.1.
+void FolderWalk::add_known_by_content() {
+  const auto folded = [](const fs::path& path) { return lower(composed(path.generic_string())); };
+  std::set<std::string> names;
+  const auto take = [&](const fs::path& video) {
+    names.insert(folded(video));
+    names.insert(folded(video.parent_path() / video.stem()));
+  };
+  for (const auto& video : videos_) take(video);
+  std::sort(by_content_.begin(), by_content_.end());
+  for (auto& video : by_content_) {
+    if (names.contains(folded(video.parent_path() / video.stem()))) {
+      others_.add(video);
+      continue;
+    }
+    take(video);
+    videos_.push_back(std::move(video));
+  }
 }
 
 }  // namespace mimicfleet::coordinator

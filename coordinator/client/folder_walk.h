@@ -32,17 +32,16 @@ class FolderWalk {
   [[nodiscard]] Status enter(const std::filesystem::path& folder, std::size_t depth);
   [[nodiscard]] Status visit(const std::filesystem::directory_entry& entry, bool in_output,
                              std::size_t depth);
+  void add_known_by_content();
 
   std::filesystem::path root_;
   std::string output_folder_;
   std::vector<std::filesystem::path> videos_;
+  std::vector<std::filesystem::path> by_content_;
   std::set<std::filesystem::path> entered_;
   std::size_t outputs_ = 0;
   OtherFiles others_;
 };
-
-// Whether this program made the video: its record lies beside it.
-[[nodiscard]] bool is_own_output(const std::filesystem::path& video);
 
 // Whether a first component of an output's path is a folder that this program keeps for itself.
 [[nodiscard]] bool is_reserved_folder(std::string_view name);

@@ -8,6 +8,7 @@
 #include <fnmatch.h>
 
 #include "common/av/video.h"
+#include "common/config/list_text.h"
 #include "common/digest.h"
 #include "common/files/absolute_path.h"
 #include "common/files/read_text.h"
@@ -16,7 +17,6 @@
 #include "common/wire/utf8.h"
 #include "coordinator/client/folder_walk.h"
 #include "coordinator/client/missing_file.h"
-#include "coordinator/config/list_text.h"
 #include "coordinator/config/manifest.h"
 #include "jobs/plan.h"
 
@@ -45,6 +45,13 @@ bool is_wanted(const fs::path& relative, const std::string& glob) {
   const std::string pattern = composed(glob);
   return ::fnmatch(pattern.c_str(), composed(relative.native()).c_str(), 0) == 0 ||
          ::fnmatch(pattern.c_str(), composed(relative.filename().native()).c_str(), 0) == 0;
+}
+
+// A message without the path that it begins with.
+std::string cause_of(const Status& status, const fs::path& path) {
+  const std::string& message = status.message();
+  const std::string start = path.string() + ": ";
+  return message.starts_with(start) ? message.substr(start.size()) : message;
 }
 
 // What is found while paths are looked at one after the other.
@@ -136,7 +143,7 @@ Status check_name(const Input& input) {
   if (wire::is_utf8(input.path) && wire::is_utf8(input.relative)) return {};
   std::error_code error;
   const bool is_listed = !input.where.empty() && !fs::exists(input.path, error);
-  if (is_listed) return not_utf8(input.where, fs::path(input.path).filename().string());
+  if (is_listed) return config::not_utf8(input.where, fs::path(input.path).filename().string());
   return wrong(input.path, "its name is not UTF-8; rename it");
 }
 
@@ -144,6 +151,9 @@ Result<Input> Finding::listed(const ManifestEntry& entry, const fs::path& folder
   Input input{below(folder, entry.video), output_of(entry), below(folder, entry.reference),
               placed(folder, entry.values), 0};
   input.where = entry.where;
+  if (const std::string why = why_not_meant(entry.output); !why.empty()) {
+    return wrong(entry.where, fmt::format("output '{}': {}", log::printable(entry.output), why));
+  }
   if (jobs::is_safe_relative(input.relative)) return input;
   return wrong(entry.where,
                fmt::format("output '{}' is not below the output folder", log::printable(input.relative)));
@@ -171,6 +181,15 @@ Status nothing_there(const std::string& path, const std::error_code& error) {
                       why.empty() ? "give a folder, videos or a manifest that is there" : why)};
 }
 
+// What somebody names is looked into, whatever its name says.
+Status check_named(const std::string& path, const fs::path& absolute) {
+  const Status status = check_begins_like_video(absolute);
+  if (status.ok()) return {};
+  if (status.code() == StatusCode::kUnsupported) return wrong(path, cause_of(status, absolute));
+  return wrong(path, fmt::format("is neither a folder, a video ({}) nor a manifest ({}): it {}",
+                                 video_suffixes(), kManifestSuffixes, cause_of(status, absolute)));
+}
+
 Status Finding::add_path(const std::string& path) {
   if (path == "-") {
     ASSIGN_OR_RETURN(const std::string text,
@@ -186,11 +205,7 @@ Status Finding::add_path(const std::string& path) {
     ASSIGN_OR_RETURN(const std::string text, read_text(absolute.string(), kMaxManifestBytes));
     return add_manifest(text, path, format, absolute.parent_path());
   }
-  if (!is_video_file(absolute)) {
-    return wrong(path,
-                 fmt::format("is neither a folder, a video ({}) nor a manifest (.txt .csv .json .jsonl)",
-                             video_suffixes()));
-  }
+  if (video_known_by(absolute) != KnownBy::kName) RETURN_IF_ERROR(check_named(path, absolute));
   if (!is_wanted(absolute.filename(), selection_.filter)) return {};
   found_.inputs.push_back({absolute.string(), absolute.stem().string(), {}, {}, 0});
   return {};

@@ -221,7 +221,10 @@ LookedInputs look_at_inputs(jobs::ClipPlan& clip, MediaLooks& looks) {
   LookedInputs looked{look_at_video(clip, looks), {}};
   const auto image = looks.image(clip.reference);
   looked.reference = image.status();
-  if (image.ok()) take(*image, "reference image", clip.parameters.compat, clip.reference, clip.warnings);
+  if (image.ok()) {
+    const std::string what = fmt::format("reference image {}", log::printable(clip.reference.path));
+    take(*image, what, clip.parameters.compat, clip.reference, clip.warnings);
+  }
   return looked;
 }
 

@@ -1,6 +1,7 @@
 #include "coordinator/client/missing_file.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cstdlib>
 #include <filesystem>
 
@@ -63,7 +64,25 @@ std::string of_edges(std::string_view path) {
   return "";
 }
 
+bool has_variable(std::string_view path) {
+  const std::size_t dollar = path.find('$');
+  return dollar + 1 < path.size() && dollar != std::string_view::npos &&
+         (path[dollar + 1] == '{' || std::isalpha(static_cast<unsigned char>(path[dollar + 1])) != 0);
+}
+
+constexpr const char* kVariables = "variables such as $HOME are not replaced here: write the path out";
+
 }  // namespace
+
+std::string why_not_meant(std::string_view path) {
+  for (const auto& explain : {of_address, of_backslashes}) {
+    if (std::string why = explain(path); !why.empty()) return why;
+  }
+  const std::size_t end = std::min(path.find('/'), path.size());
+  const bool is_home = path == "~" || (path.starts_with('~') && end < path.size());
+  if (is_home) return of_home(fs::path(path.substr(0, end)));
+  return has_variable(path) ? kVariables : "";
+}
 
 std::string why_missing(std::string_view path) {
   for (const auto& explain : {of_address, of_backslashes, of_edges}) {
@@ -71,7 +90,7 @@ std::string why_missing(std::string_view path) {
   }
   if (std::string why = of_home(fs::path(path)); !why.empty()) return why;
   if (path.find('$') == std::string_view::npos) return "";
-  return "variables such as $HOME are not replaced here: write the path out";
+  return kVariables;
 }
 
 }  // namespace mimicfleet::coordinator

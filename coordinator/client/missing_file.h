@@ -10,4 +10,8 @@ namespace mimicfleet::coordinator {
 // with how it is written.
 [[nodiscard]] std::string why_missing(std::string_view path);
 
+// The same of a path that is yet to be made, or may be called otherwise: only what nobody means so. Else it
+// would be made as it is written, in silence.
+[[nodiscard]] std::string why_not_meant(std::string_view path);
+
 }  // namespace mimicfleet::coordinator

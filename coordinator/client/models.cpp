@@ -6,7 +6,9 @@
 
 #include <fmt/format.h>
 
+#include "common/log.h"
 #include "common/model_root/shipped.h"
+#include "coordinator/client/missing_file.h"
 #include "jobs/model_notice.h"
 
 namespace mimicfleet::coordinator {
@@ -144,6 +146,10 @@ Result<ChosenModels> choose_models(const ModelRequest& request, const OfferedMod
         StatusCode::kInvalidArgument,
         "--dwpose goes with base_model_path and ckpt_path of --config; a folder that --models names "
         "has its own DWPose/");
+  }
+  if (const std::string why = is_folder(request.root) ? "" : why_not_meant(request.root); !why.empty()) {
+    return Status(StatusCode::kNotFound,
+                  fmt::format("--models {}: no such folder; {}", log::printable(request.root), why));
   }
   if (is_folder(request.root) || (!request.root.empty() && !offered)) {
     ASSIGN_OR_RETURN(auto files, model_root::find_below(request.root));

@@ -15,7 +15,9 @@
 #include "common/files/io.h"
 #include "common/files/read_text.h"
 #include "common/id.h"
+#include "common/log.h"
 #include "common/wire/utf8.h"
+#include "coordinator/client/missing_file.h"
 
 namespace mimicfleet::coordinator {
 namespace {
@@ -55,6 +57,15 @@ Result<std::string> make_nonce(const std::string& path) {
   return read_text(path, kMaxNonceBytes);
 }
 
+// That a folder which is not there yet is not written for a shell or another system.
+Status check_meant(const std::string& path) {
+  std::error_code error;
+  const std::string why = fs::exists(path, error) ? "" : why_not_meant(path);
+  if (why.empty()) return {};
+  return {StatusCode::kInvalidArgument,
+          fmt::format("{}: {}; if it is meant so, make that folder first", log::printable(path), why)};
+}
+
 // Its name, and the space there.
 Status check_place(const std::string& path) {
   if (path.empty()) return {StatusCode::kInvalidArgument, "--output-dir is empty: name a folder"};
@@ -62,6 +73,7 @@ Status check_place(const std::string& path) {
     return {StatusCode::kInvalidArgument,
             fmt::format("{}: its name is not UTF-8; choose another --output-dir", wire::in_utf8(path))};
   }
+  RETURN_IF_ERROR(check_meant(path));
   std::error_code error;
   const std::string folder = real_path(path);
   const auto space = fs::space(nearest_that_exists(folder), error);
@@ -70,8 +82,7 @@ Status check_place(const std::string& path) {
 
 // Makes a folder in `existing` and removes it: rights alone do not tell what a file system allows.
 Status check_writable(const std::string& path, const std::string& existing) {
-  std::error_code error;
-  if (!fs::is_directory(existing, error)) return not_usable(path, ENOTDIR);
+  RETURN_IF_ERROR(check_way(path + "/_run"));
   if (::access(existing.c_str(), W_OK | X_OK) != 0) return not_usable(path, errno);
   std::string trial = existing + "/.mimicfleet-XXXXXX";
   if (::mkdtemp(trial.data()) == nullptr) return not_usable(path, errno);
@@ -87,6 +98,22 @@ Status check_space(const std::string& path, std::uint64_t free_bytes) {
           fmt::format("{}: only {} MiB are free there and a run needs at least {}; free some space or choose "
                       "another --output-dir",
                       path, free_bytes >> 20, kLeastFreeBytes >> 20)};
+}
+
+Status check_way(const std::string& folder) {
+  for (fs::path part = folder; part.has_relative_path(); part = part.parent_path()) {
+    std::error_code error;
+    const auto status = fs::symlink_status(part, error);
+    if (!fs::exists(status)) continue;
+    if (fs::is_directory(part, error)) return {};
+    const bool dangles = fs::is_symlink(status) && !fs::exists(part, error);
+    const std::string cause =
+        dangles ? fmt::format("is a link to {}, which is not there", fs::read_symlink(part, error).string())
+                : "is not a folder";
+    return {StatusCode::kFailedPrecondition,
+            fmt::format("{}: {}; choose another --output-dir", part.string(), cause)};
+  }
+  return {};
 }
 
 std::string nearest_that_exists(const std::string& path) {
@@ -115,6 +142,7 @@ Result<OutputFolder> OutputFolder::prepare(const std::string& path, std::size_t 
   folder.path_ = real_path(path);
   folder.run_folder_ = folder.path_ + "/_run";
   if (shards > 1) folder.run_folder_ += fmt::format("/shard-{}-of-{}", shard, shards);
+  RETURN_IF_ERROR(check_way(folder.run_folder_));
   std::error_code error;
   fs::create_directories(folder.run_folder_, error);
   if (error) return not_usable(folder.path_, error.value());
@@ -133,6 +161,7 @@ Status OutputFolder::check_full() const {
 
 Status check_latents_place(const std::string& cache_dir) {
   if (cache_dir.empty()) return {};
+  RETURN_IF_ERROR(check_meant(cache_dir));
   const std::string real = real_path(cache_dir);
   return check_writable(real, nearest_that_exists(real + "/_run"));
 }
@@ -141,6 +170,7 @@ Result<jobs::LatentsTarget> latents_place(const std::string& cache_dir, const jo
                                           bool make) {
   jobs::LatentsTarget place{output.directory, "_latents/", output.nonce};
   if (cache_dir.empty()) return place;
+  RETURN_IF_ERROR(check_meant(cache_dir));
   const std::string real = real_path(cache_dir);
   const std::string inside = output.directory + "/";
   if (real.starts_with(inside)) {

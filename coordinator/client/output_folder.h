@@ -49,6 +49,9 @@ class OutputFolder {
 // kResourceExhausted if a run would hardly get anywhere with so little space.
 [[nodiscard]] Status check_space(const std::string& path, std::uint64_t free_bytes);
 
+// kFailedPrecondition naming what stands in the way of making the folder: a file, or a link to nothing.
+[[nodiscard]] Status check_way(const std::string& folder);
+
 // `path`, or the folder nearest to it that exists.
 [[nodiscard]] std::string nearest_that_exists(const std::string& path);
 

@@ -33,15 +33,13 @@ std::size_t name_limit(const std::string& folder) {
 OutputNames::OutputNames(const std::string& videos, const std::string& latents)
     : videos_(videos), latents_(latents), limit_(std::min(name_limit(videos), name_limit(latents))) {}
 
-Status OutputNames::check_length(const std::string& subject, const std::string& relative,
-                                 bool latents) const {
+Status OutputNames::check_length(const std::string& subject, const std::string& relative, bool latents,
+                                 std::string_view remedy) const {
   const std::string_view suffix = latents ? kOfLatents : kOfVideo;
   const auto too_long = [&](const std::string& name, std::size_t size, std::size_t limit) {
-    return Status(
-        StatusCode::kInvalidArgument,
-        fmt::format("{}: its outputs cannot be named: {} would have {} bytes and may have {}; shorten "
-                    "the video's name, or give it an output in a manifest",
-                    log::printable(subject), log::printable(name), size, limit));
+    return Status(StatusCode::kInvalidArgument,
+                  fmt::format("{}: its outputs cannot be named: {} would have {} bytes and may have {}; {}",
+                              log::printable(subject), log::printable(name), size, limit, remedy));
   };
   const fs::path path(relative);
   for (const fs::path& part : path.parent_path()) {
@@ -54,20 +52,53 @@ Status OutputNames::check_length(const std::string& subject, const std::string& 
   return whole <= kPathBytes ? Status() : too_long("a path below the output folder", whole, kPathBytes);
 }
 
-void DrivingVideos::add(const std::string& path) {
+void RunInputs::add(const std::string& path, std::string_view what) {
   std::error_code error;
+  if (path.empty()) return;
   const fs::path real = fs::canonical(path, error);
-  if (!error) paths_.emplace(real.string(), path);
+  if (!error) inputs_.emplace(real.string(), Input{path, what});
 }
 
-Status DrivingVideos::check_replaces_none(const jobs::OutputTarget& output) const {
+Status RunInputs::check_replaces_none(const jobs::OutputTarget& output) const {
+  for (const std::string_view suffix : {".mp4", ".json"}) {
+    std::error_code error;
+    const std::string name = fmt::format("{}{}", output.relative, suffix);
+    const fs::path real = fs::canonical(fs::path(output.directory) / name, error);
+    const auto replaced = error ? inputs_.end() : inputs_.find(real.string());
+    if (replaced == inputs_.end()) continue;
+    return {StatusCode::kInvalidArgument,
+            fmt::format("{}: {} would be made over this {}; choose another --output-dir",
+                        log::printable(replaced->second.path), log::printable(name), replaced->second.what)};
+  }
+  return {};
+}
+
+namespace {
+
+// Of a file that is to be made.
+Status check_file_free(const fs::path& path) {
   std::error_code error;
-  const fs::path real = fs::canonical(fs::path(output.directory) / (output.relative + ".mp4"), error);
-  const auto replaced = error ? paths_.end() : paths_.find(real.string());
-  if (replaced == paths_.end()) return {};
-  return {StatusCode::kInvalidArgument,
-          fmt::format("{}: {} would be made over this driving video; choose another --output-dir",
-                      log::printable(replaced->second), log::printable(output.relative + ".mp4"))};
+  if (!fs::is_directory(path, error)) return check_way(path.parent_path().string());
+  return {
+      StatusCode::kFailedPrecondition,
+      fmt::format("{}: is a folder, and a file of that name is to be made; move it away or choose another "
+                  "--output-dir",
+                  log::printable(path.string()))};
+}
+
+}  // namespace
+
+Status check_outputs_free(const jobs::OutputTarget& output, const std::optional<jobs::LatentsTarget>& kept) {
+  const fs::path folder(output.directory);
+  if (output.save_video) {
+    RETURN_IF_ERROR(check_file_free(folder / (output.relative + ".mp4")));
+    RETURN_IF_ERROR(check_file_free(folder / (output.relative + ".json")));
+  }
+  if (output.save_latents) {
+    RETURN_IF_ERROR(check_file_free(folder / "_latents" / (output.relative + ".safetensors")));
+  }
+  if (output.save_frames) RETURN_IF_ERROR(check_way((folder / "_frames" / output.relative).string()));
+  return kept ? check_file_free(fs::path(kept->directory) / kept->relative) : Status();
 }
 
 }  // namespace mimicfleet::coordinator

@@ -14,6 +14,7 @@
 #include "coordinator/client/adaptation.h"
 #include "coordinator/client/missing_file.h"
 #include "coordinator/client/output_folder.h"
+#include "coordinator/client/own_outputs.h"
 #include "coordinator/client/weight_file.h"
 #include "coordinator/config/presets.h"
 #include "jobs/model_notice.h"
@@ -46,6 +47,14 @@ Status follow_output_fps(ResolvedSettings& settings) {
   parameters.motion_fps = std::max(1, static_cast<std::int32_t>(parameters.fps));
   settings.provenance["motion_fps"] = "fps";
   return {};
+}
+
+// Puts in a file's or folder's path as it is written on the disk; what is not there stays as it is.
+void as_on_disk(std::string& path) {
+  std::error_code error;
+  if (path.empty() || fs::exists(path, error)) return;
+  std::string found = SpelledPaths().find(absolute_path(path).string());
+  if (fs::exists(found, error)) path = std::move(found);
 }
 
 // A path of a config: below the working folder if it is there, else below the config's folder.
@@ -120,6 +129,10 @@ Result<Planner> Planner::prepare(SubmitRequest request, const OfferedModels& off
   if (auto& reference = planner.request_.reference; !reference.empty()) {
     reference = SpelledPaths().find(absolute_path(reference).string());
   }
+  for (auto* path : {&planner.request_.config, &planner.request_.models, &planner.request_.sentences,
+                     &planner.request_.dwpose}) {
+    as_on_disk(*path);
+  }
   planner.looks_ = MediaLooks(planner.request_.looks);
   RETURN_IF_ERROR(planner.read_config());
   RETURN_IF_ERROR(planner.collect_inputs());
@@ -169,7 +182,9 @@ Status Planner::read_config() {
   if (request_.config.empty()) return {};
   auto config = read_run_config(request_.config);
   if (config.status().code() == StatusCode::kNotFound) {
-    return {StatusCode::kNotFound, config.status().message() + "; give a file that is there to --config"};
+    const std::string why = why_missing(request_.config);
+    return {StatusCode::kNotFound, fmt::format("{}; {}", config.status().message(),
+                                               why.empty() ? "give a file that is there to --config" : why)};
   }
   ASSIGN_OR_RETURN(config_, std::move(config));
   return {};
@@ -370,6 +385,7 @@ Result<jobs::ClipPlan> Planner::plan_clip(std::size_t index, const OutputPlaces&
   if (keeps_latents()) keep_latents(clip, places);
   const OutputNames names(places.videos.directory, places.latents.directory);
   RETURN_IF_ERROR(names.check_length(input.path, input.relative, request_.save_latents || keeps_latents()));
+  RETURN_IF_ERROR(check_outputs_free(clip.output, clip.keep_latents));
   return clip;
 }
 
@@ -378,7 +394,7 @@ void Planner::plan_clips(RunPlan& run, const OutputPlaces& places, FileDigestCac
   for (std::size_t i = 0; i < inputs_.size(); ++i) {
     auto clip = plan_clip(i, places, cache);
     if (clip.ok() && clip->output.save_video) {
-      if (Status replaces = driving_.check_replaces_none(clip->output); !replaces.ok()) clip = replaces;
+      if (Status replaces = read_.check_replaces_none(clip->output); !replaces.ok()) clip = replaces;
     }
     if (clip.ok()) {
       OutputState outputs = request_.mode == Mode::kEncode ? look_at_encode(*clip, cache)
@@ -386,6 +402,7 @@ void Planner::plan_clips(RunPlan& run, const OutputPlaces& places, FileDigestCac
       run.clips.push_back({std::move(*clip), std::move(outputs.reason), outputs.seconds});
       run.clips.back().replaces = std::move(outputs.made_with);
       run.clips.back().replaces_latents = outputs.are_latents;
+      run.clips.back().warnings = std::move(outputs.warnings);
     } else {
       run.refused.push_back(
           {wire::in_utf8(inputs_[i].relative), wire::in_utf8(inputs_[i].path), clip.status()});
@@ -394,10 +411,35 @@ void Planner::plan_clips(RunPlan& run, const OutputPlaces& places, FileDigestCac
   }
 }
 
+// Nothing that the run reads may be written over by it.
+void Planner::note_read_files() {
+  for (const auto& input : inputs_) {
+    read_.add(input.path, "driving video");
+    if (!input.reference.empty()) read_.add(input.reference, "reference image");
+  }
+  for (const auto& reference : references_) read_.add(reference, "reference image");
+  for (const auto& path : request_.paths) read_.add(path, "manifest");
+  read_.add(request_.config, "config");
+  read_.add(request_.sentences, "list of sentences");
+}
+
+// Which of the files that are to be replaced somebody else made.
+void Planner::look_for_foreign_files(RunPlan& run, const std::string& directory) {
+  const OwnOutputs own(directory);
+  for (auto& clip : run.clips) {
+    if (!clip.reason.empty() && clip.plan.output.save_video) {
+      clip.foreign = own.foreign(clip.plan.output.relative);
+    }
+  }
+  for (auto& film : run.films) {
+    if (!film.reason.empty()) film.foreign = own.foreign(film.plan.output.relative);
+  }
+}
+
 Result<RunPlan> Planner::finish(const OutputPlaces& places, FileDigestCache& cache,
                                 const std::function<void(std::size_t)>& on_clip) {
   RunPlan run;
-  for (const auto& input : inputs_) driving_.add(input.path);
+  note_read_files();
   RETURN_IF_ERROR(name_models(models_, cache));
   run.models = models_;
   run.notice = jobs::notice_of(models_.set.defaults);
@@ -411,6 +453,7 @@ Result<RunPlan> Planner::finish(const OutputPlaces& places, FileDigestCache& cac
   } else {
     plan_clips(run, places, cache, on_clip);
   }
+  look_for_foreign_files(run, places.videos.directory);
   return run;
 }
 

@@ -61,12 +61,14 @@ struct RefusedClip {
 
 struct PlannedClip {
   jobs::ClipPlan plan;
-  std::string reason;                 // why it has to run; empty: its outputs are there
-  double seconds = 0;                 // that a finished clip took
-  std::vector<std::string> cached{};  // kinds of its features that workers hold, if that is known
-  std::string held_by{};              // the worker that has its latents, which are then not made
-  std::string replaces{};             // what else the outputs that are there were made with ("seed 42")
-  bool replaces_latents = false;      // they are latents alone
+  std::string reason;                   // why it has to run; empty: its outputs are there
+  double seconds = 0;                   // that a finished clip took
+  std::vector<std::string> cached{};    // kinds of its features that workers hold, if that is known
+  std::string held_by{};                // the worker that has its latents, which are then not made
+  std::string replaces{};               // what else the outputs that are there were made with ("seed 42")
+  std::vector<std::string> warnings{};  // that outputs that are there came with
+  std::vector<std::string> foreign{};   // files in the place of its outputs that somebody else made
+  bool replaces_latents = false;        // they are latents alone
 };
 
 struct PlannedFilm {
@@ -74,6 +76,8 @@ struct PlannedFilm {
   std::string reason;
   double seconds = 0;
   std::string replaces{};
+  std::vector<std::string> warnings{};
+  std::vector<std::string> foreign{};
 };
 
 // What of the features that the clips need is in workers' caches.
@@ -158,6 +162,8 @@ class Planner {
   [[nodiscard]] Status take_models(const OfferedModels& offered,
                                    const std::map<std::string, std::vector<std::string>>& folders);
   void warn() const;
+  void note_read_files();
+  static void look_for_foreign_files(RunPlan& run, const std::string& directory);
   [[nodiscard]] Status collect_inputs();
   void multiply_by_variants();
   [[nodiscard]] Status resolve_all();
@@ -202,7 +208,7 @@ class Planner {
   ResolvedSettings film_settings_;
   std::map<std::string, PartSource> sources_;  // by WantedPart::relative
   std::vector<std::string> left_out_;
-  DrivingVideos driving_;
+  RunInputs read_;
   SettingLayer defaults_;
   SettingLayer preset_;
   ChosenModels models_;

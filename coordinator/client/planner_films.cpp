@@ -172,6 +172,11 @@ OutputState Planner::look_at_encode(const jobs::ClipPlan& clip, FileDigestCache&
     return {fmt::format("its latents do not fit: {}", cause), 0, video_tells ? video.made_with : choice,
             !video_tells};
   }
+  for (const std::string& warning : file->warnings) {
+    const bool is_told =
+        std::find(video.warnings.begin(), video.warnings.end(), warning) != video.warnings.end();
+    if (!is_told) video.warnings.push_back(warning);
+  }
   if (video.reason.empty()) return video;
   return {"its video: " + video.reason, 0, std::move(video.made_with)};
 }
@@ -241,8 +246,12 @@ Status Planner::want_film() {
 
 // A film for each sentence that is chosen. All missing words are told at once.
 Status Planner::want_sentences() {
-  ASSIGN_OR_RETURN(const std::string text, read_text(request_.sentences, kMaxSentencesBytes));
-  ASSIGN_OR_RETURN(const auto sentences, parse_sentences(text, request_.sentences));
+  auto text = read_text(request_.sentences, kMaxSentencesBytes);
+  if (const std::string why = text.ok() ? "" : why_missing(request_.sentences); !why.empty()) {
+    return {text.status().code(), fmt::format("{}; {}", text.status().message(), why)};
+  }
+  RETURN_IF_ERROR(text.status());
+  ASSIGN_OR_RETURN(const auto sentences, parse_sentences(*text, request_.sentences));
   const std::string cache =
       request_.cache_dir.empty() ? request_.output_dir + "/_latents" : request_.cache_dir;
   const WordIndex index(inputs_);
@@ -386,8 +395,11 @@ Result<jobs::FilmPlan> Planner::plan_film(const WantedFilm& wanted, const Output
   film.output.relative = wanted.relative;
   film.output.save_frames = request_.save_frames;
   const OutputNames names(places.videos.directory, places.latents.directory);
-  RETURN_IF_ERROR(names.check_length(wanted.relative, wanted.relative, false));
-  RETURN_IF_ERROR(driving_.check_replaces_none(film.output));
+  const std::string_view remedy =
+      request_.sentences.empty() ? "give a shorter --output-name" : "shorten its sentence_id";
+  RETURN_IF_ERROR(names.check_length(wanted.relative, wanted.relative, false, remedy));
+  RETURN_IF_ERROR(check_outputs_free(film.output, std::nullopt));
+  RETURN_IF_ERROR(read_.check_replaces_none(film.output));
   film.key = jobs::film_key(keys, models_.set, film.parameters);
   return film;
 }
@@ -408,8 +420,8 @@ Status Planner::plan_films(RunPlan& run, const OutputPlaces& places, FileDigestC
       if (state.reason.empty() || part.clip.empty() || !encoded.insert(part.clip).second) continue;
       run.clips.push_back(*sources_.at(part.clip).clip);
     }
-    run.films.push_back(
-        {std::move(*planned), std::move(state.reason), state.seconds, std::move(state.made_with)});
+    run.films.push_back({std::move(*planned), std::move(state.reason), state.seconds,
+                         std::move(state.made_with), std::move(state.warnings)});
     if (on_film) on_film(run.films.size());
   }
   return {};

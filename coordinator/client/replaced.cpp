@@ -40,6 +40,23 @@ std::string listed(const std::vector<std::string>& names) {
 
 }  // namespace
 
+Status check_foreign(const RunPlan& plan, const std::string& output_dir) {
+  std::vector<std::string> files;
+  const auto add = [&](const auto& planned) {
+    for (const auto& item : planned) files.insert(files.end(), item.foreign.begin(), item.foreign.end());
+  };
+  add(plan.clips);
+  add(plan.films);
+  if (files.empty()) return {};
+  const bool one = files.size() == 1;
+  return {
+      StatusCode::kFailedPrecondition,
+      fmt::format("{}: {} file{} there {} not made by mimicfleet ({}); give --overwrite to replace {}, or "
+                  "another --output-dir",
+                  log::printable(output_dir), files.size(), one ? "" : "s", one ? "was" : "were",
+                  listed(files), one ? "it" : "them")};
+}
+
 Status check_replaced(const RunPlan& plan, const std::string& output_dir) {
   const Replaced replaced = replaced_by(plan);
   if (replaced.empty()) return {};

@@ -11,4 +11,7 @@ namespace mimicfleet::coordinator {
 // which, and what they were made with ("6 videos there were made with seed 42").
 [[nodiscard]] Status check_replaced(const RunPlan& plan, const std::string& output_dir);
 
+// kFailedPrecondition if the run would replace files that this program did not make: which.
+[[nodiscard]] Status check_foreign(const RunPlan& plan, const std::string& output_dir);
+
 }  // namespace mimicfleet::coordinator

@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <filesystem>
+#include <sstream>
 
 #include <fmt/format.h>
 
@@ -70,6 +71,8 @@ Result<LatentsFile> describe_latents(const safetensors::Header& header) {
   if (auto parameters = json::read<jobs::Parameters>(text_of(header, "parameters")); parameters.ok()) {
     file.parameters = *parameters;
   }
+  std::istringstream warnings(text_of(header, "warnings"));
+  for (std::string line; std::getline(warnings, line);) file.warnings.push_back(std::move(line));
   return file;
 }
 

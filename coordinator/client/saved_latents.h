@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "common/files/digest_cache.h"
 #include "common/safetensors/header.h"
@@ -21,6 +22,7 @@ struct LatentsFile {
   std::string reference_path;
   std::string precision;
   std::optional<jobs::Parameters> parameters;
+  std::vector<std::string> warnings;  // of what they were made of
 };
 
 // kNotFound; kBadInput: no safetensors file, or not one of latents.

@@ -67,26 +67,37 @@ void add_features(fmt::memory_buffer& out, const jobs::Ledger& ledger) {
   }
 }
 
+// Lines that had to be left out of a long list.
+class Listed {
+ public:
+  explicit Listed(fmt::memory_buffer& out) : out_(out) {}
+  void add(std::string_view what, const std::string& name, const std::string& text) {
+    if (++count_ > kListedClips) return;
+    fmt::format_to(std::back_inserter(out_), "{} {}: {}\n", what, log::printable(name), log::printable(text));
+  }
+  void finish(std::string_view what) {
+    if (count_ <= kListedClips) return;
+    fmt::format_to(std::back_inserter(out_), "… and {} more {}; all are in summary.json\n",
+                   count_ - kListedClips, what);
+  }
+
+ private:
+  fmt::memory_buffer& out_;
+  std::size_t count_ = 0;
+};
+
+// Errors first: no number of warnings hides why a run failed.
 void add_problems(fmt::memory_buffer& out, const RunSummary& summary) {
-  std::size_t listed = 0;
-  std::size_t problems = 0;
+  Listed errors(out);
   for (const auto& clip : summary.clips) {
-    if (clip.error.empty() && clip.warnings.empty()) continue;
-    ++problems;
-    if (listed == kListedClips) continue;
-    ++listed;
-    if (!clip.error.empty()) {
-      fmt::format_to(std::back_inserter(out), "{} {}: {}\n", clip.state, log::printable(clip.name),
-                     log::printable(clip.error));
-    }
-    for (const auto& warning : clip.warnings) {
-      fmt::format_to(std::back_inserter(out), "warning {}: {}\n", log::printable(clip.name),
-                     log::printable(warning));
-    }
+    if (!clip.error.empty()) errors.add(clip.state, clip.name, clip.error);
   }
-  if (problems > listed) {
-    fmt::format_to(std::back_inserter(out), "… and {} more; all are in summary.json\n", problems - listed);
+  errors.finish("errors");
+  Listed warnings(out);
+  for (const auto& clip : summary.clips) {
+    for (const auto& warning : clip.warnings) warnings.add("warning", clip.name, warning);
   }
+  warnings.finish("warnings");
 }
 
 }  // namespace
@@ -109,10 +120,12 @@ SummaryBuilder::SummaryBuilder(const RunPlan& plan, const std::string& output_di
     outcome.kind = clip.plan.output.save_video ? "clip" : "latents";
     outcome.video = clip.plan.video.path;
     outcome.cached = clip.cached;
-    if (!clip.reason.empty()) outcome.warnings = clip.plan.warnings;
+    outcome.warnings = clip.reason.empty() ? clip.warnings : clip.plan.warnings;
   }
   for (const auto& film : plan.films) {
-    add_outcome(film.plan.output.relative, film.reason, true).kind = "film";
+    ClipOutcome& outcome = add_outcome(film.plan.output.relative, film.reason, true);
+    outcome.kind = "film";
+    if (film.reason.empty()) outcome.warnings = film.warnings;
   }
   for (const auto& clip : plan.refused) {
     ClipOutcome outcome;

@@ -16,8 +16,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kMaxRecordBytes = 1 << 20;
-
 bool is_ours(const std::string& name) {
   return name == "_run" || name == "_latents" || name == "_frames" || name == "_compare";
 }
@@ -44,7 +42,7 @@ Result<std::set<std::string>> outputs_below(const fs::path& folder) {
 
 std::string problem_of(const fs::path& folder, const std::string& name, bool quick, std::int32_t& frames) {
   const std::string video = (folder / (name + ".mp4")).string();
-  const auto text = read_text((folder / (name + ".json")).string(), kMaxRecordBytes);
+  const auto text = read_text((folder / (name + ".json")).string(), jobs::kMaxRecordBytes);
   if (!text.ok()) return "has no record beside it";
   const auto record = jobs::read_record(*text);
   if (!record.ok()) return fmt::format("its record cannot be read: {}", record.status().message());

@@ -5,11 +5,19 @@
 #include <map>
 #include <string>
 
+#include "common/status.h"
+
 namespace mimicfleet::coordinator {
 
-// A file that a user means by a video: by its suffix, whatever is in it, or, if that says nothing, by its
-// first bytes. Files whose suffix says that they are something else, or not whole yet, are not looked into.
-[[nodiscard]] bool is_video_file(const std::filesystem::path& path);
+// What makes a file of a folder one that a user means by a video: its suffix, whatever is in it, or, if that
+// says nothing, its first bytes, also those of a container that is not read: that is told, with the remedy.
+// Files whose name says that they lie beside a video, or are not whole yet, are not looked into.
+enum class KnownBy { kName, kContent, kNothing };
+[[nodiscard]] KnownBy video_known_by(const std::filesystem::path& path);
+
+// The same of a file that somebody named, whatever it is called. kUnsupported: a container that is not read,
+// with the remedy; kBadInput: what it is instead.
+[[nodiscard]] Status check_begins_like_video(const std::filesystem::path& path);
 
 // A picture in motion beside a video of the same name, such as a.gif beside a.mp4: its preview.
 [[nodiscard]] bool is_preview(const std::filesystem::path& path);

@@ -2,15 +2,17 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <filesystem>
+#include <map>
 
 #include <fmt/format.h>
 
+#include "common/config/list_text.h"
 #include "common/config/nearest.h"
 #include "common/json/json.h"
 #include "common/log.h"
 #include "coordinator/config/csv.h"
-#include "coordinator/config/list_text.h"
 
 namespace mimicfleet::coordinator {
 namespace {
@@ -50,6 +52,30 @@ Status unknown_column(const std::string& where, std::string_view name) {
                                   config::suggestion(name, candidates)));
 }
 
+// What a column means, under its first name.
+std::string_view meaning_of(std::string_view name) {
+  if (is_one_of(name, kVideo)) return kVideo[0];
+  if (is_one_of(name, kReference)) return kReference[0];
+  const Setting* setting = find_setting(name);
+  return setting == nullptr ? name : setting->name;
+}
+
+// Two columns of one meaning: nobody can say which counts.
+Status check_columns(const std::string& where, const std::vector<std::string>& header) {
+  std::map<std::string_view, std::string_view> known;  // meaning -> as it is written
+  for (const auto& cell : header) {
+    const Setting* setting = find_setting(cell);
+    if (cell.empty() || (setting != nullptr && setting->repeats)) continue;
+    const auto [place, is_new] = known.emplace(meaning_of(cell), cell);
+    if (is_new) continue;
+    const std::string first = log::printable(place->second);
+    return error(where, first == cell ? fmt::format("the column '{}' is there twice", first)
+                                      : fmt::format("the columns '{}' and '{}' mean the same", first,
+                                                    log::printable(cell)));
+  }
+  return {};
+}
+
 // Puts one named value into an entry.
 Status assign(ManifestEntry& entry, std::string_view name, std::string_view text) {
   if (is_one_of(name, kVideo)) {
@@ -62,7 +88,7 @@ Status assign(ManifestEntry& entry, std::string_view name, std::string_view text
     if (!text.empty()) {
       entry.values.push_back({setting, std::string(text), fmt::format("{}: {}", entry.where, name)});
     }
-  } else {
+  } else if (!(name.empty() && text.empty())) {  // spreadsheets add columns without name and content
     return unknown_column(entry.where, name);
   }
   return {};
@@ -123,7 +149,7 @@ Status read_lines(std::string_view text, Builder& builder) {
 }
 
 Status read_csv(std::string_view text, const std::string& name, Builder& builder) {
-  RETURN_IF_ERROR(check_utf8(text, name));
+  RETURN_IF_ERROR(config::check_utf8(text, name));
   auto reader = CsvReader::of_table(text, kVideo);
   std::vector<std::string> header;
   for (;;) {
@@ -133,11 +159,14 @@ Status read_csv(std::string_view text, const std::string& name, Builder& builder
     if (!*row) return {};
     std::vector<std::string> cells = std::move(**row);
     for (auto& cell : cells) cell = std::string(trimmed(cell));
+    const auto is_blank = [](const std::string& cell) { return cell.empty(); };
+    if (std::all_of(cells.begin(), cells.end(), is_blank)) continue;  // as spreadsheets leave them at the end
     if (header.empty()) {
       if (cells.size() > kMaxColumns) return error(where, "has too many columns");
       if (std::none_of(cells.begin(), cells.end(), [](const auto& c) { return is_one_of(c, kVideo); })) {
         return no_video_column(where, cells);
       }
+      RETURN_IF_ERROR(check_columns(where, cells));
       header = std::move(cells);
       continue;
     }
@@ -205,7 +234,7 @@ Status read_json(std::string_view text, const std::string& name, Builder& builde
   limits.map_size = kMaxColumns;
   limits.depth = 4;
   limits.values = kMaxManifestEntries * 8;
-  RETURN_IF_ERROR(check_utf8(text, name));
+  RETURN_IF_ERROR(config::check_utf8(text, name));
   const auto document = json::parse(text, limits);
   if (!document.ok()) return document.status().prefixed(name);
   const auto* list = document->get_if<wire::Array>();
@@ -219,7 +248,7 @@ Status read_json_lines(std::string_view text, const std::string& name, Builder& 
   limits.bytes = 64 << 10;
   limits.map_size = kMaxColumns;
   limits.depth = 3;
-  RETURN_IF_ERROR(check_utf8(text, name));
+  RETURN_IF_ERROR(config::check_utf8(text, name));
   return each_line(text, [&](std::string_view line, std::size_t number) -> Status {
     const auto item = json::parse(line, limits);
     if (!item.ok()) return item.status().prefixed(fmt::format("{}: line {}", name, number));
@@ -230,10 +259,12 @@ Status read_json_lines(std::string_view text, const std::string& name, Builder& 
 }  // namespace
 
 bool manifest_format_of(std::string_view path, ManifestFormat& format) {
-  const std::string suffix = std::filesystem::path(path).extension().string();
+  std::string suffix = std::filesystem::path(path).extension().string();
+  std::transform(suffix.begin(), suffix.end(), suffix.begin(),
+                 [](unsigned char c) { return std::tolower(c); });
   if (suffix == ".txt") {
     format = ManifestFormat::kLines;
-  } else if (suffix == ".csv") {
+  } else if (suffix == ".csv" || suffix == ".tsv") {
     format = ManifestFormat::kCsv;
   } else if (suffix == ".json") {
     format = ManifestFormat::kJson;
@@ -247,7 +278,7 @@ bool manifest_format_of(std::string_view path, ManifestFormat& format) {
 
 Result<std::vector<ManifestEntry>> parse_manifest(std::string_view bytes, const std::string& name,
                                                   ManifestFormat format) {
-  ASSIGN_OR_RETURN(const std::string text, list_text(bytes, name));
+  ASSIGN_OR_RETURN(const std::string text, config::list_text(bytes, name));
   Builder builder(name, format);
   switch (format) {
     case ManifestFormat::kLines:

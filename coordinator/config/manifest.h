@@ -24,7 +24,9 @@ struct ManifestEntry {
 inline constexpr std::size_t kMaxManifestBytes = 32 << 20;
 inline constexpr std::size_t kMaxManifestEntries = 200'000;
 
-// By the suffix (.txt .csv .json .jsonl); false for another one.
+inline constexpr std::string_view kManifestSuffixes = ".txt .csv .tsv .json .jsonl";
+
+// By the suffix, in any case; false for another one.
 [[nodiscard]] bool manifest_format_of(std::string_view path, ManifestFormat& format);
 
 // kInvalidArgument or kBadInput with file, line and cause; an unknown column with the nearest known one.

@@ -7,10 +7,10 @@
 
 #include <fmt/format.h>
 
+#include "common/config/list_text.h"
 #include "common/config/nearest.h"
 #include "common/log.h"
 #include "coordinator/config/csv.h"
-#include "coordinator/config/list_text.h"
 #include "jobs/plan.h"
 
 namespace mimicfleet::coordinator {
@@ -38,6 +38,7 @@ class SentenceReader {
 
   [[nodiscard]] Status take(const std::vector<std::string>& row, int line) {
     const std::string where = fmt::format("{}: line {}", name_, line);
+    if (std::all_of(row.begin(), row.end(), [](const auto& cell) { return split(cell).empty(); })) return {};
     if (columns_ == 0) return take_header(row, where);
     if (row.size() != columns_) {
       return error(where, fmt::format("has {} cells, the header {}", row.size(), columns_));
@@ -55,13 +56,20 @@ class SentenceReader {
 
  private:
   [[nodiscard]] Status take_header(const std::vector<std::string>& row, const std::string& where) {
+    const auto is_called = [](const std::string& cell, std::string_view column) {
+      const auto words = split(cell);
+      return words.size() == 1 && words[0] == column;
+    };
     const auto place = [&](std::string_view column) {
-      const auto found = std::find_if(row.begin(), row.end(), [&](const std::string& cell) {
-        const auto words = split(cell);
-        return words.size() == 1 && words[0] == column;
-      });
+      const auto found = std::find_if(row.begin(), row.end(),
+                                      [&](const std::string& cell) { return is_called(cell, column); });
       return static_cast<std::size_t>(found - row.begin());
     };
+    for (const auto column : kColumns) {
+      const auto count = std::count_if(row.begin(), row.end(),
+                                       [&](const std::string& cell) { return is_called(cell, column); });
+      if (count > 1) return error(where, fmt::format("the column '{}' is there twice", column));
+    }
     id_ = place(kId);
     words_ = place(kWords);
     columns_ = row.size();
@@ -111,8 +119,8 @@ class SentenceReader {
 }  // namespace
 
 Result<std::vector<Sentence>> parse_sentences(std::string_view bytes, const std::string& name) {
-  ASSIGN_OR_RETURN(const std::string text, list_text(bytes, name));
-  RETURN_IF_ERROR(check_utf8(text, name));
+  ASSIGN_OR_RETURN(const std::string text, config::list_text(bytes, name));
+  RETURN_IF_ERROR(config::check_utf8(text, name));
   auto csv = CsvReader::of_table(text, kColumns);
   SentenceReader reader(name);
   for (;;) {

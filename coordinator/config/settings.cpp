@@ -29,6 +29,14 @@ Status refused(std::string_view text, std::string_view wanted) {
   return {StatusCode::kInvalidArgument, fmt::format("'{}' is not {}", log::printable(text), wanted)};
 }
 
+// Spreadsheets of many countries write 1,5.
+Status not_a_number(std::string_view text, std::string_view wanted = "a number") {
+  std::string point(text);
+  std::replace(point.begin(), point.end(), ',', '.');
+  if (point == text || !number<double>(point)) return refused(text, wanted);
+  return refused(text, fmt::format("{}: write {}, with a decimal point instead of the comma", wanted, point));
+}
+
 template <auto member>
 Status set_whole(Parameters& parameters, std::string_view text) {
   using T = std::remove_reference_t<decltype(parameters.*member)>;
@@ -44,7 +52,7 @@ Status set_lcm(Parameters& parameters, std::string_view text) {
   auto& target = parameters.lcm.*member;
   using T = std::remove_reference_t<decltype(target)>;
   const auto value = number<T>(text);
-  if (!value) return refused(text, std::is_integral_v<T> ? "a whole number" : "a number");
+  if (!value) return std::is_integral_v<T> ? refused(text, "a whole number") : not_a_number(text);
   target = *value;
   return {};
 }
@@ -52,7 +60,7 @@ Status set_lcm(Parameters& parameters, std::string_view text) {
 template <auto member>
 Status set_real(Parameters& parameters, std::string_view text) {
   const auto value = number<double>(text);
-  if (!value) return refused(text, "a number");
+  if (!value) return not_a_number(text);
   parameters.*member = *value;
   return {};
 }
@@ -106,7 +114,7 @@ Status set_fps(Parameters& parameters, std::string_view text) {
     return {};
   }
   const auto value = number<double>(text);
-  if (!value || !(*value > 0)) return refused(text, "a number above 0, nor 'source'");
+  if (!value || !(*value > 0)) return not_a_number(text, "a number above 0, nor 'source'");
   parameters.fps = *value;
   return {};
 }
@@ -122,7 +130,7 @@ Status check_file_name(Parameters& /*parameters*/, std::string_view text) {
 }
 
 Status check_real(Parameters& /*parameters*/, std::string_view text) {
-  return number<double>(text) ? Status() : refused(text, "a number");
+  return number<double>(text) ? Status() : not_a_number(text);
 }
 
 std::string lower(std::string_view text) {

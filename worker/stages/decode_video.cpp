@@ -1,8 +1,14 @@
 #include "worker/stages/decode_video.h"
 
+#include <algorithm>
+#include <map>
+#include <set>
+
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "common/clock.h"
+#include "common/log.h"
 #include "jobs/stages.h"
 #include "worker/models/svd/decode.h"
 #include "worker/stages/film_latents.h"
@@ -29,6 +35,8 @@ class Decoding {
   [[nodiscard]] Result<at::Tensor> clip_latents(std::size_t clip);
   [[nodiscard]] std::vector<jobs::FilmClip> clips() const;
   [[nodiscard]] Result<std::string> kept_latents();
+  [[nodiscard]] std::vector<std::string> warnings_of_part(std::size_t part, const Latents& latents) const;
+  void tell_parts();
   [[nodiscard]] bool is_film() const { return !lease_.spec.segments.empty(); }
   [[nodiscard]] double source_fps() const;
   [[nodiscard]] double fps();
@@ -38,6 +46,7 @@ class Decoding {
   const jobs::LeaseGrant& lease_;
   DecodeInputs& inputs_;
   runner::TaskContext& context_;
+  std::map<std::size_t, std::vector<std::string>> warnings_of_parts_;  // of a film
   std::int64_t decoded_ = 0;
   double mux_seconds_ = 0;
 };
@@ -78,8 +87,36 @@ Status Decoding::write(const at::Tensor& frames, DecodedVideo& video) {
 // precision.
 Result<at::Tensor> Decoding::clip_latents(std::size_t clip) {
   ASSIGN_OR_RETURN(const Latents latents, read_latents(services_, inputs_.latents[clip], context_));
+  if (is_film()) warnings_of_parts_[clip] = warnings_of_part(clip, latents);
   const at::Tensor values = to_tensor(latents);
   return is_film() ? values.to(at::kHalf) : values;
+}
+
+// What its encode told, or left beside latents that come out of a file.
+std::vector<std::string> Decoding::warnings_of_part(std::size_t part, const Latents& latents) const {
+  const auto& segments = lease_.spec.segments;
+  if (segments[part].encode.is_nil()) return warnings_of(latents.metadata);
+  const auto encoded = std::count_if(segments.begin(), segments.begin() + static_cast<std::ptrdiff_t>(part),
+                                     [](const auto& segment) { return !segment.encode.is_nil(); });
+  return lease_.inputs[static_cast<std::size_t>(encoded)].made_by.warnings;
+}
+
+// Each text once, with the parts that it is told of: a sentence may have a thousand words.
+void Decoding::tell_parts() {
+  std::vector<std::pair<std::string, std::set<std::string>>> parts_by_text;  // as they first come
+  for (const auto& [part, warnings] : warnings_of_parts_) {
+    for (const std::string& warning : warnings) {
+      auto place = std::find_if(parts_by_text.begin(), parts_by_text.end(),
+                                [&](const auto& entry) { return entry.first == warning; });
+      if (place == parts_by_text.end()) place = parts_by_text.insert(place, {warning, {}});
+      place->second.insert(lease_.spec.segments[part].name);
+    }
+  }
+  for (const auto& [text, parts] : parts_by_text) {
+    std::string warning = fmt::format("{}: {}", fmt::join(parts, ", "), text);
+    log::warn("{}: {}", log::printable(lease_.spec.name), log::printable(warning));
+    context_.warn(std::move(warning));
+  }
 }
 
 std::vector<jobs::FilmClip> Decoding::clips() const {
@@ -127,6 +164,7 @@ Result<DecodedVideo> Decoding::run() {
     return decoded.prefixed(is_film() ? spec.name : lease_.inputs.at(0).driving.path);
   }
   RETURN_IF_ERROR(decoded);
+  tell_parts();
   context_.add_time("vae_decode", to_seconds(SteadyClock().now() - begin) - mux_seconds_, false);
   context_.add_time(std::string(jobs::kMux), mux_seconds_, false);
   if (spec.output.save_latents && !is_film()) {
@@ -149,7 +187,8 @@ Result<std::string> Decoding::kept_latents() {
                                         .frames = inputs_.latents[0].frames,
                                         .height = inputs_.latents[0].height,
                                         .width = inputs_.latents[0].width,
-                                        .half = values.scalar_type() == at::kHalf});
+                                        .half = values.scalar_type() == at::kHalf,
+                                        .warnings = input.made_by.warnings});
   return latents_to_bytes(values, metadata);
 }
 

@@ -4,13 +4,11 @@
 #include <cstdlib>
 #include <future>
 #include <map>
-#include <sstream>
 #include <utility>
 
 #include <ATen/ops/cat.h>
 #include <ATen/ops/isfinite.h>
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include "common/clock.h"
 #include "common/files/atomic_file.h"
@@ -32,7 +30,6 @@ namespace {
 using jobs::FeatureKind;
 
 constexpr std::size_t kFrameBudgetBytes = 256 << 20;
-constexpr const char* kWarnings = "warnings";  // beside latents, one a line
 // For the estimator: two batches on a GPU, so that one is prepared while the other is computed.
 constexpr std::size_t kFramesAtOnce = 2 * pose::PoseEstimator::kFramesPerGpuBatch;
 static_assert(kFramesAtOnce % pose::PoseEstimator::kFramesPerBatch == 0);
@@ -207,7 +204,7 @@ Result<VideoKeypoints> Encoding::driving_poses(Warmth& warmth) {
 }
 
 // What its decoder told of the frames that are used.
-std::vector<std::string> warnings_of(const VideoKeypoints& driving) {
+std::vector<std::string> decoders_warnings(const VideoKeypoints& driving) {
   std::vector<std::string> warnings;
   for (const auto& [frame, text] : driving.warnings) {
     if (frame >= static_cast<std::int64_t>(driving.frames.size())) continue;
@@ -308,15 +305,14 @@ Status Encoding::tell(const Result<std::vector<std::string>>& judged, EncodeInpu
 }
 
 Result<jobs::ArtefactRef> Encoding::store(const at::Tensor& latents) {
-  std::map<std::string, std::string, std::less<>> metadata = {{"format", "mimicfleet.latents.1"},
-                                                              {"key", spec_.key.hex()},
-                                                              {"vae", models_.set.vae.hex()},
-                                                              {"source_fps", fmt::format("{}", source_fps_)},
-                                                              {"num_frames", std::to_string(latents.size(1))},
-                                                              {"height", std::to_string(latents.size(3) * 8)},
-                                                              {"width", std::to_string(latents.size(4) * 8)}};
-  const auto& warnings = inputs_.conditions->warnings;
-  if (!warnings.empty()) metadata[kWarnings] = fmt::format("{}", fmt::join(warnings, "\n"));
+  LatentsMetadata metadata = {{"format", "mimicfleet.latents.1"},
+                              {"key", spec_.key.hex()},
+                              {"vae", models_.set.vae.hex()},
+                              {"source_fps", fmt::format("{}", source_fps_)},
+                              {"num_frames", std::to_string(latents.size(1))},
+                              {"height", std::to_string(latents.size(3) * 8)},
+                              {"width", std::to_string(latents.size(4) * 8)}};
+  put_warnings(inputs_.conditions->warnings, metadata);
   const std::string bytes = latents_to_bytes(latents, metadata);
   auto stored = services_.artefacts.put(spec_.key, services_.device.numerics, bytes);
   RETURN_IF_ERROR(context_.written(stored.status()));
@@ -335,7 +331,8 @@ std::string Encoding::kept_bytes(const at::Tensor& latents) const {
                                         .frames = latents.size(1),
                                         .height = latents.size(3) * 8,
                                         .width = latents.size(4) * 8,
-                                        .half = true});
+                                        .half = true,
+                                        .warnings = context_.warnings()});
   return latents_to_bytes(latents.to(at::kHalf), metadata);
 }
 
@@ -345,10 +342,7 @@ Result<svd::SampledLatents> Encoding::reuse(const jobs::ArtefactRef& made) {
   if (!bytes.ok()) return Status(StatusCode::kUnavailable, bytes.status().message());
   ASSIGN_OR_RETURN(const Latents latents,
                    latents_from_bytes(*std::move(bytes), "latents of " + spec_.video.path));
-  if (const auto told = latents.metadata.find(kWarnings); told != latents.metadata.end()) {
-    std::istringstream lines(told->second);
-    for (std::string line; std::getline(lines, line);) context_.warn(line);
-  }
+  for (std::string& warning : warnings_of(latents.metadata)) context_.warn(std::move(warning));
   const auto fps = latents.metadata.find("source_fps");
   if (fps != latents.metadata.end()) source_fps_ = std::strtod(fps->second.c_str(), nullptr);
   context_.add_time("denoise", 0, true);
@@ -379,7 +373,7 @@ Status Encoding::begin() {
   ASSIGN_OR_RETURN(auto driving, driving_poses(warmth));
   // The same frames whether all are known or only these, for the fit as for the warnings.
   driving.frames.resize(length_for_fit(driving.frames, deciding_frames(spec_.parameters)));
-  RETURN_IF_ERROR(tell(warnings_of(driving), conditions));
+  RETURN_IF_ERROR(tell(decoders_warnings(driving), conditions));
   RETURN_IF_ERROR(tell(judge_driving(driving.frames, driving.stride, spec_.video.path), conditions));
   of_poses.finish(warmth.warm, warmth.saved_seconds);
   conditions.source_fps = driving.average_fps.value() / static_cast<double>(driving.stride);

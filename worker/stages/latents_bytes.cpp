@@ -1,8 +1,10 @@
 #include "worker/stages/latents_bytes.h"
 
 #include <filesystem>
+#include <sstream>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "common/json/json.h"
 #include "jobs/keys.h"
@@ -12,34 +14,48 @@ namespace mimicfleet::stages {
 namespace {
 
 constexpr std::int64_t kChannels = 4;
+constexpr const char* kWarnings = "warnings";  // one a line
 
 }  // namespace
 
 std::string latents_to_bytes(weights::DType dtype, std::int64_t frames, std::int64_t h, std::int64_t w,
-                             std::span<const std::uint8_t> values,
-                             const std::map<std::string, std::string, std::less<>>& metadata) {
+                             std::span<const std::uint8_t> values, const LatentsMetadata& metadata) {
   return weights::safetensors_bytes({{"latents", dtype, {1, frames, kChannels, h, w}, values}}, metadata);
 }
 
-std::map<std::string, std::string, std::less<>> saved_metadata(const SavedDescription& saved) {
-  return {{"format", "mimicfleet.latents.1"},
-          {"video_name", std::filesystem::path(saved.driving.path).filename()},
-          {"num_frames", std::to_string(saved.frames)},
-          {"height", std::to_string(saved.height)},
-          {"width", std::to_string(saved.width)},
-          {"fps", fmt::format("{}", saved.fps)},
-          {"seed", std::to_string(saved.parameters.seed)},
-          {"dtype", saved.half ? "float16" : "float32"},
-          {"key", saved.key.hex()},
-          {"vae", saved.models.vae.hex()},
-          {"models", saved.models.id.hex()},
-          {"models_name", saved.models.name},
-          {"checkpoint", saved.models.checkpoint},
-          {"driving", jobs::as_read(saved.driving).hex()},
-          {"reference", jobs::as_read(saved.reference).hex()},
-          {"reference_path", saved.reference.path},
-          {"precision", saved.numerics.precision},
-          {"parameters", json::to_text(wire::to_value(saved.parameters))}};
+LatentsMetadata saved_metadata(const SavedDescription& saved) {
+  LatentsMetadata metadata = {{"format", "mimicfleet.latents.1"},
+                              {"video_name", std::filesystem::path(saved.driving.path).filename()},
+                              {"num_frames", std::to_string(saved.frames)},
+                              {"height", std::to_string(saved.height)},
+                              {"width", std::to_string(saved.width)},
+                              {"fps", fmt::format("{}", saved.fps)},
+                              {"seed", std::to_string(saved.parameters.seed)},
+                              {"dtype", saved.half ? "float16" : "float32"},
+                              {"key", saved.key.hex()},
+                              {"vae", saved.models.vae.hex()},
+                              {"models", saved.models.id.hex()},
+                              {"models_name", saved.models.name},
+                              {"checkpoint", saved.models.checkpoint},
+                              {"driving", jobs::as_read(saved.driving).hex()},
+                              {"reference", jobs::as_read(saved.reference).hex()},
+                              {"reference_path", saved.reference.path},
+                              {"precision", saved.numerics.precision},
+                              {"parameters", json::to_text(wire::to_value(saved.parameters))}};
+  put_warnings(saved.warnings, metadata);
+  return metadata;
+}
+
+void put_warnings(const std::vector<std::string>& warnings, LatentsMetadata& metadata) {
+  if (!warnings.empty()) metadata[kWarnings] = fmt::format("{}", fmt::join(warnings, "\n"));
+}
+
+std::vector<std::string> warnings_of(const LatentsMetadata& metadata) {
+  const auto told = metadata.find(kWarnings);
+  std::istringstream lines(told == metadata.end() ? "" : told->second);
+  std::vector<std::string> warnings;
+  for (std::string line; std::getline(lines, line);) warnings.push_back(std::move(line));
+  return warnings;
 }
 
 Result<Latents> latents_from_bytes(std::string bytes, const std::string& origin) {

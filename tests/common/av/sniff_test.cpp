@@ -48,6 +48,11 @@ TEST(Sniff, TakesNoAccidentForATransportStream) {
 }
 
 TEST(Sniff, SaysWhatElseAFileIs) {
+  for (const std::string& head :
+       {std::string("\x06\x0e\x2b\x34"), std::string("\x1f\x07\0", 3), std::string("YUV4MPEG2 W2"),
+        std::string("\0\0\x01\xba", 4), std::string("\0\0\0\x01\x67", 5)}) {
+    EXPECT_EQ(sniff_text(head).kind, FileKind::kUnsupported);
+  }
   EXPECT_EQ(sniff_text("#EXTM3U\n").description, "a playlist (M3U8)");
   EXPECT_EQ(sniff_text("hello").description, "a text file");
   EXPECT_EQ(sniff_text("\x01\x02\x03").description, "an unknown kind of file");

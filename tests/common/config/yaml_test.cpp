@@ -38,7 +38,22 @@ TEST(Yaml, NamesFileLineAndCauseOfWhatItRefuses) {
             "f.yaml: line 1: anchors and aliases are not supported: write the value out");
   EXPECT_EQ(error_of("? [1]\n: 2\n"), "f.yaml: line 1: a key must be text");
   EXPECT_EQ(error_of("a: 1\n---\nb: 2\n"), "f.yaml: line 3: a second document starts");
-  EXPECT_EQ(error_of(std::string_view("a: \0", 4)), "f.yaml: is not a text file");
+  EXPECT_EQ(error_of(std::string_view("a: \0", 4)),
+            "f.yaml: is no text: it has zero bytes; save it as UTF-8");
+}
+
+TEST(Yaml, Utf16IsReadAndAnotherEncodingNamedWithItsLine) {
+  for (const std::string_view text : {std::string_view("\xff\xfe"
+                                                       "a\0:\0 \0\xe9\0\n\0",
+                                                       12),
+                                      std::string_view("\xfe\xff\0a\0:\0 \0\xe9\0\n", 12)}) {
+    const auto node = parse_yaml(text, "f.yaml");
+    ASSERT_TRUE(node.ok()) << node.status();
+    ASSERT_NE(node->find("a"), nullptr);
+    EXPECT_EQ(node->find("a")->scalar, "\u00e9");
+  }
+  EXPECT_THAT(error_of("a: 1\nb: caf\xe9\n"),
+              HasSubstr("f.yaml: line 2: is not UTF-8 but written in another encoding, such as Latin-1"));
 }
 
 TEST(Yaml, StaysWithinItsLimits) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "common/json/json.h"
 #include "jobs/keys.h"
@@ -33,8 +34,10 @@ inline jobs::ModelSet some_models() {
 
 // Writes what a worker leaves of a finished clip: `content` as MP4, and the record.
 inline jobs::OutputRecord finish_clip(const TemporaryFolder& folder, const jobs::ClipPlan& clip,
-                                      const std::string& content, std::int32_t frames = 3) {
+                                      const std::string& content, std::int32_t frames = 3,
+                                      const std::vector<std::string>& warnings = {}) {
   jobs::OutputRecord record;
+  record.program = "mimicfleet 0.1.0";
   const auto models = some_models();
   record.key =
       jobs::video_key({jobs::latents_key(clip.video.digest, clip.reference.digest, models, clip.parameters)},
@@ -46,6 +49,7 @@ inline jobs::OutputRecord finish_clip(const TemporaryFolder& folder, const jobs:
   record.parameters = clip.parameters;
   record.numerics.precision = "fp32";
   record.frames = frames;
+  record.warnings = warnings;
   record.stages = {{"load", 10, false}, {"denoise", 2, false}, {"mux", 1, false}};
   put(folder, clip.output.relative + ".mp4", content);
   put(folder, clip.output.relative + ".json", json::write(record));

@@ -32,6 +32,14 @@ TEST_F(Finished, OutputsThatFitTheirRecordAndThePlanAreNotMadeAgain) {
   EXPECT_EQ(look_at_outputs(clip_, models_, cache).seconds, 3);
 }
 
+TEST_F(Finished, WarningsOfWhatIsThereAreThoseOfItsRecord) {
+  finish_clip(folder_, clip_, "an mp4", 3, {"nobody is found"});
+  FileDigestCache cache;
+  EXPECT_EQ(look_at_outputs(clip_, models_, cache).warnings, std::vector<std::string>{"nobody is found"});
+  clip_.parameters.steps = 4;
+  EXPECT_TRUE(look_at_outputs(clip_, models_, cache).warnings.empty());  // it is made again
+}
+
 TEST_F(Finished, AClipWithoutARecordIsMade) {
   std::filesystem::remove(folder_ / "x/a.json");
   EXPECT_EQ(reason(), "not made yet");

@@ -70,6 +70,32 @@ TEST_F(Inputs, EveryContainerIsTakenAndWhatIsLeftOutIsCounted) {
   EXPECT_THAT(error(folder_ / "h.dat"), HasSubstr("is neither a folder, a video"));
 }
 
+TEST_F(Inputs, WhatOnlyItsContentMakesAVideoGivesWayToOneOfItsName) {
+  const std::string video = read_file(av::kClips + "h264.mp4");
+  for (const auto* name :
+       {"DJI_1.MP4", "DJI_1.LRF", "DJI_1.insv", "hello.mp4", "hello.mp4_original", "hello.mp4~",
+        "hello.mp4.1", "GL01.LRV", "film.dat", "film.bin", "x.mp4.part", "new.bin"}) {
+    put(folder_, name, video);
+  }
+  EXPECT_THAT(find({folder_.path()}), ElementsAre("DJI_1", "film", "hello", "new"));
+  EXPECT_THAT(left_out_, ElementsAre(HasSubstr("8 files that are no videos by name")));
+  for (const auto* name : {"DJI_1.LRF", "hello.mp4~", "x.mp4.part", "film.dat"}) {
+    EXPECT_THAT(find({folder_ / name}), ElementsAre(std::filesystem::path(name).stem()));
+  }
+}
+
+TEST_F(Inputs, AContainerThatIsNotReadIsToldWithTheRemedy) {
+  put(folder_, "a.mod", std::string("\0\0\x01\xba....", 8));
+  put(folder_, "b.bin", "\x06\x0e\x2b\x34 and more");
+  EXPECT_THAT(find({folder_.path()}), ElementsAre("a", "b"));  // the run tells
+  EXPECT_THAT(error(folder_ / "a.mod"), HasSubstr("a.mod: is an MPEG program stream, which is not supported; "
+                                                  "convert it with: ffmpeg -i FILE out.mp4"));
+  EXPECT_THAT(error(folder_ / "b.bin"), HasSubstr("is an MXF file, which is not supported"));
+  put(folder_, "c.png", "\x89PNG\r\n\x1a\n");
+  EXPECT_THAT(error(folder_ / "c.png"),
+              AllOf(HasSubstr("is neither a folder, a video"), HasSubstr("it is a PNG image, not a video")));
+}
+
 TEST_F(Inputs, APreviewBesideItsVideoIsLeftOut) {
   for (const auto* name : {"a.mp4", "a.gif", "b.gif"}) put(folder_, name, "x");
   EXPECT_THAT(find({folder_.path()}), ElementsAre("a", "b"));
@@ -283,6 +309,16 @@ TEST_F(Inputs, AFolderThatIsTheOutputFolderIsRefusedWithTheReason) {
   put(folder_, "a.mp4", "x");
   selection_.ignore_folder = std::filesystem::canonical(folder_.path());
   EXPECT_THAT(error(folder_.path()), HasSubstr(folder_.path() + ": is the --output-dir, too"));
+}
+
+TEST_F(Inputs, AnOutputThatIsWrittenForAnotherProgramIsToldSo) {
+  for (const auto& [output, why] : std::vector<std::pair<std::string, std::string>>{
+           {"~/h", "~ stands for no folder here"}, {"sub\\h", "separated by / here"}}) {
+    put(folder_, "list.csv", "video,output\na.mp4," + output + "\n");
+    EXPECT_THAT(error(folder_ / "list.csv"), AllOf(HasSubstr("list.csv: line 2: output '"), HasSubstr(why)));
+  }
+  put(folder_, "list.csv", "video,output\na.mp4,~h\nb.mp4,a~/$5\n");
+  EXPECT_THAT(find({folder_ / "list.csv"}), ElementsAre("~h", "a~/$5"));
 }
 
 TEST_F(Inputs, APathThatIsWrittenForAnotherProgramIsToldSo) {

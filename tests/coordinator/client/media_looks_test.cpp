@@ -79,8 +79,9 @@ TEST(LookAtInputs, SaysHowTheyAreReadAndWhatIsLost) {
   EXPECT_TRUE(looked.video.ok() && looked.reference.ok());
   EXPECT_EQ(clip.video.reading, "tones.1");
   EXPECT_EQ(clip.reference.reading, "white.1");
-  EXPECT_THAT(clip.warnings, ElementsAre(AllOf(HasSubstr("driving video: "), HasSubstr("HDR (PQ)")),
-                                         AllOf(HasSubstr("reference image: "), HasSubstr("white"))));
+  EXPECT_THAT(clip.warnings,
+              ElementsAre(AllOf(HasSubstr("driving video: "), HasSubstr("HDR (PQ)")),
+                          AllOf(HasSubstr("reference image "), HasSubstr(".png: "), HasSubstr("white"))));
 }
 
 TEST(LookAtInputs, OrdinaryOnesKeepTheirKeys) {
@@ -179,6 +180,21 @@ TEST_F(PlanningOfMedia, TheReadingIsInPlanKeyAndWarnings) {
   EXPECT_THAT(run->warnings(), IsEmpty());  // nothing is lost
   flag("compat", "original");
   EXPECT_EQ(plan()->warnings().size(), 2u);  // of the video, and of both clips' image
+}
+
+TEST_F(PlanningOfMedia, WhatIsToldOfAReferenceImageNamesIt) {
+  const std::string image = av::kImages + "turned.jpg";
+  fs::copy_file(image, folder_ / "other.jpg");
+  request_.reference.clear();
+  request_.paths = {folder_ / "list.csv"};
+  put(folder_, "list.csv",
+      "video,ref_image\nvideos/plain.mp4," + image + "\nvideos/wide.mp4," + (folder_ / "other.jpg") + "\n");
+  flag("compat", "original");
+  const auto run = plan();
+  ASSERT_TRUE(run.ok()) << run.status();
+  EXPECT_THAT(run->warnings(),
+              ::testing::IsSupersetOf({HasSubstr("plain: reference image " + image + ": read"),
+                                       HasSubstr("wide: reference image " + (folder_ / "other.jpg"))}));
 }
 
 TEST_F(PlanningOfMedia, TheSettingIsKnownInEverySpelling) {

@@ -106,6 +106,37 @@ TEST(OutputFolder, MayBeCheckedWithoutLeavingAnything) {
   EXPECT_FALSE(OutputFolder::prepare(folder / "x\xff", 1, 1).ok());
 }
 
+TEST(OutputFolder, WhatStandsInTheWayIsNamedByBoth) {
+  const TemporaryFolder folder;
+  folder.write("file", "x");
+  std::filesystem::create_directory(folder / "out");
+  folder.write("out/_run", "x");
+  std::filesystem::create_directory_symlink(folder / "gone", folder / "link");
+  const std::string real = std::filesystem::canonical(folder.path());
+  for (const auto& [path, message] : std::vector<std::pair<std::string, std::string>>{
+           {folder / "file/below/it", real + "/file: is not a folder; choose another --output-dir"},
+           {folder / "out", real + "/out/_run: is not a folder; choose another --output-dir"},
+           {folder / "link", real + "/link: is a link to " + (folder / "gone") +
+                                 ", which is not there; choose another --output-dir"}}) {
+    EXPECT_EQ(OutputFolder::check(path).message(), message);
+    EXPECT_EQ(OutputFolder::prepare(path, 1, 1).status().message(), message);
+  }
+}
+
+TEST(OutputFolder, APathThatOnlyAShellWouldReadIsRefusedUnlessItIsThere) {
+  const TemporaryFolder folder;
+  for (const std::string path : {"~/outx", "~", "$HOME/out", "C:\\out", "s3://bucket/out"}) {
+    EXPECT_EQ(OutputFolder::check(path).code(), StatusCode::kInvalidArgument) << path;
+    EXPECT_EQ(OutputFolder::check(path), OutputFolder::prepare(path, 1, 1).status());
+    EXPECT_EQ(check_latents_place(path).code(), StatusCode::kInvalidArgument) << path;
+    EXPECT_FALSE(latents_place(path, {folder.path(), "", ""}, true).ok()) << path;
+    EXPECT_FALSE(std::filesystem::exists(path));
+  }
+  EXPECT_THAT(OutputFolder::check("~/outx").message(), HasSubstr("~/outx: ~ stands for no folder here"));
+  std::filesystem::create_directory(folder / "a\\b");
+  EXPECT_TRUE(OutputFolder::check(folder / "a\\b").ok());
+}
+
 TEST(OutputFolder, AFullDiskIsToldBeforeTheRun) {
   EXPECT_TRUE(check_space("/out", std::uint64_t{1} << 30).ok());
   EXPECT_EQ(check_space("/out", std::uint64_t{12} << 20).message(),

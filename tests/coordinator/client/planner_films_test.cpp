@@ -6,7 +6,7 @@
 
 #include "coordinator/client/cost.h"
 #include "coordinator/client/planner.h"
-#include "jobs/record.h"
+#include "jobs/record_json.h"
 #include "tests/coordinator/client/latents_file.h"
 #include "tests/coordinator/client/planning.h"
 
@@ -67,6 +67,48 @@ class FilmPlanning : public PlanningTest {
   std::map<std::string, LatentsStrings> strings_;
 };
 
+TEST_F(FilmPlanning, ASentencesIdThatIsTooLongIsNamedAsThat) {
+  sentences(std::string(252, 's') + ",a b\n");
+  const auto run = plan();
+  ASSERT_TRUE(run.ok()) << run.status();
+  ASSERT_THAT(run->refused, SizeIs(1));
+  EXPECT_THAT(run->refused[0].error.message(), HasSubstr("shorten its sentence_id"));
+}
+
+TEST_F(FilmPlanning, WarningsOfAFilmThatIsThereAreThoseOfItsRecord) {
+  decode({"a", "b"});
+  keep_all();
+  request_.output_name = "film";
+  const auto first = plan();
+  ASSERT_TRUE(first.ok()) << first.status();
+  jobs::OutputRecord record;
+  record.program = "mimicfleet 0.1.0";
+  record.key = first->films.at(0).plan.key;
+  record.video = {"film.mp4", sha256("an mp4"), 6};
+  record.numerics.precision = "fp32";
+  record.warnings = {"a: nobody is found"};
+  put(folder_, "out/film.mp4", "an mp4");
+  put(folder_, "out/film.json", jobs::record_text(record));
+  const auto second = plan();
+  ASSERT_TRUE(second.ok()) << second.status();
+  EXPECT_EQ(second->films.at(0).reason, "");
+  EXPECT_EQ(second->films.at(0).warnings, record.warnings);
+}
+
+TEST_F(FilmPlanning, WarningsOfLatentsThatAreThereAreKeptWithThem) {
+  request_.mode = Mode::kEncode;
+  request_.individual_videos = false;
+  keep_all();
+  LatentsStrings strings = strings_.at("a");
+  strings["warnings"] = "nobody is found";
+  keep("a", strings);
+  const auto run = plan();
+  ASSERT_TRUE(run.ok()) << run.status();
+  EXPECT_EQ(run->clips.at(0).reason, "");
+  EXPECT_EQ(run->clips.at(0).warnings, std::vector<std::string>{"nobody is found"});
+  EXPECT_TRUE(run->clips.at(1).warnings.empty());
+}
+
 TEST_F(FilmPlanning, EncodeKeepsLatentsAndToldNothingElseTakesTheOriginalsDefaults) {
   request_.mode = Mode::kEncode;
   flag("fps", "12.5");
@@ -124,7 +166,7 @@ TEST_F(FilmPlanning, OfAnEncodeVideoAndLatentsMustBothBeThere) {
   record.key = jobs::video_key(latents, models_, clip.parameters);
   record.video = {"a.mp4", sha256("an mp4"), 6};
   put(folder_, "out/a.mp4", "an mp4");
-  put(folder_, "out/a.json", json::write(record));
+  put(folder_, "out/a.json", jobs::record_text(record));
   EXPECT_EQ(plan()->clips[0].reason, "");
   std::filesystem::remove(folder_ / "out/_latents/a.safetensors");
   EXPECT_THAT(plan()->clips[0].reason, HasSubstr("its latents are not kept in "));

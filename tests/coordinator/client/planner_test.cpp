@@ -41,6 +41,68 @@ TEST_F(Planning, NamesEveryInputByContentAndWhereItsOutputGoes) {
   EXPECT_FALSE(run->models.set.id.is_zero());
 }
 
+TEST_F(Planning, FilesOfOthersInThePlaceOfOutputsAreNamed) {
+  put(folder_, "out/a.mp4", "somebody's");
+  put(folder_, "out/b.json", "somebody's");
+  const auto run = plan();
+  ASSERT_TRUE(run.ok()) << run.status();
+  ASSERT_THAT(run->clips, SizeIs(2));
+  EXPECT_EQ(run->clips[0].foreign, std::vector<std::string>{"a.mp4"});
+  EXPECT_EQ(run->clips[1].foreign, std::vector<std::string>{"b.json"});
+  put(folder_, "out/_run/outputs.jsonl", "\"a\"\n");  // a run that was killed before the record
+  EXPECT_TRUE(plan()->clips[0].foreign.empty());
+}
+
+TEST_F(Planning, NothingThatTheRunReadsIsWrittenOver) {
+  put(folder_, "out/a.json", "[\"../videos/a.mp4\", \"../videos/b.mp4\"]");
+  put(folder_, "out/b.json", "seed: 7\n");
+  request_.paths = {folder_ / "out/a.json"};
+  request_.config = folder_ / "out/b.json";
+  request_.overwrite = true;
+  const auto run = plan();
+  ASSERT_TRUE(run.ok()) << run.status();
+  ASSERT_THAT(run->refused, SizeIs(2));
+  EXPECT_THAT(run->refused[0].error.message(),
+              HasSubstr("out/a.json: a.json would be made over this manifest; choose another --output-dir"));
+  EXPECT_THAT(run->refused[1].error.message(), HasSubstr("b.json would be made over this config"));
+}
+
+TEST_F(Planning, WhatStandsInThePlaceOfAnOutputIsToldBeforeTheRun) {
+  put(folder_, "videos/c.mp4", "video c");
+  put(folder_, "videos/sub/d.mp4", "video d");
+  std::filesystem::create_directories(folder_ / "out/a.mp4");
+  std::filesystem::create_directories(folder_ / "out/b.json");
+  put(folder_, "out/_frames", "a file");
+  put(folder_, "out/sub", "a file");
+  const auto run = plan();
+  ASSERT_TRUE(run.ok()) << run.status();
+  ASSERT_THAT(run->refused, SizeIs(3));
+  EXPECT_THAT(run->refused[0].error.message(), HasSubstr("out/a.mp4: is a folder, and a file of that name"));
+  EXPECT_THAT(run->refused[1].error.message(), HasSubstr("out/b.json: is a folder"));
+  EXPECT_THAT(run->refused[2].error.message(), HasSubstr("out/sub: is not a folder"));
+  request_.save_frames = true;
+  EXPECT_THAT(plan()->refused.at(2).error.message(), HasSubstr("out/_frames: is not a folder"));
+  request_.save_frames = false;
+  request_.mode = Mode::kEncode;
+  std::filesystem::create_directories(folder_ / "out/_latents/c.safetensors");
+  EXPECT_THAT(plan()->refused.at(2).error.message(), HasSubstr("_latents/c.safetensors: is a folder"));
+}
+
+TEST_F(Planning, ModelsAndConfigAreFoundInEitherSpellingAndToldOtherwise) {
+  put_models(folder_, "mode\u0301ls/");
+  put(folder_, "cafe\u0301.yaml", "seed: 7\n");
+  request_.models = folder_ / "mod\u00e9ls";
+  request_.config = folder_ / "caf\u00e9.yaml";
+  const auto run = plan();
+  ASSERT_TRUE(run.ok()) << run.status();
+  EXPECT_EQ(run->clips.at(0).plan.parameters.seed, 7U);
+  request_.models = "~/models";
+  EXPECT_THAT(error(),
+              AllOf(HasSubstr("--models ~/models: no such folder"), HasSubstr("~ stands for no folder")));
+  request_.config = "~/c.yaml";
+  EXPECT_THAT(error(), AllOf(HasSubstr("c.yaml"), HasSubstr("~ stands for no folder")));
+}
+
 TEST_F(Planning, AFlagBeatsManifestConfigDefaultsAndBuiltIn) {
   put(folder_, "c.yaml", "crf: 22\nseed: 5\nresolution: 128\n");
   put(folder_, "list.csv", "video,seed,resolution\nvideos/a.mp4,6,192\n");

@@ -120,6 +120,21 @@ TEST(CheckReplaced, WhatIsNotMadeAgainOrIsNewIsNoMatter) {
   EXPECT_TRUE(check_replaced(plan, "/out").ok());
 }
 
+TEST(CheckForeign, NamesTheFilesThatSomebodyElseMade) {
+  RunPlan plan;
+  plan.clips = {planned("a", ""), planned("b", "")};
+  EXPECT_TRUE(check_foreign(plan, "/out").ok());
+  plan.clips[1].foreign = {"b.mp4"};
+  EXPECT_EQ(
+      check_foreign(plan, "/out").message(),
+      "/out: 1 file there was not made by mimicfleet (b.mp4); give --overwrite to replace it, or another "
+      "--output-dir");
+  plan.films.push_back({});
+  plan.films[0].foreign = {"s1.json"};
+  EXPECT_THAT(check_foreign(plan, "/out").message(),
+              ::testing::HasSubstr("2 files there were not made by mimicfleet (b.mp4, s1.json)"));
+}
+
 TEST(CheckReplaced, AFewOfManyAreNamed) {
   RunPlan plan;
   for (int i = 0; i < 60; ++i) plan.clips.push_back(planned(std::to_string(i), "seed 42"));

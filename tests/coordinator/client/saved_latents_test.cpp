@@ -102,5 +102,11 @@ TEST_F(SavedLatents, OtherFilesAreRefusedByName) {
   }
 }
 
+TEST_F(SavedLatents, KeepWhatIsToBeToldOfThem) {
+  EXPECT_EQ(read(latents_bytes({{"warnings", "the motion is too fast\nnobody is found"}}))->warnings,
+            (std::vector<std::string>{"the motion is too fast", "nobody is found"}));
+  EXPECT_TRUE(read(latents_bytes({}))->warnings.empty());
+}
+
 }  // namespace
 }  // namespace mimicfleet::coordinator

@@ -1,5 +1,6 @@
 #include "coordinator/client/summary.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -63,6 +64,15 @@ TEST_F(Summary, TellsWhatBecameOfEveryVideo) {
   EXPECT_EQ(summary.clips[2].error, "/in/c.mp4: has no video stream");
 }
 
+TEST_F(Summary, WhatIsThereAlreadyKeepsItsWarnings) {
+  plan_.clips[0].warnings = {"nobody is found"};
+  plan_.films = {{{}, "", 4, "", {"a: nobody is found"}}};
+  plan_.films[0].plan.output.relative = "film";
+  const RunSummary summary = after_run();
+  EXPECT_EQ(summary.clips[0].warnings, std::vector<std::string>{"nobody is found"});
+  EXPECT_EQ(summary.clips[3].warnings, std::vector<std::string>{"a: nobody is found"});
+}
+
 TEST_F(Summary, AddsUpColdAndWarmSecondsOfEachStage) {
   const RunSummary summary = after_run();
   EXPECT_EQ(summary.ledger.stages.at("load").cold_seconds, 3);
@@ -107,6 +117,19 @@ TEST_F(Summary, ADryRunListsWhatWouldBeMadeAndWhy) {
             "cannot  d: /in/d.mp4: is empty (0 bytes)\n"
             "2 to make, 1 already there, 1 cannot be made; models some\n"
             "about 0:08 of one worker's time, going by the clips that are there\n");
+}
+
+TEST_F(Summary, WhatCannotBeMadeIsToldHoweverMuchThereIsToMake) {
+  for (int i = 0; i < 60; ++i)
+    plan_.clips.push_back({clip_in("/out", fmt::format("m{}", i)), "not made yet", 0});
+  plan_.left_out = {"3 files that are no videos by name"};
+  EXPECT_THAT(plan_table(plan_, estimate_cost(plan_, "/nowhere")),
+              AllOf(HasSubstr("…       and 12 more\ncannot  d: /in/d.mp4: is empty (0 bytes)\n"),
+                    HasSubstr("leave   3 files")));
+  RunSummary summary = after_run();
+  for (auto& clip : summary.clips) clip.warnings = {"too fast"};
+  EXPECT_THAT(summary_table(summary), AllOf(HasSubstr("failed d: /in/d.mp4: is empty"),
+                                            HasSubstr("warnings; all are in summary.json")));
 }
 
 TEST_F(Summary, ADryRunOnAServerTellsWhatItsWorkersHaveInTheirCaches) {

@@ -1,4 +1,4 @@
-#include "coordinator/config/list_text.h"
+#include "common/config/list_text.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -40,7 +40,7 @@ std::vector<std::string> videos_of(std::string_view bytes, ManifestFormat format
 TEST(ListText, Utf16OfEitherOrderIsReadWithAndWithoutItsMark) {
   for (const bool big : {false, true}) {
     for (const bool mark : {false, true}) {
-      const auto text = list_text(utf16(kTable, big, mark), "list");
+      const auto text = config::list_text(utf16(kTable, big, mark), "list");
       ASSERT_TRUE(text.ok()) << text.status();
       EXPECT_EQ(*text, kTableUtf8);
     }
@@ -48,13 +48,27 @@ TEST(ListText, Utf16OfEitherOrderIsReadWithAndWithoutItsMark) {
 }
 
 TEST(ListText, DamagedUtf16AndWhatIsNoTextAreNamed) {
-  const auto error = [](const std::string& bytes) { return list_text(bytes, "list").status().message(); };
+  const auto error = [](const std::string& bytes) {
+    return config::list_text(bytes, "list").status().message();
+  };
   EXPECT_EQ(error("\xff\xfe" + std::string("a\0b", 3)), "list: is cut or damaged UTF-16; save it as UTF-8");
   EXPECT_EQ(error(utf16(u"a\xd834", false, true)), "list: is cut or damaged UTF-16; save it as UTF-8");
   EXPECT_EQ(error(utf16(u"a\xd834 b", false, true)), "list: is cut or damaged UTF-16; save it as UTF-8");
   EXPECT_EQ(error(utf16(u"\xdc00", true, true)), "list: is cut or damaged UTF-16; save it as UTF-8");
   EXPECT_EQ(error(std::string("\xff\xfe\0\0a\0\0\0"sv)), "list: is UTF-32; save it as UTF-8");
   EXPECT_EQ(error(std::string("ab\0c"sv)), "list: is no text: it has zero bytes; save it as UTF-8");
+}
+
+TEST(ListText, WhatIsSomethingElseIsNamedWithTheRemedy) {
+  const auto error = [](const std::string& bytes) {
+    return config::list_text(bytes, "list.csv").status().message();
+  };
+  EXPECT_THAT(error(std::string("PK\x03\x04\x14\0", 6)),
+              HasSubstr("list.csv: is an Excel or OpenDocument workbook"));
+  EXPECT_THAT(error("\xd0\xcf\x11\xe0..."),
+              HasSubstr("is an Excel workbook; save the table as \"CSV UTF-8\""));
+  EXPECT_THAT(error("\n<!DOCTYPE HTML><html>"), HasSubstr("is a web page; fetch the file itself"));
+  EXPECT_THAT(error("version https://git-lfs.github.com/spec/v1\n"), HasSubstr("git lfs pull"));
 }
 
 TEST(ListText, LinesOfOldMacsEndWithACarriageReturn) {
@@ -78,7 +92,7 @@ TEST(ListText, EveryFormatMayBeUtf16) {
 TEST(ListText, AnotherEncodingIsNamedWithFileAndLine) {
   const std::string cause = "is not UTF-8 but written in another encoding, such as Latin-1: ";
   EXPECT_THAT(videos_of("video,output\na.mp4,a\ncaf\xe9.mp4,b\n", ManifestFormat::kCsv).at(0),
-              HasSubstr("list: line 3: " + cause + "\"caf\\xe9.mp4,b\"; save the list as UTF-8"));
+              HasSubstr("list: line 3: " + cause + "\"caf\\xe9.mp4,b\"; save the file as UTF-8"));
   EXPECT_THAT(videos_of("[\n\"caf\xe9.mp4\"]", ManifestFormat::kJson).at(0),
               HasSubstr("list: line 2: " + cause));
   EXPECT_THAT(videos_of("\"a\"\n\"caf\xe9.mp4\"", ManifestFormat::kJsonLines).at(0),

@@ -111,6 +111,34 @@ TEST(Manifest, ACsvMayBeSeparatedBySemicolonsOrTabs) {
   }
 }
 
+TEST(Manifest, EmptyRowsAndColumnsOfSpreadsheetsArePassedOver) {
+  const auto list =
+      parse_manifest("video;seed;;\na.mp4;7;;\n;;;\n ; ;;\nb.mp4;;;\n;\n", "list", ManifestFormat::kCsv);
+  ASSERT_TRUE(list.ok()) << list.status();
+  ASSERT_THAT(*list, SizeIs(2));
+  EXPECT_EQ((*list)[1].video, "b.mp4");
+  EXPECT_THAT(error_of("video;seed;\na.mp4;7;x\n", ManifestFormat::kCsv),
+              HasSubstr("line 2: unknown column ''"));
+}
+
+TEST(Manifest, AColumnThatIsThereTwiceIsRefused) {
+  EXPECT_EQ(error_of("video,seed,video\na.mp4,7,b.mp4\n", ManifestFormat::kCsv),
+            "list: line 1: the column 'video' is there twice");
+  EXPECT_EQ(error_of("path,video\na.mp4,b.mp4\n", ManifestFormat::kCsv),
+            "list: line 1: the columns 'path' and 'video' mean the same");
+  EXPECT_EQ(error_of("video,steps,num_inference_steps\na.mp4,7,8\n", ManifestFormat::kCsv),
+            "list: line 1: the columns 'steps' and 'num_inference_steps' mean the same");
+}
+
+TEST(Manifest, TheFormatFollowsTheSuffixInAnyCase) {
+  ManifestFormat format{};
+  for (const char* name : {"a.csv", "a.CSV", "a.tsv"}) {
+    EXPECT_TRUE(manifest_format_of(name, format)) << name;
+    EXPECT_EQ(format, ManifestFormat::kCsv);
+  }
+  EXPECT_FALSE(manifest_format_of("a.mp4", format));
+}
+
 TEST(Manifest, AColumnOfAnotherSpellingIsNamedWithTheRightOne) {
   EXPECT_EQ(
       error_of("Video,seed\na.mp4,7\n", ManifestFormat::kCsv),

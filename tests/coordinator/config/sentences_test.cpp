@@ -49,5 +49,13 @@ TEST(Sentences, MayBeSeparatedBySemicolonsOrTabs) {
   }
 }
 
+TEST(Sentences, EmptyRowsArePassedOverAndColumnsThatAreThereTwiceRefused) {
+  const auto sentences = parse_sentences("sentence_id;ref_ids\ns1;a b\n;\n ; \n", "s.csv");
+  ASSERT_TRUE(sentences.ok()) << sentences.status();
+  EXPECT_EQ(sentences->size(), 1U);
+  EXPECT_EQ(parse_sentences("sentence_id,ref_ids,ref_ids\ns1,a,b\n", "s.csv").status().message(),
+            "s.csv: line 1: the column 'ref_ids' is there twice");
+}
+
 }  // namespace
 }  // namespace mimicfleet::coordinator

@@ -96,6 +96,11 @@ TEST(Settings, AValueThatIsNoneNamesPlaceAndWhatIsPossible) {
             "--precision: 'int8' is not auto, fp32, bf16 or fp16");
   EXPECT_EQ(resolve("resolution", "576x").status().message(),
             "--resolution: '576x' is not a number of pixels such as 576, nor a size such as 576x1024");
+  EXPECT_EQ(resolve("guidance-scale", "1,5").status().message(),
+            "--guidance-scale: '1,5' is not a number: write 1.5, with a decimal point instead of the comma");
+  EXPECT_THAT(resolve("fps", "12,5").status().message(), HasSubstr("write 12.5"));
+  EXPECT_EQ(resolve("guidance-scale", "1,2,3").status().message(),
+            "--guidance-scale: '1,2,3' is not a number");
   EXPECT_EQ(resolve("fps", "0").status().message(), "--fps: '0' is not a number above 0, nor 'source'");
 }
 

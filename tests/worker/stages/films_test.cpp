@@ -60,9 +60,10 @@ class FilmTest : public StageExecutorTest {
     film.spec.segments.push_back({path, {}, saved});
   }
   // A file of latents [1, frames, 4, 24, 16] that nobody encoded.
-  void put_latents(const std::string& name, int frames, std::uint64_t value) const {
+  void put_latents(const std::string& name, int frames, std::uint64_t value,
+                   const LatentsMetadata& metadata = {}) const {
     const at::Tensor latents = at::full({1, frames, 4, 24, 16}, static_cast<double>(value) / 10, at::kHalf);
-    std::ofstream(folder_.path(name), std::ios::binary) << latents_to_bytes(latents, {});
+    std::ofstream(folder_.path(name), std::ios::binary) << latents_to_bytes(latents, metadata);
   }
   // What an encode would tell of such a file.
   static jobs::TaskResult made_of(std::int32_t frames) {
@@ -179,6 +180,47 @@ TEST_F(FilmTest, AnEncodeThatMayBeReusedTakesWhatTheStoreHas) {
   lease.spec.reuse_latents = false;
   ASSERT_TRUE(run(lease).ok());
   EXPECT_FALSE(warm("denoise"));
+}
+
+TEST_F(FilmTest, WhatIsToldOfItsPartsIsToldOfItWithTheirNames) {
+  put_latents("a.safetensors", 4, 1, {{"warnings", "nobody is found\nthe motion is too fast"}});
+  put_latents("b.safetensors", 4, 2);
+  put_latents("c.safetensors", 4, 3, {{"warnings", "nobody is found"}});
+  jobs::LeaseGrant lease = film("film");
+  for (const std::string name : {"a", "b", "c", "a"}) {
+    add_file(lease, folder_.path(name + ".safetensors"), made_of(4));
+    lease.spec.segments.back().name = name;
+  }
+  jobs::LeaseGrant clip = keeping("a");
+  clip.spec.warnings = {"driving video: is interlaced"};
+  auto made = run(clip);
+  ASSERT_TRUE(made.ok()) << made.status();
+  made->warnings = context_->warnings();
+  add_encoded(lease, clip, *made);
+  lease.spec.segments.back().name = "d";
+  ASSERT_TRUE(run(lease).ok());
+  const std::vector<std::string> expected = {"a, c: nobody is found", "a: the motion is too fast",
+                                             "d: driving video: is interlaced"};
+  EXPECT_EQ(context_->warnings(), expected);
+  const auto record = jobs::read_record(*read_text(folder_.path("film.json"), 1 << 20));
+  ASSERT_TRUE(record.ok()) << record.status();
+  EXPECT_EQ(record->warnings, expected);
+}
+
+TEST_F(FilmTest, KeptLatentsKeepWhatIsToldOfThem) {
+  jobs::LeaseGrant clip = keeping("a");
+  clip.spec.warnings = {"driving video: is interlaced", "the motion is too fast"};
+  auto made = run(clip);
+  ASSERT_TRUE(made.ok()) << made.status();
+  const auto warnings = [&](const std::string& path) {
+    return warnings_of(latents_from_bytes(*read_text(folder_.path(path), 1 << 20), path)->metadata);
+  };
+  EXPECT_EQ(warnings("_latents/a.safetensors"), clip.spec.warnings);
+  made->warnings = context_->warnings();
+  jobs::LeaseGrant single = decode(clip, *made);
+  single.spec.output.save_latents = true;
+  ASSERT_TRUE(run(single).ok());
+  EXPECT_EQ(warnings("_latents/words/a.safetensors"), clip.spec.warnings);
 }
 
 TEST_F(FilmTest, LatentsThatChangedOrAreOfAnotherSizeAreRefused) {

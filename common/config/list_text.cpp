@@ -1,6 +1,7 @@
-#include "coordinator/config/list_text.h"
+#include "common/config/list_text.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cstdint>
 #include <optional>
 
@@ -9,7 +10,7 @@
 #include "common/log.h"
 #include "common/wire/utf8.h"
 
-namespace mimicfleet::coordinator {
+namespace mimicfleet::config {
 namespace {
 
 using namespace std::string_view_literals;
@@ -18,6 +19,22 @@ constexpr std::size_t kShownBytes = 60;
 
 Status bad(const std::string& name, std::string_view cause) {
   return {StatusCode::kBadInput, fmt::format("{}: {}; save it as UTF-8", name, cause)};
+}
+
+// What is called a list and is something else; empty: nothing known.
+std::string_view something_else(std::string_view bytes) {
+  if (bytes.starts_with("PK\x03\x04")) {
+    return "is an Excel or OpenDocument workbook, or another ZIP archive; save the table as \"CSV UTF-8\"";
+  }
+  if (bytes.starts_with("\xd0\xcf\x11\xe0")) return "is an Excel workbook; save the table as \"CSV UTF-8\"";
+  if (bytes.starts_with("version https://git-lfs")) {
+    return "is a Git LFS pointer; fetch the file itself: git lfs pull";
+  }
+  std::string start(bytes.substr(0, kShownBytes));
+  start.erase(0, std::min(start.find_first_not_of(" \t\r\n"), start.size()));
+  std::transform(start.begin(), start.end(), start.begin(), [](unsigned char c) { return std::tolower(c); });
+  const bool is_page = start.starts_with("<!doctype html") || start.starts_with("<html");
+  return is_page ? "is a web page; fetch the file itself" : "";
 }
 
 enum class ByteOrder { kLittle, kBig };
@@ -78,6 +95,9 @@ Result<std::string> from_utf16(std::string_view bytes, ByteOrder order, const st
 
 Result<std::string> list_text(std::string_view bytes, const std::string& name) {
   constexpr std::string_view kMark = "\xef\xbb\xbf";
+  if (const auto what = something_else(bytes); !what.empty()) {
+    return Status(StatusCode::kBadInput, fmt::format("{}: {}", name, what));
+  }
   if (bytes.starts_with("\xff\xfe\0\0"sv) || bytes.starts_with("\0\0\xfe\xff"sv)) {
     return bad(name, "is UTF-32");
   }
@@ -93,7 +113,7 @@ Result<std::string> list_text(std::string_view bytes, const std::string& name) {
 Status not_utf8(const std::string& where, std::string_view line) {
   return {StatusCode::kInvalidArgument,
           fmt::format("{}: is not UTF-8 but written in another encoding, such as Latin-1: \"{}\"; save the "
-                      "list as UTF-8 (in Excel \"CSV UTF-8\")",
+                      "file as UTF-8 (in Excel \"CSV UTF-8\")",
                       where, log::printable(wire::in_utf8(line.substr(0, kShownBytes))))};
 }
 
@@ -108,4 +128,4 @@ Status check_utf8(std::string_view text, const std::string& name) {
   return {};
 }
 
-}  // namespace mimicfleet::coordinator
+}  // namespace mimicfleet::config
