@@ -65,6 +65,21 @@ TEST_F(Submit, OnlyWhatIsMissingOrChangedIsMadeAgain) {
   EXPECT_EQ(again.clips[0].reason, "seed was 42");
 }
 
+TEST_F(Submit, FilesOfOthersAreReplacedOnlyIfThatIsSaidAndHalfMadeOnesOfOursAlways) {
+  put(folder_, "out/a.mp4", "somebody's");
+  const auto refused = run(submit());
+  EXPECT_EQ(refused.exit_code, 2);
+  EXPECT_EQ(refused.err,
+            "error: " + (folder_ / "out") +
+                ": 1 file there was not made by mimicfleet (a.mp4); give --overwrite to replace it, "
+                "or another --output-dir\n");
+  EXPECT_EQ(run(submit({"--dry-run"})).exit_code, 2);
+  EXPECT_EQ(read("out/a.mp4"), "somebody's");
+  EXPECT_THAT(states(run_json(submit({"--overwrite"}))), ElementsAre("a: done", "b: done"));
+  std::filesystem::remove(folder_ / "out/b.json");  // as if the run had been killed between both renames
+  EXPECT_THAT(states(run_json(submit())), ElementsAre("a: skipped", "b: done"));
+}
+
 TEST_F(Submit, AnotherSeedImageOrModelDoesNotReplaceVideosUnlessThatIsSaid) {
   ASSERT_EQ(run(submit()).exit_code, 0);
   const std::string before = read("out/a.mp4");

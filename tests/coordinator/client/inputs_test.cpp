@@ -313,7 +313,7 @@ TEST_F(Inputs, AFolderThatIsTheOutputFolderIsRefusedWithTheReason) {
 
 TEST_F(Inputs, AnOutputThatIsWrittenForAnotherProgramIsToldSo) {
   for (const auto& [output, why] : std::vector<std::pair<std::string, std::string>>{
-           {"~/h", "~ stands for no folder here"}, {"sub\\h", "separated by / here"}}) {
+           {"~/h", "is not below the output folder"}, {"sub\\h", "separated by / here"}}) {
     put(folder_, "list.csv", "video,output\na.mp4," + output + "\n");
     EXPECT_THAT(error(folder_ / "list.csv"), AllOf(HasSubstr("list.csv: line 2: output '"), HasSubstr(why)));
   }
