@@ -155,7 +155,7 @@ void Transitions::lose_inputs(Task& task, const std::vector<Digest>& contents, c
     Task& encode = state_.tasks.at(id);
     encode.failed_on = encode.worker;
   }
-  make_again(task, lost, status.message());
+  make_again(task, lost, status.message(), /*all_left=*/false);
 }
 
 // That a worker could not get it does not mean that others cannot; but its own copy is gone.
@@ -167,13 +167,15 @@ void Transitions::note_cannot_fetch(const Digest& content, WorkerId worker) {
   if (holders->second.empty()) state_.holders.erase(holders);
 }
 
-void Transitions::make_again(Task& task, const std::vector<TaskId>& encodes, const std::string& reason) {
+void Transitions::make_again(Task& task, const std::vector<TaskId>& encodes, const std::string& reason,
+                             bool all_left) {
   task.losses = 0;
   task.not_before = now_;
   for (const TaskId& id : encodes) {
     Task& encode = state_.tasks.at(id);
     if (encode.state != TaskState::kDone) continue;
-    if (++encode.recomputes > state_.config.max_attempts) {
+    if (!all_left) ++encode.recomputes;
+    if (encode.recomputes > state_.config.max_attempts) {
       const Status status(StatusCode::kUnavailable,
                           "its latents were lost again and again; the last time: " + reason);
       log("task_failed", encode, fmt::format("{}: {}", to_string(status.code()), status.message()));
@@ -209,7 +211,10 @@ bool Transitions::inputs_available(Task& task, const Worker& worker) {
     lost.push_back(need);
   }
   if (lost.empty()) return true;
-  make_again(task, lost, why_out_of_reach(state_, worker, state_.tasks.at(lost.front())));
+  const bool all_left = std::none_of(lost.begin(), lost.end(), [&](const TaskId& id) {
+    return is_available(state_, state_.tasks.at(id), task);
+  });
+  make_again(task, lost, why_out_of_reach(state_, worker, state_.tasks.at(lost.front())), all_left);
   return false;
 }
 

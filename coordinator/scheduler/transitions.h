@@ -72,8 +72,8 @@ class Transitions {
   void forget_strikes(Worker& worker, const Task& done);
   [[nodiscard]] std::vector<TaskId> needs_with(const Task& task, const std::vector<Digest>& contents) const;
   void note_cannot_fetch(const Digest& content, WorkerId worker);
-  // What these encodes made, for the task that needs it.
-  void make_again(Task& task, const std::vector<TaskId>& encodes, const std::string& reason);
+  // What these encodes made, for the task that needs it. Bounded, unless all who held it have left.
+  void make_again(Task& task, const std::vector<TaskId>& encodes, const std::string& reason, bool all_left);
   void note_out_of_reach(Task& task, const Worker& worker, const std::string& why);
   // False if the worker cannot have latents that the task needs: their encodes are then ready again, unless
   // that would not help.

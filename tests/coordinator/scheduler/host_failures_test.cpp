@@ -384,7 +384,7 @@ TEST_F(AbsentWorkers, AWorkerThatIsStartedAgainBesideABadOneCostsNoClip) {
   const WorkerId bad = join("bad", "h2");
   fleet_.complete(good, fleet_.lease(good));
   fleet_.beat(good);
-  for (int i = 0; i < 3; ++i) {  // again and again
+  for (int i = 0; i < 6; ++i) {  // more often than a task is tried
     leave(good);
     refuse_all(bad);
     fleet_.pass(seconds(2));
