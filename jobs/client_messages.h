@@ -147,7 +147,8 @@ struct TaskInfo {
   Status error;  // of the last failed attempt
   TaskResult result;
   double run_seconds = 0;
-  std::string why;  // a sentence: what it waits for
+  std::string why;     // a sentence: what it waits for
+  bool stuck = false;  // nobody who is there can do it, nor what it waits for
   template <typename Self, typename Fields>
   static void fields(Self& self, Fields& field) {
     field("spec", self.spec);
@@ -159,6 +160,7 @@ struct TaskInfo {
     field("result", self.result);
     field("run_seconds", self.run_seconds);
     field("why", self.why);
+    field("stuck", self.stuck);
   }
 };
 
@@ -298,12 +300,14 @@ struct HostTrouble {
   std::uint32_t tasks = 0;
   bool set_aside = false;
   Status last;
+  bool ended = false;  // the job
   template <typename Self, typename Fields>
   static void fields(Self& self, Fields& field) {
     field("job", self.job);
     field("tasks", self.tasks);
     field("set_aside", self.set_aside);
     field("last", self.last);
+    field("ended", self.ended);
   }
 };
 

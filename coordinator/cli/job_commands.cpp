@@ -132,15 +132,20 @@ int info(const Flags& flags) {
 }
 
 // Shows a job until it is over.
-Result<jobs::JobSummary> wait_for(Connection& connection, std::uint64_t number, const Interrupts& interrupts,
-                                  bool show) {
+Result<jobs::JobSummary> wait_for(const Flags& flags, Connection& connection, const jobs::JobSummary& job,
+                                  const Interrupts& interrupts, bool show) {
   ProgressDisplay display(stderr, show && stderr_is_terminal());
   const SteadyClock clock;
   const std::array<int, 1> fds = {interrupts.fd()};
   for (;;) {
-    ASSIGN_OR_RETURN(const JobView view, view_job(connection, number));
-    if (show) display.show(view, clock.now());
-    if (jobs::is_terminal(view.summary.state)) return view.summary;
+    auto view = view_job(connection, job.number);
+    if (view.status().code() == StatusCode::kUnavailable) {
+      follow_server(flags.common.server, {job.job, job.number}, connection, &interrupts);
+      view = view_job(connection, job.number);
+    }
+    if (!view.ok()) return view.status();
+    if (show) display.show(*view, clock.now());
+    if (jobs::is_terminal(view->summary.state)) return view->summary;
     net::wait_readable({}, fds, kLookEvery);
     if (interrupts.requested()) return Status(StatusCode::kCancelled, "interrupted");
   }
@@ -155,7 +160,7 @@ int wait(const Flags& flags, bool show) {
   if (!list.ok()) return report(list.status());
   bool all_done = true;
   for (auto& job : list->jobs) {
-    auto ended = wait_for(*connection, job.number, interrupts, show);
+    auto ended = wait_for(flags, *connection, job, interrupts, show);
     if (!ended.ok()) return report(ended.status());
     all_done = all_done && ended->state == jobs::TaskState::kDone;
     job = std::move(*ended);

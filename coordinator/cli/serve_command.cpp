@@ -53,6 +53,11 @@ void add_serve(CLI::App& app, Chosen& chosen) {
   command->add_option("--max-attempts", options->max_attempts, "times that a task is tried; default 3")
       ->type_name("N")
       ->check(cli::whole_number(1));
+  command
+      ->add_option("--refusal-grace-ms", options->refusal_grace_ms,
+                   "a clip that no worker's host can do waits so long for another worker; default 60000")
+      ->type_name("N")
+      ->check(cli::whole_number(0));
   command->add_option("--lease-ms", options->lease_ms, "a worker that is silent so long has lost its tasks")
       ->type_name("N")
       ->check(cli::whole_number(1));

@@ -262,6 +262,9 @@ Status SubmitRun::follow() {
     } else if (over.status().code() != StatusCode::kUnavailable &&
                over.status().code() != StatusCode::kCancelled) {
       return over.status();
+    } else if (!cluster_ && over.status().code() == StatusCode::kUnavailable) {
+      follow_server(options_.server, job_, *connection_, &interrupts_);
+      summary_->summary.server = connection_->endpoint();
     }
     if (interrupts_.requested()) return break_off();
     if (clock_.now() - heard > kSilenceAllowed) {
@@ -313,7 +316,9 @@ void SubmitRun::collect() {
   save_events();
   const Status read =
       each_task(*connection_, job_.job, [&](const jobs::TaskInfo& task) { summary_->add(task); });
-  if (!read.ok() && read.code() != StatusCode::kCancelled) {
+  if (read.ok()) return;
+  if (!cluster_) summary_->leave_open();
+  if (read.code() != StatusCode::kCancelled) {
     log::warn("the tasks' results could not be read: {}", log::printable(read.message()));
   }
 }

@@ -25,6 +25,7 @@ bool is_alive(std::int64_t pid) {
   return pid > 0 && (::kill(static_cast<pid_t>(pid), 0) == 0 || errno == EPERM);
 }
 
+constexpr std::chrono::milliseconds kNewPlacePatience{5'000};
 constexpr std::size_t kMaxRoots = 200;  // beyond that their parents are named
 
 // Without those that lie in another one.
@@ -92,6 +93,22 @@ Result<Connection> connect_to_server(const std::string& flag, const Interrupts* 
   return Status(StatusCode::kUnavailable,
                 "no server is known: start one with `coordinator serve`, or name one with --server or "
                 "MIMICFLEET_SERVER");
+}
+
+void follow_server(const std::string& flag, const jobs::JobAccepted& job, Connection& connection,
+                   const Interrupts* interrupts) {
+  if (!discovery::named_server(flag).empty()) return;
+  const auto file = discovery::read_server_file();
+  if (!file.ok()) return;
+  const auto endpoint = discovery::reachable_endpoint(*file);
+  if (!endpoint.ok() || *endpoint == connection.endpoint()) return;
+  auto other = Connection::open(*endpoint, interrupts, kNewPlacePatience);
+  if (!other.ok()) return;
+  const jobs::JobListRequest request{fmt::format("{}", job.number)};
+  const auto list = other->call<jobs::JobList>(request, kNewPlacePatience);
+  if (!list.ok() || list->jobs.empty() || list->jobs.front().job != job.job) return;
+  log::info("the server is at {} now", log::printable(*endpoint));
+  connection = *std::move(other);
 }
 
 std::vector<std::string> enclosing_folders(const RunPlan& plan, const std::string& output_folder) {

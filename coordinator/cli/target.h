@@ -19,6 +19,11 @@ namespace mimicfleet::coordinator {
 // The same for commands that need one. kUnavailable says how to name or start one.
 [[nodiscard]] Result<Connection> connect_to_server(const std::string& flag, const Interrupts* interrupts);
 
+// For a client that nobody told its server, and that hears nothing of it any more: if the server's file names
+// another place by now where the same job is, `connection` goes on there.
+void follow_server(const std::string& flag, const jobs::JobAccepted& job, Connection& connection,
+                   const Interrupts* interrupts);
+
 // How an embedded run is made up.
 struct EmbeddedOptions {
   std::string device = "auto";

@@ -27,28 +27,27 @@ std::string step_text(const jobs::TaskProgress& progress) {
   return fmt::format("{} {}/{}", progress.stage, progress.step, progress.steps);
 }
 
-// Calls `use` for the tasks of all selected jobs, with the job's number.
+// Calls `use` for the tasks of all selected jobs, with the job.
 Status each_selected(const Flags& flags,
-                     const std::function<void(const jobs::TaskInfo&, std::uint64_t job)>& use) {
+                     const std::function<void(const jobs::TaskInfo&, const jobs::JobSummary& job)>& use) {
   Interrupts interrupts;
   ASSIGN_OR_RETURN(Connection connection, connect_to_server(flags.common.server, &interrupts));
   ASSIGN_OR_RETURN(const auto list, connection.call<jobs::JobList>(jobs::JobListRequest{flags.selector}));
   for (const auto& job : list.jobs) {
-    RETURN_IF_ERROR(
-        each_task(connection, job.job, [&](const jobs::TaskInfo& task) { use(task, job.number); }));
+    RETURN_IF_ERROR(each_task(connection, job.job, [&](const jobs::TaskInfo& task) { use(task, job); }));
   }
   return {};
 }
 
 int list(const Flags& flags) {
   Table table({"JOB", "TASK", "KIND", "STATE", "ATTEMPT", "WORKER", "TIME", "AT", "NAME"});
-  const Status read = each_selected(flags, [&](const jobs::TaskInfo& task, std::uint64_t job) {
+  const Status read = each_selected(flags, [&](const jobs::TaskInfo& task, const jobs::JobSummary& job) {
     if (!flags.state.empty() && flags.state != to_string(task.state)) return;
     if (flags.common.json()) {
-      fmt::print("{}", json_line(task_value(task, job)));
+      fmt::print("{}", json_line(task_value(task, job.number)));
       return;
     }
-    table.add({fmt::format("{}", job), to_string(task.spec.id).substr(0, 8),
+    table.add({fmt::format("{}", job.number), to_string(task.spec.id).substr(0, 8),
                std::string(to_string(task.spec.kind)), std::string(to_string(task.state)),
                fmt::format("{}", task.attempt), task.worker, clock_text(task.run_seconds),
                step_text(task.progress), task.spec.name});
@@ -73,15 +72,15 @@ bool is_selector(const std::string& text) {
          (!text.empty() && text.find_first_not_of("0123456789-") == std::string::npos);
 }
 
-// One task, or all unfinished ones of a job.
+// One task, or all unfinished ones of a job; of one that has ended, all.
 int explain(Flags flags) {
   std::size_t found = 0;
-  const Status read = each_selected(flags, [&](const jobs::TaskInfo& task, std::uint64_t job) {
-    const bool any = flags.task.empty() && !jobs::is_terminal(task.state);
+  const Status read = each_selected(flags, [&](const jobs::TaskInfo& task, const jobs::JobSummary& job) {
+    const bool any = flags.task.empty() && (jobs::is_terminal(job.state) || !jobs::is_terminal(task.state));
     const bool start = flags.task.size() >= 8 && to_string(task.spec.id).starts_with(flags.task);
     if (!any && !start && task.spec.name != flags.task) return;
     ++found;
-    print_why(task, job, flags.common.json());
+    print_why(task, job.number, flags.common.json());
   });
   if (!read.ok()) return report(read);
   if (found > 0 || flags.task.empty()) return kAllDone;
@@ -120,7 +119,8 @@ void add_task(CLI::App& app, Chosen& chosen) {
   explain_command
       ->add_option(
           "TASK", flags->task,
-          "an output's name, the start of a task's id, or a job; default: all unfinished of the last job")
+          "an output's name, the start of a task's id, or a job: what of it is unfinished, or, once it has "
+          "ended, all; default: last")
       ->type_name("");
   add_common(*explain_command, *flags);
   explain_command->callback([=, &chosen] { chosen = [=] { return explain(*flags); }; });

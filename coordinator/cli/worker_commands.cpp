@@ -36,10 +36,11 @@ std::string models_text(const jobs::WorkerInfo& worker) {
   return text.empty() ? "-" : text;
 }
 
-// What a worker's host could not do of which jobs.
+// What a worker's host could not do of which jobs; those that ended are of no more use here.
 std::string trouble_text(const jobs::WorkerInfo& worker) {
   std::string text;
   for (const auto& trouble : worker.trouble) {
+    if (trouble.ended) continue;
     text += fmt::format("{}job {}: {}its host could not do {} task{}: {}", text.empty() ? "" : "; ",
                         trouble.job, trouble.set_aside ? "set aside, " : "", trouble.tasks,
                         trouble.tasks == 1 ? "" : "s", trouble.last.message());

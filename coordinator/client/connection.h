@@ -36,7 +36,11 @@ class Connection {
   }
   template <typename Reply, typename Request>
   [[nodiscard]] Result<Reply> call(const Request& request, std::chrono::milliseconds patience) {
-    const auto id = new_id<RequestId>();
+    return call<Reply>(request, patience, new_id<RequestId>());
+  }
+  // Under an id that the coordinator knows again.
+  template <typename Reply, typename Request>
+  [[nodiscard]] Result<Reply> call(const Request& request, std::chrono::milliseconds patience, RequestId id) {
     ASSIGN_OR_RETURN(const wire::Envelope answer,
                      exchange(wire::seal(request, id), id, Reply::kType, patience));
     return wire::body_as<Reply>(answer);

@@ -12,10 +12,17 @@ namespace {
 constexpr std::uint32_t kShownTasks = 64;  // of the first unfinished ones: those that run are among them
 constexpr std::uint32_t kPage = 500;
 constexpr std::chrono::milliseconds kSubmitPatience{60'000};
+constexpr int kSubmissions = 5;
 
 }  // namespace
 
-Result<jobs::JobAccepted> submit_job(Connection& connection, const jobs::JobPlan& plan) {
+namespace {
+
+// One attempt at handing a job over. The last part goes under `request` whenever it is sent: if it was stored
+// before the coordinator ended, the next one knows it again. `lost`: the coordinator knows nothing of the
+// parts before.
+Result<jobs::JobAccepted> hand_over(Connection& connection, const jobs::JobPlan& plan, RequestId request,
+                                    bool& lost) {
   jobs::JobAccepted accepted;
   std::size_t clip = 0;
   std::size_t film = 0;
@@ -35,9 +42,27 @@ Result<jobs::JobAccepted> submit_job(Connection& connection, const jobs::JobPlan
       part.plan.films.push_back(plan.films[film]);
     }
     part.last = clip == plan.clips.size() && film == plan.films.size();
-    ASSIGN_OR_RETURN(accepted, connection.call<jobs::JobAccepted>(part, kSubmitPatience));
+    const RequestId id = part.last ? request : new_id<RequestId>();
+    auto answer = connection.call<jobs::JobAccepted>(part, kSubmitPatience, id);
+    lost = !part.job.is_nil() && answer.status().code() == StatusCode::kNotFound;
+    ASSIGN_OR_RETURN(accepted, std::move(answer));
   } while (clip < plan.clips.size() || film < plan.films.size());
   return accepted;
+}
+
+}  // namespace
+
+Result<jobs::JobAccepted> submit_job(Connection& connection, const jobs::JobPlan& plan) {
+  const auto request = new_id<RequestId>();
+  for (int i = 0; i < kSubmissions; ++i) {
+    bool lost = false;
+    auto accepted = hand_over(connection, plan, request, lost);
+    if (!lost) return accepted;
+  }
+  return Status(StatusCode::kUnavailable,
+                fmt::format("{}: the coordinator lost parts of the job {} times while they were handed over; "
+                            "see its log, and submit again",
+                            connection.endpoint(), kSubmissions));
 }
 
 Result<JobView> view_job(Connection& connection, std::uint64_t number) {
@@ -57,7 +82,11 @@ Result<JobView> view_job(Connection& connection, std::uint64_t number) {
   for (const auto& task : tasks.tasks) {
     if (task.state == jobs::TaskState::kRunning) view.running.push_back(task);
   }
-  if (view.running.empty() && !tasks.tasks.empty()) view.waits_for = tasks.tasks.front().why;
+  if (view.running.empty() && !tasks.tasks.empty()) {
+    view.waits_for = tasks.tasks.front().why;
+    view.stuck =
+        std::all_of(tasks.tasks.begin(), tasks.tasks.end(), [](const auto& task) { return task.stuck; });
+  }
   return view;
 }
 

@@ -10,7 +10,8 @@
 
 namespace mimicfleet::coordinator {
 
-// Sends a job in parts of at most JobSubmit::kClipsPerPart clips or segments (one film may exceed that).
+// Sends a job in parts of at most JobSubmit::kClipsPerPart clips or segments (one film may exceed that); once
+// more from the beginning when the coordinator is started again in between. It becomes one job.
 [[nodiscard]] Result<jobs::JobAccepted> submit_job(Connection& connection, const jobs::JobPlan& plan);
 
 // How a job stands now.
@@ -18,6 +19,7 @@ struct JobView {
   jobs::JobSummary summary;
   std::vector<jobs::TaskInfo> running;
   std::string waits_for;  // while nothing runs: what the first unfinished task waits for
+  bool stuck = false;     // nothing runs, and nobody who is there can do what is left
 };
 
 [[nodiscard]] Result<JobView> view_job(Connection& connection, std::uint64_t number);

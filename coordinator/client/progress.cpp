@@ -66,6 +66,7 @@ std::string pace_text(const JobView& view, double seconds, double fraction_then,
   const double fraction = fraction_done(view);
   const double gained = fraction - fraction_then;
   std::string text = clock_text(seconds);
+  if (view.stuck) return text;
   const bool has_rate = seconds > 0 && gained > 0;
   const double per_second = has_rate ? gained / seconds : 0;
   if (has_rate) {

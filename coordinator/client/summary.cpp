@@ -17,18 +17,20 @@ constexpr std::array<std::string_view, 10> kStages = {"load",       "preprocess"
                                                       "vae_encode", "pose_net",   "denoise", "transfer",
                                                       "vae_decode", "mux"};
 constexpr std::array<std::string_view, 5> kStates = {"done", "skipped", "pending", "failed", "cancelled"};
+constexpr std::string_view kUnknown = "unknown";
 constexpr std::size_t kListedClips = 50;
 
 std::string states_line(const std::map<std::string, std::uint32_t>& states) {
   std::string line;
-  for (const auto state : kStates) {
+  const auto add = [&](std::string_view state, std::string_view text) {
     const auto count = states.find(std::string(state));
-    if (count == states.end() || count->second == 0) continue;
-    const std::string_view text = state == "skipped"   ? "already there"
-                                  : state == "pending" ? "not made"
-                                                       : state;
+    if (count == states.end() || count->second == 0) return;
     line += fmt::format("{}{} {}", line.empty() ? "" : ", ", count->second, text);
+  };
+  for (const auto state : kStates) {
+    add(state, state == "skipped" ? "already there" : state == "pending" ? "not made" : state);
   }
+  add(kUnknown, "of which it is not known what became of them");
   return line.empty() ? "none" : line;
 }
 
@@ -165,6 +167,12 @@ void SummaryBuilder::add(const jobs::TaskInfo& task) {
   if (is_encode && clip.kind != "latents") return;
   clip.frames = task.result.frames;
   if (jobs::is_terminal(task.state)) clip.state = to_string(task.state);
+}
+
+void SummaryBuilder::leave_open() {
+  for (auto& clip : summary.clips) {
+    if (clip.state == "pending") clip.state = kUnknown;
+  }
 }
 
 RunSummary SummaryBuilder::finish(double seconds) {

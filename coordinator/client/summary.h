@@ -13,7 +13,8 @@
 namespace mimicfleet::coordinator {
 
 // What became of one video, or of the latents of a clip of which no video is made. `state`: done, skipped
-// (its outputs were there), failed, cancelled, or pending (of a dry run, or when the run was broken off).
+// (its outputs were there), failed, cancelled, pending (of a dry run, or when the run was broken off), or
+// unknown (the server no longer answered).
 struct ClipOutcome {
   std::string name;   // output below the output folder, without suffix
   std::string kind;   // clip, film, or latents
@@ -95,6 +96,8 @@ class SummaryBuilder {
  public:
   SummaryBuilder(const RunPlan& plan, const std::string& output_dir);
   void add(const jobs::TaskInfo& task);
+  // Not all tasks could be read: what is not known to have ended may have.
+  void leave_open();
   // Counted up. The builder may not be used afterwards.
   [[nodiscard]] RunSummary finish(double seconds);
 

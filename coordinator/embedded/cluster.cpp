@@ -107,8 +107,9 @@ Status Cluster::start_coordinator() {
   coordinator_ =
       make_member("coordinator",
                   {options_.programs + "/coordinator", "serve", "--state-dir", options_.run_folder + "/state",
-                   "--metrics", "127.0.0.1:0", "--no-discovery", "--exit-with-parent", "--ready-fd",
-                   std::to_string(ChildProcess::kPassedFd), "--listen", "tcp://127.0.0.1:*"});
+                   "--metrics", "127.0.0.1:0", "--no-discovery", "--exit-with-parent", "--refusal-grace-ms",
+                   "0",  // nobody else will come
+                   "--ready-fd", std::to_string(ChildProcess::kPassedFd), "--listen", "tcp://127.0.0.1:*"});
   RETURN_IF_ERROR(start_member(coordinator_));
   coordinator_.command.back() = endpoint_;  // started again, it must be where the workers look for it
   return {};

@@ -117,7 +117,8 @@ void Handler::operator()(const jobs::WorkerHello& hello) const {
   worker.data_port_is_local = is_local_endpoint(hello.data_endpoint);
   worker.last_heard = now;
   change.forget_host_failures(worker);  // what was wrong with its host may be right now
-  if (is_new) change.log("worker_joined", worker, hello.device);
+  // Before it has loaded its models it only says what it was started with.
+  if (is_new) change.log("worker_joined", worker, hello.model_sets.empty() ? "" : hello.device);
   worker.hello.features.clear();  // known to `affinity`
   for (const auto& artefact : hello.artefacts) change.note_holder(artefact, hello.worker);
   for (const auto& feature : hello.features) {
@@ -140,7 +141,7 @@ void Handler::operator()(const jobs::WorkerHeartbeat& beat) const {
   Worker& worker = found->second;
   worker.last_heard = now;
   if (beat.state == jobs::WorkerState::kReady && worker.state != beat.state)
-    change.log("worker_ready", worker, "");
+    change.log("worker_ready", worker, worker.hello.device);
   worker.state = beat.state;
   std::set<TaskId> listed;
   std::uint32_t taken = 0;  // slots
@@ -267,7 +268,9 @@ void restore(State& state, std::vector<Job> jobs, std::vector<Task> tasks, Insta
     }
     // A job is stored before the scheduler hears of it: a coordinator that ended then left its tasks waiting.
     if (task.state == TaskState::kWaiting && needs_are_done(state, task)) task.state = TaskState::kReady;
-    count(state.jobs.at(task.spec.job).counts, task.state) += 1;
+    Job& job = state.jobs.at(task.spec.job);
+    count(job.counts, task.state) += 1;
+    if (task.state == TaskState::kDone) job.done_by.insert(task.worker_name);
     task.leased_at = task.progressed_at = now;
     task.lease_expires = now + 2 * state.config.lease;
     if (task.state == TaskState::kReady) enqueue(state, task, now);

@@ -50,6 +50,9 @@ struct Decision {
 // their workers can come back to them.
 void restore(State& state, std::vector<Job> jobs, std::vector<Task> tasks, Instant now);
 
+// True if nobody who is there can do the task, nor what it waits for: only another worker changes that.
+[[nodiscard]] bool is_stuck(const State& state, const Task& task);
+
 // A sentence for people: why the task is where it is, and what would change that.
 [[nodiscard]] std::string explain(const State& state, const Task& task, Instant now);
 

@@ -1,11 +1,18 @@
 #pragma once
 
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "coordinator/scheduler/state.h"
 
 // Which workers are to be asked for a task, apart from which is best (placement.h).
 namespace mimicfleet::coordinator {
+
+inline constexpr std::string_view kLacksModels = "it does not have the models";
+
+// For people: the worker and its host.
+[[nodiscard]] std::string place_of(const Worker& worker);
 
 // Why a worker cannot take a task, apart from being busy; empty if it can. What no waiting will change.
 [[nodiscard]] std::string misfit(const Worker& worker, const Task& task);
@@ -24,9 +31,29 @@ namespace mimicfleet::coordinator {
 // worker can.
 [[nodiscard]] bool is_set_aside(const State& state, const Worker& worker, JobId job);
 
+// True if the worker can have the latents of an encode, or could once they are made again: by itself, or by a
+// worker that it reaches.
+[[nodiscard]] bool could_have(const State& state, const Worker& worker, const Task& encode, const Task& user);
+
+// Why a worker that would do a task cannot have what an encode made.
+[[nodiscard]] std::string why_out_of_reach(const State& state, const Worker& worker, const Task& encode);
+
+// Why a worker that fits, and whose host did not fail at it, cannot do a task all the same: latents that it
+// does not reach, and would not if they were made again. Empty if it can, or is none of these.
+[[nodiscard]] std::string lacks_latents(const State& state, const Worker& worker, const Task& task);
+
 // True if the worker, or one that still loads its models, could be asked for the task, now or when it is
-// free: it fits, and its host did not fail at it.
-[[nodiscard]] bool is_left(const Worker& worker, const Task& task);
+// free: it fits, its host did not fail at it, and it can come by the inputs.
+[[nodiscard]] bool is_left(const State& state, const Worker& worker, const Task& task);
+
+// Why the workers that would fit cannot do a task. None if there are no such workers, or one is left.
+[[nodiscard]] std::vector<HostFailure> refusals(const State& state, const Task& task);
+
+// Each reason once, with those who gave it.
+[[nodiscard]] std::string joint_message(const std::vector<HostFailure>& refusals);
+
+// When a task that all who are there have refused is failed.
+[[nodiscard]] Instant gives_up_at(const State& state, const Task& task);
 
 // Whether any worker is left that can be asked without a second thought: it can have the inputs, too, and is
 // not set aside.

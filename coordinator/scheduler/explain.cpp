@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "coordinator/scheduler/decide.h"
@@ -25,23 +27,39 @@ std::string explain_affinity(const State& state, const Task& task, Instant now) 
       best.worth_seconds, to_seconds(opens - now));
 }
 
+// Why the worker is not asked for the task; empty if it is.
+std::string why_not(const State& state, const Worker& worker, const Task& task) {
+  const std::string reason = misfit(worker, task);
+  if (reason == kLacksModels) {
+    const auto& models = state.jobs.at(task.spec.job).models;
+    return fmt::format("{} {} ({:.8})", reason, models.name, models.id.hex());
+  }
+  return reason.empty() ? reservation(state, worker, task) : reason;
+}
+
 std::string explain_ready(const State& state, const Task& task, Instant now) {
   if (task.not_before > now) {
-    return fmt::format("starts again in {:.0f} s, after failure {} of {}: {}",
-                       to_seconds(task.not_before - now), task.failures, state.config.max_attempts,
-                       task.error.message());
+    return fmt::format("starts again in {:.0f} s, after {}: {}", to_seconds(task.not_before - now),
+                       task.pauses_after, task.error.message());
   }
   if (state.workers.empty()) return "no worker is there: start one with `worker --coordinator ENDPOINT`";
   std::string misfits;
   std::size_t fitting = 0;
   for (const auto& [id, worker] : state.workers) {
-    std::string reason = misfit(worker, task);
-    if (reason.empty()) reason = reservation(state, worker, task);
+    const std::string reason = why_not(state, worker, task);
     if (reason.empty()) {
       ++fitting;
     } else {
       misfits += fmt::format("; {}: {}", worker.hello.name, reason);
     }
+  }
+  const auto reasons = refusals(state, task);
+  if (state.refused.contains(task.spec.id) && !reasons.empty()) {
+    const Duration left = std::max(gives_up_at(state, task) - now, Duration());
+    return fmt::format(
+        "{}: {}; waiting {:.0f} s for another worker",
+        task.host_failures.empty() ? "no worker can have its latents" : "every worker's host refused it",
+        joint_message(reasons), to_seconds(left));
   }
   if (fitting == 0) return "no worker can take it" + misfits;
   const std::string reserved = explain_affinity(state, task, now);
@@ -73,6 +91,16 @@ std::string explain_waiting(const State& state, const Task& task) {
 }
 
 }  // namespace
+
+bool is_stuck(const State& state, const Task& task) {
+  if (task.state == TaskState::kWaiting) {
+    return std::any_of(task.spec.needs.begin(), task.spec.needs.end(),
+                       [&](const TaskId& need) { return is_stuck(state, state.tasks.at(need)); });
+  }
+  return task.state == TaskState::kReady &&
+         std::none_of(state.workers.begin(), state.workers.end(),
+                      [&](const auto& entry) { return is_left(state, entry.second, task); });
+}
 
 std::string explain(const State& state, const Task& task, Instant now) {
   switch (task.state) {

@@ -10,34 +10,7 @@
 namespace mimicfleet::coordinator {
 namespace {
 
-constexpr std::size_t kNamedHosts = 8;       // in an error
 constexpr std::size_t kRememberedJobs = 64;  // of a worker that could not do their tasks, once they ended
-
-std::string place_of(const Worker& worker) {
-  if (worker.hello.host.empty()) return worker.hello.name;
-  return fmt::format("{} on {}", worker.hello.name, worker.hello.host);
-}
-
-// Each reason once, with those who gave it.
-std::string joint_message(const std::vector<HostFailure>& failures) {
-  std::vector<std::pair<std::string, std::string>> reasons;  // with their workers
-  for (std::size_t i = 0; i < std::min(failures.size(), kNamedHosts); ++i) {
-    const std::string& message = failures[i].status.message();
-    const auto known = std::find_if(reasons.begin(), reasons.end(),
-                                    [&](const auto& reason) { return reason.first == message; });
-    if (known != reasons.end()) {
-      known->second += ", " + failures[i].where;
-    } else {
-      reasons.emplace_back(message, failures[i].where);
-    }
-  }
-  std::string text;
-  for (const auto& [message, workers] : reasons) {
-    text += fmt::format("{}{} ({})", text.empty() ? "" : "; ", message, workers);
-  }
-  if (failures.size() > kNamedHosts) text += fmt::format("; and {} more", failures.size() - kNamedHosts);
-  return text;
-}
 
 // Trying again can help if it could on one of the hosts.
 Status joint_status(const std::vector<HostFailure>& failures) {
@@ -53,7 +26,12 @@ void Transitions::fail_on_host(Task& task, const Status& status) {
   task.error = status;
   log("host_failed", task, fmt::format("{}: {}", to_string(status.code()), status.message()));
   Worker& worker = state_.workers.at(task.worker);
-  task.host_failures.push_back({task.worker, place_of(worker), status});
+  const std::string where = place_of(worker);
+  const auto said_before = std::erase_if(task.host_failures, [&](const HostFailure& failure) {
+    return failure.where == where && !state_.workers.contains(failure.worker);  // it was started anew
+  });
+  if (said_before == 0) task.askable_until = now_;
+  task.host_failures.push_back({task.worker, worker.hello.name, where, status});
   state_.refused.insert(task.spec.id);
   note_strike(worker, task, status);
   release(task);
@@ -79,19 +57,27 @@ void Transitions::note_strike(Worker& worker, const Task& task, const Status& st
   event.host = worker.hello.host;
 }
 
-// When all who are there have refused it, it was not their fault but the task's.
+// A worker that was started anew and had refused the task before is asked again, but is no new hope.
+void Transitions::note_who_is_left(Task& task) {
+  const auto refused_before = [&](const Worker& worker) {
+    const std::string where = place_of(worker);
+    return std::any_of(task.host_failures.begin(), task.host_failures.end(),
+                       [&](const HostFailure& failure) { return failure.where == where; });
+  };
+  for (const auto& [id, worker] : state_.workers) {
+    if (is_left(state_, worker, task) && !refused_before(worker)) task.askable_until = now_;
+  }
+}
+
+// When all who are there have refused it, and nobody else has come, it was not their fault but the task's.
 void Transitions::give_up_if_refused_by_all(Task& task) {
   if (task.state != TaskState::kReady) return;
-  bool refused = false;
-  for (const auto& [id, worker] : state_.workers) {
-    if (is_left(worker, task)) return;
-    refused = refused || std::any_of(task.host_failures.begin(), task.host_failures.end(),
-                                     [&](const HostFailure& failure) { return failure.worker == id; });
-  }
-  if (!refused) return;  // it waits for workers, as any task does
-  const Status status = joint_status(task.host_failures);
+  note_who_is_left(task);
+  const std::vector<HostFailure> reasons = refusals(state_, task);
+  if (reasons.empty() || now_ < gives_up_at(state_, task)) return;  // it waits, as any task does
+  const Status status = joint_status(reasons);
   forgive(task);
-  fail(task, status);
+  fail_attempt(task, status);
 }
 
 void Transitions::give_up_refused() {
@@ -130,9 +116,10 @@ void Transitions::forget_host_failures(Worker& worker) {
   const std::set<TaskId> refused = state_.refused;
   for (const TaskId& id : refused) {
     Task& task = state_.tasks.at(id);
-    std::erase_if(task.host_failures,
-                  [&](const HostFailure& failure) { return failure.worker == worker.hello.worker; });
-    if (task.host_failures.empty()) state_.refused.erase(id);
+    const bool forgets = std::erase_if(task.host_failures, [&](const HostFailure& failure) {
+                           return failure.worker == worker.hello.worker;
+                         }) > 0;
+    if (forgets && task.host_failures.empty()) state_.refused.erase(id);
   }
 }
 
@@ -159,9 +146,16 @@ void Transitions::lose_inputs(Task& task, const std::vector<Digest>& contents, c
   task.error = status;
   task.failed_on = task.worker;
   task.not_before = now_ + task.losses * state_.config.retry_delay;
+  task.pauses_after = fmt::format("latents that could not be fetched, time {} of {}", task.losses,
+                                  state_.config.max_attempts);
   release(task);
   const bool for_all = task.losses >= state_.config.max_attempts || !anybody_is_able(state_, task);
-  if (for_all) make_again(task, lost, status.message());
+  if (!for_all) return;
+  for (const TaskId& id : lost) {  // from another one they can perhaps be fetched
+    Task& encode = state_.tasks.at(id);
+    encode.failed_on = encode.worker;
+  }
+  make_again(task, lost, status.message(), /*all_left=*/false);
 }
 
 // That a worker could not get it does not mean that others cannot; but its own copy is gone.
@@ -173,15 +167,19 @@ void Transitions::note_cannot_fetch(const Digest& content, WorkerId worker) {
   if (holders->second.empty()) state_.holders.erase(holders);
 }
 
-void Transitions::make_again(Task& task, const std::vector<TaskId>& encodes, const std::string& reason) {
+void Transitions::make_again(Task& task, const std::vector<TaskId>& encodes, const std::string& reason,
+                             bool all_left) {
   task.losses = 0;
   task.not_before = now_;
   for (const TaskId& id : encodes) {
     Task& encode = state_.tasks.at(id);
     if (encode.state != TaskState::kDone) continue;
-    if (++encode.recomputes > state_.config.max_attempts) {
-      fail_for_good(encode, Status(StatusCode::kUnavailable,
-                                   "its latents were lost again and again; the last time: " + reason));
+    if (!all_left) ++encode.recomputes;
+    if (encode.recomputes > state_.config.max_attempts) {
+      const Status status(StatusCode::kUnavailable,
+                          "its latents were lost again and again; the last time: " + reason);
+      log("task_failed", encode, fmt::format("{}: {}", to_string(status.code()), status.message()));
+      fail_for_good(encode, status);
       return;
     }
     admit(encode);
@@ -190,24 +188,33 @@ void Transitions::make_again(Task& task, const std::vector<TaskId>& encodes, con
   if (!is_terminal(task.state)) admit(task);
 }
 
-// Why a worker that would do a task cannot have what an encode made.
-std::string Transitions::why_out_of_reach(const Worker& worker, const Task& encode) const {
-  const auto& latents = encode.result.latents;
-  const auto holders = latents ? state_.holders.find(latents->content) : state_.holders.end();
-  if (holders == state_.holders.end()) return "nobody holds them any more";
-  const Worker& holder = state_.workers.at(*holders->second.begin());
-  if (reaches(worker, holder)) return fmt::format("{} cannot fetch them", place_of(worker));
-  return fmt::format("{} does not reach {} of {}: start that worker with --advertise and its host's name",
-                     place_of(worker), holder.hello.data_endpoint, place_of(holder));
+// Made again where it was made, they would be as far from this worker as they are now.
+void Transitions::note_out_of_reach(Task& task, const Worker& worker, const std::string& why) {
+  if (!state_.refused.insert(task.spec.id).second) return;
+  task.askable_until = now_;
+  task.error = Status(StatusCode::kFailedPrecondition, why);
+  jobs::Event& event = log("inputs_lost", task, why);
+  event.worker = worker.hello.name;
+  event.host = worker.hello.host;
+  give_up_if_refused_by_all(task);
 }
 
 bool Transitions::inputs_available(Task& task, const Worker& worker) {
   std::vector<TaskId> lost;
   for (const TaskId& need : task.spec.needs) {
-    if (!can_have(state_, worker, state_.tasks.at(need), task)) lost.push_back(need);
+    const Task& encode = state_.tasks.at(need);
+    if (can_have(state_, worker, encode, task)) continue;
+    if (!could_have(state_, worker, encode, task)) {
+      note_out_of_reach(task, worker, why_out_of_reach(state_, worker, encode));
+      return false;
+    }
+    lost.push_back(need);
   }
   if (lost.empty()) return true;
-  make_again(task, lost, why_out_of_reach(worker, state_.tasks.at(lost.front())));
+  const bool all_left = std::none_of(lost.begin(), lost.end(), [&](const TaskId& id) {
+    return is_available(state_, state_.tasks.at(id), task);
+  });
+  make_again(task, lost, why_out_of_reach(state_, worker, state_.tasks.at(lost.front())), all_left);
   return false;
 }
 

@@ -28,6 +28,11 @@ struct SchedulerConfig {
   std::uint32_t max_attempts = 3;
   // A worker whose host could not do so many tasks of a job gets no more of that job while another can.
   std::uint32_t max_strikes = 3;
+  // A task that the hosts of all workers that are there have refused waits so long for another one: one that
+  // is started again, or still to come. So many times as long while a worker that did tasks of its job is
+  // away.
+  Duration refusal_grace = std::chrono::seconds(60);
+  int graces_for_absent = 5;
   // A task waits for a worker that has what others would have to make or fetch first: so many times the
   // seconds that this would take, and at most so long; then any may have it. 0: it never waits, and nobody is
   // preferred.
@@ -38,6 +43,7 @@ struct SchedulerConfig {
 // An attempt that ended because the worker's host lacks something: a folder, a right, disk space.
 struct HostFailure {
   WorkerId worker;
+  std::string worker_name;
   std::string where;  // for people: the worker and its host
   Status status;
 };
@@ -65,9 +71,11 @@ struct Task {
   Instant progressed_at{};
   Instant ready_since{};
   Instant not_before{};                    // back-off after a failure
+  std::string pauses_after;                // why: what came before the back-off
   WorkerId failed_on;                      // another worker is tried first
   std::uint32_t losses = 0;                // attempts that could not get its inputs, since these were made
   std::vector<HostFailure> host_failures;  // their workers are not asked again
+  Instant askable_until{};                 // of a refused one: when a worker was last there to be asked
 
   template <typename Self, typename Fields>
   static void fields(Self& self, Fields& field) {
@@ -97,6 +105,7 @@ struct Job {
   // ---- not stored
   std::vector<TaskId> tasks;  // in the order of the plan
   jobs::TaskCounts counts;
+  std::set<std::string> done_by;  // names of the workers that did tasks of it
 
   template <typename Self, typename Fields>
   static void fields(Self& self, Fields& field) {
@@ -150,7 +159,7 @@ struct State {
   std::map<Digest, std::vector<jobs::ArtefactRef>> made;  // key of an encode -> what may be held of it
   // Content of an artefact -> workers that could not fetch it from those that hold it.
   std::map<Digest, std::set<WorkerId>> cannot_fetch;
-  std::set<TaskId> refused;  // tasks with host_failures
+  std::set<TaskId> refused;  // tasks with host_failures, and those whose latents are out of reach
   Affinity affinity;
 };
 

@@ -73,7 +73,7 @@ void Transitions::move_to(Task& task, TaskState next) {
   task.state = next;
   if (next == TaskState::kReady) enqueue(state_, task, now_);
   if (next == TaskState::kRunning) state_.running.insert(task.spec.id);
-  if (is_terminal(next)) forget_refusals(task);
+  if (is_terminal(next) || (next == TaskState::kRunning && task.host_failures.empty())) forget_refusals(task);
   decision_.changed_tasks.push_back(task.spec.id);
 }
 
@@ -106,6 +106,7 @@ void Transitions::commit(Task& task, const jobs::TaskResult& result) {
   task.run_seconds = to_seconds(now_ - task.leased_at);
   if (const auto worker = state_.workers.find(task.worker); worker != state_.workers.end()) {
     ++worker->second.tasks_done;
+    state_.jobs.at(task.spec.job).done_by.insert(task.worker_name);
     forget_strikes(worker->second, task);
     if (result.latents) {
       state_.cannot_fetch.erase(result.latents->content);
@@ -125,21 +126,25 @@ void Transitions::commit(Task& task, const jobs::TaskResult& result) {
 }
 
 void Transitions::fail(Task& task, const Status& status) {
-  ++task.failures;
-  task.error = status;
-  task.failed_on = task.worker;
   if (const auto worker = state_.workers.find(task.worker); worker != state_.workers.end()) {
     ++worker->second.tasks_failed;
   }
+  fail_attempt(task, status);
+}
+
+void Transitions::fail_attempt(Task& task, const Status& status) {
+  ++task.failures;
+  task.error = status;
+  task.failed_on = task.worker;
   log("task_failed", task, fmt::format("{}: {}", to_string(status.code()), status.message()));
   if (!status.retryable() || task.failures >= state_.config.max_attempts) {
     fail_for_good(task, status);
     return;
   }
   task.not_before = now_ + task.failures * state_.config.retry_delay;
+  task.pauses_after = fmt::format("failure {} of {}", task.failures, state_.config.max_attempts);
   admit(task);
-  log("task_requeued", task,
-      fmt::format("after failure {} of {}", task.failures, state_.config.max_attempts));
+  log("task_requeued", task, "after " + task.pauses_after);
 }
 
 void Transitions::fail_for_good(Task& task, const Status& status) {
@@ -170,6 +175,8 @@ void Transitions::end_job_if_over(Job& job) {
 
 void Transitions::forget_worker(const Worker& worker, bool lost) {
   const WorkerId id = worker.hello.worker;
+  for (const TaskId& refused : state_.refused)
+    note_who_is_left(state_.tasks.at(refused));  // this one, until now
   const std::set<TaskId> leases = worker.leases;
   const Status reason(StatusCode::kUnavailable,
                       fmt::format("worker {} was lost while it ran this", worker.hello.name));
@@ -323,7 +330,7 @@ jobs::Event& Transitions::add_event(std::string_view kind, std::string detail) {
   return decision_.events.emplace_back(std::move(event));
 }
 
-void Transitions::log(std::string_view kind, const Task& task, std::string detail) {
+jobs::Event& Transitions::log(std::string_view kind, const Task& task, std::string detail) {
   jobs::Event& event = add_event(kind, std::move(detail));
   event.job = state_.jobs.at(task.spec.job).number;
   event.task = to_string(task.spec.id);
@@ -333,6 +340,7 @@ void Transitions::log(std::string_view kind, const Task& task, std::string detai
   event.worker = task.worker_name;
   const auto worker = state_.workers.find(task.worker);
   if (worker != state_.workers.end()) event.host = worker->second.hello.host;
+  return event;
 }
 
 void Transitions::log(std::string_view kind, const Job& job, std::string detail) {

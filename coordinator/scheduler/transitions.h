@@ -30,9 +30,10 @@ class Transitions {
   void admit(Task& task);
   void renew(Task& task, const jobs::TaskProgress& progress);
   void commit(Task& task, const jobs::TaskResult& result);
-  // The attempt failed: ready again after a while, or failed for good.
+  // The attempt failed, and its worker with it: ready again after a while, or failed for good.
   void fail(Task& task, const Status& status);
-  // The worker's host lacks something: another one is asked, and only when none is left the task failed.
+  // The worker's host lacks something: another one is asked, and only when none is left, nor comes, the task
+  // failed.
   void fail_on_host(Task& task, const Status& status);
   // The worker could not get these inputs: another one is asked, and only when none can have them are they
   // made again. Bounded, with a pause that grows.
@@ -46,7 +47,7 @@ class Transitions {
   void note_holder(const jobs::ArtefactRef& artefact, WorkerId worker);
   // The worker may be asked again for what its host could not do.
   void forget_host_failures(Worker& worker);
-  // Fails the tasks that all who are there have refused.
+  // Fails the tasks that all who are there have refused, once nobody else came for a while.
   void give_up_refused();
   void expire_leases();
   [[nodiscard]] Instant last_progress(const Task& task) const;
@@ -54,14 +55,16 @@ class Transitions {
   // Gives ready tasks to workers with free slots.
   void dispatch();
 
-  void log(std::string_view kind, const Task& task, std::string detail);
+  jobs::Event& log(std::string_view kind, const Task& task, std::string detail);
   void log(std::string_view kind, const Job& job, std::string detail);
   void log(std::string_view kind, const Worker& worker, std::string detail);
 
  private:
   void move_to(Task& task, TaskState next);
   void drop_lease(Task& task);
+  void fail_attempt(Task& task, const Status& status);
   void fail_for_good(Task& task, const Status& status);
+  void note_who_is_left(Task& task);
   void note_strike(Worker& worker, const Task& task, const Status& status);
   void give_up_if_refused_by_all(Task& task);
   void forgive(Task& task);
@@ -69,10 +72,11 @@ class Transitions {
   void forget_strikes(Worker& worker, const Task& done);
   [[nodiscard]] std::vector<TaskId> needs_with(const Task& task, const std::vector<Digest>& contents) const;
   void note_cannot_fetch(const Digest& content, WorkerId worker);
-  // What these encodes made, for the task that needs it.
-  void make_again(Task& task, const std::vector<TaskId>& encodes, const std::string& reason);
-  [[nodiscard]] std::string why_out_of_reach(const Worker& worker, const Task& encode) const;
-  // False if the worker cannot have latents that the task needs; their encodes are then ready again.
+  // What these encodes made, for the task that needs it. Bounded, unless all who held it have left.
+  void make_again(Task& task, const std::vector<TaskId>& encodes, const std::string& reason, bool all_left);
+  void note_out_of_reach(Task& task, const Worker& worker, const std::string& why);
+  // False if the worker cannot have latents that the task needs: their encodes are then ready again, unless
+  // that would not help.
   bool inputs_available(Task& task, const Worker& worker);
   void grant(Task& task, Worker& worker);
   // Of those that the worker reaches.

@@ -220,6 +220,7 @@ jobs::TaskInfo Server::info_of(const Task& task) const {
   info.run_seconds =
       task.state == TaskState::kRunning ? to_seconds(clock_.now() - task.leased_at) : task.run_seconds;
   info.why = explain(state_, task, clock_.now());
+  info.stuck = is_stuck(state_, task);
   return info;
 }
 
@@ -276,12 +277,30 @@ void Server::on_held_latents(const wire::Envelope& request, const std::string& p
   reply(peer, request, held);
 }
 
+// Latents that are there, and that the worker cannot have.
+void Server::note_out_of_reach(const Worker& worker, std::vector<jobs::HostTrouble>& trouble) const {
+  for (const TaskId& id : state_.refused) {
+    const Task& task = state_.tasks.at(id);
+    const std::string why = lacks_latents(state_, worker, task);
+    if (why.empty()) continue;
+    const std::uint64_t job = state_.jobs.at(task.spec.job).number;
+    auto known =
+        std::find_if(trouble.begin(), trouble.end(), [&](const auto& one) { return one.job == job; });
+    if (known == trouble.end()) known = trouble.emplace(known);
+    known->job = job;
+    ++known->tasks;
+    known->last = Status(StatusCode::kFailedPrecondition, why);
+  }
+}
+
 std::vector<jobs::HostTrouble> Server::trouble_of(const Worker& worker) const {
   std::vector<jobs::HostTrouble> trouble;
-  for (const auto& [job, strikes] : worker.strikes) {
-    trouble.push_back({state_.jobs.at(job).number, static_cast<std::uint32_t>(strikes.tasks.size()),
-                       is_set_aside(state_, worker, job), strikes.last});
+  for (const auto& [id, strikes] : worker.strikes) {
+    const Job& job = state_.jobs.at(id);
+    trouble.push_back({job.number, static_cast<std::uint32_t>(strikes.tasks.size()),
+                       is_set_aside(state_, worker, id), strikes.last, job.ended});
   }
+  note_out_of_reach(worker, trouble);
   std::sort(trouble.begin(), trouble.end(), [](const auto& a, const auto& b) { return a.job < b.job; });
   return trouble;
 }

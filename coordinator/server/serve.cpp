@@ -49,6 +49,7 @@ SchedulerConfig scheduler_config(const ServeOptions& options) {
   config.lease = std::chrono::milliseconds(options.lease_ms);
   config.grant_arrival = std::chrono::milliseconds(5 * options.heartbeat_ms);
   config.max_attempts = options.max_attempts;
+  config.refusal_grace = std::chrono::milliseconds(options.refusal_grace_ms);
   return config;
 }
 

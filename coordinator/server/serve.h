@@ -18,6 +18,7 @@ struct ServeOptions {
   std::uint32_t heartbeat_ms = 1000;
   std::uint32_t lease_ms = 10000;
   std::uint32_t max_attempts = 3;
+  std::uint32_t refusal_grace_ms = 60000;
 };
 
 // kInvalidArgument: an address that others can reach without `insecure`; a lease that ends between two beats.

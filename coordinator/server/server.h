@@ -57,6 +57,7 @@ class Server {
 
   // ---- worker requests
   void on_worker_hello(const wire::Envelope& request, const std::string& peer);
+  void note_joining(const jobs::WorkerHello& hello) const;
   void warn_of_mixed_models(const jobs::WorkerHello& hello) const;
   void on_worker_heartbeat(const wire::Envelope& request, const std::string& peer);
   void on_task_completed(const wire::Envelope& request, const std::string& peer);
@@ -80,6 +81,7 @@ class Server {
   [[nodiscard]] Result<std::vector<JobId>> select(const std::string& selector) const;
   [[nodiscard]] jobs::JobSummary summary_of(const Job& job) const;
   [[nodiscard]] jobs::TaskInfo info_of(const Task& task) const;
+  void note_out_of_reach(const Worker& worker, std::vector<jobs::HostTrouble>& trouble) const;
   [[nodiscard]] std::vector<jobs::HostTrouble> trouble_of(const Worker& worker) const;
 
   net::Socket socket_;

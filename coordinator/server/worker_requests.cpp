@@ -34,12 +34,23 @@ void Server::warn_of_mixed_models(const jobs::WorkerHello& hello) const {
   }
 }
 
+// On which device it computes it knows once it has loaded its models.
+void Server::note_joining(const jobs::WorkerHello& hello) const {
+  const auto known = state_.workers.find(hello.worker);
+  const bool is_new = known == state_.workers.end();
+  const std::string name = log::printable(hello.name);
+  if (is_new && hello.model_sets.empty()) {
+    log::info("worker {} joined and loads its models", name);
+  } else if (is_new || known->second.hello.model_sets.empty()) {
+    log::info("worker {} {}: {}", name, is_new ? "joined" : "has loaded its models",
+              log::printable(hello.device));
+  }
+}
+
 void Server::on_worker_hello(const wire::Envelope& request, const std::string& peer) {
   const auto hello = wire::body_as<jobs::WorkerHello>(request);
   if (!hello.ok()) return refuse(peer, request, hello.status());
-  if (!state_.workers.contains(hello->worker)) {
-    log::info("worker {} joined: {}", log::printable(hello->name), log::printable(hello->device));
-  }
+  note_joining(*hello);
   warn_of_mixed_models(*hello);
   peers_[hello->worker] = peer;
   apply(*hello);

@@ -231,12 +231,23 @@ TEST_F(DistributedTest, AWorkerThatDoesNotSeeTheFolderCostsNoVideoAndIsNamed) {
   const Words names = {"a.mp4", "b.mp4", "c.mp4", "d.mp4", "e.mp4", "f.mp4"};
   make_clips(names);
   fs::create_directories(scratch_ / "elsewhere");
-  const auto server = serve();
+  const auto server = serve({"--lease-ms", "120000"});
   const auto good = worker("good");
   const auto bad = worker("bad", {"--roots", scratch_ / "elsewhere"});
   ASSERT_TRUE(eventually([&] { return are_ready(2); }, kPatience)) << bad->err();
+  good->signal(SIGSTOP);
   const fs::path output = scratch_ / "out";
-  const Outcome outcome = coordinator(submit(clips_, output, {"--server", endpoint_}));
+  const auto client = start(submit(clips_, output, {"--server", endpoint_}));
+  const std::string trouble = "job 1: set aside, its host could not do";
+  const auto is_set_aside = [&] {
+    return coordinator({"worker", "list", "--server", endpoint_}).out.find(trouble) != std::string::npos;
+  };
+  EXPECT_TRUE(eventually(is_set_aside, kProcessPatience)) << server->err();
+  const Outcome table = coordinator({"worker", "list", "--server", endpoint_});
+  EXPECT_THAT(table.out,
+              ContainsRegex("bad .*job 1: set aside, its host could not do [3-6] tasks: .*--roots"));
+  good->signal(SIGCONT);
+  const Outcome outcome = client->wait();
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err << server->err();
   EXPECT_EQ(mp4_files(output), names);
   for (const auto& worker : workers()) {
@@ -245,12 +256,11 @@ TEST_F(DistributedTest, AWorkerThatDoesNotSeeTheFolderCostsNoVideoAndIsNamed) {
     ASSERT_EQ(worker["trouble"].size(), is_bad ? 1U : 0U) << worker;
     if (!is_bad) continue;
     EXPECT_TRUE(worker["trouble"][0]["set_aside"]) << worker;
+    EXPECT_TRUE(worker["trouble"][0]["ended"]) << worker;
     EXPECT_THAT(std::string(worker["trouble"][0]["last"]["message"]),
                 HasSubstr("is below none of this worker's roots"));
   }
-  const Outcome table = coordinator({"worker", "list", "--server", endpoint_});
-  EXPECT_THAT(table.out,
-              ContainsRegex("bad .*job 1: set aside, its host could not do [3-6] tasks: .*--roots"));
+  EXPECT_FALSE(is_set_aside()) << "the job has ended";
   EXPECT_THAT(server->err(),
               ContainsRegex("job 1, encode_latents of [a-f], attempt 1 by bad on .*: host_failed: "));
   EXPECT_THAT(server->err(),
@@ -291,9 +301,35 @@ TEST_F(DistributedTest, AWorkerWhoseDiskIsFullCostsNoVideoAndIsNamedWhereTestsMa
   }
 }
 
+// While the good worker is away the bad one is alone, and refuses all that is left.
+TEST_F(DistributedTest, AWorkerThatIsStartedAgainBesideOneThatDoesNotSeeTheFolderCostsNoVideo) {
+  const Words names = {"a.mp4", "b.mp4", "c.mp4"};
+  make_clips(names);
+  fs::create_directories(scratch_ / "elsewhere");
+  const auto server = serve();
+  auto good = worker("good");
+  const auto bad = worker("bad", {"--roots", scratch_ / "elsewhere"});
+  ASSERT_TRUE(eventually([&] { return are_ready(2); }, kPatience)) << bad->err();
+  const fs::path output = scratch_ / "out";
+  const auto client = start(submit(clips_, output, {"--server", endpoint_, "--steps", "6"}));
+  ASSERT_TRUE(eventually([&] { return !running("encode_latents", 1).is_null(); }, kProcessPatience));
+  good->signal(SIGTERM);
+  EXPECT_EQ(good->wait(kProcessPatience).exit_code, 0);
+  const auto all_refused = [&] {
+    const Outcome why = coordinator({"task", "explain", "--server", endpoint_});
+    return why.out.find("every worker's host refused it: ") != std::string::npos;
+  };
+  EXPECT_TRUE(eventually(all_refused, kProcessPatience)) << server->err();
+  good = worker("good");
+  const Outcome outcome = client->wait();
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err << server->err();
+  EXPECT_EQ(mp4_files(output), names);
+  for (const auto& event : events()) EXPECT_NE(event["kind"], "task_failed") << event;
+}
+
 TEST_F(DistributedTest, AClipThatNoWorkersHostHasFailsWithTheHostsNamed) {
   make_clips({"a.mp4", "b.mp4"});
-  const auto server = serve({"--lease-ms", "120000"});
+  const auto server = serve({"--lease-ms", "120000", "--refusal-grace-ms", "1000"});
   const auto one = worker("one");
   const auto other = worker("other");
   ASSERT_TRUE(eventually([&] { return are_ready(2); }, kPatience)) << other->err();

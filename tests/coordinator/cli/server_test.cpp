@@ -1,5 +1,6 @@
 #include <signal.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "common/files/read_text.h"
@@ -74,7 +75,8 @@ TEST_F(OnAnEmptyServer, WithoutModelsAJobIsForTheProgramsToysAndThatIsSaidFirst)
   EXPECT_EQ(submitted.exit_code, 0) << submitted.err;
   EXPECT_THAT(first_line(submitted.err), AllOf(HasSubstr("no worker is there"), HasSubstr("toy models")));
   const auto other = start_worker("other", folder_ / "models");
-  EXPECT_THAT(out({"task", "explain"}), HasSubstr("other: it does not have the models"));
+  EXPECT_THAT(out({"task", "explain"}),
+              ContainsRegex("other: it does not have the models .* \\([0-9a-f]{8}\\)"));
   const auto worker = start_worker("late", kToys);
   EXPECT_THAT(out({"job", "wait"}), HasSubstr("2/2"));
 }
@@ -94,6 +96,23 @@ TEST_F(OnAnEmptyServer, TheFileOfAnotherHostsLoopbackIsNoServerAndMakesWay) {
   ASSERT_TRUE(e2e::eventually([&] { return next->err().find("listening on") != std::string::npos; }));
   EXPECT_THAT(next->err(), HasSubstr("tcp://127.0.0.1:5577 on node7"));
   EXPECT_EQ(run({"job", "list"}).exit_code, 0);
+}
+
+TEST_F(OnAnEmptyServer, AClientThatFoundItByTheFileFindsItOnAnotherPortToo) {
+  const auto client = start(submit({}));
+  ASSERT_TRUE(e2e::eventually([&] { return run({"job", "info", "1"}).exit_code == 0; })) << client->err();
+  const auto waiting = start({"job", "wait", "1"});
+  const std::string before = endpoint_;
+  server_->signal(SIGTERM);
+  server_->wait();
+  server_ = serve({});
+  ASSERT_NE(endpoint_, before);
+  const auto worker = start_worker("late", folder_ / "models");
+  const auto outcome = client->wait();
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.out << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("the server is at " + endpoint_ + " now"));
+  EXPECT_THAT(read("out/_run/summary.json"), HasSubstr(endpoint_));
+  EXPECT_EQ(waiting->wait().exit_code, 0) << waiting->err();
 }
 
 TEST_F(OnAnEmptyServer, StartedAsTheReadmeSaysAndPlainlyItIsTheSame) {
@@ -195,6 +214,17 @@ TEST_F(OnAServer, ALoraBesideTheServersModelsIsFound) {
                          folder_ / "out", "--server",
                          endpoint_};
   EXPECT_THAT(out(compare), HasSubstr("4 to make"));
+}
+
+TEST_F(OnAServer, WhatBecameOfTheTasksOfAJobThatHasEndedIsExplained) {
+  put(folder_, "videos/bad.mp4", "x");
+  EXPECT_EQ(run(submit()).exit_code, 1);
+  for (const Words& words : {Words{"task", "explain", "1"}, Words{"task", "explain"}}) {
+    EXPECT_THAT(out(words), AllOf(ContainsRegex("decode_video of a .*: done by w1"),
+                                  ContainsRegex("encode_latents of bad .*: failed: .*is no video")));
+  }
+  const std::string lines = out({"task", "explain", "1", "--output-mode", "json"});
+  EXPECT_EQ(std::count(lines.begin(), lines.end(), '\n'), 6) << lines;
 }
 
 TEST_F(OnAServer, AJobIsCancelledAndRetried) {

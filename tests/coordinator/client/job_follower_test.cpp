@@ -1,6 +1,7 @@
 #include "coordinator/client/job_follower.h"
 
 #include <atomic>
+#include <set>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -39,6 +40,55 @@ TEST(SubmitJob, ALongJobIsSentInPartsOfWhichOnlyTheLastSaysSo) {
   EXPECT_THAT(last, ElementsAre(false, false, true));
 }
 
+// A coordinator that is started again while a job of three parts is handed over: `lost` of its parts find one
+// that does not know the parts before.
+class RestartedServer : public ::testing::Test {
+ protected:
+  Result<jobs::JobAccepted> submit_in_parts(std::set<std::size_t> lost) {
+    const auto id = new_id<JobId>();
+    server_.on_bytes(jobs::JobSubmit::kType, [=, this](const wire::Envelope& envelope) {
+      const auto part = *wire::body_as<jobs::JobSubmit>(envelope);
+      clips_.push_back(part.job.is_nil() ? -1 : static_cast<int>(part.plan.clips.size()));
+      if (part.last) requests_.push_back(envelope.request);
+      const Status unknown(StatusCode::kNotFound, "no such job is being submitted: submit it again");
+      const auto request = envelope.request;
+      return std::optional(lost.contains(clips_.size())
+                               ? wire::seal(jobs::ErrorReply{unknown}, request)
+                               : wire::seal(jobs::JobAccepted{id, part.last ? 7U : 0U}, request));
+    });
+    auto connection = Connection::open(server_.start(), nullptr);
+    jobs::JobPlan plan;
+    plan.clips.resize(2 * jobs::JobSubmit::kClipsPerPart + 1);
+    auto accepted = submit_job(*connection, plan);
+    server_.stop();
+    return accepted;
+  }
+
+  FakeServer server_;
+  std::vector<int> clips_;  // of each part; -1: of a first one
+  std::vector<RequestId> requests_;
+};
+
+TEST_F(RestartedServer, AJobWhosePartsAreLostIsHandedOverOnceMore) {
+  const auto accepted = submit_in_parts({2});
+  ASSERT_TRUE(accepted.ok()) << accepted.status();
+  EXPECT_EQ(accepted->number, 7U);
+  EXPECT_THAT(clips_, ElementsAre(-1, 1000, -1, 1000, 1));
+}
+
+TEST_F(RestartedServer, TheLastPartIsTheSameRequestSoThatOneJobComesOfIt) {
+  ASSERT_TRUE(submit_in_parts({3}).ok());
+  EXPECT_THAT(clips_, ElementsAre(-1, 1000, 1, -1, 1000, 1));
+  ASSERT_THAT(requests_, SizeIs(2));
+  EXPECT_EQ(requests_[0], requests_[1]);
+}
+
+TEST_F(RestartedServer, OneThatLosesThemAlwaysIsNoServer) {
+  const auto accepted = submit_in_parts({2, 4, 6, 8, 10, 12, 14});
+  EXPECT_EQ(accepted.status().code(), StatusCode::kUnavailable) << "and no mistake on the command line";
+  EXPECT_THAT(accepted.status().message(), ::testing::HasSubstr("lost parts of the job 5 times"));
+}
+
 TEST(ViewJob, ShowsWhatRunsOrElseWhatIsWaitedFor) {
   std::atomic<bool> anything_runs = true;
   FakeServer server;
@@ -53,14 +103,17 @@ TEST(ViewJob, ShowsWhatRunsOrElseWhatIsWaitedFor) {
     jobs::TaskList list;
     list.tasks.resize(2);
     list.tasks[0].why = "no worker is there";
+    for (auto& task : list.tasks) task.stuck = true;
     if (anything_runs) list.tasks[1].state = jobs::TaskState::kRunning;
     return list;
   });
   auto connection = Connection::open(server.start(), nullptr);
   EXPECT_THAT(view_job(*connection, 7)->running, SizeIs(1));
   EXPECT_EQ(view_job(*connection, 7)->waits_for, "");
+  EXPECT_FALSE(view_job(*connection, 7)->stuck);
   anything_runs = false;
   EXPECT_EQ(view_job(*connection, 7)->waits_for, "no worker is there");
+  EXPECT_TRUE(view_job(*connection, 7)->stuck);
 }
 
 TEST(EndsSoon, OnceNothingIsLeftButVideosWhoseFramesAreDecoded) {

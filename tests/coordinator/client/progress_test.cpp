@@ -137,6 +137,16 @@ TEST(Progress, TheLineOfALogSaysWhatIsWaitedFor) {
   EXPECT_THAT(progress_line(view, 30, 0), Not(HasSubstr("no worker")));
 }
 
+TEST(Progress, WhileNobodyCanDoWhatIsLeftThereIsNoRateAndNoTimeLeft) {
+  JobView view = view_of(1, 9, 1);
+  EXPECT_THAT(progress_line(view, 30, 0), HasSubstr(" left"));
+  view.waits_for = "no worker can take it";
+  view.stuck = true;
+  EXPECT_EQ(progress_line(view, 30, 0), "1/9 videos; 0:30; no worker can take it");
+  EXPECT_THAT(progress_lines(view, 30, 0, 120).at(0), HasSubstr("1/9 videos  0:30"));
+  EXPECT_THAT(progress_lines(view, 30, 0, 120).at(0), Not(HasSubstr("left")));
+}
+
 TEST(Progress, LinesFitTheTerminalAndStayUtf8) {
   JobView view = view_of(0, 1, 0);
   view.running = {running(jobs::TaskKind::kEncodeLatents, "denoise", 3, 25)};

@@ -103,6 +103,17 @@ TEST_F(Summary, ARunThatMadeNothingHasNoStages) {
               AllOf(HasSubstr("videos      1 already there\n"), Not(HasSubstr("stage"))));
 }
 
+TEST_F(Summary, OfAServerThatIsSilentItDoesNotSayThatNothingWasMade) {
+  SummaryBuilder builder(plan_, "/out");
+  builder.leave_open();
+  const RunSummary summary = builder.finish(1);
+  EXPECT_EQ(summary.clips[1].state, "unknown");
+  EXPECT_FALSE(summary.all_done());
+  EXPECT_THAT(summary_table(summary),
+              AllOf(HasSubstr("1 already there, 1 failed, 2 of which it is not known what became of them\n"),
+                    Not(HasSubstr("not made"))));
+}
+
 TEST_F(Summary, IsReadBackFromItsJson) {
   const auto read = json::read<RunSummary>(json::write(after_run()));
   ASSERT_TRUE(read.ok()) << read.status();

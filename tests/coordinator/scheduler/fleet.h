@@ -21,6 +21,7 @@ class Fleet {
 
   Fleet() {
     models_.id = sha256("models");
+    models_.name = "big";
     state.epoch = 1;
   }
 

@@ -14,9 +14,10 @@ using testing::IsEmpty;
 using testing::Not;
 using testing::SizeIs;
 
-// Workers of which some do not see a folder.
+// Workers of which some do not see a folder, and nobody else will come.
 class HostFailures : public testing::Test {
  protected:
+  HostFailures() { fleet_.state.config.refusal_grace = {}; }
   WorkerId join(const std::string& name, const std::string& host) {
     auto hello = fleet_.hello(name);
     hello.host = host;
@@ -158,6 +159,7 @@ TEST_F(HostFailures, AWorkerAloneFailsEachClipAtItsFirstAttempt) {
     EXPECT_EQ(fleet_.task(attempt.task).attempt, 1U);
     fleet_.beat(only);
   }
+  EXPECT_EQ(fleet_.state.workers.at(only).tasks_failed, 0U) << "it is not held against it";
   work_off({only});
   EXPECT_TRUE(fleet_.job(job).ended);
   EXPECT_EQ(fleet_.job(job).counts.done, 8U) << "the four clips that are there";
@@ -348,6 +350,142 @@ TEST_F(HostFailures, ARestartForgetsThem) {
   fleet_.input(hello);
   fleet_.beat(hello.worker);
   EXPECT_THAT(fleet_.leases(hello.worker), SizeIs(1));
+}
+
+// Others may come, or come back.
+class AbsentWorkers : public HostFailures {
+ protected:
+  AbsentWorkers() { fleet_.state.config.refusal_grace = seconds(60); }
+  void leave(WorkerId worker) { fleet_.input(jobs::WorkerGoodbye{worker}); }
+  // `bad` refuses whatever it gets.
+  void refuse_all(WorkerId bad) {
+    fleet_.beat(bad);
+    for (; !fleet_.leases(bad).empty(); fleet_.beat(bad)) fleet_.fail_on_host(bad, fleet_.lease(bad));
+  }
+  void pass(int time, WorkerId bad) {
+    for (int i = 0; i < time; ++i) {
+      fleet_.pass(seconds(1));
+      refuse_all(bad);
+    }
+  }
+  // Until the job has ended, at most so many seconds; how many it took.
+  int wait_for_end(JobId job, WorkerId bad, int most) {
+    for (int passed = 0; passed < most; ++passed) {
+      if (fleet_.job(job).ended) return passed;
+      pass(1, bad);
+    }
+    return most;
+  }
+};
+
+TEST_F(AbsentWorkers, AWorkerThatIsStartedAgainBesideABadOneCostsNoClip) {
+  const JobId job = fleet_.submit(7);
+  WorkerId good = join("good", "h1");
+  const WorkerId bad = join("bad", "h2");
+  fleet_.complete(good, fleet_.lease(good));
+  fleet_.beat(good);
+  for (int i = 0; i < 6; ++i) {  // more often than a task is tried
+    leave(good);
+    refuse_all(bad);
+    fleet_.pass(seconds(2));
+    refuse_all(bad);
+    good = join("good", "h1");
+    fleet_.complete(good, fleet_.lease(good));
+  }
+  EXPECT_EQ(fleet_.count_events("task_failed"), 0U);
+  fleet_.beat(good);
+  work_off({good});
+  EXPECT_EQ(fleet_.job(job).counts.done, 14U);
+}
+
+TEST_F(AbsentWorkers, ABadWorkerThatComesFirstFailsNothing) {
+  const JobId job = fleet_.submit(21);
+  const WorkerId bad = join("bad", "h2");
+  refuse_all(bad);
+  pass(40, bad);
+  EXPECT_EQ(fleet_.job(job).counts.failed, 0U);
+  const WorkerId good = join("good", "h1");
+  work_off({good});
+  EXPECT_EQ(fleet_.job(job).counts.done, 42U);
+}
+
+TEST_F(AbsentWorkers, WhenNobodyComesTheClipFailsAndUntilThenThatIsTold) {
+  const JobId job = fleet_.submit(1);
+  const WorkerId bad = join("bad", "h2");
+  refuse_all(bad);
+  pass(18, bad);
+  EXPECT_EQ(
+      explanation(fleet_.job(job).tasks[0]),
+      "every worker's host refused it: /data: no such folder (bad on h2); waiting 42 s for another worker");
+  EXPECT_EQ(wait_for_end(job, bad, 200), 60 - 18);
+  EXPECT_EQ(fleet_.task(fleet_.job(job).tasks[1]).error.message(), "/data: no such folder (bad on h2)");
+  EXPECT_EQ(fleet_.state.workers.at(bad).tasks_failed, 0U);
+}
+
+TEST_F(AbsentWorkers, OneThatDidTasksOfTheJobIsWaitedForFiveTimesAsLong) {
+  const JobId job = fleet_.submit(1);
+  const WorkerId good = join("good", "h1");
+  fleet_.complete(good, fleet_.lease(good));
+  const WorkerId bad = join("bad", "h2");
+  leave(good);
+  refuse_all(bad);
+  EXPECT_EQ(wait_for_end(job, bad, 1000), 300);
+}
+
+TEST_F(AbsentWorkers, AlsoAfterARestartOfTheCoordinator) {
+  const JobId job = fleet_.submit(1);
+  const WorkerId good = join("good", "h1");
+  fleet_.complete(good, fleet_.lease(good));
+  fleet_.restart();
+  const WorkerId bad = join("bad", "h2");
+  for (int i = 0; i < 20 && fleet_.count_events("host_failed") == 0; ++i)
+    pass(1, bad);  // holders may come back
+  EXPECT_THAT(wait_for_end(job, bad, 1000), AllOf(testing::Ge(300), testing::Le(310)));
+}
+
+TEST_F(AbsentWorkers, OneThatLoadsIsWaitedForHoweverLongAndTheTimeBeginsWhenItIsGone) {
+  const JobId job = fleet_.submit(1);
+  const WorkerId bad = join("bad", "h2");
+  refuse_all(bad);
+  auto loading = fleet_.hello("loading");
+  loading.model_sets.clear();
+  fleet_.input(loading);
+  for (int i = 0; i < 300; ++i) {
+    fleet_.pass(seconds(1));
+    refuse_all(bad);
+    fleet_.state.workers.at(loading.worker).last_heard = fleet_.clock.now();
+  }
+  EXPECT_FALSE(fleet_.job(job).ended);
+  leave(loading.worker);
+  EXPECT_EQ(wait_for_end(job, bad, 200), 60);
+}
+
+TEST_F(AbsentWorkers, ABadWorkerThatIsStartedAgainAndAgainIsNoNewHope) {
+  const JobId job = fleet_.submit(1);
+  int passed = 0;
+  for (; passed < 1000 && !fleet_.job(job).ended; passed += 10) {
+    const WorkerId bad = join("bad", "h2");
+    refuse_all(bad);
+    fleet_.pass(seconds(9));
+    EXPECT_THAT(fleet_.task(fleet_.job(job).tasks[0]).host_failures, SizeIs(testing::Le(1U)));
+    if (!fleet_.job(job).ended) leave(bad);
+    fleet_.pass(seconds(1));
+  }
+  EXPECT_EQ(passed, 70);
+}
+
+TEST_F(AbsentWorkers, OneThatLacksTheModelsIsNoHopeAndTheModelsAreNamed) {
+  const JobId job = fleet_.submit(1);
+  auto other = fleet_.hello("other");
+  other.model_sets[0].id = sha256("toys");
+  fleet_.input(other);
+  fleet_.beat(other.worker);
+  EXPECT_THAT(explanation(fleet_.job(job).tasks[0]), HasSubstr("other: it does not have the models big (" +
+                                                               fleet_.models().id.hex().substr(0, 8) + ")"));
+  EXPECT_TRUE(is_stuck(fleet_.state, fleet_.task(fleet_.job(job).tasks[0])));
+  EXPECT_TRUE(is_stuck(fleet_.state, fleet_.task(fleet_.job(job).tasks[1]))) << "it waits for that";
+  join("good", "h1");
+  EXPECT_FALSE(is_stuck(fleet_.state, fleet_.task(fleet_.job(job).tasks[1])));
 }
 
 }  // namespace

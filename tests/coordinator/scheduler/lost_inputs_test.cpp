@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "coordinator/scheduler/eligibility.h"
 #include "tests/coordinator/scheduler/fleet.h"
 
 namespace mimicfleet::coordinator {
@@ -109,6 +110,7 @@ TEST_F(LostInputs, WhenNobodyCanHaveThemTheyAreMadeAgainBoundedly) {
   EXPECT_EQ(encode().attempt, 4U);
   EXPECT_THAT(decode().error.message(),
               HasSubstr("lost again and again; the last time: no worker could deliver latents"));
+  EXPECT_EQ(fleet_.count_events("task_failed"), 1U) << "the log names it";
 }
 
 TEST_F(LostInputs, TheSameReportAgainAndAgainCostsFailuresAndTime) {
@@ -230,17 +232,92 @@ TEST_F(LostInputs, HostsThatCannotReachEachOtherAtAllFailWithTheRemedy) {
   job_ = fleet_.submit(1);
   join(encoder);
   join(decoder);
-  for (int i = 0; i < 100 && !fleet_.job(job_).ended; ++i) {
-    if (!fleet_.leases(encoder.worker).empty()) fleet_.complete(encoder.worker, fleet_.lease(encoder.worker));
+  fleet_.complete(encoder.worker, fleet_.lease(encoder.worker));
+  const std::string remedy =
+      "decoder on decoder.example does not reach tcp://127.0.0.1:4001 of encoder on encoder.example: start "
+      "that worker with --advertise and its host's name";
+  EXPECT_THAT(explain(fleet_.state, decode(), fleet_.clock.now()),
+              "no worker can have its latents: " + remedy + "; waiting 60 s for another worker");
+  EXPECT_EQ(lacks_latents(fleet_.state, fleet_.state.workers.at(decoder.worker), decode()), remedy);
+  int passed = 0;
+  for (; passed < 100 && !fleet_.job(job_).ended; ++passed) {
     fleet_.pass(seconds(1));
     fleet_.beat(encoder.worker);
     fleet_.beat(decoder.worker);
   }
-  EXPECT_TRUE(fleet_.job(job_).ended);
-  EXPECT_EQ(encode().attempt, 4U);
-  EXPECT_THAT(decode().error.message(),
-              HasSubstr("decoder on decoder.example does not reach tcp://127.0.0.1:4001 of encoder on "
-                        "encoder.example: start that worker with --advertise"));
+  EXPECT_EQ(passed, 60);
+  EXPECT_EQ(encode().attempt, 1U) << "made again there it would be as far away";
+  EXPECT_EQ(decode().error.message(), remedy);
+  EXPECT_EQ(fleet_.count_events("inputs_lost"), 1U);
+  EXPECT_EQ(fleet_.count_events("task_failed"), 1U);
+}
+
+TEST_F(LostInputs, WhatADecoderCannotReachIsMadeAgainByAnEncoderThatItReaches) {
+  auto local = hello("local", "tcp://127.0.0.1:4001");
+  local.kinds = {TaskKind::kEncodeLatents};
+  join(local);
+  encode_by(local.worker);
+  auto decoder = hello("decoder", "tcp://decoder.example:4002");
+  decoder.kinds = {TaskKind::kDecodeVideo};
+  join(decoder);
+  ASSERT_EQ(encode().state, TaskState::kDone) << "nobody else could make it";
+  auto open = hello("open", "tcp://open.example:4003");
+  open.kinds = {TaskKind::kEncodeLatents};
+  fleet_.input(open);
+  fleet_.beat(decoder.worker);
+  fleet_.beat(local.worker);
+  EXPECT_THAT(fleet_.leases(local.worker), IsEmpty());
+  fleet_.beat(open.worker);
+  ASSERT_EQ(fleet_.lease(open.worker).task, encode().spec.id);
+  fleet_.complete(open.worker, fleet_.lease(open.worker));
+  ASSERT_EQ(fleet_.lease(decoder.worker).task, decode().spec.id);
+  EXPECT_THAT(fleet_.grants.back().lease.inputs.at(0).holders, ElementsAre("tcp://open.example:4003"));
+}
+
+TEST_F(LostInputs, AnEncoderThatIsStartedWithAdvertiseIsFetchedFromWithoutMakingAnythingAgain) {
+  auto encoder = hello("encoder", "tcp://127.0.0.1:4001");
+  encoder.kinds = {TaskKind::kEncodeLatents};
+  join(encoder);
+  encode_by(encoder.worker);
+  auto decoder = hello("decoder", "tcp://decoder.example:4002");
+  decoder.kinds = {TaskKind::kDecodeVideo};
+  join(decoder);
+  ASSERT_THAT(fleet_.leases(decoder.worker), IsEmpty());
+  encoder.data_endpoint = "tcp://encoder.example:4001";
+  encoder.artefacts = {*encode().result.latents};
+  fleet_.input(encoder);
+  fleet_.beat(decoder.worker);
+  ASSERT_EQ(fleet_.lease(decoder.worker).task, decode().spec.id);
+  EXPECT_EQ(encode().attempt, 1U);
+  EXPECT_THAT(fleet_.state.refused, IsEmpty());
+}
+
+TEST_F(LostInputs, APauseAfterThemIsExplainedByThem) {
+  const WorkerId holder = fleet_.join("holder");
+  encode_by(holder);
+  const WorkerId cut_off = fleet_.join("cut off");
+  fleet_.lose_inputs(cut_off, fleet_.lease(cut_off));
+  EXPECT_EQ(
+      explain(fleet_.state, decode(), fleet_.clock.now()),
+      "starts again in 1 s, after latents that could not be fetched, time 1 of 3: no worker could deliver "
+      "latents");
+}
+
+TEST_F(LostInputs, WhatCouldNotBeFetchedFromOneIsMadeAgainByAnother) {
+  auto first = fleet_.hello("first");
+  first.kinds = {TaskKind::kEncodeLatents};
+  join(first);
+  encode_by(first.worker);
+  auto second = fleet_.hello("second");
+  second.kinds = {TaskKind::kEncodeLatents};
+  join(second);
+  auto decoder = fleet_.hello("decoder");
+  decoder.kinds = {TaskKind::kDecodeVideo};
+  join(decoder);
+  fleet_.beat(first.worker);
+  fleet_.lose_inputs(decoder.worker, fleet_.lease(decoder.worker));
+  EXPECT_THAT(fleet_.leases(first.worker), IsEmpty());
+  EXPECT_EQ(fleet_.lease(second.worker).task, encode().spec.id);
 }
 
 TEST_F(LostInputs, LatentsToReuseThatAWorkerDoesNotReachAreNotOffered) {

@@ -56,13 +56,15 @@ class ServerTest : public testing::Test {
     return {};
   }
 
-  // A worker that takes encodes, and its first heartbeat.
-  jobs::WorkerHello worker(const std::string& name, const std::string& host = "") {
+  // A worker that says hello; it takes encodes unless told otherwise.
+  jobs::WorkerHello worker(const std::string& name, const std::string& host = "",
+                           const std::string& data_endpoint = "", TaskKind kind = TaskKind::kEncodeLatents) {
     jobs::WorkerHello hello;
     hello.worker = new_id<WorkerId>();
     hello.name = name;
     hello.host = host;
-    hello.kinds = {TaskKind::kEncodeLatents};
+    hello.data_endpoint = data_endpoint;
+    hello.kinds = {kind};
     hello.model_sets.resize(1);
     hello.model_sets[0].id = sha256("models");
     EXPECT_EQ(ask(hello).type, "worker_welcome");
@@ -212,6 +214,40 @@ TEST_F(ServerTest, AWorkerWhoseHostCannotDoTasksIsNamedWithTheReason) {
     EXPECT_EQ(info.trouble[0].tasks, 1U);
     EXPECT_FALSE(info.trouble[0].set_aside);
     EXPECT_EQ(info.trouble[0].last.message(), "/data/a.mp4: no such file");
+    EXPECT_FALSE(info.trouble[0].ended);
+  }
+  ask(jobs::JobCancel{"last"});
+  const auto later = wire::body_as<jobs::WorkerList>(ask(jobs::WorkerListRequest{}));
+  for (const auto& info : later->workers) {
+    for (const auto& trouble : info.trouble) EXPECT_TRUE(trouble.ended);
+  }
+}
+
+// Its encoder is not reached from the decoder's host.
+TEST_F(ServerTest, LatentsOutOfReachAreTroubleOfTheirDecoder) {
+  const auto encoder = worker("encoder", "h1", "tcp://127.0.0.1:4001");
+  ask(one_clip("a"));
+  EXPECT_TRUE(peer_->send({wire::seal(beat_of(encoder), new_id<RequestId>())}).ok());
+  jobs::TaskCompleted done;
+  done.worker = encoder.worker;
+  for (int i = 0; i < 2; ++i) {
+    const auto envelope = receive();
+    if (envelope.type != jobs::LeaseGrant::kType) continue;
+    const auto grant = *wire::body_as<jobs::LeaseGrant>(envelope);
+    done.attempt = {grant.spec.id, grant.attempt};
+  }
+  done.result.latents.emplace().content = sha256("latents");
+  EXPECT_EQ(ask(done).type, "ok");
+  ask(beat_of(worker("decoder", "h2", "tcp://127.0.0.1:4002", TaskKind::kDecodeVideo)));
+  const auto list = wire::body_as<jobs::WorkerList>(ask(jobs::WorkerListRequest{}));
+  ASSERT_TRUE(list.ok());
+  for (const auto& info : list->workers) {
+    ASSERT_EQ(info.trouble.size(), info.hello.name == "decoder" ? 1U : 0U) << info.hello.name;
+    if (info.trouble.empty()) continue;
+    EXPECT_EQ(info.trouble[0].job, 1U);
+    EXPECT_EQ(info.trouble[0].tasks, 1U);
+    EXPECT_THAT(info.trouble[0].last.message(),
+                HasSubstr("encoder on h1: start that worker with --advertise"));
   }
 }
 
