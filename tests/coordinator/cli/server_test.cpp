@@ -1,8 +1,13 @@
 #include <signal.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <filesystem>
+#include <memory>
+#include <vector>
 
+#include "common/discovery/discovery.h"
 #include "common/files/read_text.h"
 #include "common/host_name.h"
 #include "common/json/json.h"
@@ -101,7 +106,6 @@ TEST_F(OnAnEmptyServer, TheFileOfAnotherHostsLoopbackIsNoServerAndMakesWay) {
 TEST_F(OnAnEmptyServer, AClientThatFoundItByTheFileFindsItOnAnotherPortToo) {
   const auto client = start(submit({}));
   ASSERT_TRUE(e2e::eventually([&] { return run({"job", "info", "1"}).exit_code == 0; })) << client->err();
-  const auto waiting = start({"job", "wait", "1"});
   const std::string before = endpoint_;
   server_->signal(SIGTERM);
   server_->wait();
@@ -112,7 +116,6 @@ TEST_F(OnAnEmptyServer, AClientThatFoundItByTheFileFindsItOnAnotherPortToo) {
   EXPECT_EQ(outcome.exit_code, 0) << outcome.out << outcome.err;
   EXPECT_THAT(outcome.err, HasSubstr("the server is at " + endpoint_ + " now"));
   EXPECT_THAT(read("out/_run/summary.json"), HasSubstr(endpoint_));
-  EXPECT_EQ(waiting->wait().exit_code, 0) << waiting->err();
 }
 
 TEST_F(OnAnEmptyServer, StartedAsTheReadmeSaysAndPlainlyItIsTheSame) {
@@ -411,6 +414,35 @@ TEST_F(OnAServer, VerifyComparesOutputsWithTheirRecords) {
   std::filesystem::resize_file(folder_ / "out/a.mp4", 3);
   EXPECT_THAT(out({"verify", folder_ / "out", "--quick"}, 1),
               AllOf(HasSubstr("a: has 3 bytes, its record says"), HasSubstr("2 outputs checked, 1 damaged")));
+}
+
+// Once the first server has told it of a task, it is gone; the file names the second.
+TEST_F(CommandLine, WhoWaitsForAJobFollowsItToAnotherPort) {
+  const auto id = new_id<JobId>();
+  std::atomic<bool> waits = false;
+  std::vector<std::unique_ptr<FakeServer>> servers;
+  for (const auto state : {jobs::TaskState::kRunning, jobs::TaskState::kDone}) {
+    auto& server = servers.emplace_back(std::make_unique<FakeServer>());
+    server->on<jobs::JobListRequest>([=](const auto&) {
+      jobs::JobList list;
+      list.jobs.resize(1);
+      list.jobs[0].job = id;
+      list.jobs[0].number = 1;
+      list.jobs[0].state = state;
+      return list;
+    });
+    server->on<jobs::TaskListRequest>([&waits](const auto&) {
+      waits = true;
+      return jobs::TaskList();
+    });
+  }
+  const std::string file = folder_ / "home/.local/state/mimicfleet/server.json";
+  ASSERT_TRUE(discovery::write_server_file({servers[0]->start(), ::getpid(), host_name()}, file).ok());
+  const auto waiting = start({"job", "wait", "1"});
+  ASSERT_TRUE(e2e::eventually([&] { return waits.load(); })) << waiting->err();
+  servers[0].reset();
+  ASSERT_TRUE(discovery::write_server_file({servers[1]->start(), ::getpid(), host_name()}, file).ok());
+  EXPECT_EQ(waiting->wait().exit_code, 0) << waiting->err();
 }
 
 // What a worker that still loads has is waited for: it is not the time for toys.
