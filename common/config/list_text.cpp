@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "common/files/stand_in.h"
 #include "common/log.h"
 #include "common/wire/utf8.h"
 
@@ -16,6 +17,7 @@ namespace {
 using namespace std::string_view_literals;
 
 constexpr std::size_t kShownBytes = 60;
+constexpr std::size_t kHeadBytes = 512;
 
 Status bad(const std::string& name, std::string_view cause) {
   return {StatusCode::kBadInput, fmt::format("{}: {}; save it as UTF-8", name, cause)};
@@ -27,14 +29,7 @@ std::string_view something_else(std::string_view bytes) {
     return "is an Excel or OpenDocument workbook, or another ZIP archive; save the table as \"CSV UTF-8\"";
   }
   if (bytes.starts_with("\xd0\xcf\x11\xe0")) return "is an Excel workbook; save the table as \"CSV UTF-8\"";
-  if (bytes.starts_with("version https://git-lfs")) {
-    return "is a Git LFS pointer; fetch the file itself: git lfs pull";
-  }
-  std::string start(bytes.substr(0, kShownBytes));
-  start.erase(0, std::min(start.find_first_not_of(" \t\r\n"), start.size()));
-  std::transform(start.begin(), start.end(), start.begin(), [](unsigned char c) { return std::tolower(c); });
-  const bool is_page = start.starts_with("<!doctype html") || start.starts_with("<html");
-  return is_page ? "is a web page; fetch the file itself" : "";
+  return why_stand_in(stand_in_of(bytes.substr(0, kHeadBytes)));
 }
 
 enum class ByteOrder { kLittle, kBig };

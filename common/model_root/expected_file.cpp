@@ -90,7 +90,7 @@ Status check_file(const std::filesystem::path& path, const Expected& expected) {
   const ssize_t got = ::read(fd->get(), buffer.data(), buffer.size());
   const std::string_view head(buffer.data(), got > 0 ? static_cast<std::size_t>(got) : 0);
   if (head.empty()) return wrong(path, expected, "is empty");
-  if (const StandIn found = stand_in_of(head); found == StandIn::kLfsPointer) {
+  if (const StandIn found = stand_in_of(head); found != StandIn::kNone) {
     return wrong(path, expected, why_stand_in(found));
   }
   if (!starts_as(expected.format, head)) return wrong(path, expected, "is something else");

@@ -134,7 +134,7 @@ Status SubmitRun::plan() {
 Status SubmitRun::check_overwrites() {
   const auto& request = options_.request;
   const std::string folder = real_path(request.output_dir);
-  if (connection_) RETURN_IF_ERROR(check_no_other_job_writes(*connection_, plan_, folder));
+  if (connection_) RETURN_IF_ERROR(check_no_other_job_writes(*connection_, plan_, folder, options_.server));
   if (request.overwrite || !request.variants.empty() || options_.benchmark_cache) return {};
   RETURN_IF_ERROR(check_foreign(plan_, folder));
   return request.overwrite_cache ? Status() : check_replaced(plan_, folder);

@@ -152,9 +152,7 @@ Result<Input> Finding::listed(const ManifestEntry& entry, const fs::path& folder
               placed(folder, entry.values), 0};
   input.where = entry.where;
   if (const std::string why = why_not_meant(entry.output); !why.empty()) {
-    const bool is_path = entry.output.find('\\') != std::string::npos;  // of another system
-    return wrong(entry.where, fmt::format("output '{}' is not below the output folder{}",
-                                          log::printable(entry.output), is_path ? ": " + why : ""));
+    return wrong(entry.where, fmt::format("output '{}': {}", log::printable(entry.output), why));
   }
   if (jobs::is_safe_relative(input.relative)) return input;
   return wrong(entry.where,

@@ -100,8 +100,10 @@ bool ends_soon(const JobView& view) {
   });
 }
 
-Status each_task(Connection& connection, JobId job, const std::function<void(const jobs::TaskInfo&)>& use) {
+Status each_task(Connection& connection, JobId job, const std::function<void(const jobs::TaskInfo&)>& use,
+                 Which which) {
   jobs::TaskListRequest request;
+  request.only_unfinished = which == Which::kUnfinished;
   request.job = job;
   request.count = kPage;
   for (;;) {

@@ -27,9 +27,12 @@ struct JobView {
 // Whether all that is left of the job are videos whose frames are all decoded.
 [[nodiscard]] bool ends_soon(const JobView& view);
 
-// All tasks of a job, page by page, in the order of the plan.
+enum class Which { kAll, kUnfinished };
+
+// Tasks of a job, page by page, in the order of the plan.
 [[nodiscard]] Status each_task(Connection& connection, JobId job,
-                               const std::function<void(const jobs::TaskInfo&)>& use);
+                               const std::function<void(const jobs::TaskInfo&)>& use,
+                               Which which = Which::kAll);
 
 // Events after `last`, which moves on; of one job, or of all if it is nil.
 [[nodiscard]] Status each_event(Connection& connection, JobId job, std::uint64_t& last,

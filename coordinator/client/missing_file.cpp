@@ -64,10 +64,17 @@ std::string of_edges(std::string_view path) {
   return "";
 }
 
+// "${NAME}", or a part of the path that is "$NAME" in capitals; "Ke$ha" is a name.
 bool has_variable(std::string_view path) {
-  const std::size_t dollar = path.find('$');
-  return dollar + 1 < path.size() && dollar != std::string_view::npos &&
-         (path[dollar + 1] == '{' || std::isalpha(static_cast<unsigned char>(path[dollar + 1])) != 0);
+  if (path.find("${") != std::string_view::npos) return true;
+  const fs::path whole(path);
+  return std::any_of(whole.begin(), whole.end(), [](const fs::path& part) {
+    const std::string name = part.string();
+    return name.size() > 1 && name[0] == '$' && std::isupper(static_cast<unsigned char>(name[1])) != 0 &&
+           std::all_of(name.begin() + 1, name.end(), [](unsigned char c) {
+             return std::isupper(c) != 0 || std::isdigit(c) != 0 || c == '_';
+           });
+  });
 }
 
 constexpr const char* kVariables = "variables such as $HOME are not replaced here: write the path out";

@@ -16,7 +16,8 @@ constexpr std::size_t kNamed = 5;
 std::set<std::string> outputs_to_write(const RunPlan& plan) {
   std::set<std::string> outputs;
   for (const auto& clip : plan.clips) {
-    if (!clip.reason.empty()) outputs.insert(clip.plan.output.relative);
+    const bool is_video = clip.plan.output.save_video;  // a word of sentences is latents alone
+    if (!clip.reason.empty() && is_video) outputs.insert(clip.plan.output.relative);
   }
   for (const auto& film : plan.films) {
     if (!film.reason.empty()) outputs.insert(film.plan.output.relative);
@@ -36,22 +37,28 @@ std::string listed(const std::set<std::string>& names) {
 
 }  // namespace
 
-Status check_no_other_job_writes(Connection& connection, const RunPlan& plan, const std::string& output_dir) {
+Status check_no_other_job_writes(Connection& connection, const RunPlan& plan, const std::string& output_dir,
+                                 const std::string& server) {
   const auto outputs = outputs_to_write(plan);
   if (outputs.empty()) return {};
   ASSIGN_OR_RETURN(const auto list, connection.call<jobs::JobList>(jobs::JobListRequest{"all"}));
   for (const auto& job : list.jobs) {
     if (jobs::is_terminal(job.state) || job.output_dir != output_dir) continue;
     std::set<std::string> both;
-    RETURN_IF_ERROR(each_task(connection, job.job, [&](const jobs::TaskInfo& task) {
-      const std::string& name = task.spec.output.relative;
-      if (!jobs::is_terminal(task.state) && outputs.contains(name)) both.insert(name);
-    }));
+    RETURN_IF_ERROR(each_task(
+        connection, job.job,
+        [&](const jobs::TaskInfo& task) {
+          const std::string& name = task.spec.output.relative;
+          if (task.spec.kind == jobs::TaskKind::kDecodeVideo && outputs.contains(name)) both.insert(name);
+        },
+        Which::kUnfinished));
     if (both.empty()) continue;
-    return {StatusCode::kFailedPrecondition,
-            fmt::format("{0}: job {1} is making {2} of these videos there ({3}); follow it with `coordinator "
-                        "job progress {1}`, or cancel it with `coordinator job cancel {1}` and run again",
-                        log::printable(output_dir), job.number, both.size(), listed(both))};
+    const std::string there = server.empty() ? "" : " --server " + server;
+    return {
+        StatusCode::kFailedPrecondition,
+        fmt::format("{0}: job {1} is making {2} of these videos there ({3}); follow it with `coordinator "
+                    "job progress {1}{4}`, or cancel it with `coordinator job cancel {1}{4}` and run again",
+                    log::printable(output_dir), job.number, both.size(), listed(both), there)};
   }
   return {};
 }

@@ -44,6 +44,9 @@ bool is_own_output(const fs::path& video) {
 
 OwnOutputs::OwnOutputs(std::string directory) : directory_(std::move(directory)) {
   std::ifstream in(list_of(directory_));
+  // Older versions noted nothing: what they left half-made is theirs.
+  is_of_older_ =
+      !in && (is_file(directory_ + "/_run/summary.json") || is_file(directory_ + "/_run/events.jsonl"));
   for (std::string line; std::getline(in, line);) {
     const auto name = json::parse(line);  // a line may be torn
     const auto* text = name.ok() ? name->get_if<std::string>() : nullptr;
@@ -52,7 +55,7 @@ OwnOutputs::OwnOutputs(std::string directory) : directory_(std::move(directory))
 }
 
 std::vector<std::string> OwnOutputs::foreign(const std::string& relative) const {
-  if (noted_.contains(relative)) return {};
+  if (is_of_older_ || noted_.contains(relative)) return {};
   const std::string video = relative + ".mp4";
   const std::string record = relative + ".json";
   const fs::path folder(directory_);
@@ -69,7 +72,7 @@ Status OwnOutputs::note(const std::vector<std::string>& relatives) const {
   for (const auto& relative : relatives) {
     if (!noted_.contains(relative)) lines += json::to_text(wire::Value(relative)) + '\n';
   }
-  if (lines.empty()) return {};
+  if (lines.empty() && is_file(list_of(directory_))) return {};
   lines.insert(0, 1, '\n');  // ends a line that a killed process left torn
   const std::string path = list_of(directory_);
   const UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));

@@ -32,6 +32,7 @@ class OwnOutputs {
  private:
   std::string directory_;
   std::set<std::string> noted_;
+  bool is_of_older_ = false;  // made by a version that noted nothing
 };
 
 }  // namespace mimicfleet::coordinator

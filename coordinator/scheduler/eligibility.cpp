@@ -90,7 +90,8 @@ bool another(const State& state, const Worker& worker, Test test) {
 bool leaves_it_to_one_in_reach(const State& state, const Worker& worker, const Task& task) {
   if (task.needed_by.empty() || is_in_reach(state, worker, task)) return false;
   return another(state, worker, [&](const Worker& other) {
-    return is_able(state, other, task, Loading::kCounts) && is_in_reach(state, other, task);
+    return other.hello.worker != task.failed_on && is_able(state, other, task, Loading::kCounts) &&
+           is_in_reach(state, other, task);
   });
 }
 
@@ -271,6 +272,9 @@ std::string reservation(const State& state, const Worker& worker, const Task& ta
   if (!could_have_inputs(state, worker, task)) return "it reaches no worker that has the latents";
   if (!can_have_inputs(state, worker, task))
     return "it cannot fetch the latents from the worker that has them";
+  if (leaves_it_to_one_in_reach(state, worker, task)) {
+    return "it leaves it to a worker whose latents others can fetch";
+  }
   return "";
 }
 

@@ -64,17 +64,19 @@ void Transitions::note_who_is_left(Task& task) {
     return std::any_of(task.host_failures.begin(), task.host_failures.end(),
                        [&](const HostFailure& failure) { return failure.where == where; });
   };
-  for (const auto& [id, worker] : state_.workers) {
-    if (is_left(state_, worker, task) && !refused_before(worker)) task.askable_until = now_;
-  }
+  const bool anybody = std::any_of(state_.workers.begin(), state_.workers.end(), [&](const auto& entry) {
+    return is_left(state_, entry.second, task) && !refused_before(entry.second);
+  });
+  if (anybody) task.askable_until = now_;
 }
 
 // When all who are there have refused it, and nobody else has come, it was not their fault but the task's.
 void Transitions::give_up_if_refused_by_all(Task& task) {
   if (task.state != TaskState::kReady) return;
   note_who_is_left(task);
+  if (now_ < gives_up_at(state_, task)) return;
   const std::vector<HostFailure> reasons = refusals(state_, task);
-  if (reasons.empty() || now_ < gives_up_at(state_, task)) return;  // it waits, as any task does
+  if (reasons.empty()) return;  // it waits, as any task does
   const Status status = joint_status(reasons);
   forgive(task);
   fail_attempt(task, status);

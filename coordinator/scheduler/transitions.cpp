@@ -175,8 +175,9 @@ void Transitions::end_job_if_over(Job& job) {
 
 void Transitions::forget_worker(const Worker& worker, bool lost) {
   const WorkerId id = worker.hello.worker;
-  for (const TaskId& refused : state_.refused)
-    note_who_is_left(state_.tasks.at(refused));  // this one, until now
+  for (const TaskId& refused : state_.refused) {
+    note_who_is_left(state_.tasks.at(refused));  // this worker is one of them until now
+  }
   const std::set<TaskId> leases = worker.leases;
   const Status reason(StatusCode::kUnavailable,
                       fmt::format("worker {} was lost while it ran this", worker.hello.name));

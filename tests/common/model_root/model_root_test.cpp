@@ -99,6 +99,8 @@ TEST_F(ModelRoot, AFileThatIsSomethingElseIsToldByItsBeginning) {
   EXPECT_THAT(error(), HasSubstr("MimicMotion_1-1.pth: is empty; expected"));
   put_models(folder_);
   put(folder_, "svd/vae/config.json", "<html>404</html>");
+  EXPECT_THAT(error(), HasSubstr("vae/config.json: is a web page, not the file itself; "));
+  put(folder_, "svd/vae/config.json", "weights");
   EXPECT_THAT(error(), HasSubstr("vae/config.json: is something else; expected the VAE's configuration"));
   put_models(folder_);
   put(folder_, "svd/image_encoder/model.safetensors", "model.fp16.safetensors");

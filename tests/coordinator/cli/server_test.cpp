@@ -7,6 +7,8 @@
 #include <memory>
 #include <vector>
 
+#include <fmt/format.h>
+
 #include "common/discovery/discovery.h"
 #include "common/files/read_text.h"
 #include "common/host_name.h"
@@ -289,6 +291,17 @@ TEST_F(OnAServer, VideosThatAnotherJobIsMakingAreNotMadeTwice) {
   out({"job", "cancel", "1"});
   EXPECT_EQ(process->wait().exit_code, 1);
   EXPECT_EQ(out(submit({"--no-wait"})), "job 2 submitted: 1 videos\n");
+}
+
+TEST_F(OnAServer, FilmsThatShareAWordAreMadeAtTheSameTime) {
+  put(folder_, "videos/stuck.mp4", "x");
+  for (const char* name : {"one", "two"}) {
+    put(folder_, name + std::string(".csv"), fmt::format("sentence_id,ref_ids\n{},a stuck\n", name));
+    EXPECT_THAT(out(submit({"--sentences", folder_ / (name + std::string(".csv")), "--no-wait"})),
+                HasSubstr(" submitted: "));
+  }
+  EXPECT_EQ(run(submit({"--sentences", folder_ / "one.csv", "--no-wait"})).exit_code, 2);
+  out({"job", "cancel", "all"});
 }
 
 TEST_F(OnAServer, WhoeverNamedTheServerIsToldCommandsThatNameIt) {

@@ -312,13 +312,15 @@ TEST_F(Inputs, AFolderThatIsTheOutputFolderIsRefusedWithTheReason) {
 }
 
 TEST_F(Inputs, AnOutputThatIsWrittenForAnotherProgramIsToldSo) {
-  for (const auto& [output, why] : std::vector<std::pair<std::string, std::string>>{
-           {"~/h", "is not below the output folder"}, {"sub\\h", "separated by / here"}}) {
+  for (const auto& [output, why] :
+       std::vector<std::pair<std::string, std::string>>{{"~/h", "stands for no folder here"},
+                                                        {"$HOME/h", "variables such as $HOME"},
+                                                        {"sub\\h", "separated by / here"}}) {
     put(folder_, "list.csv", "video,output\na.mp4," + output + "\n");
     EXPECT_THAT(error(folder_ / "list.csv"), AllOf(HasSubstr("list.csv: line 2: output '"), HasSubstr(why)));
   }
-  put(folder_, "list.csv", "video,output\na.mp4,~h\nb.mp4,a~/$5\n");
-  EXPECT_THAT(find({folder_ / "list.csv"}), ElementsAre("~h", "a~/$5"));
+  put(folder_, "list.csv", "video,output\na.mp4,~h\nb.mp4,a~/$5\nc.mp4,Ke$ha\n");
+  EXPECT_THAT(find({folder_ / "list.csv"}), ElementsAre("~h", "a~/$5", "Ke$ha"));
 }
 
 TEST_F(Inputs, APathThatIsWrittenForAnotherProgramIsToldSo) {

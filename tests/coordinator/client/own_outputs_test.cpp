@@ -47,6 +47,14 @@ TEST_F(OwnOutputsTest, WhatARunNotedIsOursAlsoWithoutItsRecord) {
   EXPECT_THAT(foreign("d"), ElementsAre("d.mp4"));
 }
 
+TEST_F(OwnOutputsTest, OfAFolderThatAnOlderVersionWorkedInAllIsOurs) {
+  put(folder_, "_run/events.jsonl", "{}\n");
+  put(folder_, "a.mp4", "half made when that run was killed");
+  EXPECT_THAT(foreign("a"), IsEmpty());
+  ASSERT_TRUE(OwnOutputs(folder_.path()).note({}).ok());
+  EXPECT_THAT(foreign("a"), ElementsAre("a.mp4")) << "from now on it is written down what is ours";
+}
+
 TEST_F(OwnOutputsTest, AreNotedOnceAndAfterATornLine) {
   ASSERT_TRUE(OwnOutputs(folder_.path()).note({"a", "b"}).ok());
   const auto size = std::filesystem::file_size(folder_ / "_run/outputs.jsonl");

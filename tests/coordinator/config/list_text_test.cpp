@@ -67,7 +67,7 @@ TEST(ListText, WhatIsSomethingElseIsNamedWithTheRemedy) {
               HasSubstr("list.csv: is an Excel or OpenDocument workbook"));
   EXPECT_THAT(error("\xd0\xcf\x11\xe0..."),
               HasSubstr("is an Excel workbook; save the table as \"CSV UTF-8\""));
-  EXPECT_THAT(error("\n<!DOCTYPE HTML><html>"), HasSubstr("is a web page; fetch the file itself"));
+  EXPECT_THAT(error("\n<!DOCTYPE HTML><html>"), HasSubstr("is a web page, not the file itself"));
   EXPECT_THAT(error("version https://git-lfs.github.com/spec/v1\n"), HasSubstr("git lfs pull"));
 }
 

@@ -274,6 +274,25 @@ TEST_F(LostInputs, WhatADecoderCannotReachIsMadeAgainByAnEncoderThatItReaches) {
   EXPECT_THAT(fleet_.grants.back().lease.inputs.at(0).holders, ElementsAre("tcp://open.example:4003"));
 }
 
+// Neither waits for the other: the one in reach has just failed.
+TEST_F(LostInputs, WhatFailedOnTheOnlyOneInReachIsMadeByAnother) {
+  auto in_reach = hello("in reach", "tcp://reach.example:4001");
+  in_reach.kinds = {TaskKind::kEncodeLatents};
+  auto local = hello("local", "tcp://127.0.0.1:4002");
+  local.kinds = {TaskKind::kEncodeLatents};
+  auto decoder = hello("decoder", "tcp://decoder.example:4003");
+  decoder.kinds = {TaskKind::kDecodeVideo};
+  job_ = fleet_.submit(1);
+  for (const auto* worker : {&decoder, &in_reach, &local}) join(*worker);
+  fleet_.fail(in_reach.worker, fleet_.lease(in_reach.worker),
+              Status(StatusCode::kInternal, "a passing fault"));
+  for (int i = 0; i < 60 && fleet_.leases(local.worker).empty(); ++i) {
+    fleet_.pass(seconds(1));
+    for (const auto* worker : {&decoder, &local, &in_reach}) fleet_.beat(worker->worker);
+  }
+  EXPECT_EQ(fleet_.lease(local.worker).task, encode().spec.id);
+}
+
 TEST_F(LostInputs, AnEncoderThatIsStartedWithAdvertiseIsFetchedFromWithoutMakingAnythingAgain) {
   auto encoder = hello("encoder", "tcp://127.0.0.1:4001");
   encoder.kinds = {TaskKind::kEncodeLatents};
