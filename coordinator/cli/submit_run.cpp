@@ -387,6 +387,11 @@ int SubmitRun::leave_to_server() {
   return kInterruptedExit;
 }
 
+std::string SubmitRun::planned_table(const std::string& output_dir) const {
+  MediaLooks looks(options_.request.looks);
+  return plan_table(plan_, estimate_cost(plan_, output_dir, looks));
+}
+
 int SubmitRun::finish(const Status& outcome) {
   if (left_to_server_) return leave_to_server();
   if (!options_.dry_run && connection_) collect();
@@ -400,8 +405,7 @@ int SubmitRun::finish(const Status& outcome) {
   }
   if (options_.report && options_.json && !options_.dry_run) return report(not_all_made(outcome, summary));
   const bool as_plan = options_.dry_run && !options_.json;
-  const std::string table =
-      as_plan ? plan_table(plan_, estimate_cost(plan_, summary.output_dir)) : summary_table(summary);
+  const std::string table = as_plan ? planned_table(summary.output_dir) : summary_table(summary);
   fmt::print("{}", options_.json ? json::write(summary) : table);
   log::note("\n" + table);
   if (!outcome.ok()) {

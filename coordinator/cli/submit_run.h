@@ -41,6 +41,7 @@ class SubmitRun {
  private:
   [[nodiscard]] Status plan();
   [[nodiscard]] Status check_overwrites();
+  [[nodiscard]] std::string planned_table(const std::string& output_dir) const;
   [[nodiscard]] Result<std::vector<jobs::ModelSet>> models_of_workers();
   [[nodiscard]] Status look_at_server();
   [[nodiscard]] Status look_at_caches();

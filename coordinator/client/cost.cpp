@@ -7,7 +7,6 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "common/av/video.h"
 #include "common/files/read_text.h"
 #include "common/log.h"
 #include "coordinator/client/progress.h"
@@ -19,7 +18,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kMaxRecords = 500;
-constexpr std::size_t kMaxProbes = 200;
 constexpr std::size_t kListed = 50;
 constexpr std::array<std::string_view, 6> kEncodeStages = {"preprocess", "draw",     "clip",
                                                            "vae_encode", "pose_net", "denoise"};
@@ -71,12 +69,13 @@ Rates read_rates(const std::string& folder) {
 }
 
 // The frames that a clip becomes, its reference included; 0 if the video does not say.
-std::int64_t frames_of(const jobs::ClipPlan& clip) {
-  const auto info = av::probe_video(clip.video.path);
-  if (!info.ok() || info->declared_frames <= 0) return 0;
-  const auto thinning = std::max<std::int64_t>(1, static_cast<std::int64_t>(info->average_fps.value() / 24));
+std::int64_t frames_of(const jobs::ClipPlan& clip, MediaLooks& looks) {
+  const auto looked = looks.video(clip.video);
+  if (!looked.ok() || looked->video.declared_frames <= 0) return 0;
+  const double fps = looked->video.average_fps.value();
+  const auto thinning = std::max<std::int64_t>(1, static_cast<std::int64_t>(fps / 24));
   const std::int64_t stride = clip.parameters.sample_stride * thinning;
-  const std::int64_t frames = 1 + (info->declared_frames + stride - 1) / stride;
+  const std::int64_t frames = 1 + (looked->video.declared_frames + stride - 1) / stride;
   const std::int64_t limit = clip.parameters.max_pose_frames;
   return limit == 0 ? frames : std::min(frames, std::max<std::int64_t>(limit, 2));
 }
@@ -85,18 +84,9 @@ bool has_to_run(const PlannedClip& clip) {
   return !clip.reason.empty() && clip.plan.keep_latents.has_value();
 }
 
-void count_frames(const RunPlan& plan, Cost& cost) {
-  std::int64_t sum = 0;
-  std::size_t probed = 0;
+void count_frames(const RunPlan& plan, MediaLooks& looks, Cost& cost) {
   for (const auto& clip : plan.clips) {
-    if (!has_to_run(clip)) continue;
-    const bool probe = probed < kMaxProbes;
-    const std::int64_t frames = probe ? frames_of(clip.plan) : sum / static_cast<std::int64_t>(probed);
-    if (probe) {
-      ++probed;
-      sum += frames;
-    }
-    cost.frames[clip.plan.output.relative] = frames;
+    if (has_to_run(clip)) cost.frames[clip.plan.output.relative] = frames_of(clip.plan, looks);
   }
 }
 
@@ -201,9 +191,9 @@ std::optional<double> seconds_of_clips(const RunPlan& plan) {
 
 }  // namespace
 
-Cost estimate_cost(const RunPlan& plan, const std::string& output_dir) {
+Cost estimate_cost(const RunPlan& plan, const std::string& output_dir, MediaLooks& looks) {
   Cost cost;
-  count_frames(plan, cost);
+  count_frames(plan, looks, cost);
   for (const auto& clip : plan.clips) {
     if (has_to_run(clip)) add_clip(cost, clip);
   }

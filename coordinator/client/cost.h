@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "coordinator/client/media_looks.h"
 #include "coordinator/client/planner.h"
 
 namespace mimicfleet::coordinator {
@@ -21,9 +22,9 @@ struct Cost {
   std::optional<double> seconds;  // of one worker, going by the records that are there
 };
 
-// Reads the headers of the videos that have to be encoded (of many only some, for an average), and records
-// below the output folder.
-[[nodiscard]] Cost estimate_cost(const RunPlan& plan, const std::string& output_dir);
+// Takes the frames of the videos that have to be encoded from `looks`, which knows them since the plan was
+// made, and reads records below the output folder.
+[[nodiscard]] Cost estimate_cost(const RunPlan& plan, const std::string& output_dir, MediaLooks& looks);
 
 // What a dry run prints: each clip and film with why it would be made, what somebody has of it, and how long
 // all that would take.

@@ -4,11 +4,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "common/files/read_text.h"
 #include "coordinator/client/cost.h"
 #include "coordinator/client/planner.h"
 #include "jobs/record_json.h"
 #include "tests/coordinator/client/latents_file.h"
 #include "tests/coordinator/client/planning.h"
+#include "tests/paths.h"
 
 namespace mimicfleet::coordinator {
 namespace {
@@ -220,6 +222,17 @@ TEST_F(FilmPlanning, TheNameOfAFilmOfManyClipsStaysShortAndItsOwn) {
   EXPECT_NE(plan()->films.at(0).plan.output.relative, name);
 }
 
+TEST_F(FilmPlanning, ThePlanCountsTheFramesOfTheVideosThatHaveToBeEncoded) {
+  put(folder_, "videos/b.mp4", *read_text(source_path("tests/goldens/pack_a/videos/a.mp4"), 1 << 22));
+  request_.mode = Mode::kEncode;
+  const auto run = plan();
+  ASSERT_TRUE(run.ok()) << run.status();
+  MediaLooks looks;
+  const Cost cost = estimate_cost(*run, folder_ / "out", looks);
+  EXPECT_EQ(cost.frames.at("b"), 14) << "one of the reference";
+  EXPECT_EQ(cost.frames.at("a"), 0) << "which is no video";
+}
+
 TEST_F(FilmPlanning, LatentsThatNobodyKeptAreEncodedFirstOnce) {
   keep_all();
   std::filesystem::remove(folder_ / "out/_latents/b.safetensors");
@@ -227,12 +240,13 @@ TEST_F(FilmPlanning, LatentsThatNobodyKeptAreEncodedFirstOnce) {
   const auto run = plan();
   ASSERT_TRUE(run.ok()) << run.status();
   ASSERT_THAT(run->clips, SizeIs(1));
+  MediaLooks looks;
   EXPECT_EQ(run->clips[0].reason, "its latents are not kept in " + folder_ / "out/_latents/b.safetensors");
   EXPECT_FALSE(run->clips[0].plan.output.save_video);
   EXPECT_EQ(run->films[0].plan.parts[0].clip, "b");
   EXPECT_EQ(run->films[0].plan.parts[1].clip, "");
   EXPECT_THAT(
-      plan_table(*run, estimate_cost(*run, folder_ / "out")),
+      plan_table(*run, estimate_cost(*run, folder_ / "out", looks)),
       AllOf(HasSubstr("encode  b (its latents are not kept in "), HasSubstr("b.safetensors): 25 steps\n"),
             HasSubstr("make    latent_concat_b_a_b (not made yet) of 3 clips\n"),
             HasSubstr("1 to make, 0 already there; 1 clips to encode first; models"),
@@ -240,7 +254,7 @@ TEST_F(FilmPlanning, LatentsThatNobodyKeptAreEncodedFirstOnce) {
   flag("guidance-interval", "0.2:0.8");
   const auto mixed = plan();
   ASSERT_TRUE(mixed.ok()) << mixed.status();
-  EXPECT_THAT(plan_table(*mixed, estimate_cost(*mixed, folder_ / "out")),
+  EXPECT_THAT(plan_table(*mixed, estimate_cost(*mixed, folder_ / "out", looks)),
               HasSubstr("b.safetensors): 25 steps, 15 guided\n"));
   request_.reference.clear();
   EXPECT_THAT(error(),

@@ -49,6 +49,7 @@ class Summary : public ::testing::Test {
     for (const auto& task : {encode, decode, failed}) builder.add(task);
     return builder.finish(61);
   }
+  MediaLooks looks_;
   RunPlan plan_;
 };
 
@@ -122,7 +123,7 @@ TEST_F(Summary, IsReadBackFromItsJson) {
 }
 
 TEST_F(Summary, ADryRunListsWhatWouldBeMadeAndWhy) {
-  EXPECT_EQ(plan_table(plan_, estimate_cost(plan_, "/nowhere")),
+  EXPECT_EQ(plan_table(plan_, estimate_cost(plan_, "/nowhere", looks_)),
             "make    b (not made yet)\n"
             "make    c (steps was 25)\n"
             "cannot  d: /in/d.mp4: is empty (0 bytes)\n"
@@ -134,7 +135,7 @@ TEST_F(Summary, WhatCannotBeMadeIsToldHoweverMuchThereIsToMake) {
   for (int i = 0; i < 60; ++i)
     plan_.clips.push_back({clip_in("/out", fmt::format("m{}", i)), "not made yet", 0});
   plan_.left_out = {"3 files that are no videos by name"};
-  EXPECT_THAT(plan_table(plan_, estimate_cost(plan_, "/nowhere")),
+  EXPECT_THAT(plan_table(plan_, estimate_cost(plan_, "/nowhere", looks_)),
               AllOf(HasSubstr("…       and 12 more\ncannot  d: /in/d.mp4: is empty (0 bytes)\n"),
                     HasSubstr("leave   3 files")));
   RunSummary summary = after_run();
@@ -146,7 +147,7 @@ TEST_F(Summary, WhatCannotBeMadeIsToldHoweverMuchThereIsToMake) {
 TEST_F(Summary, ADryRunOnAServerTellsWhatItsWorkersHaveInTheirCaches) {
   plan_.cached = CachedFeatures{6, 2, 3.25};
   plan_.clips[1].cached = {"keypoints", "vae_latent"};
-  EXPECT_THAT(plan_table(plan_, estimate_cost(plan_, "/nowhere")),
+  EXPECT_THAT(plan_table(plan_, estimate_cost(plan_, "/nowhere", looks_)),
               AllOf(HasSubstr("make    b (not made yet; cached: keypoints, vae_latent)\n"),
                     HasSubstr("features   2 of 6 are in workers' caches, which may save 3.2 s\n")));
 }
