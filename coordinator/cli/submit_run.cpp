@@ -228,20 +228,9 @@ jobs::JobPlan SubmitRun::job_plan() const {
   return job;
 }
 
-// So that what is half made when this run is killed is known as ours.
-Status SubmitRun::note_outputs() const {
-  std::vector<std::string> names;
-  for (const auto& clip : plan_.clips) {
-    if (!clip.reason.empty() && clip.plan.output.save_video) names.push_back(clip.plan.output.relative);
-  }
-  for (const auto& film : plan_.films) {
-    if (!film.reason.empty()) names.push_back(film.plan.output.relative);
-  }
-  return OwnOutputs(folder_->path()).note(names);
-}
-
 Status SubmitRun::submit() {
-  RETURN_IF_ERROR(note_outputs());
+  // So that what is half made when this run is killed is known as ours.
+  RETURN_IF_ERROR(OwnOutputs(folder_->path()).note(plan_.videos_to_make()));
   auto accepted = submit_job(*connection_, job_plan());
   left_to_server_ = !cluster_ && accepted.status().code() == StatusCode::kCancelled;
   ASSIGN_OR_RETURN(job_, std::move(accepted));

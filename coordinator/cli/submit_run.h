@@ -49,7 +49,6 @@ class SubmitRun {
   [[nodiscard]] Status execute();
   [[nodiscard]] Status connect_to_cluster();
   [[nodiscard]] jobs::JobPlan job_plan() const;
-  [[nodiscard]] Status note_outputs() const;
   [[nodiscard]] Status submit();
   [[nodiscard]] Status follow();
   [[nodiscard]] Result<bool> look();  // true once the job is over

@@ -14,10 +14,6 @@ constexpr std::uint32_t kPage = 500;
 constexpr std::chrono::milliseconds kSubmitPatience{60'000};
 constexpr int kSubmissions = 5;
 
-}  // namespace
-
-namespace {
-
 // One attempt at handing a job over. The last part goes under `request` whenever it is sent: if it was stored
 // before the coordinator ended, the next one knows it again. `lost`: the coordinator knows nothing of the
 // parts before.

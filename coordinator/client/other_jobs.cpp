@@ -1,46 +1,26 @@
 #include "coordinator/client/other_jobs.h"
 
 #include <set>
-#include <vector>
+#include <string>
 
 #include <fmt/format.h>
 
 #include "common/log.h"
 #include "coordinator/client/job_follower.h"
+#include "coordinator/client/replaced.h"
 
 namespace mimicfleet::coordinator {
 namespace {
 
 constexpr std::size_t kNamed = 5;
 
-std::set<std::string> outputs_to_write(const RunPlan& plan) {
-  std::set<std::string> outputs;
-  for (const auto& clip : plan.clips) {
-    const bool is_video = clip.plan.output.save_video;  // a word of sentences is latents alone
-    if (!clip.reason.empty() && is_video) outputs.insert(clip.plan.output.relative);
-  }
-  for (const auto& film : plan.films) {
-    if (!film.reason.empty()) outputs.insert(film.plan.output.relative);
-  }
-  return outputs;
-}
-
-std::string listed(const std::set<std::string>& names) {
-  std::vector<std::string> shown;
-  for (const auto& name : names) {
-    if (shown.size() < kNamed) shown.push_back(log::printable(name));
-  }
-  const std::string more =
-      names.size() > kNamed ? fmt::format(" and {} more", names.size() - kNamed) : std::string();
-  return fmt::format("{}{}", fmt::join(shown, ", "), more);
-}
-
 }  // namespace
 
 Status check_no_other_job_writes(Connection& connection, const RunPlan& plan, const std::string& output_dir,
                                  const std::string& server) {
-  const auto outputs = outputs_to_write(plan);
-  if (outputs.empty()) return {};
+  const auto videos = plan.videos_to_make();
+  if (videos.empty()) return {};
+  const std::set<std::string> outputs(videos.begin(), videos.end());
   ASSIGN_OR_RETURN(const auto list, connection.call<jobs::JobList>(jobs::JobListRequest{"all"}));
   for (const auto& job : list.jobs) {
     if (jobs::is_terminal(job.state) || job.output_dir != output_dir) continue;
@@ -58,7 +38,8 @@ Status check_no_other_job_writes(Connection& connection, const RunPlan& plan, co
         StatusCode::kFailedPrecondition,
         fmt::format("{0}: job {1} is making {2} of these videos there ({3}); follow it with `coordinator "
                     "job progress {1}{4}`, or cancel it with `coordinator job cancel {1}{4}` and run again",
-                    log::printable(output_dir), job.number, both.size(), listed(both), there)};
+                    log::printable(output_dir), job.number, both.size(),
+                    listed({both.begin(), both.end()}, kNamed), there)};
   }
   return {};
 }

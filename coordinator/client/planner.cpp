@@ -108,6 +108,17 @@ std::optional<double> RunPlan::seconds_per_clip() const {
   return seconds / static_cast<double>(finished);
 }
 
+std::vector<std::string> RunPlan::videos_to_make() const {
+  std::vector<std::string> names;
+  for (const auto& clip : clips) {
+    if (!clip.reason.empty() && clip.plan.output.save_video) names.push_back(clip.plan.output.relative);
+  }
+  for (const auto& film : films) {
+    if (!film.reason.empty()) names.push_back(film.plan.output.relative);
+  }
+  return names;
+}
+
 std::size_t RunPlan::to_run() const {
   const auto has_to_run = [](const auto& planned) { return !planned.reason.empty(); };
   return static_cast<std::size_t>(std::count_if(clips.begin(), clips.end(), has_to_run) +

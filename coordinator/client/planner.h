@@ -99,6 +99,8 @@ struct RunPlan {
   std::optional<CachedFeatures> cached;  // if it is known
 
   [[nodiscard]] std::size_t to_run() const;
+  // Outputs of which a video is to be made, below the output folder; not the clips of films.
+  [[nodiscard]] std::vector<std::string> videos_to_make() const;
   [[nodiscard]] std::optional<double> seconds_per_clip() const;  // of the finished ones
   [[nodiscard]] std::vector<std::string> warnings() const;       // of the inputs of what has to run
 };

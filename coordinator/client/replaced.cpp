@@ -30,15 +30,15 @@ Replaced replaced_by(const RunPlan& plan) {
   return replaced;
 }
 
-std::string listed(const std::vector<std::string>& names) {
+}  // namespace
+
+std::string listed(const std::vector<std::string>& names, std::size_t most) {
   std::string text;
-  for (std::size_t i = 0; i < std::min(names.size(), kNamed); ++i) {
+  for (std::size_t i = 0; i < std::min(names.size(), most); ++i) {
     text += fmt::format("{}{}", i == 0 ? "" : ", ", log::printable(names[i]));
   }
-  return names.size() > kNamed ? fmt::format("{} and {} more", text, names.size() - kNamed) : text;
+  return names.size() > most ? fmt::format("{} and {} more", text, names.size() - most) : text;
 }
-
-}  // namespace
 
 Status check_foreign(const RunPlan& plan, const std::string& output_dir) {
   std::vector<std::string> files;
@@ -54,7 +54,7 @@ Status check_foreign(const RunPlan& plan, const std::string& output_dir) {
       fmt::format("{}: {} file{} there {} not made by mimicfleet ({}); give --overwrite to replace {}, or "
                   "another --output-dir",
                   log::printable(output_dir), files.size(), one ? "" : "s", one ? "was" : "were",
-                  listed(files), one ? "it" : "them")};
+                  listed(files, kNamed), one ? "it" : "them")};
 }
 
 Status check_replaced(const RunPlan& plan, const std::string& output_dir) {
@@ -67,7 +67,7 @@ Status check_replaced(const RunPlan& plan, const std::string& output_dir) {
     const std::string what = are_videos ? fmt::format("{} video{}", names.size(), one ? "" : "s")
                                         : fmt::format("latents of {} clip{}", names.size(), one ? "" : "s");
     text += fmt::format("{}{} there {} made with {} ({})", text.empty() ? "" : "; ", what,
-                        are_videos && one ? "was" : "were", log::printable(made_with), listed(names));
+                        are_videos && one ? "was" : "were", log::printable(made_with), listed(names, kNamed));
   }
   return {StatusCode::kFailedPrecondition,
           fmt::format("{}: {}; give --overwrite to replace them, or another --output-dir",
