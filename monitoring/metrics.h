@@ -1,14 +1,10 @@
 #pragma once
 
 #include <functional>
-#include <initializer_list>
 #include <map>
 #include <memory>
 #include <string>
-#include <string_view>
 #include <vector>
-
-#include "common/status.h"
 
 namespace prometheus {
 class Counter;
@@ -58,6 +54,12 @@ class Histogram {
 // From 5 ms to 30 minutes: a small clip's stages on a CPU as well as a long clip's sampling.
 [[nodiscard]] const std::vector<double>& stage_seconds_buckets();
 
+// One series of a gauge and what it says now.
+struct Reading {
+  Labels labels;
+  double value = 0;
+};
+
 class Metrics {
  public:
   Metrics();
@@ -72,34 +74,21 @@ class Metrics {
   [[nodiscard]] Histogram histogram(const std::string& name, const std::string& help,
                                     const std::vector<double>& buckets, const Labels& labels = {});
 
-  // Called before every scrape, on the server's thread: for gauges that are read rather than kept.
+  // Called before every scrape, on one of the server's threads and one scrape at a time: for gauges that are
+  // read rather than kept. What it reads must live as long as this object is scraped.
   void before_scrape(std::function<void()> refresh);
+
+  // Gauges whose series come and go (one a worker, one a job): `read` gives those of now, before every scrape
+  // and on the server's thread. Only it may bring in label values that are not from a small fixed set, and
+  // then says how many at most.
+  void read_gauges(std::string name, std::string help, std::function<std::vector<Reading>()> read);
 
   // The text that a scrape gets, the process's own metrics (memory, CPU, file descriptors) included.
   [[nodiscard]] std::string text() const;
 
  private:
-  friend class MetricsServer;
-  struct Impl;
-  std::shared_ptr<Impl> impl_;
-};
-
-// Serves /metrics over HTTP.
-class MetricsServer {
- public:
-  // `address` is HOST:PORT, port 0 for any free one. A port alone means the loopback interface, never all of
-  // them. kInvalidArgument: malformed; kFailedPrecondition: the address is taken or not ours.
-  [[nodiscard]] static Result<std::unique_ptr<MetricsServer>> start(const std::string& address,
-                                                                    Metrics& metrics);
-  ~MetricsServer();
-
-  [[nodiscard]] const std::string& address() const { return address_; }  // the port filled in
-
- private:
-  MetricsServer() = default;
   struct Impl;
   std::unique_ptr<Impl> impl_;
-  std::string address_;
 };
 
 }  // namespace mimicfleet::monitoring

@@ -15,6 +15,7 @@
 #include "common/user_folders.h"
 #include "jobs/model_notice.h"
 #include "monitoring/metrics.h"
+#include "monitoring/metrics_server.h"
 #include "worker/agent/agent.h"
 #include "worker/cli/options.h"
 #include "worker/runner/runner.h"

@@ -21,6 +21,7 @@
 #include "coordinator/server/server.h"
 #include "coordinator/server/server_metrics.h"
 #include "jobs/client_messages.h"
+#include "monitoring/metrics_server.h"
 
 namespace mimicfleet::coordinator {
 namespace {

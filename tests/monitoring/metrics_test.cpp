@@ -1,42 +1,21 @@
 #include "monitoring/metrics.h"
 
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
 
-#include <arpa/inet.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
+
+#include "monitoring/metrics_server.h"
+#include "tests/common/http/http_client.h"
 
 namespace mimicfleet::monitoring {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
-using ::testing::StartsWith;
-
-// The whole answer to GET /metrics.
-std::string scrape(const std::string& address) {
-  const auto colon = address.rfind(':');
-  sockaddr_in peer{};
-  peer.sin_family = AF_INET;
-  peer.sin_port = htons(static_cast<std::uint16_t>(std::stoi(address.substr(colon + 1))));
-  ::inet_pton(AF_INET, address.substr(0, colon).c_str(), &peer.sin_addr);
-  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  std::string answer;
-  if (::connect(fd, reinterpret_cast<const sockaddr*>(&peer), sizeof(peer)) == 0) {
-    const std::string request = "GET /metrics HTTP/1.0\r\n\r\n";
-    EXPECT_EQ(::write(fd, request.data(), request.size()), static_cast<ssize_t>(request.size()));
-    char buffer[4096];
-    for (ssize_t got; (got = ::read(fd, buffer, sizeof(buffer))) > 0;) answer.append(buffer, got);
-  }
-  ::close(fd);
-  return answer;
-}
 
 void fill(Metrics& metrics) {
   metrics.counter("mimicfleet_tasks_total", "Tasks by how they ended.", {{"state", "done"}}).add();
@@ -67,38 +46,55 @@ TEST(Metrics, GaugesThatAreReadAreRefreshedBeforeAScrape) {
   EXPECT_THAT(metrics.text(), HasSubstr("mimicfleet_things 7"));
 }
 
+TEST(Metrics, SeriesThatComeAndGoAreReadAtEachScrape) {
+  Metrics metrics;
+  std::vector<Reading> readings = {{{{"worker", "a"}}, 1.5}, {{{"worker", "b"}}, 2}};
+  metrics.read_gauges("mimicfleet_heard_seconds", "Seconds.", [&] { return readings; });
+  EXPECT_THAT(metrics.text(), AllOf(HasSubstr("# TYPE mimicfleet_heard_seconds gauge\n"),
+                                    HasSubstr("mimicfleet_heard_seconds{worker=\"a\"} 1.5\n"),
+                                    HasSubstr("mimicfleet_heard_seconds{worker=\"b\"} 2\n")));
+  readings.clear();
+  EXPECT_THAT(metrics.text(), AllOf(HasSubstr("# TYPE mimicfleet_heard_seconds gauge\n"),
+                                    Not(HasSubstr("mimicfleet_heard_seconds{"))));
+}
+
 TEST(MetricsServer, AScrapeGetsWhatPromtoolAccepts) {
   Metrics metrics;
   fill(metrics);
-  auto server = MetricsServer::start("127.0.0.1:0", metrics);
+  metrics.read_gauges("mimicfleet_heard_seconds", "Seconds since each worker was heard.",
+                      [] { return std::vector<Reading>(); });
+  const auto server = MetricsServer::start("127.0.0.1:0", metrics);
   ASSERT_TRUE(server.ok()) << server.status();
-  EXPECT_THAT((*server)->address(), Not(StartsWith("127.0.0.1:0")));
-  const std::string answer = scrape((*server)->address());
-  const auto body = answer.find("\r\n\r\n");
-  ASSERT_NE(body, std::string::npos);
+  const std::string answer = http::get((*server)->address(), "/metrics");
+  EXPECT_THAT(answer, HasSubstr("Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n"));
   EXPECT_THAT(answer, HasSubstr("mimicfleet_tasks_total{state=\"done\"} 1"));
+  EXPECT_THAT(answer, Not(HasSubstr("exposer_")));
 
   const std::string path = ::testing::TempDir() + "scrape.txt";
-  std::ofstream(path) << answer.substr(body + 4);
+  std::ofstream(path) << http::body_of(answer);
   EXPECT_EQ(std::system(("promtool check metrics < " + path + " 1>&2").c_str()), 0);
   std::remove(path.c_str());
 }
 
-TEST(MetricsServer, APortAloneMeansTheLoopbackInterface) {
+TEST(MetricsServer, FurtherRoutesAreServedAndListed) {
   Metrics metrics;
-  const auto server = MetricsServer::start("0", metrics);
+  const auto server = MetricsServer::start(
+      "127.0.0.1:0", metrics, {{"/sd", [](const http::Request&) { return http::Response{.body = "[]"}; }}});
   ASSERT_TRUE(server.ok()) << server.status();
-  EXPECT_THAT((*server)->address(), StartsWith("127.0.0.1:"));
+  EXPECT_EQ(http::body_of(http::get((*server)->address(), "/sd")), "[]");
+  const std::string index = http::get((*server)->address(), "/");
+  EXPECT_THAT(index, AllOf(HasSubstr("Content-Type: text/html; charset=utf-8\r\n"),
+                           HasSubstr("href=\"/metrics\""), HasSubstr("href=\"/sd\"")));
 }
 
-TEST(MetricsServer, AnAddressThatIsTakenIsNamed) {
+TEST(MetricsServer, AnErrorNamesAddressAndFlag) {
   Metrics metrics;
   const auto first = MetricsServer::start("127.0.0.1:0", metrics);
   ASSERT_TRUE(first.ok()) << first.status();
   const auto second = MetricsServer::start((*first)->address(), metrics);
   ASSERT_FALSE(second.ok());
-  EXPECT_THAT(second.status().message(), HasSubstr((*first)->address()));
-  EXPECT_FALSE(MetricsServer::start("127.0.0.1:http", metrics).ok());
+  EXPECT_THAT(second.status().message(), AllOf(HasSubstr((*first)->address()), HasSubstr("--metrics")));
+  EXPECT_EQ(MetricsServer::start("127.0.0.1:http", metrics).status().code(), StatusCode::kInvalidArgument);
 }
 
 }  // namespace

@@ -22,6 +22,7 @@ LIBRARY_HOMES = {
     "libav": ("common/av/",),
     "libsw": ("common/av/",),
     "seccomp": ("common/av/",),
+    "microhttpd": ("common/http/",),
     "prometheus/": ("monitoring/",),
     "utf8proc": ("common/files/",),
     "yaml-cpp/": ("common/config/",),
