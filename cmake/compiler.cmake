@@ -13,6 +13,13 @@ find_program(MOLD mold)
 if(MOLD)
   target_link_options(mimicfleet_options INTERFACE -fuse-ld=mold)
 endif()
+if(CMAKE_BUILD_TYPE STREQUAL "Release")
+  # What is shipped neither tells nor depends on the folder that it was built in. The last one that fits counts; `../` is what
+  # the compiler cache makes of the source folder.
+  foreach(map "../=./" "${PROJECT_SOURCE_DIR}/=./" "${PROJECT_BINARY_DIR}/=./build/" "${MIMICFLEET_DEPS}/=./.deps/")
+    add_compile_options("-ffile-prefix-map=${map}")
+  endforeach()
+endif()
 if(MIMICFLEET_SANITIZE)
   # The sanitizers' extra code makes g++ suspect uninitialised values and wrong deletes where there are none.
   add_compile_options($<$<CXX_COMPILER_ID:GNU>:-Wno-error=maybe-uninitialized>

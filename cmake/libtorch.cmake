@@ -12,5 +12,5 @@ target_compile_options(mimicfleet_libtorch INTERFACE "SHELL:-idirafter ${torch_r
 # AT_PER_OPERATOR_HEADERS: without it the operators of at::Tensor include every function there is.
 target_compile_definitions(mimicfleet_libtorch INTERFACE _GLIBCXX_USE_CXX11_ABI=1 AT_PER_OPERATOR_HEADERS)
 target_link_libraries(mimicfleet_libtorch INTERFACE "${torch_root}/lib/libtorch_cpu.so" "${torch_root}/lib/libc10.so")
-target_link_options(mimicfleet_libtorch INTERFACE -Wl,--allow-shlib-undefined
-                                                  "-Wl,-rpath,${torch_root}/lib:${cuda_runtime_dir}")
+target_link_options(mimicfleet_libtorch INTERFACE -Wl,--allow-shlib-undefined)
+list(APPEND CMAKE_BUILD_RPATH "${torch_root}/lib" "${cuda_runtime_dir}")

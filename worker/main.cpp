@@ -19,6 +19,7 @@
 #include "worker/agent/agent.h"
 #include "worker/cli/options.h"
 #include "worker/runner/runner.h"
+#include "worker/service_report.h"
 #include "worker/stages/executor.h"
 #include "worker/worker_metrics.h"
 
@@ -29,22 +30,25 @@ constexpr int kExitFailed = 1;
 constexpr int kExitNoServer = 3;
 constexpr int kExitUnusable = 4;
 constexpr auto kStopPatience = std::chrono::seconds(8);
+constexpr auto kLoopPatience = std::chrono::seconds(30);
 
 net::WakeUp& stop_request() {
   static net::WakeUp instance;
   return instance;
 }
 
-// The first signal asks for an orderly end, the second takes one.
+// How many signals ask for an orderly end, the next one takes one.
+volatile sig_atomic_t requests_left = 1;
+
 void on_signal(int) {
-  static volatile sig_atomic_t asked = 0;
-  if (asked != 0) ::_exit(128 + SIGTERM);
-  asked = 1;
+  if (requests_left == 0) ::_exit(128 + SIGTERM);
+  requests_left = requests_left - 1;
   stop_request().signal();
 }
 
-void handle_signals() {
+void handle_signals(const WorkerOptions& options) {
   stop_request();
+  if (options.drain_on_stop > 0) requests_left = 2;  // to drain, and to hand back what still runs
   for (const int signal : {SIGTERM, SIGINT, SIGHUP}) handle_signal(signal, on_signal);
   ::signal(SIGPIPE, SIG_IGN);
 }
@@ -103,6 +107,7 @@ int work(const WorkerOptions& options, const std::string& endpoint) {
   const jobs::WorkerHello hello = hello_of(options);
   agent::SessionOptions session;
   if (options.exit_when_idle) session.leave_when_idle = *options.exit_when_idle;
+  session.drain_on_stop = std::chrono::seconds(options.drain_on_stop);
   auto connected = agent::Agent::connect(endpoint, hello, session);
   if (!connected.ok()) return failed(connected.status());
   agent::Agent& agent = **connected;
@@ -122,6 +127,13 @@ int work(const WorkerOptions& options, const std::string& endpoint) {
     metrics_server = std::move(*started);
     log::info("metrics at http://{}/metrics", metrics_server->address());
   }
+
+  const SteadyClock clock;
+  service::Health health(clock, kLoopPatience, "starting");
+  service::ServiceManager manager(clock);
+  ServiceReport report(health, manager);
+  agent.set_observer([&report](const agent::Session& now) { report.observe(now); });
+  manager.ready();
 
   const auto post = [&agent](agent::Event&& event) { agent.post(std::move(event)); };
   stages::StageExecutor executor(executor_options(options, hello.name), post, metrics);
@@ -150,7 +162,7 @@ int run(int argc, char** argv) {
     return kExitNoServer;
   }
   say_which_models(options);
-  handle_signals();
+  handle_signals(options);
   log::info("working for {}", log::printable(*endpoint));
   return work(options, *endpoint);
 }

@@ -9,7 +9,7 @@ std::optional<std::string> shipped_root() {
   namespace fs = std::filesystem;
   std::error_code error;
   const fs::path programs = fs::read_symlink("/proc/self/exe", error).parent_path();
-  const std::array<fs::path, 2> candidates = {programs / "../share/mimicfleet/models/puppet",
+  const std::array<fs::path, 2> candidates = {programs / MIMICFLEET_DATA "/models/puppet",
                                               programs / "../../models/puppet"};
   for (const auto& candidate : candidates) {
     if (fs::is_directory(candidate, error)) return candidate.lexically_normal().string();

@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "common/cli/command_line.h"
+#include "common/cli/config_file.h"
 #include "common/log.h"
 #include "common/user_folders.h"
 #include "coordinator/cli/command.h"
@@ -41,6 +42,7 @@ void add_serve(CLI::App& app, Chosen& chosen) {
   options->state_dir = default_state_dir();
   options->write_discovery = true;
   CLI::App* command = app.add_subcommand("serve", "run a coordinator that workers and clients connect to");
+  cli::add_config_files(*command);
   command->add_option("--listen", options->listen, "default: tcp://127.0.0.1:5555; port * takes a free one")
       ->type_name("ENDPOINT");
   command->add_flag("--insecure", options->insecure, "let --listen be an address that strangers can reach");

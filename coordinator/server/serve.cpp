@@ -16,6 +16,8 @@
 #include "common/endpoint.h"
 #include "common/host_name.h"
 #include "common/log.h"
+#include "common/service/health.h"
+#include "common/service/service_manager.h"
 #include "common/signals.h"
 #include "common/wire/envelope.h"
 #include "coordinator/server/server.h"
@@ -55,6 +57,7 @@ SchedulerConfig scheduler_config(const ServeOptions& options) {
 }
 
 constexpr std::chrono::milliseconds kOtherPatience{2'000};
+constexpr std::chrono::seconds kLoopPatience{30};
 constexpr std::uint64_t kLeastBeats = 3;  // of a worker within one lease
 
 // The socket's errors with what to do about them.
@@ -140,6 +143,13 @@ Status serve(const ServeOptions& options) {
   RETURN_IF_ERROR(server.restore());
   monitoring::Metrics metrics;
   ServerMetrics server_metrics(metrics);
+  const SteadyClock clock;
+  service::Health health(clock, kLoopPatience, "starting");
+  service::ServiceManager manager(clock);
+  server.set_on_turn([&] {
+    health.turned();
+    manager.turned();
+  });
   server.set_observer([&](const State& state, const auto& events) { server_metrics.observe(state, events); });
   std::unique_ptr<monitoring::MetricsServer> metrics_server;
   if (options.metrics != "off") {
@@ -149,7 +159,11 @@ Status serve(const ServeOptions& options) {
   if (options.write_discovery) RETURN_IF_ERROR(make_known(endpoint));
   log::info("listening on {}, metrics on {}, state in {}", endpoint, metrics_address, options.state_dir);
   announce(options.ready_fd, endpoint, metrics_address);
+  health.set_ready();
+  manager.status(fmt::format("listening on {}", endpoint));
+  manager.ready();
   server.run(stop);
+  manager.stopping();
   if (options.write_discovery) discovery::remove_server_file(::getpid());
   log::info("stopped; workers keep their leases and come back to the next coordinator on this state");
   return {};

@@ -92,6 +92,7 @@ void Server::run(const net::WakeUp& stop) {
       next_tick = clock_.now() + state_.config.tick;
     }
     commit_and_send();
+    on_turn_();
   }
 }
 

@@ -31,7 +31,10 @@ class Server {
 
   [[nodiscard]] const State& state() const { return state_; }
 
-  // Called after every round, on the server's thread (metrics).
+  // Called each time the server's thread comes round, every tick at least.
+  void set_on_turn(std::function<void()> on_turn) { on_turn_ = std::move(on_turn); }
+
+  // Called after every round whose changes are stored, on the server's thread (metrics).
   void set_observer(std::function<void(const State&, const std::vector<jobs::Event>&)> observer) {
     observer_ = std::move(observer);
   }
@@ -99,6 +102,7 @@ class Server {
   std::vector<jobs::Event> unsaved_events_;
   std::vector<Outgoing> outbox_;
   bool disk_trouble_ = false;
+  std::function<void()> on_turn_ = [] {};
   std::function<void(const State&, const std::vector<jobs::Event>&)> observer_;
 };
 

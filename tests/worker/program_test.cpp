@@ -13,6 +13,7 @@
 #include "common/net/socket.h"
 #include "common/wire/envelope.h"
 #include "jobs/messages.h"
+#include "tests/common/service/fake_service_manager.h"
 #include "tests/e2e/process.h"
 #include "tests/paths.h"
 #include "tests/patience.h"
@@ -118,6 +119,25 @@ TEST_F(WorkerProgram, ASignalEndsItInGoodOrder) {
   worker_->signal(SIGTERM);
   receive<jobs::WorkerGoodbye>();
   EXPECT_EQ(worker_->wait().exit_code, 0);
+}
+
+TEST_F(WorkerProgram, AsAServiceItTakesItsSettingsFromAFileAndTellsHowItStands) {
+  service::FakeServiceManager systemd;
+  const std::string config = folder_ + "/worker.toml";
+  std::ofstream(config) << "coordinator = \"" << router_.endpoint() << "\"\nmodels = [\"" << kModels
+                        << "\"]\nname = \"gpu 7\"\ndrain-on-stop = 60\n";
+  start_with({"--config", config},
+             {.environment = {"NOTIFY_SOCKET=" + systemd.path(), "WATCHDOG_USEC=2000000"}});
+  EXPECT_EQ(receive<jobs::WorkerHello>().name, "gpu 7");
+  wait_until_ready();
+  EXPECT_TRUE(e2e::eventually([&] {
+    return ::testing::Matches(::testing::IsSupersetOf(
+        {"READY=1", "STATUS=loading models; idle", "STATUS=idle", "WATCHDOG=1"}))(systemd.heard());
+  })) << ::testing::PrintToString(systemd.heard());
+  worker_->signal(SIGTERM);
+  receive<jobs::WorkerGoodbye>();
+  EXPECT_EQ(worker_->wait().exit_code, 0);
+  EXPECT_THAT(systemd.heard(), ::testing::Contains("STOPPING=1"));
 }
 
 TEST_F(WorkerProgram, UnderNohupAHangupChangesNothing) {

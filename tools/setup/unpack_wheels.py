@@ -1,4 +1,5 @@
-"""Unpacks the parts of the torch and nvidia wheels that a C++ program needs."""
+"""Unpacks the parts of the torch and nvidia wheels that a C++ program needs, and the papers that say what they are: version, files,
+licences. --papers unpacks only these."""
 import argparse
 import pathlib
 import zipfile
@@ -6,6 +7,10 @@ import zipfile
 TORCH_CPU = {"libtorch_cpu.so", "libc10.so", "libgomp.so.1"}
 TORCH_CUDA = {"libtorch_cuda.so", "libtorch_cuda_linalg.so", "libc10_cuda.so", "libcaffe2_nvrtc.so", "libtorch_nvshmem.so"}
 NVIDIA_CPU = ("libcudart.so", "libcupti.so")
+
+
+def paper(path: pathlib.PurePosixPath) -> bool:
+    return path.parts[0].endswith(".dist-info") and (path.name in ("METADATA", "RECORD") or "licenses" in path.parts)
 
 
 def wanted(name: str, cuda: bool) -> bool:
@@ -22,13 +27,16 @@ def wanted(name: str, cuda: bool) -> bool:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cuda", choices=("yes", "no"), required=True)
+    parser.add_argument("--papers", action="store_true")
     parser.add_argument("wheels", type=pathlib.Path)
     parser.add_argument("destination", type=pathlib.Path)
     args = parser.parse_args()
     for wheel in sorted(args.wheels.glob("*.whl")):
         with zipfile.ZipFile(wheel) as archive:
             for entry in archive.infolist():
-                if not entry.is_dir() and wanted(entry.filename, args.cuda == "yes"):
+                if entry.is_dir():
+                    continue
+                if paper(pathlib.PurePosixPath(entry.filename)) or (not args.papers and wanted(entry.filename, args.cuda == "yes")):
                     archive.extract(entry, args.destination)
     if not (args.destination / "torch/lib/libtorch_cpu.so").exists():
         raise SystemExit(f"{args.wheels}: no torch wheel with libtorch_cpu.so in it")

@@ -53,10 +53,13 @@ Status Agent::run(TaskRunner& runner, const net::WakeUp& stop) {
     }
     handle_events(now);
     const int stop_fd[] = {stop.fd()};
-    if (net::wait_readable({}, stop_fd, std::chrono::milliseconds(0)) || stop_condition_()) {
-      session_.on_stop(now);
+    if (net::wait_readable({}, stop_fd, std::chrono::milliseconds(0))) {
+      stop.clear();
+      session_.on_stop_request(now);
     }
+    if (stop_condition_()) session_.on_stop(now);
     session_.on_time(now);
+    observer_(session_);
     carry_out(session_.take_actions(), runner);
   }
   return refusal_;
@@ -65,10 +68,8 @@ Status Agent::run(TaskRunner& runner, const net::WakeUp& stop) {
 void Agent::wait(const net::WakeUp& stop) {
   const auto until_due = std::chrono::ceil<std::chrono::milliseconds>(session_.next_due() - clock_.now());
   net::Socket* const sockets[] = {&socket_};
-  // A stop that was seen stays readable; what follows is only answers and time.
   const int fds[] = {wake_up_.fd(), stop.fd()};
-  const auto used = std::span(fds).first(session_.is_leaving() ? 1 : 2);
-  net::wait_readable(sockets, used, std::clamp(until_due, std::chrono::milliseconds(0), kLongestWait));
+  net::wait_readable(sockets, fds, std::clamp(until_due, std::chrono::milliseconds(0), kLongestWait));
 }
 
 void Agent::handle_events(Instant now) {

@@ -47,6 +47,9 @@ class Agent {
   // nothing is known. It may read a small file: nothing else is to be done then.
   void set_search(std::function<std::string()> search) { search_ = std::move(search); }
 
+  // Called on the agent's thread each time it comes round, about every second at least.
+  void set_observer(std::function<void(const Session&)> observer) { observer_ = std::move(observer); }
+
   // Until the session is over: Stop was posted or `stop` signalled (also from a signal handler), the
   // coordinator asked for it, or a drain is done. ok, or why the coordinator refused this worker.
   [[nodiscard]] Status run(TaskRunner& runner, const net::WakeUp& stop);
@@ -66,6 +69,7 @@ class Agent {
   bool left_ = false;
   bool silent_ = false;  // the coordinator, since the last new connection
   std::function<bool()> stop_condition_ = [] { return false; };
+  std::function<void(const Session&)> observer_ = [](const Session&) {};
   std::function<std::string()> search_ = [] { return std::string(); };
   net::WakeUp wake_up_;
   std::mutex mutex_;

@@ -24,6 +24,7 @@ void Session::on_message(std::string_view bytes, Instant now) {
   const auto envelope = wire::open_envelope(bytes);
   if (!envelope.ok()) return on_refusal(envelope.status(), now);
   last_heard_ = now;
+  heard_ = true;
   const auto with = [&](auto parsed, auto&& handle) {
     if (!parsed.ok()) return log::warn("coordinator: {}", log::printable(parsed.status().message()));
     handle(std::move(*parsed));
@@ -197,6 +198,26 @@ void Session::on_stop(Instant now) {
   goodbye_ = send(jobs::WorkerGoodbye{hello_.worker});
 }
 
+void Session::on_stop_request(Instant now) {
+  const bool drains = phase_ == Phase::kReady || phase_ == Phase::kDraining;
+  if (!drains || drain_by_ || options_.drain_on_stop <= Duration::zero()) return on_stop(now);
+  phase_ = Phase::kDraining;
+  drain_by_ = now + options_.drain_on_stop;
+  urgent_ = true;
+  hand_back_queued(now);
+  leave_if_drained(now);
+}
+
+// What has not begun begins sooner elsewhere.
+void Session::hand_back_queued(Instant now) {
+  for (auto& [attempt, lease] : leases_) {
+    if (lease.revoked || lease.progress.stage != jobs::kQueued) continue;
+    revoke(attempt);
+    const Status status(StatusCode::kUnavailable, "the worker was asked to stop");
+    report(attempt, jobs::TaskFailed{hello_.worker, epoch_, attempt, status, true, {}, false}, now);
+  }
+}
+
 void Session::on_time(Instant now) {
   if (phase_ == Phase::kLeft) return;
   if (phase_ == Phase::kLeaving) {
@@ -205,8 +226,10 @@ void Session::on_time(Instant now) {
     actions_.left = true;
     return;
   }
+  if (drain_by_ && now >= *drain_by_) return on_stop(now);
   if (now - last_heard_ >= options_.silence) {
     last_heard_ = now;
+    heard_ = false;
     actions_.reconnect = true;
     actions_.messages.clear();
     send_hello(now);
@@ -226,6 +249,7 @@ Duration Session::heartbeat_gap() const {
 Instant Session::next_due() const {
   if (phase_ == Phase::kLeaving) return leave_by_;
   Instant due = std::min(last_heard_ + options_.silence, last_sent_ + heartbeat_gap());
+  if (drain_by_) due = std::min(due, *drain_by_);
   for (const auto& [attempt, report] : reports_) due = std::min(due, report.next_send);
   if (options_.leave_when_idle && phase_ == Phase::kReady && holds_nothing()) {
     due = std::min(due, idle_since_ + *options_.leave_when_idle);

@@ -55,6 +55,7 @@ struct SessionOptions {
   std::size_t max_artefacts = 4096;                    // in a hello
   std::size_t max_features = 16384;                    // in a hello
   std::optional<Duration> leave_when_idle;             // without a lease for so long
+  Duration drain_on_stop{};                            // what runs may still take so long when asked to stop
 };
 
 // The coordinator has confirmed that it will give this attempt's task to nobody else before then, unless it
@@ -82,7 +83,8 @@ struct Actions {
 //   loading ──ready──► ready ──drain──► draining ──nothing held──► leaving ──answered, or time is up──► left
 //      └────────────────┴─────────stop──────┴─────────────────────────┘
 //
-// A worker that leaves says goodbye, which gives back all its leases without penalty.
+// A worker that leaves says goodbye, which gives back all its leases without penalty. With `drain_on_stop` a
+// first request to stop drains, for that long at most, and a second one stops.
 class Session {
  public:
   // `hello` says who the worker is; what is not known at the start is filled in later.
@@ -95,6 +97,7 @@ class Session {
   void on_computed(const Computed& computed);
   void on_end(TaskEnd end, Instant now);
   void on_stop(Instant now);
+  void on_stop_request(Instant now);  // a signal
   void on_time(Instant now);
 
   [[nodiscard]] Actions take_actions() { return std::exchange(actions_, {}); }
@@ -104,6 +107,10 @@ class Session {
   [[nodiscard]] std::uint64_t epoch() const { return epoch_; }
   [[nodiscard]] std::uint32_t free_slots() const;
   [[nodiscard]] bool is_leaving() const { return phase_ == Phase::kLeaving || phase_ == Phase::kLeft; }
+  [[nodiscard]] jobs::WorkerState state() const;
+  // Whether the coordinator has answered since the last new connection.
+  [[nodiscard]] bool is_connected() const { return welcome_ && heard_; }
+  [[nodiscard]] std::size_t tasks() const { return leases_.size(); }
 
  private:
   struct Lease {
@@ -145,10 +152,10 @@ class Session {
   void revoke(jobs::TaskAttempt attempt);
   void remember_holdings(const jobs::TaskResult& result);
   void leave_if_drained(Instant now);
+  void hand_back_queued(Instant now);
   [[nodiscard]] Duration heartbeat_gap() const;
   [[nodiscard]] bool holds_nothing() const { return leases_.empty() && reports_.empty(); }
   [[nodiscard]] std::vector<jobs::TaskProgress> running() const;
-  [[nodiscard]] jobs::WorkerState state() const;
 
   jobs::WorkerHello hello_;
   SessionOptions options_;
@@ -158,12 +165,14 @@ class Session {
   Duration lease_{};  // for so long a heartbeat renews; nothing is confirmed before the welcome says it
   std::deque<Beat> beats_;
   bool welcome_ = false;  // the coordinator knows this worker
+  bool heard_ = false;    // since the last new connection
   bool urgent_ = false;   // something changed that the coordinator should hear of
   bool warned_of_old_epoch_ = false;
   Instant last_sent_;  // hello or heartbeat
   Instant last_heard_;
   Instant idle_since_;
   Instant leave_by_{};
+  std::optional<Instant> drain_by_;
   RequestId last_hello_;
   RequestId goodbye_;
   std::map<jobs::TaskAttempt, Lease> leases_;

@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "common/cli/command_line.h"
+#include "common/cli/config_file.h"
 #include "common/config/byte_size.h"
 #include "common/config/device_name.h"
 #include "common/user_folders.h"
@@ -48,6 +49,7 @@ void add_flags(CLI::App& app, WorkerOptions& options, RawOptions& raw) {
                         const char* type) {
     app.add_option(flag, values, help)->type_name(type)->expected(1, -1)->delimiter(',');
   };
+  cli::add_config_files(app);
   text("--coordinator", options.coordinator, "coordinator to work for", "ENDPOINT");
   app.add_option("--models", options.models,
                  "model folders; default: the toy models that come with the program")
@@ -76,6 +78,11 @@ void add_flags(CLI::App& app, WorkerOptions& options, RawOptions& raw) {
        "HOST:PORT");
   text("--name", options.name, "for people; default: host, device and process", "NAME");
   app.add_flag("--exit-with-parent", options.exit_with_parent, "end when the starting process does");
+  app.add_option("--drain-on-stop", options.drain_on_stop,
+                 "when asked to stop (SIGTERM), finish what runs for at most so long; a second signal hands "
+                 "it back; default 0")
+      ->type_name("SECONDS")
+      ->check(cli::whole_number(0));
   app.add_option("--exit-when-idle", raw.idle, "end after so long without a task; default: 60")
       ->type_name("[SECONDS]")
       ->expected(0, 1);

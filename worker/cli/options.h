@@ -30,6 +30,7 @@ struct WorkerOptions {
   std::string name;
   bool exit_with_parent = false;
   std::optional<std::chrono::seconds> exit_when_idle;
+  int drain_on_stop = 0;  // seconds
   CacheCommand cache;  // instead of working
 };
 

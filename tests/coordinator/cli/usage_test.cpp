@@ -1,4 +1,5 @@
 #include <filesystem>
+#include <fstream>
 
 #include <fmt/format.h>
 
@@ -53,6 +54,16 @@ TEST_F(Usage, ANumberThatIsNoneAndAMissingCommandAreTold) {
             "error: --max-attempts: '0' is not a whole number of 1 or more\n");
   EXPECT_EQ(error({"task"}), "error: `coordinator task` needs a command: list, explain\n");
   EXPECT_THAT(error({"verify"}), StartsWith("error: `coordinator verify`: DIR is required"));
+}
+
+TEST_F(Usage, AServersConfigFileIsToldByFileLineAndKey) {
+  const std::string file = folder_ / "coordinator.toml";
+  std::ofstream(file) << "metrics = \"off\"\nlissten = 1\n";
+  EXPECT_EQ(
+      error({"serve", "--config", file}),
+      "error: " + file + ":2: 'lissten' is no setting of `coordinator serve`; did you mean 'listen'?\n");
+  std::ofstream(file) << "lease-ms = 100\n";
+  EXPECT_THAT(error({"serve", "--config", file}), StartsWith("error: --lease-ms 100 is too short"));
 }
 
 TEST_F(Usage, FlagsMayBeWrittenWithUnderscores) {

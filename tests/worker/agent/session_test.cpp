@@ -432,6 +432,83 @@ TEST_F(SessionTest, ADrainFinishesWhatRunsAndLeaves) {
   EXPECT_THAT(taken<jobs::WorkerGoodbye>(), SizeIs(1));
 }
 
+class DrainingSessionTest : public SessionTest {
+ protected:
+  DrainingSessionTest()
+      : SessionTest([] {
+          SessionOptions options;
+          options.drain_on_stop = 60s;
+          return options;
+        }()) {}
+
+  void ask_to_stop() {
+    session_.on_stop_request(clock_.now());
+    take();
+  }
+  void begin(const TaskAttempt& attempt) {
+    session_.on_progress({attempt.task, attempt.attempt, "denoise", 1, 4}, clock_.now());
+    take();
+  }
+};
+
+TEST_F(DrainingSessionTest, ARequestToStopFinishesWhatRunsAndHandsBackWhatHasNotBegun) {
+  ready();
+  const auto runs = grant();
+  begin(runs);
+  const auto queued = grant();
+  ask_to_stop();
+  EXPECT_THAT(cancelled_, ElementsAre(queued));
+  const auto handed_back = taken<jobs::TaskFailed>();
+  ASSERT_THAT(handed_back, SizeIs(1));
+  EXPECT_EQ(handed_back.at(0).attempt, queued);
+  EXPECT_TRUE(handed_back.at(0).released);
+  coordinator_says(jobs::OkReply{}, last_request_);
+  end(queued, {StatusCode::kCancelled, "cancelled"});
+  EXPECT_EQ(session_.state(), jobs::WorkerState::kDraining);
+  advance(59s);
+  EXPECT_THAT(taken<jobs::WorkerGoodbye>(), IsEmpty());
+  end(runs);
+  ASSERT_THAT(taken<jobs::TaskCompleted>(), SizeIs(1));
+  coordinator_says(jobs::OkReply{}, last_request_);
+  EXPECT_THAT(taken<jobs::WorkerGoodbye>(), SizeIs(1));
+}
+
+TEST_F(DrainingSessionTest, WhatRunsForTooLongIsHandedBack) {
+  ready();
+  const auto runs = grant();
+  begin(runs);
+  ask_to_stop();
+  EXPECT_LE(session_.next_due(), clock_.now() + 60s);
+  advance(60s);
+  EXPECT_THAT(cancelled_, ElementsAre(runs));
+  EXPECT_THAT(taken<jobs::WorkerGoodbye>(), SizeIs(1));
+}
+
+TEST_F(DrainingSessionTest, ASecondRequestHandsEverythingBack) {
+  ready();
+  const auto runs = grant();
+  begin(runs);
+  ask_to_stop();
+  ask_to_stop();
+  EXPECT_THAT(cancelled_, ElementsAre(runs));
+  EXPECT_THAT(taken<jobs::WorkerGoodbye>(), SizeIs(1));
+}
+
+TEST_F(DrainingSessionTest, AWorkerThatHoldsNothingOrStillLoadsLeavesAtOnce) {
+  ask_to_stop();
+  EXPECT_THAT(taken<jobs::WorkerGoodbye>(), SizeIs(1));
+}
+
+TEST_F(SessionTest, IsConnectedFromTheFirstAnswerUntilTheCoordinatorIsSilent) {
+  EXPECT_FALSE(session_.is_connected());
+  ready();
+  EXPECT_TRUE(session_.is_connected());
+  advance(10s);
+  EXPECT_FALSE(session_.is_connected());
+  welcome();
+  EXPECT_TRUE(session_.is_connected());
+}
+
 TEST_F(SessionTest, ACoordinatorOfAnotherVersionEndsTheSessionWithItsReason) {
   coordinator_says(jobs::ErrorReply{Status(StatusCode::kUnsupported, "the peer speaks protocol 1.0")},
                    (taken<jobs::WorkerHello>(), last_request_));

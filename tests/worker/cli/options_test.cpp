@@ -1,5 +1,10 @@
 #include "worker/cli/options.h"
 
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -113,6 +118,75 @@ TEST(DataPort, IsLoopbackUnlessToldOtherwise) {
   ASSERT_TRUE(open.ok());
   EXPECT_EQ(open->bind_endpoint, "tcp://0.0.0.0:*");
   EXPECT_EQ(open->advertised_host, "node7");
+}
+
+// A settings file of a test, removed with it.
+class SettingsFile {
+ public:
+  explicit SettingsFile(const std::string& text)
+      : path_(::testing::TempDir() + "/worker_" + std::to_string(::getpid()) + "_" +
+              std::to_string(count_++) + ".toml") {
+    std::ofstream(path_) << text;
+  }
+  ~SettingsFile() { std::filesystem::remove(path_); }
+  [[nodiscard]] const std::string& path() const { return path_; }
+
+ private:
+  static inline int count_ = 0;
+  std::string path_;
+};
+
+TEST(WorkerConfigFile, SettingsComeFromTheFileAndFlagsWin) {
+  const SettingsFile file(
+      "coordinator = \"tcp://node1:5555\"\nmodels = [\"/srv/a\", \"/srv/b c\"]\ndevice = \"cuda:1\"\n"
+      "feature_cache_limit = \"20G\"\nthreads = 3\nfp8 = true\nadvertise = \"node2:5571\"\ninsecure = true\n"
+      "kinds = [\"decode_video\"]\nexit-when-idle = 7\n");
+  const auto parsed = parse({"--config", file.path(), "--device", "cpu"});
+  ASSERT_FALSE(parsed.code) << parsed.errors;
+  EXPECT_EQ(parsed.options.coordinator, "tcp://node1:5555");
+  EXPECT_THAT(parsed.options.models, ElementsAre("/srv/a", "/srv/b c"));
+  EXPECT_EQ(parsed.options.device, "cpu");
+  EXPECT_EQ(parsed.options.feature_cache_limit, 20'000'000'000u);
+  EXPECT_EQ(parsed.options.threads, 3);
+  EXPECT_TRUE(parsed.options.needs_fp8);
+  EXPECT_EQ(parsed.options.advertise, "node2:5571");
+  EXPECT_THAT(parsed.options.kinds, ElementsAre(jobs::TaskKind::kDecodeVideo));
+  ASSERT_TRUE(parsed.options.exit_when_idle);
+  EXPECT_EQ(parsed.options.exit_when_idle->count(), 7);
+}
+
+TEST(WorkerConfigFile, ALaterFileWins) {
+  const SettingsFile all("device = \"cpu\"\nname = \"all\"\n");
+  const SettingsFile one("name = \"one\"\n");
+  const auto parsed = parse({"--config", all.path(), "--config", one.path()});
+  ASSERT_FALSE(parsed.code) << parsed.errors;
+  EXPECT_EQ(parsed.options.name, "one");
+  EXPECT_EQ(parsed.options.device, "cpu");
+}
+
+TEST(WorkerConfigFile, FalseLeavesAFlagOut) {
+  const SettingsFile file("insecure = false\nmodels = []\n");
+  const auto parsed = parse({"--config", file.path()});
+  ASSERT_FALSE(parsed.code) << parsed.errors;
+  EXPECT_FALSE(parsed.options.insecure);
+}
+
+TEST(WorkerConfigFile, MistakesNameFileLineAndKey) {
+  for (const auto& [text, cause] : std::vector<std::pair<std::string, std::string>>{
+           {"name = \"w\"\ndevise = \"cpu\"\n",
+            ":2: 'devise' is no setting of `worker`; did you mean 'device'?"},
+           {"threads = \"many\"\n", ":1: threads: 'many' is not a whole number of 1 to 1024"},
+           {"name = [\"a\", \"b\"]\n", ":1: name: takes one value, no list"},
+           {"insecure = \"perhaps\"\n", ":1: insecure: must be true or false"},
+           {"config = \"other.toml\"\n", ":1: 'config' is no setting"},
+           {"[worker]\nname = \"a\"\n", ":1: 'worker' is a section"},
+           {"name = w\n", ":1: this is not TOML"}}) {
+    const SettingsFile file(text);
+    const auto parsed = parse({"--config", file.path()});
+    EXPECT_EQ(parsed.code, 2) << text;
+    EXPECT_THAT(parsed.errors, HasSubstr(file.path() + cause)) << text;
+  }
+  EXPECT_THAT(parse({"--config", "/nonexistent/w.toml"}).errors, HasSubstr("/nonexistent/w.toml"));
 }
 
 }  // namespace

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <mutex>
+#include <string>
+
+#include "common/clock.h"
+#include "common/status.h"
+
+namespace mimicfleet::service {
+
+// Whether a program's main loop turns and whether it can do work: for /healthz, /readyz and the service
+// manager. Usable from any thread.
+class Health {
+ public:
+  // A loop that has not turned for `patience` hangs. `clock` must outlive this object.
+  Health(const Clock& clock, Duration patience, std::string not_ready_because);
+
+  // Each time the main loop comes round.
+  void turned();
+  void set_ready();
+  void set_not_ready(std::string because);
+
+  // kTimeout: the main loop hangs.
+  [[nodiscard]] Status alive() const;
+  // kUnavailable with the reason.
+  [[nodiscard]] Status ready() const;
+
+ private:
+  const Clock& clock_;
+  const Duration patience_;
+  mutable std::mutex mutex_;
+  Instant last_turn_;
+  std::string not_ready_because_;  // empty: ready
+};
+
+}  // namespace mimicfleet::service
