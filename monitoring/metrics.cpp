@@ -27,18 +27,17 @@ const std::vector<double>& stage_seconds_buckets() {
 namespace {
 
 // A family whose series are asked for at each scrape.
-struct ReadGauges {
+struct ReadFamily {
   std::string name;
   std::string help;
-  std::function<std::vector<Reading>()> read;
+  std::function<std::vector<Sample>()> read;
 
   [[nodiscard]] prometheus::MetricFamily collect() const {
     prometheus::MetricFamily family{name, help, prometheus::MetricType::Gauge, {}};
-    for (const auto& reading : read()) {
-      prometheus::ClientMetric metric;
-      for (const auto& [label, value] : reading.labels) metric.label.push_back({label, value});
-      metric.gauge.value = reading.value;
-      family.metric.push_back(std::move(metric));
+    for (const auto& [labels, value] : read()) {
+      auto& metric = family.metric.emplace_back();
+      for (const auto& [label, text] : labels) metric.label.push_back({label, text});
+      metric.gauge.value = value;
     }
     return family;
   }
@@ -50,13 +49,13 @@ struct Metrics::Impl {
   prometheus::Registry registry;
   mutable std::mutex mutex;
   std::vector<std::function<void()>> refreshers;
-  std::vector<ReadGauges> read_gauges;
+  std::vector<ReadFamily> read_families;
 
   [[nodiscard]] std::vector<prometheus::MetricFamily> collect() const {
     const std::lock_guard lock(mutex);
     for (const auto& refresh : refreshers) refresh();
     auto families = registry.Collect();
-    for (const auto& gauges : read_gauges) families.push_back(gauges.collect());
+    for (const auto& family : read_families) families.push_back(family.collect());
     for (auto& family : process_metrics()) families.push_back(std::move(family));
     return families;
   }
@@ -84,9 +83,9 @@ void Metrics::before_scrape(std::function<void()> refresh) {
   impl_->refreshers.push_back(std::move(refresh));
 }
 
-void Metrics::read_gauges(std::string name, std::string help, std::function<std::vector<Reading>()> read) {
+void Metrics::gauges(std::string name, std::string help, std::function<std::vector<Sample>()> read) {
   const std::lock_guard lock(impl_->mutex);
-  impl_->read_gauges.push_back({std::move(name), std::move(help), std::move(read)});
+  impl_->read_families.push_back({std::move(name), std::move(help), std::move(read)});
 }
 
 std::string Metrics::text() const { return prometheus::TextSerializer().Serialize(impl_->collect()); }

@@ -55,7 +55,7 @@ class Histogram {
 [[nodiscard]] const std::vector<double>& stage_seconds_buckets();
 
 // One series of a gauge and what it says now.
-struct Reading {
+struct Sample {
   Labels labels;
   double value = 0;
 };
@@ -81,7 +81,7 @@ class Metrics {
   // Gauges whose series come and go (one a worker, one a job): `read` gives those of now, before every scrape
   // and on the server's thread. Only it may bring in label values that are not from a small fixed set, and
   // then says how many at most.
-  void read_gauges(std::string name, std::string help, std::function<std::vector<Reading>()> read);
+  void gauges(std::string name, std::string help, std::function<std::vector<Sample>()> read);
 
   // The text that a scrape gets, the process's own metrics (memory, CPU, file descriptors) included.
   [[nodiscard]] std::string text() const;

@@ -48,8 +48,8 @@ TEST(Metrics, GaugesThatAreReadAreRefreshedBeforeAScrape) {
 
 TEST(Metrics, SeriesThatComeAndGoAreReadAtEachScrape) {
   Metrics metrics;
-  std::vector<Reading> readings = {{{{"worker", "a"}}, 1.5}, {{{"worker", "b"}}, 2}};
-  metrics.read_gauges("mimicfleet_heard_seconds", "Seconds.", [&] { return readings; });
+  std::vector<Sample> readings = {{{{"worker", "a"}}, 1.5}, {{{"worker", "b"}}, 2}};
+  metrics.gauges("mimicfleet_heard_seconds", "Seconds.", [&] { return readings; });
   EXPECT_THAT(metrics.text(), AllOf(HasSubstr("# TYPE mimicfleet_heard_seconds gauge\n"),
                                     HasSubstr("mimicfleet_heard_seconds{worker=\"a\"} 1.5\n"),
                                     HasSubstr("mimicfleet_heard_seconds{worker=\"b\"} 2\n")));
@@ -61,8 +61,8 @@ TEST(Metrics, SeriesThatComeAndGoAreReadAtEachScrape) {
 TEST(MetricsServer, AScrapeGetsWhatPromtoolAccepts) {
   Metrics metrics;
   fill(metrics);
-  metrics.read_gauges("mimicfleet_heard_seconds", "Seconds since each worker was heard.",
-                      [] { return std::vector<Reading>(); });
+  metrics.gauges("mimicfleet_heard_seconds", "Seconds since each worker was heard.",
+                 [] { return std::vector<Sample>(); });
   const auto server = MetricsServer::start("127.0.0.1:0", metrics);
   ASSERT_TRUE(server.ok()) << server.status();
   const std::string answer = http::get((*server)->address(), "/metrics");
