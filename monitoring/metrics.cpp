@@ -35,17 +35,37 @@ const std::vector<double>& stage_seconds_buckets() {
   return buckets;
 }
 
+namespace {
+
+struct ReadFamily {
+  std::string name;
+  std::string help;
+  std::function<std::vector<Sample>()> read;
+
+  [[nodiscard]] prometheus::MetricFamily collect() const {
+    prometheus::MetricFamily family{name, help, prometheus::MetricType::Gauge, {}};
+    for (const auto& [labels, value] : read()) {
+      auto& metric = family.metric.emplace_back();
+      for (const auto& [label, text] : labels) metric.label.push_back({label, text});
+      metric.gauge.value = value;
+    }
+    return family;
+  }
+};
+
+}  // namespace
+
 struct Metrics::Impl final : public prometheus::Collectable {
   prometheus::Registry registry;
   mutable std::mutex mutex;
   std::vector<std::function<void()>> refreshers;
+  std::vector<ReadFamily> read_families;
 
   [[nodiscard]] std::vector<prometheus::MetricFamily> Collect() const override {
-    {
-      const std::lock_guard lock(mutex);
-      for (const auto& refresh : refreshers) refresh();
-    }
+    const std::lock_guard lock(mutex);
+    for (const auto& refresh : refreshers) refresh();
     auto families = registry.Collect();
+    for (const auto& family : read_families) families.push_back(family.collect());
     for (auto& family : process_metrics()) families.push_back(std::move(family));
     return families;
   }
@@ -66,6 +86,12 @@ Histogram Metrics::histogram(const std::string& name, const std::string& help,
                              const std::vector<double>& buckets, const Labels& labels) {
   auto& family = prometheus::BuildHistogram().Name(name).Help(help).Register(impl_->registry);
   return Histogram(family.Add(labels, prometheus::Histogram::BucketBoundaries(buckets)));
+}
+
+void Metrics::gauges(const std::string& name, const std::string& help,
+                     std::function<std::vector<Sample>()> read) {
+  const std::lock_guard lock(impl_->mutex);
+  impl_->read_families.push_back({name, help, std::move(read)});
 }
 
 void Metrics::before_scrape(std::function<void()> refresh) {

@@ -55,6 +55,12 @@ class Histogram {
   prometheus::Histogram* histogram_;
 };
 
+// One series of a family that is read anew at each scrape.
+struct Sample {
+  Labels labels;
+  double value = 0;
+};
+
 // From 5 ms to 30 minutes: a small clip's stages on a CPU as well as a long clip's sampling.
 [[nodiscard]] const std::vector<double>& stage_seconds_buckets();
 
@@ -71,6 +77,10 @@ class Metrics {
   [[nodiscard]] Gauge gauge(const std::string& name, const std::string& help, const Labels& labels = {});
   [[nodiscard]] Histogram histogram(const std::string& name, const std::string& help,
                                     const std::vector<double>& buckets, const Labels& labels = {});
+
+  // Gauges that come and go with what they are about: each scrape has those that `read` returns then, on the
+  // scrape's thread. No two have the same labels. The name belongs to them alone.
+  void gauges(const std::string& name, const std::string& help, std::function<std::vector<Sample>()> read);
 
   // Called before every scrape, on the server's thread: for gauges that are read rather than kept.
   void before_scrape(std::function<void()> refresh);

@@ -141,15 +141,16 @@ Status serve(const ServeOptions& options) {
                 options.state_dir);
   RETURN_IF_ERROR(server.restore());
   monitoring::Metrics metrics;
-  ServerMetrics server_metrics(metrics);
   const SteadyClock clock;
+  ServerMetrics server_metrics(metrics, options.state_dir, clock);
+  server_metrics.look(server.state(), clock.now());
+  server.add_observer(server_metrics);
   service::Health health(clock, kLoopPatience, "starting");
   service::ServiceManager manager(clock);
   server.set_on_turn([&] {
     health.turned();
     manager.turned();
   });
-  server.set_observer([&](const State& state, const auto& events) { server_metrics.observe(state, events); });
   std::unique_ptr<monitoring::MetricsServer> metrics_server;
   if (options.metrics != "off") {
     ASSIGN_OR_RETURN(metrics_server, monitoring::MetricsServer::start(options.metrics, metrics));

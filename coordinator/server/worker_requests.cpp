@@ -49,7 +49,7 @@ void Server::note_joining(const jobs::WorkerHello& hello) const {
 
 void Server::on_worker_hello(const wire::Envelope& request, const std::string& peer) {
   const auto hello = wire::body_as<jobs::WorkerHello>(request);
-  if (!hello.ok()) return refuse(peer, request, hello.status());
+  if (!hello.ok()) return refuse_malformed(peer, request, hello.status());
   note_joining(*hello);
   warn_of_mixed_models(*hello);
   peers_[hello->worker] = peer;
@@ -63,7 +63,7 @@ void Server::on_worker_hello(const wire::Envelope& request, const std::string& p
 
 void Server::on_worker_heartbeat(const wire::Envelope& request, const std::string& peer) {
   const auto beat = wire::body_as<jobs::WorkerHeartbeat>(request);
-  if (!beat.ok()) return refuse(peer, request, beat.status());
+  if (!beat.ok()) return refuse_malformed(peer, request, beat.status());
   if (state_.workers.contains(beat->worker)) peers_[beat->worker] = peer;
   const Decision decision = apply(*beat);
   if (!decision.reply.ok()) return refuse(peer, request, decision.reply);
@@ -78,19 +78,19 @@ void Server::on_worker_heartbeat(const wire::Envelope& request, const std::strin
 
 void Server::on_task_completed(const wire::Envelope& request, const std::string& peer) {
   const auto done = wire::body_as<jobs::TaskCompleted>(request);
-  if (!done.ok()) return refuse(peer, request, done.status());
+  if (!done.ok()) return refuse_malformed(peer, request, done.status());
   reply_ok_or(peer, request, apply(*done).reply);
 }
 
 void Server::on_task_failed(const wire::Envelope& request, const std::string& peer) {
   const auto failed = wire::body_as<jobs::TaskFailed>(request);
-  if (!failed.ok()) return refuse(peer, request, failed.status());
+  if (!failed.ok()) return refuse_malformed(peer, request, failed.status());
   reply_ok_or(peer, request, apply(*failed).reply);
 }
 
 void Server::on_worker_goodbye(const wire::Envelope& request, const std::string& peer) {
   const auto goodbye = wire::body_as<jobs::WorkerGoodbye>(request);
-  if (!goodbye.ok()) return refuse(peer, request, goodbye.status());
+  if (!goodbye.ok()) return refuse_malformed(peer, request, goodbye.status());
   apply(*goodbye);
   peers_.erase(goodbye->worker);
   reply(peer, request, jobs::OkReply{});
