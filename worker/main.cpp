@@ -62,6 +62,7 @@ jobs::WorkerHello hello_of(const WorkerOptions& options) {
   hello.version = MIMICFLEET_VERSION;
   hello.device = options.device;
   hello.kinds = options.kinds;
+  if (const char* allocation = std::getenv("SLURM_JOB_ID")) hello.slurm_job_id = allocation;
   return hello;
 }
 
@@ -103,7 +104,19 @@ void say_which_models(const WorkerOptions& options) {
 
 // Works until asked to leave.
 int work(const WorkerOptions& options, const std::string& endpoint) {
-  const jobs::WorkerHello hello = hello_of(options);
+  jobs::WorkerHello hello = hello_of(options);
+  monitoring::Metrics registry;
+  const WorkerMetrics metrics(registry);
+  std::unique_ptr<monitoring::MetricsServer> metrics_server;
+  if (options.metrics != "off") {
+    auto started = monitoring::MetricsServer::start(options.metrics, registry);
+    if (!started.ok()) return failed(started.status());
+    metrics_server = std::move(*started);
+    log::info("metrics at http://{}/metrics", metrics_server->address());
+    const auto port = data_port(options.advertise, options.insecure).value();  // checked with the options
+    hello.metrics_endpoint = metrics_endpoint(metrics_server->address(), port.advertised_host);
+  }
+
   agent::SessionOptions session;
   if (options.exit_when_idle) session.leave_when_idle = *options.exit_when_idle;
   session.drain_on_stop = std::chrono::seconds(options.drain_on_stop);
@@ -115,16 +128,6 @@ int work(const WorkerOptions& options, const std::string& endpoint) {
   }
   if (options.exit_with_parent) {
     agent.set_stop_condition([parent = ::getppid()] { return ::getppid() != parent; });
-  }
-
-  monitoring::Metrics registry;
-  const WorkerMetrics metrics(registry);
-  std::unique_ptr<monitoring::MetricsServer> metrics_server;
-  if (options.metrics != "off") {
-    auto started = monitoring::MetricsServer::start(options.metrics, registry);
-    if (!started.ok()) return failed(started.status());
-    metrics_server = std::move(*started);
-    log::info("metrics at http://{}/metrics", metrics_server->address());
   }
 
   const SteadyClock clock;

@@ -20,6 +20,7 @@
 #include "common/service/service_manager.h"
 #include "common/signals.h"
 #include "common/wire/envelope.h"
+#include "coordinator/server/scrape_targets.h"
 #include "coordinator/server/server.h"
 #include "coordinator/server/server_metrics.h"
 #include "jobs/client_messages.h"
@@ -110,6 +111,12 @@ Status make_known(const std::string& endpoint) {
   return discovery::write_server_file({endpoint, ::getpid(), host_name()});
 }
 
+// "" is none.
+std::string file_for_discovery(const ServeOptions& options) {
+  if (options.file_sd == "off") return "";
+  return options.file_sd.empty() ? options.state_dir + "/file_sd/workers.json" : options.file_sd;
+}
+
 }  // namespace
 
 Status check_options(const ServeOptions& options) {
@@ -145,6 +152,11 @@ Status serve(const ServeOptions& options) {
   ServerMetrics server_metrics(metrics, options.state_dir, clock);
   server_metrics.look(server.state(), clock.now());
   server.add_observer(server_metrics);
+  const std::string file_sd = file_for_discovery(options);
+  RETURN_IF_ERROR(ScrapeTargets::prepare(file_sd));
+  ScrapeTargets targets(file_sd, host_name());
+  targets.look(server.state(), clock.now());
+  server.add_observer(targets);
   service::Health health(clock, kLoopPatience, "starting");
   service::ServiceManager manager(clock);
   server.set_on_turn([&] {

@@ -1,3 +1,7 @@
+#include <utility>
+
+#include <fmt/format.h>
+
 #include "common/log.h"
 #include "coordinator/server/server.h"
 #include "jobs/model_notice.h"
@@ -12,6 +16,23 @@ std::string notice_of(const jobs::WorkerHello& hello) {
     if (auto notice = jobs::notice_of(set.defaults); !notice.empty()) return notice;
   }
   return "";
+}
+
+constexpr std::size_t kLongestText = 256;  // bytes; each becomes a label of series
+
+Status check_texts(const jobs::WorkerHello& hello) {
+  const std::pair<const char*, const std::string&> texts[] = {{"name", hello.name},
+                                                              {"host", hello.host},
+                                                              {"device", hello.device},
+                                                              {"metrics_endpoint", hello.metrics_endpoint},
+                                                              {"slurm_job_id", hello.slurm_job_id}};
+  for (const auto& [what, text] : texts) {
+    if (text.size() <= kLongestText) continue;
+    return {
+        StatusCode::kInvalidArgument,
+        fmt::format("the worker's {} is longer than {} bytes: give it a shorter one", what, kLongestText)};
+  }
+  return {};
 }
 
 }  // namespace
@@ -50,6 +71,7 @@ void Server::note_joining(const jobs::WorkerHello& hello) const {
 void Server::on_worker_hello(const wire::Envelope& request, const std::string& peer) {
   const auto hello = wire::body_as<jobs::WorkerHello>(request);
   if (!hello.ok()) return refuse_malformed(peer, request, hello.status());
+  if (const Status wrong = check_texts(*hello); !wrong.ok()) return refuse(peer, request, wrong);
   note_joining(*hello);
   warn_of_mixed_models(*hello);
   peers_[hello->worker] = peer;

@@ -202,6 +202,18 @@ TEST_F(ServerTest, ObserversAreToldWhatCameWhatWasRefusedAndWhatWasStored) {
   start();
 }
 
+// They become labels of series.
+TEST_F(ServerTest, AWorkerWithEndlessNamesIsRefused) {
+  jobs::WorkerHello hello;
+  hello.worker = new_id<WorkerId>();
+  hello.name = std::string(257, 'w');
+  const auto refused = wire::body_as<jobs::ErrorReply>(ask(hello));
+  ASSERT_TRUE(refused.ok());
+  EXPECT_THAT(refused->status.message(), HasSubstr("name is longer than 256 bytes"));
+  EXPECT_FALSE(refused->status.retryable());
+  EXPECT_TRUE(wire::body_as<jobs::WorkerList>(ask(jobs::WorkerListRequest{}))->workers.empty());
+}
+
 TEST_F(ServerTest, WhenAJobEndedIsStoredUntilItIsRetried) {
   const auto stored = [&] {
     finish();
