@@ -105,13 +105,14 @@ void ScrapeTargets::look(const State& state, Instant now) {
   if (!known_from_) known_from_ = state.epoch > 1 ? now + state.config.lease : now;
   if (now < *known_from_) return;
   auto targets = scrape_targets(state, own_host_);
-  if (targets_ != targets) {
-    targets_ = std::move(targets);
-    file_is_old_ = !file_.empty();
-    const std::lock_guard lock(mutex_);
-    json_ = discovery_json(*targets_);
-  }
-  if (file_is_old_ && now >= next_write_) write_file(*json(), now);
+  const bool changed = targets_ != targets;
+  if (!changed && !file_is_old_) return;
+  const std::string text = discovery_json(targets);
+  targets_ = std::move(targets);
+  file_is_old_ = !file_.empty();
+  if (file_is_old_ && now >= next_write_) write_file(text, now);
+  const std::lock_guard lock(mutex_);
+  json_ = text;
 }
 
 void ScrapeTargets::write_file(const std::string& json, Instant now) {

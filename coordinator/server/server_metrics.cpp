@@ -96,17 +96,17 @@ ServerMetrics::ServerMetrics(monitoring::Metrics& metrics, std::string state_dir
       state_dir_(std::move(state_dir)),
       clock_(clock),
       epoch_(metrics.gauge("mimicfleet_coordinator_epoch",
-                           "How many times a coordinator was started on this state.")),
-      videos_made_(metrics.counter("mimicfleet_videos_made_total", "Videos that workers finished.")),
+                           "How many times a coordinator was started on this state")),
+      videos_made_(metrics.counter("mimicfleet_videos_made_total", "Videos that workers finished")),
       frames_made_(
-          metrics.counter("mimicfleet_frames_made_total", "Frames of the videos that were finished.")),
+          metrics.counter("mimicfleet_frames_made_total", "Frames of the videos that were finished")),
       set_aside_(metrics.gauge("mimicfleet_workers_set_aside",
-                               "Workers that get nothing more of an open job because of their host.")),
+                               "Workers that get nothing more of an open job because of their host")),
       store_writes_(metrics.histogram("mimicfleet_store_write_duration_seconds",
-                                      "Seconds until a change of the state was safe on the disk.",
+                                      "Seconds until a change of the state was safe on the disk",
                                       kWriteBuckets)),
       store_failures_(metrics.counter("mimicfleet_store_write_failures_total",
-                                      "Attempts to write the state that failed; each is repeated.")) {
+                                      "Attempts to write the state that failed; each is repeated")) {
   add_task_metrics();
   add_worker_metrics();
   add_server_metrics();
@@ -117,22 +117,20 @@ void ServerMetrics::add_task_metrics() {
   for (const TaskKind kind : kTaskKinds) {
     for (const TaskState state : kOpenStates) {
       tasks_.emplace(std::pair(kind, state),
-                     metrics_.gauge("mimicfleet_tasks", "Tasks that are not over, by kind and state.",
+                     metrics_.gauge("mimicfleet_tasks", "Tasks that are not over, by kind and state",
                                     {{"kind", text(kind)}, {"state", text(state)}}));
     }
     for (const TaskState state : kEndStates) {
       tasks_ended_.emplace(
           std::pair(kind, state),
-          metrics_.counter("mimicfleet_tasks_ended_total", "Tasks that came to an end, by kind and outcome.",
+          metrics_.counter("mimicfleet_tasks_ended_total", "Tasks that came to an end, by kind and outcome",
                            {{"kind", text(kind)}, {"state", text(state)}}));
     }
-    attempts_failed_.emplace(
-        kind, metrics_.counter(
-                  "mimicfleet_task_attempts_failed_total",
-                  "Attempts at tasks that failed or whose lease expired; not those that a host could not do.",
-                  {{"kind", text(kind)}}));
+    attempts_failed_.emplace(kind, metrics_.counter("mimicfleet_task_attempts_failed_total",
+                                                    "Attempts at tasks that failed, or whose lease expired",
+                                                    {{"kind", text(kind)}}));
     waits_.emplace(kind, metrics_.histogram("mimicfleet_task_wait_seconds",
-                                            "Seconds from when a task could start to when a worker got it.",
+                                            "Seconds from when a task could start to when a worker got it",
                                             kWaitBuckets, {{"kind", text(kind)}}));
   }
   for (const auto& [reason, label] : kExpiries) {
@@ -140,11 +138,11 @@ void ServerMetrics::add_task_metrics() {
         reason,
         metrics_.counter("mimicfleet_lease_expiries_total",
                          "Leases that were taken back: their worker fell silent, it made no progress, "
-                         "or the grant never reached it.",
+                         "or the grant never reached it",
                          {{"reason", label}}));
   }
   metrics_.gauges("mimicfleet_oldest_ready_task_age_seconds",
-                  "For how long the task has waited that could start and has waited longest; 0 without one.",
+                  "For how long the task has waited that could start and has waited longest; 0 without one",
                   [this] {
                     const auto oldest = glance().oldest_ready;
                     return std::vector<Sample>{{{}, oldest ? to_seconds(clock_.now() - *oldest) : 0}};
@@ -153,15 +151,15 @@ void ServerMetrics::add_task_metrics() {
 
 void ServerMetrics::add_worker_metrics() {
   for (const auto state : kWorkerStates) {
-    workers_.emplace(state, metrics_.gauge("mimicfleet_workers", "Workers that are there, by state.",
+    workers_.emplace(state, metrics_.gauge("mimicfleet_workers", "Workers that are there, by state",
                                            {{"state", text(state)}}));
   }
   for (const char* reason : kHostFailures) {
-    host_failures_.emplace(reason, metrics_.counter("mimicfleet_host_failures_total",
-                                                    "Tasks that a worker's host could not do, by reason.",
-                                                    {{"reason", reason}}));
+    host_failures_.emplace(
+        reason, metrics_.counter("mimicfleet_host_failures_total",
+                                 "Tasks that a worker's host could not do, by reason", {{"reason", reason}}));
   }
-  metrics_.gauges("mimicfleet_worker_last_heard_seconds", "Seconds since a worker was heard.", [this] {
+  metrics_.gauges("mimicfleet_worker_last_heard_seconds", "Seconds since a worker was heard", [this] {
     std::vector<Sample> samples;
     const Instant now = clock_.now();
     for (const auto& [who, heard] : glance().heard) {
@@ -173,32 +171,32 @@ void ServerMetrics::add_worker_metrics() {
 
 void ServerMetrics::add_server_metrics() {
   for (const char* kind : kEvents) {
-    events_.emplace(kind, metrics_.counter("mimicfleet_events_total", "Entries of the event log, by kind.",
+    events_.emplace(kind, metrics_.counter("mimicfleet_events_total", "Entries of the event log, by kind",
                                            {{"kind", kind}}));
   }
   for (const std::string_view type : Server::message_types()) {
     messages_.emplace(
         type, metrics_.counter("mimicfleet_messages_received_total",
-                               "Messages of workers and clients, by type.", {{"type", std::string(type)}}));
+                               "Messages of workers and clients, by type", {{"type", std::string(type)}}));
   }
   for (const auto& [reason, label] : kRefusals) {
     refusals_.emplace(reason, metrics_.counter("mimicfleet_messages_refused_total",
-                                               "Messages that were answered with an error, by reason.",
+                                               "Messages that were answered with an error, by reason",
                                                {{"reason", label}}));
   }
-  metrics_.gauges("mimicfleet_state_bytes", "Bytes of all files in the state folder.", [this] {
+  metrics_.gauges("mimicfleet_state_bytes", "Bytes of all files in the state folder", [this] {
     return std::vector<Sample>{{{}, bytes_below(state_dir_)}};
   });
   using Space = std::filesystem::space_info;
-  metrics_.gauges("mimicfleet_disk_free_bytes", "Bytes that are free on the disk of a folder.",
+  metrics_.gauges("mimicfleet_disk_free_bytes", "Bytes that are free on the disk of a folder",
                   [this] { return disk_sample(state_dir_, &Space::available); });
-  metrics_.gauges("mimicfleet_disk_size_bytes", "Size of the disk of a folder.",
+  metrics_.gauges("mimicfleet_disk_size_bytes", "Size of the disk of a folder",
                   [this] { return disk_sample(state_dir_, &Space::capacity); });
 }
 
 template <typename Read>
 void ServerMetrics::add_job_gauge(const std::string& name, const std::string& help, Read read) {
-  const char* which = " Of open jobs and those that ended within an hour, the newest 50.";
+  const char* which = "; of open jobs and those that ended within an hour, the newest 50";
   metrics_.gauges(name, help + which, [this, read] {
     std::vector<Sample> samples;
     for (const auto& job : glance().jobs) {
@@ -209,34 +207,34 @@ void ServerMetrics::add_job_gauge(const std::string& name, const std::string& he
 }
 
 void ServerMetrics::add_job_metrics() {
-  jobs_.emplace(TaskState::kRunning, metrics_.gauge("mimicfleet_jobs", "Jobs of the state folder, by state.",
+  jobs_.emplace(TaskState::kRunning, metrics_.gauge("mimicfleet_jobs", "Jobs of the state folder, by state",
                                                     {{"state", "running"}}));
   for (const TaskState state : kEndStates) {
-    jobs_.emplace(state, metrics_.gauge("mimicfleet_jobs", "Jobs of the state folder, by state.",
+    jobs_.emplace(state, metrics_.gauge("mimicfleet_jobs", "Jobs of the state folder, by state",
                                         {{"state", text(state)}}));
     jobs_ended_.emplace(
-        state, metrics_.counter("mimicfleet_jobs_ended_total", "Jobs that came to an end, by outcome.",
+        state, metrics_.counter("mimicfleet_jobs_ended_total", "Jobs that came to an end, by outcome",
                                 {{"state", text(state)}}));
   }
-  metrics_.gauges(
-      "mimicfleet_job_tasks",
-      "Tasks of a job, by state. Of open jobs and those that ended within an hour, the newest 50.", [this] {
-        std::vector<Sample> samples;
-        for (auto& job : glance().jobs) {
-          for (const auto& states : {kOpenStates, kEndStates}) {
-            for (const TaskState state : states) {
-              samples.push_back({{{"job", std::to_string(job.number)}, {"state", text(state)}},
-                                 static_cast<double>(count(job.tasks, state))});
-            }
-          }
-        }
-        return samples;
-      });
-  add_job_gauge("mimicfleet_job_videos_made", "Videos of a job that are finished.",
+  metrics_.gauges("mimicfleet_job_tasks",
+                  "Tasks of a job, by state; of open jobs and those that ended within an hour, the newest 50",
+                  [this] {
+                    std::vector<Sample> samples;
+                    for (auto& job : glance().jobs) {
+                      for (const auto& states : {kOpenStates, kEndStates}) {
+                        for (const TaskState state : states) {
+                          samples.push_back({{{"job", std::to_string(job.number)}, {"state", text(state)}},
+                                             static_cast<double>(count(job.tasks, state))});
+                        }
+                      }
+                    }
+                    return samples;
+                  });
+  add_job_gauge("mimicfleet_job_videos_made", "Videos of a job that are finished",
                 [](const JobGlance& job) { return job.videos_made; });
-  add_job_gauge("mimicfleet_job_frames_made", "Frames of the videos of a job that are finished.",
+  add_job_gauge("mimicfleet_job_frames_made", "Frames of the videos of a job that are finished",
                 [](const JobGlance& job) { return job.frames_made; });
-  add_job_gauge("mimicfleet_job_age_seconds", "Seconds from a job's submission until now, or until it ended.",
+  add_job_gauge("mimicfleet_job_age_seconds", "Seconds from a job's submission until now, or until it ended",
                 [](const JobGlance& job) {
                   const std::int64_t until = job.ended_wall_ms > 0 ? job.ended_wall_ms : wall_ms();
                   return static_cast<double>(std::max<std::int64_t>(until - job.submitted_wall_ms, 0)) / 1000;
@@ -279,11 +277,11 @@ ServerMetrics::HostCounters& ServerMetrics::of_host(const std::string& host) {
   if (hosts_.size() >= kMostHosts && host != kOtherHosts) return of_host(kOtherHosts);
   const auto left = [&](const char* reason) {
     return metrics_.counter("mimicfleet_workers_left_total",
-                            "Workers that left, by host, and whether they said goodbye or were lost.",
+                            "Workers that left, by host, and whether they said goodbye or were lost",
                             {{"host", host}, {"reason", reason}});
   };
   const auto joined =
-      metrics_.counter("mimicfleet_workers_joined_total", "Workers that came, by host.", {{"host", host}});
+      metrics_.counter("mimicfleet_workers_joined_total", "Workers that came, by host", {{"host", host}});
   return hosts_.emplace(host, HostCounters{joined, left("goodbye"), left("lost")}).first->second;
 }
 

@@ -17,6 +17,7 @@ namespace fs = std::filesystem;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 
 class Run : public FleetTest {
  protected:
@@ -115,6 +116,34 @@ TEST_F(Run, BothKindsOfMetricsAreWhatPromtoolAcceptsAndTellWhatHappened) {
   }
   EXPECT_THAT(workers, HasSubstr("mimicfleet_stage_seconds_count{cache=\"warm\",stage=\"transfer\"} 1"));
   EXPECT_THAT(workers, HasSubstr("mimicfleet_cache_requests_total{entry=\"keypoints\",result=\"miss\"} 1"));
+}
+
+TEST_F(Run, PrometheusFindsTheWorkersThatAreThere) {
+  const auto server = serve();
+  const std::string base = "http://" + Json::parse(server->out())["metrics"].get<std::string>();
+  const auto listed = [&] { return Json::parse(get(base + "/sd")); };
+  const fs::path file = scratch_ / "state/file_sd/workers.json";
+  EXPECT_EQ(listed(), Json::array());
+  EXPECT_EQ(bytes(file), "[]\n");
+
+  const auto only = worker("only \"one\"");
+  ASSERT_TRUE(eventually([&] { return !listed().empty(); })) << only->err();
+  const Json groups = listed();
+  ASSERT_EQ(groups.size(), 1U);
+  EXPECT_EQ(groups[0]["labels"]["worker"], "only \"one\"");
+  EXPECT_EQ(groups[0]["labels"]["device"], "cpu");
+  EXPECT_EQ(bytes(file), get(base + "/sd"));
+  const auto target = groups[0]["targets"][0].get<std::string>();
+  EXPECT_THAT(metrics_of("http://" + target + "/metrics"), HasSubstr("mimicfleet_"));
+  EXPECT_THAT(metrics_of(base + "/metrics"), HasSubstr("worker=\"only \\\"one\\\"\""));
+  const Outcome list = coordinator({"worker", "list", "--server", endpoint_, "--output-mode", "json"});
+  EXPECT_EQ(Json::parse(list.out)["workers"][0]["hello"]["metrics_endpoint"], target);
+
+  only->signal(SIGTERM);
+  EXPECT_EQ(only->wait().exit_code, 0);
+  EXPECT_TRUE(eventually([&] { return listed().empty(); }));
+  EXPECT_EQ(bytes(file), "[]\n");
+  EXPECT_THAT(metrics_of(base + "/metrics"), Not(HasSubstr("mimicfleet_worker_last_heard_seconds{")));
 }
 
 TEST_F(Run, CtrlCInTheMiddleOfAClipLeavesNoProcessAndNoHalfFile) {
