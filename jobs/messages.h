@@ -50,6 +50,8 @@ struct WorkerHello {
   std::string version;                 // of the program
   std::string device;                  // "cpu", "cuda:0"
   std::string data_endpoint;           // where other workers fetch artefacts
+  std::string metrics_endpoint;        // HOST:PORT, for Prometheus; empty: none
+  std::string slurm_job_id;            // of the allocation that it runs in; empty: none
   NumericsClass numerics;              // known once the device is open
   std::vector<TaskKind> kinds;         // what it is willing to do
   std::vector<std::string> abilities;  // settings that it knows (jobs/abilities.h)
@@ -67,6 +69,8 @@ struct WorkerHello {
     field("version", self.version);
     field("device", self.device);
     field("data_endpoint", self.data_endpoint);
+    field("metrics_endpoint", self.metrics_endpoint);
+    field("slurm_job_id", self.slurm_job_id);
     field("numerics", self.numerics);
     field("kinds", self.kinds);
     field("abilities", self.abilities);

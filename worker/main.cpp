@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "common/model_root/model_root.h"
 #include "common/model_root/shipped.h"
+#include "common/service/health_routes.h"
 #include "common/signals.h"
 #include "common/user_folders.h"
 #include "jobs/model_notice.h"
@@ -63,6 +64,7 @@ jobs::WorkerHello hello_of(const WorkerOptions& options) {
   hello.version = MIMICFLEET_VERSION;
   hello.device = options.device;
   hello.kinds = options.kinds;
+  if (const char* allocation = std::getenv("SLURM_JOB_ID")) hello.slurm_job_id = allocation;
   return hello;
 }
 
@@ -104,7 +106,22 @@ void say_which_models(const WorkerOptions& options) {
 
 // Works until asked to leave.
 int work(const WorkerOptions& options, const std::string& endpoint) {
-  const jobs::WorkerHello hello = hello_of(options);
+  jobs::WorkerHello hello = hello_of(options);
+  const SteadyClock clock;
+  service::Health health(clock, kLoopPatience, "starting");
+  monitoring::Metrics registry;
+  const WorkerMetrics metrics(registry);
+  std::unique_ptr<monitoring::MetricsServer> metrics_server;
+  if (options.metrics != "off") {
+    auto started =
+        monitoring::MetricsServer::start(options.metrics, registry, service::health_routes(health));
+    if (!started.ok()) return failed(started.status());
+    metrics_server = std::move(*started);
+    log::info("metrics at http://{}/metrics", metrics_server->address());
+    const auto port = data_port(options.advertise, options.insecure).value();  // checked with the options
+    hello.metrics_endpoint = metrics_endpoint(metrics_server->address(), port.advertised_host);
+  }
+
   agent::SessionOptions session;
   if (options.exit_when_idle) session.leave_when_idle = *options.exit_when_idle;
   session.drain_on_stop = std::chrono::seconds(options.drain_on_stop);
@@ -118,18 +135,6 @@ int work(const WorkerOptions& options, const std::string& endpoint) {
     agent.set_stop_condition([parent = ::getppid()] { return ::getppid() != parent; });
   }
 
-  monitoring::Metrics registry;
-  const WorkerMetrics metrics(registry);
-  std::unique_ptr<monitoring::MetricsServer> metrics_server;
-  if (options.metrics != "off") {
-    auto started = monitoring::MetricsServer::start(options.metrics, registry);
-    if (!started.ok()) return failed(started.status());
-    metrics_server = std::move(*started);
-    log::info("metrics at http://{}/metrics", metrics_server->address());
-  }
-
-  const SteadyClock clock;
-  service::Health health(clock, kLoopPatience, "starting");
   service::ServiceManager manager(clock);
   ServiceReport report(health, manager);
   agent.set_observer([&report](const agent::Session& now) { report.observe(now); });

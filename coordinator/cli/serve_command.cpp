@@ -50,6 +50,12 @@ void add_serve(CLI::App& app, Chosen& chosen) {
       ->type_name("DIR");
   command->add_option("--metrics", options->metrics, "default: 127.0.0.1:9464; off; port 0 takes a free one")
       ->type_name("HOST:PORT");
+  command
+      ->add_option(
+          "--file-sd", options->file_sd,
+          "a file that tells Prometheus where workers' metrics are; default: file_sd/workers.json in "
+          "the state folder; off")
+      ->type_name("FILE");
   cli::add_off_switch(*command, "--no-discovery", options->write_discovery,
                       "leave no file by which clients of this user find it");
   command->add_option("--max-attempts", options->max_attempts, "times that a task is tried; default 3")

@@ -68,11 +68,12 @@ int list(const Flags& flags) {
     fmt::print("{}", json_document(wire::to_value(*workers)));
     return kAllDone;
   }
-  Table table({"WORKER", "HOST", "STATE", "DEVICE", "COMPUTES IN", "MODELS", "DONE", "FAILED", "UP", "HEARD",
-               "RUNNING", "TROUBLE"});
+  Table table({"WORKER", "HOST", "STATE", "DEVICE", "COMPUTES IN", "MODELS", "METRICS", "DONE", "FAILED",
+               "UP", "HEARD", "RUNNING", "TROUBLE"});
   for (const auto& worker : workers->workers) {
     table.add({worker.hello.name, worker.hello.host, std::string(to_string(worker.state)),
                worker.hello.device, worker.hello.numerics.precision, models_text(worker),
+               worker.hello.metrics_endpoint.empty() ? "-" : worker.hello.metrics_endpoint,
                fmt::format("{}", worker.tasks_done), fmt::format("{}", worker.tasks_failed),
                clock_text(worker.up_seconds), fmt::format("{:.1f} s ago", worker.silent_seconds),
                running_text(worker), trouble_text(worker)});

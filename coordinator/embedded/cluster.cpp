@@ -107,7 +107,8 @@ Status Cluster::start_coordinator() {
   coordinator_ =
       make_member("coordinator",
                   {options_.programs + "/coordinator", "serve", "--state-dir", options_.run_folder + "/state",
-                   "--metrics", "127.0.0.1:0", "--no-discovery", "--exit-with-parent", "--refusal-grace-ms",
+                   "--metrics", "127.0.0.1:0", "--file-sd", "off", "--no-discovery", "--exit-with-parent",
+                   "--refusal-grace-ms",
                    "0",  // nobody else will come
                    "--ready-fd", std::to_string(ChildProcess::kPassedFd), "--listen", "tcp://127.0.0.1:*"});
   RETURN_IF_ERROR(start_member(coordinator_));

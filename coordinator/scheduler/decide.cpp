@@ -61,11 +61,11 @@ void Handler::operator()(const JobSubmitted& input) const {
     task.position = i;
     task.wants = wanted_features(task.spec, job.models);
     job.tasks.push_back(task.spec.id);
-    ++job.counts.waiting;
     state.tasks.emplace(task.spec.id, std::move(task));
   }
   const JobId id = job.id;
   state.jobs.emplace(id, std::move(job));
+  for (const auto& spec : input.tasks) count_task(state, state.tasks.at(spec.id));
   decision.changed_jobs.push_back(id);
   change.log("job_submitted", state.jobs.at(id), fmt::format("{} tasks", input.tasks.size()));
   for (const auto& spec : input.tasks) {
@@ -94,9 +94,10 @@ void Handler::operator()(const RetryJob& input) const {
     decision.reply = Status(StatusCode::kNotFound, "no such job");
     return;
   }
+  for (auto& [id, worker] : state.workers) worker.strikes.erase(input.job);
+  if (found->second.counts.failed + found->second.counts.cancelled == 0) return;  // else it ended once more
   found->second.ended = false;
   decision.changed_jobs.push_back(input.job);
-  for (auto& [id, worker] : state.workers) worker.strikes.erase(input.job);
   for (const TaskId& id : found->second.tasks) {
     Task& task = state.tasks.at(id);
     if (task.state != TaskState::kFailed && task.state != TaskState::kCancelled) continue;
@@ -162,8 +163,7 @@ void Handler::operator()(const jobs::WorkerHeartbeat& beat) const {
   for (const TaskId& id : held) {
     Task& task = state.tasks.at(id);
     if (listed.contains(id) || now - task.leased_at < state.config.grant_arrival) continue;
-    change.log("lease_released", task, "the worker does not know of it");
-    change.release(task);
+    change.hand_back_unstarted(task);
   }
 }
 
@@ -244,6 +244,7 @@ Decision decide(State& state, const Input& input, Instant now) {
   Transitions change(state, decision, now);
   std::visit(Handler{change, state, decision, now}, input);
   change.dispatch();
+  decision.tally.jobs_changed = !decision.changed_jobs.empty();
   return decision;
 }
 
@@ -269,7 +270,7 @@ void restore(State& state, std::vector<Job> jobs, std::vector<Task> tasks, Insta
     // A job is stored before the scheduler hears of it: a coordinator that ended then left its tasks waiting.
     if (task.state == TaskState::kWaiting && needs_are_done(state, task)) task.state = TaskState::kReady;
     Job& job = state.jobs.at(task.spec.job);
-    count(job.counts, task.state) += 1;
+    count_task(state, task);
     if (task.state == TaskState::kDone) job.done_by.insert(task.worker_name);
     task.leased_at = task.progressed_at = now;
     task.lease_expires = now + 2 * state.config.lease;

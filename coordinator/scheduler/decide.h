@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "coordinator/scheduler/state.h"
+#include "coordinator/scheduler/tally.h"
 
 // The scheduler: a pure function of state, event and time. It never waits, sends, reads or writes; the caller
 // stores what changed, then sends what is to be sent, in this order.
@@ -42,6 +43,7 @@ struct Decision {
   std::vector<JobId> changed_jobs;    // to be stored
   std::vector<jobs::Event> events;    // to be stored with them; wall_time_ms is the caller's
   std::vector<Grant> grants;          // to be sent once all that is stored
+  Tally tally;                        // to be counted then
 };
 
 [[nodiscard]] Decision decide(State& state, const Input& input, Instant now);

@@ -102,9 +102,12 @@ struct Job {
   std::int32_t priority = 0;
   std::int64_t submitted_wall_ms = 0;  // for people
   bool ended = false;
+  std::int64_t ended_wall_ms = 0;  // for people; 0: it did not, or that is not known
   // ---- not stored
   std::vector<TaskId> tasks;  // in the order of the plan
   jobs::TaskCounts counts;
+  std::uint64_t videos_made = 0;
+  std::uint64_t frames_made = 0;
   std::set<std::string> done_by;  // names of the workers that did tasks of it
 
   template <typename Self, typename Fields>
@@ -117,6 +120,7 @@ struct Job {
     field("priority", self.priority);
     field("submitted_wall_ms", self.submitted_wall_ms);
     field("ended", self.ended);
+    field("ended_wall_ms", self.ended_wall_ms);
   }
 };
 
@@ -153,7 +157,9 @@ struct State {
   std::unordered_map<TaskId, Task> tasks;
   std::map<JobId, Job> jobs;
   std::map<WorkerId, Worker> workers;
+  std::map<TaskKind, jobs::TaskCounts> counts;  // of all jobs
   std::set<ReadyOrder> ready;
+  std::multiset<Instant> ready_since;  // of each of these
   std::set<TaskId> running;
   std::map<Digest, std::set<WorkerId>> holders;           // content of an artefact -> workers that have it
   std::map<Digest, std::vector<jobs::ArtefactRef>> made;  // key of an encode -> what may be held of it

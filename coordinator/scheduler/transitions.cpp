@@ -28,6 +28,43 @@ std::uint32_t& count(jobs::TaskCounts& counts, TaskState state) {
   check_failed("a task state", __FILE__, __LINE__);
 }
 
+namespace {
+
+bool made_a_video(const Task& task) {
+  return task.spec.kind == TaskKind::kDecodeVideo && task.state == TaskState::kDone;
+}
+
+std::uint64_t frames_made(const Task& task) {
+  return made_a_video(task) ? static_cast<std::uint64_t>(std::max(task.result.frames, 0)) : 0;
+}
+
+}  // namespace
+
+void count_task(State& state, const Task& task) {
+  Job& job = state.jobs.at(task.spec.job);
+  ++count(job.counts, task.state);
+  ++count(state.counts[task.spec.kind], task.state);
+  job.videos_made += made_a_video(task) ? 1 : 0;
+  job.frames_made += frames_made(task);
+}
+
+void uncount_task(State& state, const Task& task) {
+  Job& job = state.jobs.at(task.spec.job);
+  --count(job.counts, task.state);
+  --count(state.counts[task.spec.kind], task.state);
+  job.videos_made -= made_a_video(task) ? 1 : 0;
+  job.frames_made -= frames_made(task);
+}
+
+TaskState end_state(const jobs::TaskCounts& counts) {
+  if (counts.failed > 0) return TaskState::kFailed;
+  return counts.cancelled > 0 ? TaskState::kCancelled : TaskState::kDone;
+}
+
+jobs::WorkerState state_of(const Worker& worker) {
+  return worker.drain || worker.stop ? jobs::WorkerState::kDraining : worker.state;
+}
+
 ReadyOrder ready_order(const State& state, const Task& task) {
   const Job& job = state.jobs.at(task.spec.job);
   return {task.spec.priority, task.spec.kind, job.number, task.position, task.spec.id};
@@ -55,25 +92,27 @@ void enqueue(State& state, Task& task, Instant now) {
   const ReadyOrder order = ready_order(state, task);
   state.ready.insert(order);
   task.ready_since = now;
+  state.ready_since.insert(now);
   if (!task.wants.empty()) state.affinity.task_ready(order, task.wants.front());
 }
 
 void dequeue(State& state, const Task& task) {
   const ReadyOrder order = ready_order(state, task);
   state.ready.erase(order);
+  state.ready_since.erase(state.ready_since.find(task.ready_since));
   if (!task.wants.empty()) state.affinity.task_left(order, task.wants.front());
 }
 
 void Transitions::move_to(Task& task, TaskState next) {
   if (task.state == TaskState::kReady) dequeue(state_, task);
   if (task.state == TaskState::kRunning) drop_lease(task);
-  Job& job = state_.jobs.at(task.spec.job);
-  --count(job.counts, task.state);
-  ++count(job.counts, next);
+  uncount_task(state_, task);
   task.state = next;
+  count_task(state_, task);
   if (next == TaskState::kReady) enqueue(state_, task, now_);
   if (next == TaskState::kRunning) state_.running.insert(task.spec.id);
   if (is_terminal(next) || (next == TaskState::kRunning && task.host_failures.empty())) forget_refusals(task);
+  if (is_terminal(next)) decision_.tally.tasks_ended.push_back({task.spec.kind, next, frames_made(task)});
   decision_.changed_tasks.push_back(task.spec.id);
 }
 
@@ -134,6 +173,7 @@ void Transitions::fail(Task& task, const Status& status) {
 
 void Transitions::fail_attempt(Task& task, const Status& status) {
   ++task.failures;
+  decision_.tally.attempts_failed.push_back(task.spec.kind);
   task.error = status;
   task.failed_on = task.worker;
   log("task_failed", task, fmt::format("{}: {}", to_string(status.code()), status.message()));
@@ -168,6 +208,7 @@ void Transitions::end_job_if_over(Job& job) {
   if (job.ended || job.counts.ended() != job.counts.total()) return;
   job.ended = true;
   decision_.changed_jobs.push_back(job.id);
+  decision_.tally.jobs_ended.push_back(end_state(job.counts));
   log("job_ended", job,
       fmt::format("{} done, {} failed, {} cancelled", job.counts.done, job.counts.failed,
                   job.counts.cancelled));
@@ -184,7 +225,7 @@ void Transitions::forget_worker(const Worker& worker, bool lost) {
   for (const TaskId& lease : leases) {
     Task& task = state_.tasks.at(lease);
     if (lost) {
-      log("lease_expired", task, "its worker was lost");
+      note_expiry(task, Expiry::kSilent, "its worker was lost");
       fail(task, reason);
     } else {
       log("lease_released", task, "its worker left");
@@ -222,19 +263,30 @@ Instant Transitions::last_progress(const Task& task) const {
 }
 
 void Transitions::expire_leases() {
-  std::vector<TaskId> expired;
+  std::vector<std::pair<TaskId, Expiry>> expired;
   for (const TaskId& id : state_.running) {
     const Task& task = state_.tasks.at(id);
     const bool silent = now_ > task.lease_expires;
     const bool stalled = now_ - last_progress(task) > state_.config.stall;
-    if (silent || stalled) expired.push_back(id);
+    if (silent || stalled) expired.emplace_back(id, silent ? Expiry::kSilent : Expiry::kStalled);
   }
-  for (const TaskId& id : expired) {
+  for (const auto& [id, reason] : expired) {
     Task& task = state_.tasks.at(id);
-    log("lease_expired", task, "no progress in time");
+    note_expiry(task, reason, "no progress in time");
     fail(task,
          Status(StatusCode::kTimeout, fmt::format("worker {} made no progress in time", task.worker_name)));
   }
+}
+
+void Transitions::note_expiry(const Task& task, Expiry reason, std::string detail) {
+  decision_.tally.expiries.push_back(reason);
+  log("lease_expired", task, std::move(detail));
+}
+
+void Transitions::hand_back_unstarted(Task& task) {
+  decision_.tally.expiries.push_back(Expiry::kNotStarted);
+  log("lease_released", task, "the worker does not know of it");
+  release(task);
 }
 
 void Transitions::postpone(Duration by) {
@@ -290,6 +342,7 @@ std::vector<jobs::TaskInput> Transitions::inputs_of(const Task& task, const Work
 
 void Transitions::grant(Task& task, Worker& worker) {
   ++task.attempt;
+  decision_.tally.waits.push_back({task.spec.kind, to_seconds(now_ - task.ready_since)});
   task.worker = worker.hello.worker;
   task.worker_name = worker.hello.name;
   task.leased_at = task.progressed_at = now_;

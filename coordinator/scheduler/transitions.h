@@ -9,6 +9,13 @@ namespace mimicfleet::coordinator {
 
 // The counter of a state.
 [[nodiscard]] std::uint32_t& count(jobs::TaskCounts& counts, TaskState state);
+// Counts a task where it is now, and what it made; `uncount` takes that back before it goes elsewhere.
+void count_task(State& state, const Task& task);
+void uncount_task(State& state, const Task& task);
+// How a job ended whose tasks ended so: in the worst of their ways.
+[[nodiscard]] TaskState end_state(const jobs::TaskCounts& counts);
+// As it is told, or was told to be.
+[[nodiscard]] jobs::WorkerState state_of(const Worker& worker);
 [[nodiscard]] ReadyOrder ready_order(const State& state, const Task& task);
 // The features that a task could take from a cache.
 [[nodiscard]] std::vector<std::uint64_t> wanted_features(const jobs::TaskSpec& spec,
@@ -50,6 +57,8 @@ class Transitions {
   // Fails the tasks that all who are there have refused, once nobody else came for a while.
   void give_up_refused();
   void expire_leases();
+  // A lease that no heartbeat of its worker lists: the grant got lost.
+  void hand_back_unstarted(Task& task);
   [[nodiscard]] Instant last_progress(const Task& task) const;
   void postpone(Duration by);
   // Gives ready tasks to workers with free slots.
@@ -62,6 +71,7 @@ class Transitions {
  private:
   void move_to(Task& task, TaskState next);
   void drop_lease(Task& task);
+  void note_expiry(const Task& task, Expiry reason, std::string detail);
   void fail_attempt(Task& task, const Status& status);
   void fail_for_good(Task& task, const Status& status);
   void note_who_is_left(Task& task);

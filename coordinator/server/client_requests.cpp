@@ -84,13 +84,13 @@ Result<Job> Server::store_new_job(const jobs::JobPlan& plan, JobId id, RequestId
     stored[i].position = i;
     pointers.push_back(&stored[i]);
   }
-  RETURN_IF_ERROR(store_->commit({&job}, pointers, {}));
+  RETURN_IF_ERROR(store({&job}, pointers, {}));
   return job;
 }
 
 void Server::on_job_submit(const wire::Envelope& request, const std::string& peer) {
   auto submit = wire::body_as<jobs::JobSubmit>(request);
-  if (!submit.ok()) return refuse(peer, request, submit.status());
+  if (!submit.ok()) return refuse_malformed(peer, request, submit.status());
   if (const auto known = submitted_.find(request.request); known != submitted_.end()) {
     const auto job = state_.jobs.find(known->second);
     return reply(peer, request,
@@ -163,9 +163,7 @@ jobs::JobSummary Server::summary_of(const Job& job) const {
   }
   const auto& counts = job.counts;
   if (job.ended) {
-    summary.state = counts.failed > 0      ? TaskState::kFailed
-                    : counts.cancelled > 0 ? TaskState::kCancelled
-                                           : TaskState::kDone;
+    summary.state = end_state(counts);
   } else {
     summary.state = counts.running + counts.done > 0 ? TaskState::kRunning : TaskState::kReady;
   }
@@ -174,7 +172,7 @@ jobs::JobSummary Server::summary_of(const Job& job) const {
 
 void Server::on_job_list(const wire::Envelope& request, const std::string& peer) {
   const auto wanted = wire::body_as<jobs::JobListRequest>(request);
-  if (!wanted.ok()) return refuse(peer, request, wanted.status());
+  if (!wanted.ok()) return refuse_malformed(peer, request, wanted.status());
   const auto ids = select(wanted->selector);
   if (!ids.ok()) return refuse(peer, request, ids.status());
   jobs::JobList list;
@@ -184,7 +182,7 @@ void Server::on_job_list(const wire::Envelope& request, const std::string& peer)
 
 void Server::on_job_cancel(const wire::Envelope& request, const std::string& peer) {
   const auto cancel = wire::body_as<jobs::JobCancel>(request);
-  if (!cancel.ok()) return refuse(peer, request, cancel.status());
+  if (!cancel.ok()) return refuse_malformed(peer, request, cancel.status());
   const auto ids = select(cancel->selector);
   if (!ids.ok()) return refuse(peer, request, ids.status());
   jobs::JobList list;
@@ -197,7 +195,7 @@ void Server::on_job_cancel(const wire::Envelope& request, const std::string& pee
 
 void Server::on_job_retry(const wire::Envelope& request, const std::string& peer) {
   const auto retry = wire::body_as<jobs::JobRetry>(request);
-  if (!retry.ok()) return refuse(peer, request, retry.status());
+  if (!retry.ok()) return refuse_malformed(peer, request, retry.status());
   const auto ids = select(retry->selector);
   if (!ids.ok()) return refuse(peer, request, ids.status());
   jobs::JobList list;
@@ -226,7 +224,7 @@ jobs::TaskInfo Server::info_of(const Task& task) const {
 
 void Server::on_task_list(const wire::Envelope& request, const std::string& peer) {
   const auto wanted = wire::body_as<jobs::TaskListRequest>(request);
-  if (!wanted.ok()) return refuse(peer, request, wanted.status());
+  if (!wanted.ok()) return refuse_malformed(peer, request, wanted.status());
   const auto job = state_.jobs.find(wanted->job);
   if (job == state_.jobs.end()) return refuse(peer, request, Status(StatusCode::kNotFound, "no such job"));
   jobs::TaskList list;
@@ -247,7 +245,7 @@ void Server::on_task_list(const wire::Envelope& request, const std::string& peer
 
 void Server::on_events(const wire::Envelope& request, const std::string& peer) {
   const auto wanted = wire::body_as<jobs::EventsRequest>(request);
-  if (!wanted.ok()) return refuse(peer, request, wanted.status());
+  if (!wanted.ok()) return refuse_malformed(peer, request, wanted.status());
   const auto found = store_->events(wanted->after, std::min(wanted->count, kEventsPerPage));
   if (!found.ok()) return refuse(peer, request, found.status());
   const auto job = state_.jobs.find(wanted->job);
@@ -264,7 +262,7 @@ void Server::on_events(const wire::Envelope& request, const std::string& peer) {
 
 void Server::on_held_latents(const wire::Envelope& request, const std::string& peer) {
   const auto wanted = wire::body_as<jobs::HeldLatentsRequest>(request);
-  if (!wanted.ok()) return refuse(peer, request, wanted.status());
+  if (!wanted.ok()) return refuse_malformed(peer, request, wanted.status());
   jobs::HeldLatents held;
   for (const Digest& key : wanted->keys) {
     const auto* latents = held_latents(state_, key, nullptr);
@@ -312,7 +310,7 @@ void Server::on_worker_list(const wire::Envelope& request, const std::string& pe
     jobs::WorkerInfo info;
     info.hello = worker.hello;
     info.hello.artefacts.clear();  // may be many
-    info.state = worker.drain || worker.stop ? jobs::WorkerState::kDraining : worker.state;
+    info.state = state_of(worker);
     info.silent_seconds = to_seconds(now - worker.last_heard);
     info.up_seconds = to_seconds(now - worker.joined);
     info.tasks_done = worker.tasks_done;
@@ -326,7 +324,7 @@ void Server::on_worker_list(const wire::Envelope& request, const std::string& pe
 
 void Server::on_feature_query(const wire::Envelope& request, const std::string& peer) {
   const auto query = wire::body_as<jobs::FeatureQuery>(request);
-  if (!query.ok()) return refuse(peer, request, query.status());
+  if (!query.ok()) return refuse_malformed(peer, request, query.status());
   jobs::FeatureHolders answer;
   for (const std::uint64_t tag : query->tags) {
     const auto& holders = state_.affinity.holders(tag);
@@ -337,7 +335,7 @@ void Server::on_feature_query(const wire::Envelope& request, const std::string& 
 
 void Server::on_worker_stop(const wire::Envelope& request, const std::string& peer) {
   const auto stop = wire::body_as<jobs::WorkerStop>(request);
-  if (!stop.ok()) return refuse(peer, request, stop.status());
+  if (!stop.ok()) return refuse_malformed(peer, request, stop.status());
   std::vector<WorkerId> ids;
   for (const auto& [id, worker] : state_.workers) {
     if (stop->worker == "all" || stop->worker == worker.hello.name || stop->worker == to_string(id))

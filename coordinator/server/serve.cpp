@@ -17,9 +17,11 @@
 #include "common/host_name.h"
 #include "common/log.h"
 #include "common/service/health.h"
+#include "common/service/health_routes.h"
 #include "common/service/service_manager.h"
 #include "common/signals.h"
 #include "common/wire/envelope.h"
+#include "coordinator/server/scrape_targets.h"
 #include "coordinator/server/server.h"
 #include "coordinator/server/server_metrics.h"
 #include "jobs/client_messages.h"
@@ -111,6 +113,12 @@ Status make_known(const std::string& endpoint) {
   return discovery::write_server_file({endpoint, ::getpid(), host_name()});
 }
 
+// "" is none.
+std::string file_for_discovery(const ServeOptions& options) {
+  if (options.file_sd == "off") return "";
+  return options.file_sd.empty() ? options.state_dir + "/file_sd/workers.json" : options.file_sd;
+}
+
 }  // namespace
 
 Status check_options(const ServeOptions& options) {
@@ -142,18 +150,25 @@ Status serve(const ServeOptions& options) {
                 options.state_dir);
   RETURN_IF_ERROR(server.restore());
   monitoring::Metrics metrics;
-  ServerMetrics server_metrics(metrics);
   const SteadyClock clock;
+  ServerMetrics server_metrics(metrics, options.state_dir, clock);
+  server_metrics.look(server.state(), clock.now());
+  server.add_observer(server_metrics);
+  const std::string file_sd = file_for_discovery(options);
+  RETURN_IF_ERROR(ScrapeTargets::prepare(file_sd));
+  ScrapeTargets targets(file_sd, host_name());
+  targets.look(server.state(), clock.now());
+  server.add_observer(targets);
   service::Health health(clock, kLoopPatience, "starting");
   service::ServiceManager manager(clock);
   server.set_on_turn([&] {
     health.turned();
     manager.turned();
   });
-  server.set_observer([&](const State& state, const auto& events) { server_metrics.observe(state, events); });
   std::unique_ptr<monitoring::MetricsServer> metrics_server;
   if (options.metrics != "off") {
-    ASSIGN_OR_RETURN(metrics_server, monitoring::MetricsServer::start(options.metrics, metrics));
+    ASSIGN_OR_RETURN(metrics_server, monitoring::MetricsServer::start(options.metrics, metrics,
+                                                                      service::health_routes(health)));
   }
   const std::string metrics_address = metrics_server ? metrics_server->address() : "off";
   if (options.write_discovery) RETURN_IF_ERROR(make_known(endpoint));

@@ -12,9 +12,10 @@ struct ServeOptions {
   bool insecure = false;                        // listen where strangers can reach it
   std::string state_dir;
   std::string metrics = "127.0.0.1:9464";  // "off", or port 0 for any free one
-  int ready_fd = -1;                       // gets one line {"endpoint":…,"metrics":…} when all is up
-  bool exit_with_parent = false;           // embedded runs: leave no process behind
-  bool write_discovery = false;            // so that clients and workers of this user find the server
+  std::string file_sd;            // where Prometheus finds the workers; empty: in state_dir; or "off"
+  int ready_fd = -1;              // gets one line {"endpoint":…,"metrics":…} when all is up
+  bool exit_with_parent = false;  // embedded runs: leave no process behind
+  bool write_discovery = false;   // so that clients and workers of this user find the server
   std::uint32_t heartbeat_ms = 1000;
   std::uint32_t lease_ms = 10000;
   std::uint32_t max_attempts = 3;

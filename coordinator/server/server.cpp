@@ -1,5 +1,6 @@
 #include "coordinator/server/server.h"
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 
@@ -11,6 +12,7 @@ namespace mimicfleet::coordinator {
 namespace {
 
 constexpr int kMessagesPerCommit = 512;
+constexpr auto kLookGap = std::chrono::milliseconds(100);
 
 std::int64_t wall_ms() {
   const auto now = std::chrono::system_clock::now().time_since_epoch();
@@ -78,12 +80,19 @@ const std::map<std::string_view, Server::Handler>& Server::handlers() {
   return table;
 }
 
+std::vector<std::string_view> Server::message_types() {
+  std::vector<std::string_view> types;
+  for (const auto& [type, handler] : handlers()) types.push_back(type);
+  return types;
+}
+
 void Server::run(const net::WakeUp& stop) {
   Instant next_tick = clock_.now() + state_.config.tick;
   const std::array<net::Socket*, 1> sockets = {&socket_};
   const std::array<int, 1> fds = {stop.fd()};
   for (;;) {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(next_tick - clock_.now());
+    const Instant due = unseen_ ? std::min(next_tick, next_look_) : next_tick;
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(due - clock_.now());
     net::wait_readable(sockets, fds, std::max(left, std::chrono::milliseconds(0)));
     if (net::wait_readable({}, fds, std::chrono::milliseconds(0))) return;
     read_all();
@@ -93,7 +102,17 @@ void Server::run(const net::WakeUp& stop) {
     }
     commit_and_send();
     on_turn_();
+    let_look();
   }
+}
+
+// A burst of messages is many rounds, and costs no more looks for that.
+void Server::let_look() {
+  const Instant now = clock_.now();
+  unseen_ = now < next_look_;
+  if (unseen_) return;
+  next_look_ = now + kLookGap;
+  for (Observer* observer : observers_) observer->look(state_, now);
 }
 
 void Server::read_all() {
@@ -113,16 +132,20 @@ void Server::handle(const net::Received& received) {
   const auto envelope = wire::open_envelope(received.frames.front());
   if (!envelope.ok()) {
     log::warn("refused a message: {}", log::printable(envelope.status().message()));
-    refuse(received.peer, wire::Envelope{}, envelope.status());
+    const bool version = envelope.status().code() == StatusCode::kUnsupported;
+    refuse(received.peer, wire::Envelope{}, envelope.status(),
+           version ? Refusal::kVersion : Refusal::kMalformed);
     return;
   }
   const auto handler = handlers().find(envelope->type);
   if (handler == handlers().end()) {
-    refuse(received.peer, *envelope,
-           Status(StatusCode::kUnsupported,
-                  fmt::format("unknown request '{}'", log::printable(envelope->type))));
+    refuse(
+        received.peer, *envelope,
+        Status(StatusCode::kUnsupported, fmt::format("unknown request '{}'", log::printable(envelope->type))),
+        Refusal::kUnknownType);
     return;
   }
+  for (Observer* observer : observers_) observer->on_message(handler->first);
   (this->*handler->second)(*envelope, received.peer);
 }
 
@@ -130,6 +153,8 @@ Decision Server::apply(const Input& input) {
   Decision decision = decide(state_, input, clock_.now());
   dirty_tasks_.insert(decision.changed_tasks.begin(), decision.changed_tasks.end());
   dirty_jobs_.insert(decision.changed_jobs.begin(), decision.changed_jobs.end());
+  note_when_jobs_ended(decision.changed_jobs);
+  unsaved_tally_.add(decision.tally);
   for (auto& event : decision.events) {
     event.wall_time_ms = wall_ms();
     log_setback(event);
@@ -142,12 +167,31 @@ Decision Server::apply(const Input& input) {
   return decision;
 }
 
+void Server::note_when_jobs_ended(const std::vector<JobId>& changed) {
+  for (const JobId& id : changed) {
+    Job& job = state_.jobs.at(id);
+    job.ended_wall_ms = job.ended ? wall_ms() : 0;
+  }
+}
+
+Status Server::store(const std::vector<const Job*>& jobs, const std::vector<const Task*>& tasks,
+                     const std::vector<jobs::Event>& events) {
+  if (jobs.empty() && tasks.empty() && events.empty()) return {};
+  const Instant begin = clock_.now();
+  Status stored = store_->commit(jobs, tasks, events);
+  const Duration took = clock_.now() - begin;
+  for (Observer* observer : observers_) {
+    stored.ok() ? observer->on_store_write(took) : observer->on_store_failure();
+  }
+  return stored;
+}
+
 void Server::commit_and_send() {
   std::vector<const Job*> jobs;
   std::vector<const Task*> tasks;
   for (const JobId& id : dirty_jobs_) jobs.push_back(&state_.jobs.at(id));
   for (const TaskId& id : dirty_tasks_) tasks.push_back(&state_.tasks.at(id));
-  const Status saved = store_->commit(jobs, tasks, unsaved_events_);
+  const Status saved = store(jobs, tasks, unsaved_events_);
   if (!saved.ok()) {  // nothing that depends on it leaves; the next round tries again
     if (!disk_trouble_) log::error("cannot store the state: {}; it goes on by itself then", saved.message());
     disk_trouble_ = true;
@@ -155,10 +199,11 @@ void Server::commit_and_send() {
   }
   if (disk_trouble_) log::info("the state can be stored again");
   disk_trouble_ = false;
-  if (observer_) observer_(state_, unsaved_events_);
+  for (Observer* observer : observers_) observer->on_commit(unsaved_events_, unsaved_tally_);
   dirty_jobs_.clear();
   dirty_tasks_.clear();
   unsaved_events_.clear();
+  unsaved_tally_ = {};
   for (auto& message : outbox_) {
     const Status sent = socket_.send({std::move(message.bytes)}, message.peer);
     if (!sent.ok())
@@ -167,7 +212,9 @@ void Server::commit_and_send() {
   outbox_.clear();
 }
 
-void Server::refuse(const std::string& peer, const wire::Envelope& request, const Status& status) {
+void Server::refuse(const std::string& peer, const wire::Envelope& request, const Status& status,
+                    Refusal reason) {
+  for (Observer* observer : observers_) observer->on_refusal(reason);
   reply(peer, request, jobs::ErrorReply{status});
 }
 

@@ -12,6 +12,7 @@
 #include "common/net/socket.h"
 #include "common/wire/envelope.h"
 #include "coordinator/scheduler/decide.h"
+#include "coordinator/server/observer.h"
 #include "coordinator/store/job_store.h"
 
 namespace mimicfleet::coordinator {
@@ -34,10 +35,11 @@ class Server {
   // Called each time the server's thread comes round, every tick at least.
   void set_on_turn(std::function<void()> on_turn) { on_turn_ = std::move(on_turn); }
 
-  // Called after every round whose changes are stored, on the server's thread (metrics).
-  void set_observer(std::function<void(const State&, const std::vector<jobs::Event>&)> observer) {
-    observer_ = std::move(observer);
-  }
+  // Before run(), and for as long as that takes.
+  void add_observer(Observer& observer) { observers_.push_back(&observer); }
+
+  // Of all requests that it knows.
+  [[nodiscard]] static std::vector<std::string_view> message_types();
 
  private:
   // A message on its way out, held back until what it reports is stored.
@@ -52,10 +54,18 @@ class Server {
   void read_all();
   void tick();
   void commit_and_send();
+  void let_look();
   Decision apply(const Input& input);
+  void note_when_jobs_ended(const std::vector<JobId>& changed);
+  Status store(const std::vector<const Job*>& jobs, const std::vector<const Task*>& tasks,
+               const std::vector<jobs::Event>& events);
   template <typename T>
   void reply(const std::string& peer, const wire::Envelope& request, const T& message);
-  void refuse(const std::string& peer, const wire::Envelope& request, const Status& status);
+  void refuse(const std::string& peer, const wire::Envelope& request, const Status& status,
+              Refusal reason = Refusal::kRefused);
+  void refuse_malformed(const std::string& peer, const wire::Envelope& request, const Status& status) {
+    refuse(peer, request, status, Refusal::kMalformed);
+  }
   void reply_ok_or(const std::string& peer, const wire::Envelope& request, const Status& status);
 
   // ---- worker requests
@@ -100,10 +110,13 @@ class Server {
   std::set<TaskId> dirty_tasks_;
   std::set<JobId> dirty_jobs_;
   std::vector<jobs::Event> unsaved_events_;
+  Tally unsaved_tally_;
   std::vector<Outgoing> outbox_;
   bool disk_trouble_ = false;
   std::function<void()> on_turn_ = [] {};
-  std::function<void(const State&, const std::vector<jobs::Event>&)> observer_;
+  std::vector<Observer*> observers_;
+  Instant next_look_{};
+  bool unseen_ = false;  // something may have changed since the observers looked
 };
 
 template <typename T>

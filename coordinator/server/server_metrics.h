@@ -1,32 +1,96 @@
 #pragma once
 
 #include <map>
+#include <mutex>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
-#include "coordinator/scheduler/state.h"
+#include "common/clock.h"
+#include "coordinator/server/observer.h"
 #include "monitoring/metrics.h"
 
 namespace mimicfleet::coordinator {
 
-// What the coordinator tells Prometheus.
-class ServerMetrics {
+// What the coordinator tells Prometheus. A scrape comes on another thread than the server's: what belongs to
+// workers and jobs, which come and go, is handed over as a small copy.
+class ServerMetrics final : public Observer {
  public:
-  explicit ServerMetrics(monitoring::Metrics& metrics);
+  // `state_dir` is measured at each scrape. `metrics` is scraped only while this and `clock` live.
+  ServerMetrics(monitoring::Metrics& metrics, std::string state_dir, const Clock& clock);
 
-  // After every round: `events` are those that were just stored.
-  void observe(const State& state, const std::vector<jobs::Event>& events);
+  void on_message(std::string_view type) override;
+  void on_refusal(Refusal reason) override;
+  void on_store_write(Duration took) override;
+  void on_store_failure() override;
+  void on_commit(const std::vector<jobs::Event>& events, const Tally& tally) override;
+  void look(const State& state, Instant now) override;
 
  private:
-  std::map<TaskState, monitoring::Gauge> tasks_;
-  std::map<bool, monitoring::Gauge> jobs_;  // by whether they ended
-  std::map<jobs::WorkerState, monitoring::Gauge> workers_;
-  std::map<std::string, monitoring::Counter, std::less<>> events_;
-  monitoring::Gauge queue_depth_;
+  struct HostCounters {
+    monitoring::Counter joined;
+    monitoring::Counter said_goodbye;
+    monitoring::Counter lost;
+  };
+  struct JobGlance {
+    std::uint64_t number = 0;
+    jobs::TaskCounts tasks;
+    std::uint64_t videos_made = 0;
+    std::uint64_t frames_made = 0;
+    std::int64_t submitted_wall_ms = 0;
+    std::int64_t ended_wall_ms = 0;
+  };
+  // What a scrape reads.
+  struct Glance {
+    std::optional<Instant> oldest_ready;
+    std::map<std::pair<std::string, std::string>, Instant> heard;  // by a worker's name and host
+    std::vector<JobGlance> jobs;
+  };
+
+  void add_task_metrics();
+  void add_worker_metrics();
+  void add_server_metrics();
+  void add_job_metrics();
+  void count_event(const jobs::Event& event);
+  HostCounters& of_host(const std::string& host);
+  void count_workers(const State& state);
+  void count_jobs(const State& state, Instant now);
+  [[nodiscard]] Glance glance_at(const State& state) const;
+  [[nodiscard]] Glance glance() const;
+  template <typename Read>
+  void add_job_gauge(const std::string& name, const std::string& help, Read read);
+
+  monitoring::Metrics& metrics_;
+  std::string state_dir_;
+  const Clock& clock_;
+
   monitoring::Gauge epoch_;
-  monitoring::Counter lease_expiries_;
+  std::map<TaskState, monitoring::Gauge> jobs_;
+  std::map<TaskState, monitoring::Counter> jobs_ended_;
+  std::map<std::pair<TaskKind, TaskState>, monitoring::Gauge> tasks_;
+  std::map<std::pair<TaskKind, TaskState>, monitoring::Counter> tasks_ended_;
+  std::map<TaskKind, monitoring::Counter> attempts_failed_;
+  std::map<TaskKind, monitoring::Histogram> waits_;
+  monitoring::Counter videos_made_;
+  monitoring::Counter frames_made_;
+  std::map<jobs::WorkerState, monitoring::Gauge> workers_;
   monitoring::Gauge set_aside_;
+  std::map<std::string, HostCounters> hosts_;
+  std::map<Expiry, monitoring::Counter> lease_expiries_;
   std::map<std::string, monitoring::Counter, std::less<>> host_failures_;  // by reason
+  std::map<std::string, monitoring::Counter, std::less<>> events_;
+  std::map<std::string, monitoring::Counter, std::less<>> messages_;
+  std::map<Refusal, monitoring::Counter> refusals_;
+  monitoring::Histogram store_writes_;
+  monitoring::Counter store_failures_;
+
+  bool jobs_changed_ = true;
+  Instant jobs_counted_{};
+  std::vector<JobId> shown_jobs_;
+
+  mutable std::mutex mutex_;
+  Glance glance_;  // guarded by mutex_
 };
 
 }  // namespace mimicfleet::coordinator

@@ -1,3 +1,7 @@
+#include <utility>
+
+#include <fmt/format.h>
+
 #include "common/log.h"
 #include "coordinator/server/server.h"
 #include "jobs/model_notice.h"
@@ -12,6 +16,23 @@ std::string notice_of(const jobs::WorkerHello& hello) {
     if (auto notice = jobs::notice_of(set.defaults); !notice.empty()) return notice;
   }
   return "";
+}
+
+constexpr std::size_t kLongestText = 256;  // bytes; each becomes a label of series
+
+Status check_texts(const jobs::WorkerHello& hello) {
+  const std::pair<const char*, const std::string&> texts[] = {{"name", hello.name},
+                                                              {"host", hello.host},
+                                                              {"device", hello.device},
+                                                              {"metrics_endpoint", hello.metrics_endpoint},
+                                                              {"slurm_job_id", hello.slurm_job_id}};
+  for (const auto& [what, text] : texts) {
+    if (text.size() <= kLongestText) continue;
+    return {
+        StatusCode::kInvalidArgument,
+        fmt::format("the worker's {} is longer than {} bytes: give it a shorter one", what, kLongestText)};
+  }
+  return {};
 }
 
 }  // namespace
@@ -49,7 +70,8 @@ void Server::note_joining(const jobs::WorkerHello& hello) const {
 
 void Server::on_worker_hello(const wire::Envelope& request, const std::string& peer) {
   const auto hello = wire::body_as<jobs::WorkerHello>(request);
-  if (!hello.ok()) return refuse(peer, request, hello.status());
+  if (!hello.ok()) return refuse_malformed(peer, request, hello.status());
+  if (const Status wrong = check_texts(*hello); !wrong.ok()) return refuse(peer, request, wrong);
   note_joining(*hello);
   warn_of_mixed_models(*hello);
   peers_[hello->worker] = peer;
@@ -63,7 +85,7 @@ void Server::on_worker_hello(const wire::Envelope& request, const std::string& p
 
 void Server::on_worker_heartbeat(const wire::Envelope& request, const std::string& peer) {
   const auto beat = wire::body_as<jobs::WorkerHeartbeat>(request);
-  if (!beat.ok()) return refuse(peer, request, beat.status());
+  if (!beat.ok()) return refuse_malformed(peer, request, beat.status());
   if (state_.workers.contains(beat->worker)) peers_[beat->worker] = peer;
   const Decision decision = apply(*beat);
   if (!decision.reply.ok()) return refuse(peer, request, decision.reply);
@@ -78,19 +100,19 @@ void Server::on_worker_heartbeat(const wire::Envelope& request, const std::strin
 
 void Server::on_task_completed(const wire::Envelope& request, const std::string& peer) {
   const auto done = wire::body_as<jobs::TaskCompleted>(request);
-  if (!done.ok()) return refuse(peer, request, done.status());
+  if (!done.ok()) return refuse_malformed(peer, request, done.status());
   reply_ok_or(peer, request, apply(*done).reply);
 }
 
 void Server::on_task_failed(const wire::Envelope& request, const std::string& peer) {
   const auto failed = wire::body_as<jobs::TaskFailed>(request);
-  if (!failed.ok()) return refuse(peer, request, failed.status());
+  if (!failed.ok()) return refuse_malformed(peer, request, failed.status());
   reply_ok_or(peer, request, apply(*failed).reply);
 }
 
 void Server::on_worker_goodbye(const wire::Envelope& request, const std::string& peer) {
   const auto goodbye = wire::body_as<jobs::WorkerGoodbye>(request);
-  if (!goodbye.ok()) return refuse(peer, request, goodbye.status());
+  if (!goodbye.ok()) return refuse_malformed(peer, request, goodbye.status());
   apply(*goodbye);
   peers_.erase(goodbye->worker);
   reply(peer, request, jobs::OkReply{});

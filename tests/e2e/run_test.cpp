@@ -17,24 +17,30 @@ namespace fs = std::filesystem;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 
 class Run : public FleetTest {
  protected:
-  // What an endpoint of metrics says, once promtool found no fault with it.
-  std::string metrics_of(const std::string& address) {
+  // The body of an answer.
+  std::string get(const std::string& url) {
     const Outcome read =
-        Process({"python3", "-c",
-                 "import sys, urllib.request as u; print(u.urlopen(sys.argv[1]).read().decode(), end='')",
-                 address},
-                scratch_)
+        Process(
+            {"python3", "-c",
+             "import sys, urllib.request as u; print(u.urlopen(sys.argv[1]).read().decode(), end='')", url},
+            scratch_)
             .wait();
     EXPECT_EQ(read.exit_code, 0) << read.err;
+    return read.out;
+  }
+  // What an endpoint of metrics says, once promtool found no fault with it.
+  std::string metrics_of(const std::string& url) {
+    const std::string text = get(url);
     const fs::path file = scratch_ / "metrics.txt";
-    std::ofstream(file) << read.out;
+    std::ofstream(file) << text;
     const Outcome checked = Process({"sh", "-c", "promtool check metrics < \"$0\"", file}, scratch_).wait();
     EXPECT_EQ(checked.exit_code, 0) << checked.out << checked.err;
     EXPECT_EQ(checked.out + checked.err, "");
-    return read.out;
+    return text;
   }
   [[nodiscard]] Words files_below(const fs::path& folder) const {
     Words found;
@@ -83,12 +89,22 @@ TEST_F(Run, BothKindsOfMetricsAreWhatPromtoolAcceptsAndTellWhatHappened) {
   const Outcome outcome =
       coordinator(submit(clips_, scratch_ / "out", {"--server", endpoint_, "--resolution", "64"}));
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err << only->err();
-  const std::string own =
-      metrics_of("http://" + Json::parse(server->out())["metrics"].get<std::string>() + "/metrics");
-  for (const char* line : {"mimicfleet_tasks{state=\"done\"} 2", "mimicfleet_jobs{state=\"ended\"} 1",
-                           "mimicfleet_queue_depth 0", "mimicfleet_lease_expiries_total 0"}) {
+  const std::string own_url =
+      "http://" + Json::parse(server->out())["metrics"].get<std::string>() + "/metrics";
+  EXPECT_TRUE(eventually(  // gauges follow several times a second
+      [&] { return get(own_url).find("mimicfleet_jobs{state=\"done\"} 1") != std::string::npos; }));
+  const std::string own = metrics_of(own_url);
+  for (const char* line :
+       {"mimicfleet_tasks_ended_total{kind=\"decode_video\",state=\"done\"} 1",
+        "mimicfleet_jobs_ended_total{state=\"done\"} 1", "mimicfleet_videos_made_total 1",
+        "mimicfleet_task_wait_seconds_count{kind=\"encode_latents\"} 1",
+        "mimicfleet_oldest_ready_task_age_seconds 0", "mimicfleet_lease_expiries_total{reason=\"stalled\"} 0",
+        "mimicfleet_job_videos_made{job=\"1\"} 1",
+        "mimicfleet_messages_received_total{type=\"job_submit\"} 1",
+        "mimicfleet_store_write_failures_total 0"}) {
     EXPECT_THAT(own, HasSubstr(line));
   }
+  EXPECT_THAT(own, HasSubstr("mimicfleet_worker_last_heard_seconds{host="));
   const std::string log = only->err();
   const auto url = log.find("http://");
   ASSERT_NE(url, std::string::npos) << log;
@@ -100,6 +116,34 @@ TEST_F(Run, BothKindsOfMetricsAreWhatPromtoolAcceptsAndTellWhatHappened) {
   }
   EXPECT_THAT(workers, HasSubstr("mimicfleet_stage_seconds_count{cache=\"warm\",stage=\"transfer\"} 1"));
   EXPECT_THAT(workers, HasSubstr("mimicfleet_cache_requests_total{entry=\"keypoints\",result=\"miss\"} 1"));
+}
+
+TEST_F(Run, PrometheusFindsTheWorkersThatAreThere) {
+  const auto server = serve();
+  const std::string base = "http://" + Json::parse(server->out())["metrics"].get<std::string>();
+  const auto listed = [&] { return Json::parse(get(base + "/sd")); };
+  const fs::path file = scratch_ / "state/file_sd/workers.json";
+  EXPECT_EQ(listed(), Json::array());
+  EXPECT_EQ(bytes(file), "[]\n");
+
+  const auto only = worker("only \"one\"");
+  ASSERT_TRUE(eventually([&] { return !listed().empty(); })) << only->err();
+  const Json groups = listed();
+  ASSERT_EQ(groups.size(), 1U);
+  EXPECT_EQ(groups[0]["labels"]["worker"], "only \"one\"");
+  EXPECT_EQ(groups[0]["labels"]["device"], "cpu");
+  EXPECT_EQ(bytes(file), get(base + "/sd"));
+  const auto target = groups[0]["targets"][0].get<std::string>();
+  EXPECT_THAT(metrics_of("http://" + target + "/metrics"), HasSubstr("mimicfleet_"));
+  EXPECT_THAT(metrics_of(base + "/metrics"), HasSubstr("worker=\"only \\\"one\\\"\""));
+  const Outcome list = coordinator({"worker", "list", "--server", endpoint_, "--output-mode", "json"});
+  EXPECT_EQ(Json::parse(list.out)["workers"][0]["hello"]["metrics_endpoint"], target);
+
+  only->signal(SIGTERM);
+  EXPECT_EQ(only->wait().exit_code, 0);
+  EXPECT_TRUE(eventually([&] { return listed().empty(); }));
+  EXPECT_EQ(bytes(file), "[]\n");
+  EXPECT_THAT(metrics_of(base + "/metrics"), Not(HasSubstr("mimicfleet_worker_last_heard_seconds{")));
 }
 
 TEST_F(Run, CtrlCInTheMiddleOfAClipLeavesNoProcessAndNoHalfFile) {

@@ -58,6 +58,18 @@ TEST(Metrics, SeriesThatComeAndGoAreReadAtEachScrape) {
                                     Not(HasSubstr("mimicfleet_heard_seconds{"))));
 }
 
+TEST(Metrics, GaugesThatComeAndGoAreThoseOfTheMoment) {
+  Metrics metrics;
+  std::vector<Sample> workers;
+  metrics.gauges("mimicfleet_heard_seconds", "Seconds since.", [&] { return workers; });
+  EXPECT_THAT(metrics.text(), Not(HasSubstr("mimicfleet_heard_seconds{")));
+  workers = {{{{"worker", "a\"b\\c\nd"}}, 1.5}, {{{"worker", "e"}}, 2}};
+  EXPECT_THAT(metrics.text(), HasSubstr("mimicfleet_heard_seconds{worker=\"a\\\"b\\\\c\\nd\"} 1.5"));
+  EXPECT_THAT(metrics.text(), HasSubstr("mimicfleet_heard_seconds{worker=\"e\"} 2"));
+  workers.pop_back();
+  EXPECT_THAT(metrics.text(), Not(HasSubstr("worker=\"e\"")));
+}
+
 TEST(MetricsServer, AScrapeGetsWhatPromtoolAccepts) {
   Metrics metrics;
   fill(metrics);

@@ -24,6 +24,7 @@ namespace {
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
+using ::testing::StartsWith;
 namespace fs = std::filesystem;
 
 const std::string kProgram = binary_path("bin/worker");
@@ -96,6 +97,8 @@ TEST_F(WorkerProgram, SaysHelloBeforeItHasAnythingAndBecomesReady) {
   const auto first = receive<jobs::WorkerHello>();
   EXPECT_EQ(first.name, "tester");
   EXPECT_TRUE(first.model_sets.empty());
+  EXPECT_THAT(worker_->err(), HasSubstr("http://" + first.metrics_endpoint + "/metrics"));
+  EXPECT_THAT(first.metrics_endpoint, HasSubstr("127.0.0.1:"));
   jobs::WorkerHello last = first;
   while (!HasFailure() && last.model_sets.empty()) last = receive<jobs::WorkerHello>();
   EXPECT_EQ(last.worker, first.worker);
@@ -104,6 +107,19 @@ TEST_F(WorkerProgram, SaysHelloBeforeItHasAnythingAndBecomesReady) {
   EXPECT_EQ(last.numerics.threads, 1);
   EXPECT_EQ(last.device, "cpu");
   wait_until_ready();
+}
+
+TEST_F(WorkerProgram, WhereItsMetricsAreAndItsSlurmJobAreInItsHello) {
+  start(kModels, {"--metrics", "0.0.0.0:0", "--advertise", "node7.example", "--insecure"},
+        {.environment = {"SLURM_JOB_ID=4711"}});
+  const auto hello = receive<jobs::WorkerHello>();
+  EXPECT_THAT(hello.metrics_endpoint, StartsWith("node7.example:"));
+  EXPECT_EQ(hello.slurm_job_id, "4711");
+}
+
+TEST_F(WorkerProgram, WithoutMetricsItNamesNone) {
+  start(kModels, {"--metrics", "off"});
+  EXPECT_EQ(receive<jobs::WorkerHello>().metrics_endpoint, "");
 }
 
 TEST_F(WorkerProgram, ThatItHasToyModelsIsSaidFirst) {

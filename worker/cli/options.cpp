@@ -13,6 +13,7 @@
 #include "common/cli/config_file.h"
 #include "common/config/byte_size.h"
 #include "common/config/device_name.h"
+#include "common/host_name.h"
 #include "common/user_folders.h"
 #include "worker/cli/latents_command.h"
 
@@ -221,6 +222,13 @@ Result<DataPort> data_port(const std::string& advertise, bool insecure) {
                     host));
   }
   return DataPort{"tcp://0.0.0.0:" + port, host};
+}
+
+std::string metrics_endpoint(const std::string& address, const std::string& advertised_host) {
+  const auto colon = address.rfind(':');
+  const std::string host = address.substr(0, colon);
+  if (host != "0.0.0.0" && host != "[::]") return address;
+  return (advertised_host.empty() ? host_name() : advertised_host) + address.substr(colon);
 }
 
 }  // namespace mimicfleet::worker

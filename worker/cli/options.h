@@ -45,4 +45,8 @@ struct DataPort {
 // kInvalidArgument: malformed, or an address that others can reach without --insecure.
 [[nodiscard]] Result<DataPort> data_port(const std::string& advertise, bool insecure);
 
+// Where Prometheus reaches metrics that are served at `address`: those at all addresses of the host are named
+// by `advertised_host`, or by the host's name if that is empty.
+[[nodiscard]] std::string metrics_endpoint(const std::string& address, const std::string& advertised_host);
+
 }  // namespace mimicfleet::worker

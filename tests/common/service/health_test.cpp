@@ -1,9 +1,17 @@
 #include "common/service/health.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include "common/service/health_routes.h"
+#include "tests/common/http/http_client.h"
 
 namespace mimicfleet::service {
 namespace {
+
+using ::testing::AllOf;
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
 
 TEST(Health, ALoopThatStopsTurningIsNotAlive) {
   FakeClock clock;
@@ -25,6 +33,20 @@ TEST(Health, ReadinessIsToldWithItsReason) {
   health.set_not_ready("draining");
   EXPECT_EQ(health.ready().code(), StatusCode::kUnavailable);
   EXPECT_EQ(health.ready().message(), "draining");
+}
+
+TEST(Health, RoutesSayOkOrWhyNot) {
+  FakeClock clock;
+  Health health(clock, std::chrono::seconds(30), "loading models");
+  const auto server = http::Server::start("127.0.0.1:0", health_routes(health)).value();
+  const auto get = [&](const char* path) { return http::get(server->address(), path); };
+  EXPECT_THAT(get("/healthz"), AllOf(HasSubstr("HTTP/1.1 200"), EndsWith("\r\n\r\nok\n")));
+  EXPECT_THAT(get("/readyz"), AllOf(HasSubstr("HTTP/1.1 503"), EndsWith("loading models\n")));
+  health.set_ready();
+  EXPECT_THAT(get("/readyz"), HasSubstr("HTTP/1.1 200"));
+  clock.advance(std::chrono::seconds(31));
+  EXPECT_THAT(get("/healthz"), AllOf(HasSubstr("HTTP/1.1 503"), EndsWith("has not come round for 31 s\n")));
+  EXPECT_THAT(get("/readyz"), HasSubstr("HTTP/1.1 503"));
 }
 
 }  // namespace

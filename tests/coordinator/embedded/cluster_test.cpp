@@ -81,11 +81,12 @@ TEST_F(EmbeddedCluster, StartsACoordinatorOnAFreePortAndWorkersThatKnowIt) {
   options_.devices = {"cuda:0", "cuda:1"};
   start();
   EXPECT_EQ(cluster_->endpoint(), "tcp://127.0.0.1:1234");
-  EXPECT_EQ(calls_of("coordinator"),
-            "serve --state-dir " + options_.run_folder +
-                "/state --metrics 127.0.0.1:0 --no-discovery --exit-with-parent --refusal-grace-ms 0 "
-                "--ready-fd 3 "
-                "--listen tcp://127.0.0.1:*\n");
+  EXPECT_EQ(
+      calls_of("coordinator"),
+      "serve --state-dir " + options_.run_folder +
+          "/state --metrics 127.0.0.1:0 --file-sd off --no-discovery --exit-with-parent --refusal-grace-ms 0 "
+          "--ready-fd 3 "
+          "--listen tcp://127.0.0.1:*\n");
   EXPECT_THAT(cluster_->worker_pids(), SizeIs(2));
   EXPECT_THAT(
       calls_of("worker", 2),

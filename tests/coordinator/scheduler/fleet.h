@@ -18,6 +18,7 @@ class Fleet {
   FakeClock clock;
   std::vector<jobs::Event> events;
   std::vector<Grant> grants;
+  Tally tally;
 
   Fleet() {
     models_.id = sha256("models");
@@ -29,6 +30,7 @@ class Fleet {
     Decision decision = decide(state, input, clock.now());
     events.insert(events.end(), decision.events.begin(), decision.events.end());
     grants.insert(grants.end(), decision.grants.begin(), decision.grants.end());
+    tally.add(decision.tally);
     return decision;
   }
 

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "coordinator/scheduler/transitions.h"
 #include "tests/coordinator/scheduler/fleet.h"
 
 namespace mimicfleet::coordinator {
@@ -182,7 +183,11 @@ void check_log(const Fleet& fleet) {
 // The counts, the queue and the leases say the same as the tasks.
 void check_state(const State& state) {
   std::map<JobId, jobs::TaskCounts> counts;
+  std::map<TaskKind, jobs::TaskCounts> of_kinds;
+  std::multiset<Instant> ready_since;
   for (const auto& [id, task] : state.tasks) {
+    ++count(of_kinds[task.spec.kind], task.state);
+    if (task.state == TaskState::kReady) ready_since.insert(task.ready_since);
     auto& of_job = counts[task.spec.job];
     of_job.waiting += task.state == TaskState::kWaiting ? 1 : 0;
     of_job.ready += task.state == TaskState::kReady ? 1 : 0;
@@ -201,6 +206,12 @@ void check_state(const State& state) {
     ready += counts[id].ready;
   }
   EXPECT_EQ(state.ready.size(), ready);
+  EXPECT_EQ(state.ready_since, ready_since);
+  for (const TaskKind kind : {TaskKind::kEncodeLatents, TaskKind::kDecodeVideo}) {
+    const auto counted = state.counts.find(kind);
+    ASSERT_NE(counted, state.counts.end());
+    EXPECT_EQ(wire::encode_struct(counted->second), wire::encode_struct(of_kinds[kind]));
+  }
   for (const auto& [id, worker] : state.workers) {
     for (const TaskId& lease : worker.leases) {
       EXPECT_EQ(state.tasks.at(lease).state, TaskState::kRunning);

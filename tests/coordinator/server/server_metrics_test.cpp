@@ -1,55 +1,235 @@
 #include "coordinator/server/server_metrics.h"
 
+#include <atomic>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "coordinator/scheduler/decide.h"
+#include "coordinator/server/server.h"
 #include "tests/coordinator/scheduler/fleet.h"
 
 namespace mimicfleet::coordinator {
 namespace {
 
-using testing::HasSubstr;
+namespace fs = std::filesystem;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using ::testing::HasSubstr;
+using ::testing::Not;
 
-TEST(ServerMetrics, EveryLabelValueIsThereFromTheFirstScrape) {
-  monitoring::Metrics metrics;
-  const ServerMetrics server(metrics);
-  EXPECT_THAT(metrics.text(), HasSubstr("mimicfleet_tasks{state=\"failed\"} 0"));
-  EXPECT_THAT(metrics.text(), HasSubstr("mimicfleet_events_total{kind=\"stale_result\"} 0"));
-  EXPECT_THAT(metrics.text(), HasSubstr("mimicfleet_lease_expiries_total 0"));
-}
-
-TEST(ServerMetrics, TasksWorkersAndExpiriesAreCounted) {
-  monitoring::Metrics metrics;
-  ServerMetrics server(metrics);
-  Fleet fleet;
-  fleet.submit(2);
-  fleet.join("w");
-  fleet.pass(std::chrono::seconds(11));
-  server.observe(fleet.state, fleet.events);
-  EXPECT_THAT(metrics.text(), HasSubstr("mimicfleet_lease_expiries_total 1"));
-  EXPECT_THAT(metrics.text(), HasSubstr("mimicfleet_tasks{state=\"ready\"} 2"));
-  EXPECT_THAT(metrics.text(), HasSubstr("mimicfleet_queue_depth 2"));
-  EXPECT_THAT(metrics.text(), HasSubstr("mimicfleet_workers{state=\"ready\"} 0"));
-}
-
-TEST(ServerMetrics, HostsThatCannotDoTheirTasksAreCountedByReason) {
-  monitoring::Metrics metrics;
-  ServerMetrics server(metrics);
-  EXPECT_THAT(metrics.text(), HasSubstr("mimicfleet_host_failures_total{reason=\"not_found\"} 0"));
-  EXPECT_THAT(metrics.text(), HasSubstr("mimicfleet_workers_set_aside 0"));
-  Fleet fleet;
-  fleet.submit(6);
-  fleet.join("good");
-  const WorkerId bad = fleet.join("bad");
-  for (int i = 0; i < 3; ++i) {
-    fleet.fail_on_host(bad, fleet.lease(bad));
-    fleet.beat(bad);
+// Metrics of a fleet that is moved by hand; all that is decided is stored at once.
+class ServerMetricsTest : public testing::Test {
+ protected:
+  ServerMetricsTest() : folder_(fs::path(testing::TempDir()) / ("state." + to_string(new_id<JobId>()))) {
+    fs::create_directories(folder_);
   }
-  server.observe(fleet.state, fleet.events);
-  EXPECT_THAT(metrics.text(), HasSubstr("mimicfleet_host_failures_total{reason=\"not_found\"} 3"));
-  EXPECT_THAT(metrics.text(), HasSubstr("mimicfleet_workers_set_aside 1"));
-  EXPECT_THAT(metrics.text(), HasSubstr("mimicfleet_events_total{kind=\"host_failed\"} 3"));
+  ~ServerMetricsTest() override { fs::remove_all(folder_); }
+
+  // A scrape after what has happened so far.
+  std::string text() {
+    server_.on_commit(fleet_.events, fleet_.tally);
+    fleet_.events.clear();
+    fleet_.tally = {};
+    server_.look(fleet_.state, fleet_.clock.now());
+    return metrics_.text();
+  }
+
+  // The leases of a worker, one after the other, until nothing is left.
+  void do_all(WorkerId worker, jobs::TaskResult result = {}) {
+    for (fleet_.beat(worker); !fleet_.leases(worker).empty(); fleet_.beat(worker)) {
+      fleet_.complete(worker, fleet_.lease(worker), result);
+    }
+  }
+
+  fs::path folder_;
+  Fleet fleet_;
+  monitoring::Metrics metrics_;
+  ServerMetrics server_{metrics_, folder_, fleet_.clock};
+};
+
+TEST_F(ServerMetricsTest, EveryLabelValueIsThereFromTheFirstScrape) {
+  const std::string text = metrics_.text();
+  for (const char* line :
+       {"mimicfleet_jobs{state=\"running\"} 0", "mimicfleet_jobs_ended_total{state=\"cancelled\"} 0",
+        "mimicfleet_tasks{kind=\"decode_video\",state=\"waiting\"} 0",
+        "mimicfleet_tasks_ended_total{kind=\"encode_latents\",state=\"failed\"} 0",
+        "mimicfleet_task_attempts_failed_total{kind=\"decode_video\"} 0", "mimicfleet_videos_made_total 0",
+        "mimicfleet_frames_made_total 0", "mimicfleet_task_wait_seconds_count{kind=\"encode_latents\"} 0",
+        "mimicfleet_oldest_ready_task_age_seconds 0", "mimicfleet_workers{state=\"draining\"} 0",
+        "mimicfleet_workers_set_aside 0", "mimicfleet_events_total{kind=\"stale_result\"} 0",
+        "mimicfleet_lease_expiries_total{reason=\"not_started\"} 0",
+        "mimicfleet_host_failures_total{reason=\"not_found\"} 0",
+        "mimicfleet_messages_received_total{type=\"worker_hello\"} 0",
+        "mimicfleet_messages_refused_total{reason=\"version\"} 0",
+        "mimicfleet_store_write_duration_seconds_count 0", "mimicfleet_store_write_failures_total 0"}) {
+    EXPECT_THAT(text, HasSubstr(line));
+  }
+  EXPECT_THAT(text, Not(HasSubstr("mimicfleet_queue_depth")));
+}
+
+TEST_F(ServerMetricsTest, OpenTasksAreGaugesAndThoseThatEndedAreCounters) {
+  fleet_.submit(2);
+  EXPECT_THAT(text(), HasSubstr("mimicfleet_tasks{kind=\"encode_latents\",state=\"ready\"} 2"));
+  EXPECT_THAT(text(), HasSubstr("mimicfleet_tasks{kind=\"decode_video\",state=\"waiting\"} 2"));
+  jobs::TaskResult result;
+  result.frames = 16;
+  do_all(fleet_.join("w"), result);
+  const std::string done = text();
+  for (const char* line : {"mimicfleet_tasks{kind=\"encode_latents\",state=\"ready\"} 0",
+                           "mimicfleet_tasks_ended_total{kind=\"encode_latents\",state=\"done\"} 2",
+                           "mimicfleet_tasks_ended_total{kind=\"decode_video\",state=\"done\"} 2",
+                           "mimicfleet_videos_made_total 2", "mimicfleet_frames_made_total 32",
+                           "mimicfleet_jobs{state=\"running\"} 0", "mimicfleet_jobs{state=\"done\"} 1",
+                           "mimicfleet_jobs_ended_total{state=\"done\"} 1"}) {
+    EXPECT_THAT(done, HasSubstr(line));
+  }
+}
+
+TEST_F(ServerMetricsTest, WhatWasDecidedAndIsNotStoredIsNotCounted) {
+  fleet_.submit(1);
+  do_all(fleet_.join("w"));
+  server_.look(fleet_.state, fleet_.clock.now());
+  EXPECT_THAT(metrics_.text(), HasSubstr("mimicfleet_videos_made_total 0"));
+  EXPECT_THAT(metrics_.text(), HasSubstr("mimicfleet_jobs_ended_total{state=\"done\"} 0"));
+  EXPECT_THAT(text(), HasSubstr("mimicfleet_videos_made_total 1"));
+}
+
+TEST_F(ServerMetricsTest, TheAgeOfTheOldestReadyTaskGrowsUntilItIsLeased) {
+  fleet_.submit(1);
+  fleet_.pass(seconds(4));
+  fleet_.submit(1);
+  text();
+  fleet_.clock.advance(seconds(3));
+  EXPECT_THAT(metrics_.text(), HasSubstr("mimicfleet_oldest_ready_task_age_seconds 7"));
+  fleet_.join("w");
+  EXPECT_THAT(text(), HasSubstr("mimicfleet_oldest_ready_task_age_seconds 3"));
+  EXPECT_THAT(text(), HasSubstr("mimicfleet_task_wait_seconds_sum{kind=\"encode_latents\"} 7"));
+  fleet_.join("x");
+  EXPECT_THAT(text(), HasSubstr("mimicfleet_oldest_ready_task_age_seconds 0"));
+}
+
+TEST_F(ServerMetricsTest, AWorkerHasASeriesWhileItIsThere) {
+  auto hello = fleet_.hello("w");
+  hello.host = "h1";
+  fleet_.input(hello);
+  text();
+  fleet_.clock.advance(seconds(2));
+  EXPECT_THAT(metrics_.text(), HasSubstr("mimicfleet_worker_last_heard_seconds{host=\"h1\",worker=\"w\"} 2"));
+  EXPECT_THAT(text(), HasSubstr("mimicfleet_workers{state=\"loading\"} 1"));
+  fleet_.input(StopWorker{hello.worker, true});
+  EXPECT_THAT(text(), HasSubstr("mimicfleet_workers{state=\"draining\"} 1"));
+  fleet_.input(jobs::WorkerGoodbye{hello.worker});
+  const std::string after = text();
+  EXPECT_THAT(after, Not(HasSubstr("mimicfleet_worker_last_heard_seconds{")));
+  EXPECT_THAT(after, HasSubstr("mimicfleet_workers_joined_total{host=\"h1\"} 1"));
+  EXPECT_THAT(after, HasSubstr("mimicfleet_workers_left_total{host=\"h1\",reason=\"goodbye\"} 1"));
+  EXPECT_THAT(after, HasSubstr("mimicfleet_workers_left_total{host=\"h1\",reason=\"lost\"} 0"));
+}
+
+// One that was lost, and its successor, which came before anybody knew.
+TEST_F(ServerMetricsTest, TwoWorkersOfOneNameAreOneSeries) {
+  fleet_.input(fleet_.hello("w"));
+  fleet_.clock.advance(seconds(4));
+  fleet_.input(fleet_.hello("w"));
+  text();
+  fleet_.clock.advance(seconds(1));
+  const std::string text = metrics_.text();
+  const std::string series = "mimicfleet_worker_last_heard_seconds{host=\"\",worker=\"w\"} ";
+  ASSERT_THAT(text, HasSubstr(series + "1\n"));
+  EXPECT_EQ(text.find(series), text.rfind(series));
+}
+
+TEST_F(ServerMetricsTest, HostsBeyondABoundAreOneSeries) {
+  for (int i = 0; i < 1100; ++i) {
+    auto hello = fleet_.hello("w");
+    hello.host = "h" + std::to_string(i);
+    fleet_.input(hello);
+  }
+  EXPECT_THAT(text(), HasSubstr("mimicfleet_workers_joined_total{host=\"h999\"} 1"));
+  EXPECT_THAT(text(), HasSubstr("mimicfleet_workers_joined_total{host=\"other\"} 100"));
+}
+
+TEST_F(ServerMetricsTest, ExpiriesAndHostsThatCannotDoTheirTasksAreCountedByReason) {
+  fleet_.submit(6);
+  fleet_.join("good");
+  const WorkerId bad = fleet_.join("bad");
+  for (int i = 0; i < 3; ++i) {
+    fleet_.fail_on_host(bad, fleet_.lease(bad));
+    fleet_.beat(bad);
+  }
+  const std::string aside = text();
+  EXPECT_THAT(aside, HasSubstr("mimicfleet_host_failures_total{reason=\"not_found\"} 3"));
+  EXPECT_THAT(aside, HasSubstr("mimicfleet_workers_set_aside 1"));
+  EXPECT_THAT(aside, HasSubstr("mimicfleet_events_total{kind=\"host_failed\"} 3"));
+  fleet_.pass(seconds(11));
+  const std::string lost = text();
+  EXPECT_THAT(lost, HasSubstr("mimicfleet_lease_expiries_total{reason=\"silent\"} 1"));
+  EXPECT_THAT(lost, HasSubstr("mimicfleet_task_attempts_failed_total{kind=\"encode_latents\"} 1"));
+  EXPECT_THAT(lost, HasSubstr("mimicfleet_workers_left_total{host=\"\",reason=\"lost\"} 2"));
+}
+
+TEST_F(ServerMetricsTest, AJobHasSeriesUntilAnHourAfterItsEnd) {
+  const std::int64_t now =
+      std::chrono::duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  const JobId id = fleet_.submit(1);
+  jobs::TaskResult result;
+  result.frames = 9;
+  EXPECT_THAT(text(), HasSubstr("mimicfleet_job_tasks{job=\"1\",state=\"ready\"} 1"));
+  do_all(fleet_.join("w"), result);
+  Job& job = fleet_.state.jobs.at(id);
+  job.submitted_wall_ms = now - 90'500;
+  job.ended_wall_ms = now - 1'000;
+  const std::string ended = text();
+  EXPECT_THAT(ended, HasSubstr("mimicfleet_job_tasks{job=\"1\",state=\"done\"} 2"));
+  EXPECT_THAT(ended, HasSubstr("mimicfleet_job_videos_made{job=\"1\"} 1"));
+  EXPECT_THAT(ended, HasSubstr("mimicfleet_job_frames_made{job=\"1\"} 9"));
+  EXPECT_THAT(ended, HasSubstr("mimicfleet_job_age_seconds{job=\"1\"} 89.5"));
+  job.ended_wall_ms = now - 3'700'000;
+  fleet_.clock.advance(seconds(61));
+  EXPECT_THAT(text(), Not(HasSubstr("mimicfleet_job_tasks{")));
+}
+
+TEST_F(ServerMetricsTest, OnlyTheNewestJobsHaveSeries) {
+  for (int i = 0; i < 60; ++i) fleet_.submit(1);
+  const std::string text_now = text();
+  EXPECT_THAT(text_now, HasSubstr("mimicfleet_jobs{state=\"running\"} 60"));
+  EXPECT_THAT(text_now, HasSubstr("mimicfleet_job_videos_made{job=\"60\"}"));
+  EXPECT_THAT(text_now, HasSubstr("mimicfleet_job_videos_made{job=\"11\"}"));
+  EXPECT_THAT(text_now, Not(HasSubstr("mimicfleet_job_videos_made{job=\"10\"}")));
+}
+
+TEST_F(ServerMetricsTest, TheStateFolderAndItsDiskAreMeasured) {
+  fs::create_directories(folder_ / "jobs.db");
+  std::ofstream(folder_ / "mark") << "12345";
+  std::ofstream(folder_ / "jobs.db/000001.log") << "1234567";
+  EXPECT_THAT(metrics_.text(), HasSubstr("mimicfleet_state_bytes 12\n"));
+  EXPECT_THAT(metrics_.text(), HasSubstr("mimicfleet_disk_free_bytes{folder=\"state\"} "));
+  EXPECT_THAT(metrics_.text(), HasSubstr("mimicfleet_disk_size_bytes{folder=\"state\"} "));
+  fs::remove_all(folder_);
+  EXPECT_THAT(metrics_.text(), HasSubstr("mimicfleet_state_bytes 0\n"));
+}
+
+// For the thread sanitizer.
+TEST_F(ServerMetricsTest, AScrapeMayComeAtAnyTime) {
+  std::atomic<bool> over = false;
+  std::thread scraper([&] {
+    do {
+      static_cast<void>(metrics_.text());
+    } while (!over);
+  });
+  for (int i = 0; i < 50; ++i) {
+    fleet_.submit(1);
+    fleet_.join("w" + std::to_string(i));
+    server_.on_commit(fleet_.events, fleet_.tally);
+    server_.look(fleet_.state, {});
+  }
+  over = true;
+  scraper.join();
+  EXPECT_THAT(metrics_.text(), HasSubstr("mimicfleet_jobs{state=\"running\"} 50"));
 }
 
 }  // namespace

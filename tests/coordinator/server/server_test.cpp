@@ -35,6 +35,7 @@ class ServerTest : public testing::Test {
     server_ = std::make_unique<Server>(std::move(socket).value(), std::move(store).value(), SchedulerConfig{},
                                        1000, directory_);
     CHECK(server_->restore().ok());
+    server_->add_observer(observer_);
     thread_ = std::thread([this] { server_->run(stop_); });
     peer_ = std::make_unique<net::Socket>(net::Socket::dealer(endpoint).value());
   }
@@ -94,7 +95,24 @@ class ServerTest : public testing::Test {
     return submit;
   }
 
+  // What the server told, looked at once it has finished.
+  struct Seen : Observer {
+    void on_message(std::string_view type) override { messages.emplace_back(type); }
+    void on_refusal(Refusal reason) override { refusals.push_back(reason); }
+    void on_store_write(Duration) override { ++writes; }
+    void on_store_failure() override { ++failures; }
+    void on_commit(const std::vector<jobs::Event>&, const Tally& more) override { tally.add(more); }
+    void look(const State&, Instant) override { ++looks; }
+    std::vector<std::string> messages;
+    std::vector<Refusal> refusals;
+    Tally tally;
+    int writes = 0;
+    int failures = 0;
+    int looks = 0;
+  };
+
   std::filesystem::path directory_;
+  Seen observer_;
   net::WakeUp stop_;
   std::unique_ptr<Server> server_;
   std::thread thread_;
@@ -148,6 +166,67 @@ TEST_F(ServerTest, GarbageAndUnknownRequestsAreAnsweredWithAnError) {
   ASSERT_TRUE(peer_->send({wire::encode_struct(unknown)}).ok());
   const auto error = wire::body_as<jobs::ErrorReply>(receive());
   EXPECT_THAT(error->status.message(), HasSubstr("unknown request 'make_coffee'"));
+}
+
+TEST_F(ServerTest, ObserversAreToldWhatCameWhatWasRefusedAndWhatWasStored) {
+  ASSERT_TRUE(peer_->send({"\xdd\xff\xff\xff\xff"}).ok());
+  receive();
+  wire::Envelope envelope;
+  envelope.type = "make_coffee";
+  ASSERT_TRUE(peer_->send({wire::encode_struct(envelope)}).ok());
+  receive();
+  envelope.major = 99;
+  ASSERT_TRUE(peer_->send({wire::encode_struct(envelope)}).ok());
+  receive();
+  envelope = {};
+  envelope.type = "job_list";
+  envelope.body = std::string("no map");
+  ASSERT_TRUE(peer_->send({wire::encode_struct(envelope)}).ok());
+  receive();
+  ask(jobs::JobCancel{"7"});
+  ask(one_clip("a"));
+  const auto hello = worker("w");
+  ask(beat_of(hello));
+  receive();
+  finish();
+  EXPECT_THAT(observer_.messages, testing::ElementsAre("job_list", "job_cancel", "job_submit", "worker_hello",
+                                                       "worker_heartbeat"));
+  EXPECT_THAT(observer_.refusals,
+              testing::ElementsAre(Refusal::kMalformed, Refusal::kUnknownType, Refusal::kVersion,
+                                   Refusal::kMalformed, Refusal::kRefused));
+  EXPECT_EQ(observer_.tally.waits.size(), 1U);
+  EXPECT_TRUE(observer_.tally.jobs_changed);
+  EXPECT_EQ(observer_.writes, 4);  // the job, that it was submitted, the worker, its lease
+  EXPECT_EQ(observer_.failures, 0);
+  EXPECT_GT(observer_.looks, 0);
+  start();
+}
+
+// They become labels of series.
+TEST_F(ServerTest, AWorkerWithEndlessNamesIsRefused) {
+  jobs::WorkerHello hello;
+  hello.worker = new_id<WorkerId>();
+  hello.name = std::string(257, 'w');
+  const auto refused = wire::body_as<jobs::ErrorReply>(ask(hello));
+  ASSERT_TRUE(refused.ok());
+  EXPECT_THAT(refused->status.message(), HasSubstr("name is longer than 256 bytes"));
+  EXPECT_FALSE(refused->status.retryable());
+  EXPECT_TRUE(wire::body_as<jobs::WorkerList>(ask(jobs::WorkerListRequest{}))->workers.empty());
+}
+
+TEST_F(ServerTest, WhenAJobEndedIsStoredUntilItIsRetried) {
+  const auto stored = [&] {
+    finish();
+    const auto contents = JobStore::open(directory_).value()->load();
+    start();
+    return contents.value().jobs.at(0).ended_wall_ms;
+  };
+  ask(one_clip("a"));
+  EXPECT_EQ(stored(), 0);
+  ask(jobs::JobCancel{"1"});
+  EXPECT_GT(stored(), 0);
+  ask(jobs::JobRetry{"1"});
+  EXPECT_EQ(stored(), 0);
 }
 
 TEST_F(ServerTest, AWorkerGetsItsLeaseAndTheEventLogTellsOfIt) {

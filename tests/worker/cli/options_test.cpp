@@ -8,6 +8,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "common/host_name.h"
+
 namespace mimicfleet::worker {
 namespace {
 
@@ -118,6 +120,14 @@ TEST(DataPort, IsLoopbackUnlessToldOtherwise) {
   ASSERT_TRUE(open.ok());
   EXPECT_EQ(open->bind_endpoint, "tcp://0.0.0.0:*");
   EXPECT_EQ(open->advertised_host, "node7");
+}
+
+TEST(MetricsEndpoint, IsTheHostsNameWhereTheyAreServedAtAllItsAddresses) {
+  EXPECT_EQ(metrics_endpoint("127.0.0.1:9465", "node7"), "127.0.0.1:9465");
+  EXPECT_EQ(metrics_endpoint("10.0.0.7:9465", "node7"), "10.0.0.7:9465");
+  EXPECT_EQ(metrics_endpoint("0.0.0.0:9465", "node7"), "node7:9465");
+  EXPECT_EQ(metrics_endpoint("[::]:9465", "node7"), "node7:9465");
+  EXPECT_EQ(metrics_endpoint("0.0.0.0:9465", ""), host_name() + ":9465");
 }
 
 // A settings file of a test, removed with it.

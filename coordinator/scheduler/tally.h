@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "jobs/task.h"
+
+namespace mimicfleet::coordinator {
+
+enum class Expiry {
+  kSilent,      // the worker, or about this task
+  kStalled,     // it beat, and the task did not move
+  kNotStarted,  // the grant got lost on its way
+};
+
+struct TaskEnd {
+  jobs::TaskKind kind{};
+  jobs::TaskState state{};   // a terminal one
+  std::uint64_t frames = 0;  // of the video that was made
+};
+
+struct TaskWait {
+  jobs::TaskKind kind{};
+  double seconds = 0;  // from ready to leased
+};
+
+// What there is to count of decisions, for the metrics. It counts once it is stored: what was decided and
+// lost did not happen.
+struct Tally {
+  std::vector<TaskEnd> tasks_ended;
+  std::vector<TaskWait> waits;
+  std::vector<jobs::TaskKind> attempts_failed;
+  std::vector<Expiry> expiries;
+  std::vector<jobs::TaskState> jobs_ended;
+  bool jobs_changed = false;  // one was submitted, ended or opened again
+
+  void add(const Tally& other) {
+    append(tasks_ended, other.tasks_ended);
+    append(waits, other.waits);
+    append(attempts_failed, other.attempts_failed);
+    append(expiries, other.expiries);
+    append(jobs_ended, other.jobs_ended);
+    jobs_changed = jobs_changed || other.jobs_changed;
+  }
+
+ private:
+  template <typename T>
+  static void append(std::vector<T>& all, const std::vector<T>& more) {
+    all.insert(all.end(), more.begin(), more.end());
+  }
+};
+
+}  // namespace mimicfleet::coordinator
