@@ -119,6 +119,13 @@ std::string file_for_discovery(const ServeOptions& options) {
   return options.file_sd.empty() ? options.state_dir + "/file_sd/workers.json" : options.file_sd;
 }
 
+http::Response discovery_answer(const ScrapeTargets& targets) {
+  const auto json = targets.json();
+  if (json) return {.content_type = "application/json", .body = *json};
+  return {.status = 503,
+          .body = "the coordinator was started again: it knows in a moment which workers come back\n"};
+}
+
 }  // namespace
 
 Status check_options(const ServeOptions& options) {
@@ -167,8 +174,9 @@ Status serve(const ServeOptions& options) {
   });
   std::unique_ptr<monitoring::MetricsServer> metrics_server;
   if (options.metrics != "off") {
-    ASSIGN_OR_RETURN(metrics_server, monitoring::MetricsServer::start(options.metrics, metrics,
-                                                                      service::health_routes(health)));
+    auto routes = service::health_routes(health);
+    routes["/sd"] = [&targets](const http::Request&) { return discovery_answer(targets); };
+    ASSIGN_OR_RETURN(metrics_server, monitoring::MetricsServer::start(options.metrics, metrics, routes));
   }
   const std::string metrics_address = metrics_server ? metrics_server->address() : "off";
   if (options.write_discovery) RETURN_IF_ERROR(make_known(endpoint));

@@ -32,6 +32,15 @@ class Run : public FleetTest {
     EXPECT_EQ(read.exit_code, 0) << read.err;
     return read.out;
   }
+  std::string content_type(const std::string& url) {
+    return Process({"python3", "-c",
+                    "import sys, urllib.request as u; print(u.urlopen(sys.argv[1]).headers['Content-Type'], "
+                    "end='')",
+                    url},
+                   scratch_)
+        .wait()
+        .out;
+  }
   // What an endpoint of metrics says, once promtool found no fault with it.
   std::string metrics_of(const std::string& url) {
     const std::string text = get(url);
@@ -124,6 +133,7 @@ TEST_F(Run, PrometheusFindsTheWorkersThatAreThere) {
   const auto listed = [&] { return Json::parse(get(base + "/sd")); };
   const fs::path file = scratch_ / "state/file_sd/workers.json";
   EXPECT_EQ(listed(), Json::array());
+  EXPECT_EQ(content_type(base + "/sd"), "application/json");
   EXPECT_EQ(bytes(file), "[]\n");
 
   const auto only = worker("only \"one\"");
