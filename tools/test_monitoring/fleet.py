@@ -21,6 +21,10 @@ class Fleet:
         home.mkdir()
         self.environment = {**os.environ, "HOME": str(home), "MIMICFLEET_LOG": "info"}
         self.environment.pop("MIMICFLEET_SERVER", None)
+        self.endpoint = self.metrics_address = ""
+
+    def start(self) -> None:
+        folder = self.folder
         ready = self._start("coordinator", ["serve", "--listen", "tcp://127.0.0.1:*", "--metrics", "127.0.0.1:0",
                                             "--state-dir", str(folder / "state"), "--ready-fd", "1"], "coordinator")
         line = ready.stdout.readline()
@@ -33,6 +37,7 @@ class Fleet:
             self._start("worker", ["--coordinator", self.endpoint, "--models", str(ROOT / "models" / "puppet"), "--name",
                                    name, "--device", "cpu", "--threads", "1", "--data-dir", str(folder / name / "data"),
                                    "--feature-cache-dir", str(folder / name / "cache")], name)
+        wait_for(f"both workers in /sd of the coordinator (logs in {folder})", lambda: len(self.discovered()) == 2)
 
     def _start(self, program: str, arguments: list[str], name: str) -> subprocess.Popen:
         log = (self.folder / f"{name}.log").open("w")
@@ -107,9 +112,3 @@ class Fleet:
                 process.wait(30)
             except subprocess.TimeoutExpired:
                 process.kill()
-
-
-def start(programs: pathlib.Path, folder: pathlib.Path) -> Fleet:
-    fleet = Fleet(programs, folder)
-    wait_for(f"both workers in /sd of the coordinator (logs in {folder})", lambda: len(fleet.discovered()) == 2)
-    return fleet
