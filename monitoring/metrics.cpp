@@ -18,12 +18,6 @@ void Gauge::set(double value) const { gauge_->Set(value); }
 void Gauge::add(double by) const { gauge_->Increment(by); }
 void Histogram::observe(double value) const { histogram_->Observe(value); }
 
-const std::vector<double>& stage_seconds_buckets() {
-  static const std::vector<double> buckets = {0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1,   2.5,
-                                              5,     10,   20,    30,   60,  120,  300, 600, 1800};
-  return buckets;
-}
-
 namespace {
 
 // A family whose series are asked for at each scrape.

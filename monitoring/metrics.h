@@ -51,9 +51,6 @@ class Histogram {
   prometheus::Histogram* histogram_;
 };
 
-// From 5 ms to 30 minutes: a small clip's stages on a CPU as well as a long clip's sampling.
-[[nodiscard]] const std::vector<double>& stage_seconds_buckets();
-
 // One series of a gauge and what it says now.
 struct Sample {
   Labels labels;

@@ -15,14 +15,13 @@
 #include "common/signals.h"
 #include "common/user_folders.h"
 #include "jobs/model_notice.h"
-#include "monitoring/metrics.h"
-#include "monitoring/metrics_server.h"
 #include "worker/agent/agent.h"
 #include "worker/cli/options.h"
+#include "worker/observed_runner.h"
 #include "worker/runner/runner.h"
 #include "worker/service_report.h"
 #include "worker/stages/executor.h"
-#include "worker/worker_metrics.h"
+#include "worker/telemetry.h"
 
 namespace mimicfleet::worker {
 namespace {
@@ -109,17 +108,12 @@ int work(const WorkerOptions& options, const std::string& endpoint) {
   jobs::WorkerHello hello = hello_of(options);
   const SteadyClock clock;
   service::Health health(clock, kLoopPatience, "starting");
-  monitoring::Metrics registry;
-  const WorkerMetrics metrics(registry);
-  std::unique_ptr<monitoring::MetricsServer> metrics_server;
-  if (options.metrics != "off") {
-    auto started =
-        monitoring::MetricsServer::start(options.metrics, registry, service::health_routes(health));
-    if (!started.ok()) return failed(started.status());
-    metrics_server = std::move(*started);
-    log::info("metrics at http://{}/metrics", metrics_server->address());
+  Telemetry telemetry(options, hello, clock);
+  const auto metrics_server = telemetry.serve(options.metrics, service::health_routes(health));
+  if (!metrics_server.ok()) return failed(metrics_server.status());
+  if (*metrics_server) {
     const auto port = data_port(options.advertise, options.insecure).value();  // checked with the options
-    hello.metrics_endpoint = metrics_endpoint(metrics_server->address(), port.advertised_host);
+    hello.metrics_endpoint = metrics_endpoint((*metrics_server)->address(), port.advertised_host);
   }
 
   agent::SessionOptions session;
@@ -137,17 +131,22 @@ int work(const WorkerOptions& options, const std::string& endpoint) {
 
   service::ServiceManager manager(clock);
   ServiceReport report(health, manager);
-  agent.set_observer([&report](const agent::Session& now) { report.observe(now); });
+  agent.set_observer([&](const agent::Session& now) {
+    report.observe(now);
+    telemetry.metrics().standing(now.state(), now.is_connected());
+  });
   manager.ready();
 
-  const auto post = [&agent](agent::Event&& event) { agent.post(std::move(event)); };
-  stages::StageExecutor executor(executor_options(options, hello.name), post, metrics);
-  runner::Runner runner(executor, post, [&metrics](const jobs::LeaseGrant& lease, const agent::TaskEnd& end) {
-    metrics.task_ended(lease.spec.kind, end.status);
-    for (const auto& timing : end.result.stages) metrics.stage(timing);
-    metrics.calls(end.result.calls);
+  const auto post = [&](agent::Event&& event) {
+    telemetry.see(event);
+    agent.post(std::move(event));
+  };
+  stages::StageExecutor executor(executor_options(options, hello.name), post, telemetry.metrics());
+  runner::Runner runner(executor, post, [&](const jobs::LeaseGrant& lease, const agent::TaskEnd& end) {
+    telemetry.task_ended(lease, end);
   });
-  const Status refusal = agent.run(runner, stop_request());
+  ObservedRunner observed(runner, telemetry.activity());
+  const Status refusal = agent.run(observed, stop_request());
   const Status gave_up = runner.failure();
   const Status outcome = gave_up.ok() ? refusal : gave_up;
   const int code = outcome.ok() ? 0 : failed(outcome);

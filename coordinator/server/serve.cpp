@@ -25,6 +25,7 @@
 #include "coordinator/server/server.h"
 #include "coordinator/server/server_metrics.h"
 #include "jobs/client_messages.h"
+#include "monitoring/build_info.h"
 #include "monitoring/metrics_server.h"
 
 namespace mimicfleet::coordinator {
@@ -157,6 +158,7 @@ Status serve(const ServeOptions& options) {
                 options.state_dir);
   RETURN_IF_ERROR(server.restore());
   monitoring::Metrics metrics;
+  monitoring::add_build_info(metrics, "coordinator", MIMICFLEET_VERSION);
   const SteadyClock clock;
   ServerMetrics server_metrics(metrics, options.state_dir, clock);
   server_metrics.look(server.state(), clock.now());

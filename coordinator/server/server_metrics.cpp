@@ -8,6 +8,7 @@
 #include "coordinator/scheduler/eligibility.h"
 #include "coordinator/scheduler/transitions.h"
 #include "coordinator/server/server.h"
+#include "monitoring/disk_metrics.h"
 
 namespace mimicfleet::coordinator {
 namespace {
@@ -79,14 +80,6 @@ double bytes_below(const std::string& folder) {
     if (const auto size = entry->file_size(gone); !gone) bytes += size;
   }
   return static_cast<double>(bytes);
-}
-
-std::vector<Sample> disk_sample(const std::string& folder,
-                                std::uintmax_t std::filesystem::space_info::*what) {
-  std::error_code error;
-  const auto space = std::filesystem::space(folder, error);
-  if (error) return {};
-  return {{{{"folder", "state"}}, static_cast<double>(space.*what)}};
 }
 
 }  // namespace
@@ -187,11 +180,7 @@ void ServerMetrics::add_server_metrics() {
   metrics_.gauges("mimicfleet_state_bytes", "Bytes of all files in the state folder", [this] {
     return std::vector<Sample>{{{}, bytes_below(state_dir_)}};
   });
-  using Space = std::filesystem::space_info;
-  metrics_.gauges("mimicfleet_disk_free_bytes", "Bytes that are free on the disk of a folder",
-                  [this] { return disk_sample(state_dir_, &Space::available); });
-  metrics_.gauges("mimicfleet_disk_size_bytes", "Size of the disk of a folder",
-                  [this] { return disk_sample(state_dir_, &Space::capacity); });
+  monitoring::add_disk_metrics(metrics_, {{"state", state_dir_}});
 }
 
 template <typename Read>

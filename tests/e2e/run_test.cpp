@@ -120,11 +120,22 @@ TEST_F(Run, BothKindsOfMetricsAreWhatPromtoolAcceptsAndTellWhatHappened) {
   const std::string workers = metrics_of(log.substr(url, log.find('\n', url) - url));
   for (const char* stage :
        {"load", "preprocess", "clip", "vae_encode", "pose_net", "denoise", "vae_decode", "mux"}) {
-    EXPECT_THAT(workers, HasSubstr(fmt::format(
-                             "mimicfleet_stage_seconds_count{{cache=\"cold\",stage=\"{}\"}} 1", stage)));
+    EXPECT_THAT(workers,
+                HasSubstr(fmt::format(
+                    "mimicfleet_stage_duration_seconds_count{{cache=\"cold\",stage=\"{}\"}} 1", stage)));
   }
-  EXPECT_THAT(workers, HasSubstr("mimicfleet_stage_seconds_count{cache=\"warm\",stage=\"transfer\"} 1"));
-  EXPECT_THAT(workers, HasSubstr("mimicfleet_cache_requests_total{entry=\"keypoints\",result=\"miss\"} 1"));
+  for (const char* line :
+       {"mimicfleet_stage_duration_seconds_count{cache=\"warm\",stage=\"transfer\"} 1",
+        "mimicfleet_cache_requests_total{entry=\"keypoints\",result=\"miss\"} 1",
+        "mimicfleet_cache_entries{entry=\"keypoints\"} 1", "mimicfleet_worker_stage{stage=\"idle\"} 1",
+        "mimicfleet_worker_state{state=\"ready\"} 1", "mimicfleet_worker_coordinator_connected 1",
+        "mimicfleet_worker_task_attempts_total{kind=\"decode_video\",state=\"done\"} 1",
+        "mimicfleet_worker_videos_made_total 1", "mimicfleet_disk_free_bytes{folder=\"cache\"} ",
+        "mimicfleet_disk_free_bytes{folder=\"data\"} ", "mimicfleet_worker_info{device=\"cpu\""}) {
+    EXPECT_THAT(workers, HasSubstr(line));
+  }
+  EXPECT_THAT(workers, Not(HasSubstr("mimicfleet_worker_busy_seconds_total 0\n")));
+  EXPECT_THAT(only->err(), Not(HasSubstr("has no metric")));
 }
 
 TEST_F(Run, PrometheusFindsTheWorkersThatAreThere) {

@@ -7,6 +7,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "monitoring/build_info.h"
+#include "monitoring/disk_metrics.h"
 #include "monitoring/metrics_server.h"
 #include "tests/common/http/http_client.h"
 
@@ -15,13 +17,14 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::MatchesRegex;
 using ::testing::Not;
 
 void fill(Metrics& metrics) {
   metrics.counter("mimicfleet_tasks_total", "Tasks by how they ended.", {{"state", "done"}}).add();
   metrics.gauge("mimicfleet_queue_tasks", "Tasks that wait for a worker.").set(3);
   metrics
-      .histogram("mimicfleet_stage_seconds", "Seconds of each stage.", stage_seconds_buckets(),
+      .histogram("mimicfleet_stage_duration_seconds", "Seconds of each stage.", {0.25, 0.5},
                  {{"stage", "clip"}, {"cache", "cold"}})
       .observe(0.3);
 }
@@ -33,9 +36,12 @@ TEST(Metrics, TheTextHoldsWhatWasCounted) {
   const std::string text = metrics.text();
   EXPECT_THAT(text, HasSubstr("mimicfleet_tasks_total{state=\"done\"} 2"));
   EXPECT_THAT(text, HasSubstr("mimicfleet_queue_tasks 3"));
-  EXPECT_THAT(text,
-              HasSubstr("mimicfleet_stage_seconds_bucket{cache=\"cold\",stage=\"clip\",le=\"0.25\"} 0"));
-  EXPECT_THAT(text, HasSubstr("mimicfleet_stage_seconds_bucket{cache=\"cold\",stage=\"clip\",le=\"0.5\"} 2"));
+  EXPECT_THAT(
+      text,
+      HasSubstr("mimicfleet_stage_duration_seconds_bucket{cache=\"cold\",stage=\"clip\",le=\"0.25\"} 0"));
+  EXPECT_THAT(
+      text,
+      HasSubstr("mimicfleet_stage_duration_seconds_bucket{cache=\"cold\",stage=\"clip\",le=\"0.5\"} 2"));
   EXPECT_THAT(text, HasSubstr("process_resident_memory_bytes"));
 }
 
@@ -46,16 +52,22 @@ TEST(Metrics, GaugesThatAreReadAreRefreshedBeforeAScrape) {
   EXPECT_THAT(metrics.text(), HasSubstr("mimicfleet_things 7"));
 }
 
-TEST(Metrics, SeriesThatComeAndGoAreReadAtEachScrape) {
+TEST(BuildInfo, SaysWhatAProgramWasBuiltFrom) {
   Metrics metrics;
-  std::vector<Sample> readings = {{{{"worker", "a"}}, 1.5}, {{{"worker", "b"}}, 2}};
-  metrics.gauges("mimicfleet_heard_seconds", "Seconds.", [&] { return readings; });
-  EXPECT_THAT(metrics.text(), AllOf(HasSubstr("# TYPE mimicfleet_heard_seconds gauge\n"),
-                                    HasSubstr("mimicfleet_heard_seconds{worker=\"a\"} 1.5\n"),
-                                    HasSubstr("mimicfleet_heard_seconds{worker=\"b\"} 2\n")));
-  readings.clear();
-  EXPECT_THAT(metrics.text(), AllOf(HasSubstr("# TYPE mimicfleet_heard_seconds gauge\n"),
-                                    Not(HasSubstr("mimicfleet_heard_seconds{"))));
+  add_build_info(metrics, "worker", "1.2.3", {{"torch", "2.9"}});
+  EXPECT_THAT(metrics.text(),
+              HasSubstr("mimicfleet_build_info{program=\"worker\",revision=\"" +
+                        std::string(build_revision()) + "\",torch=\"2.9\",version=\"1.2.3\"} 1\n"));
+  EXPECT_THAT(std::string(build_revision()), MatchesRegex("unknown|[0-9a-f]+(-dirty)?"));
+}
+
+TEST(DiskMetrics, TellTheSpaceOfFoldersAlsoOfThoseToBeMade) {
+  Metrics metrics;
+  add_disk_metrics(metrics, {{"data", ::testing::TempDir() + "not/yet/made"}});
+  const std::string text = metrics.text();
+  EXPECT_THAT(text, HasSubstr("mimicfleet_disk_free_bytes{folder=\"data\"} "));
+  EXPECT_THAT(text, HasSubstr("mimicfleet_disk_size_bytes{folder=\"data\"} "));
+  EXPECT_THAT(text, Not(HasSubstr("mimicfleet_disk_size_bytes{folder=\"data\"} 0\n")));
 }
 
 TEST(Metrics, GaugesThatComeAndGoAreThoseOfTheMoment) {

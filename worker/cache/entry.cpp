@@ -37,12 +37,19 @@ std::string EntryName::bytes() const {
   return bytes + numerics;
 }
 
-std::optional<EntryName> EntryName::from_bytes(std::string_view bytes) {
+std::optional<EntryKind> EntryName::kind_of(std::string_view bytes) {
   if (bytes.size() < kNameBytes) return std::nullopt;
-  EntryName name;
-  name.kind = static_cast<EntryKind>(little_endian(bytes.substr(0, 2)));
+  const auto kind = static_cast<EntryKind>(little_endian(bytes.substr(0, 2)));
   const auto& kinds = jobs::kFeatureKinds;
-  if (std::find(kinds.begin(), kinds.end(), name.kind) == kinds.end()) return std::nullopt;
+  if (std::find(kinds.begin(), kinds.end(), kind) == kinds.end()) return std::nullopt;
+  return kind;
+}
+
+std::optional<EntryName> EntryName::from_bytes(std::string_view bytes) {
+  const auto kind = kind_of(bytes);
+  if (!kind) return std::nullopt;
+  EntryName name;
+  name.kind = *kind;
   std::copy_n(bytes.begin() + 2, name.key.bytes.size(), name.key.bytes.begin());
   name.numerics = bytes.substr(kNameBytes);
   return name;

@@ -23,6 +23,8 @@ struct EntryName {
 
   [[nodiscard]] std::string bytes() const;  // the database's key
   [[nodiscard]] static std::optional<EntryName> from_bytes(std::string_view bytes);
+  // Nothing: this version has no such kind.
+  [[nodiscard]] static std::optional<EntryKind> kind_of(std::string_view bytes);
   friend bool operator==(const EntryName&, const EntryName&) = default;
 };
 

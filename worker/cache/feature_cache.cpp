@@ -86,7 +86,7 @@ struct FeatureCache::Impl {
 
   // Called with the mutex held.
   void tell_size(std::size_t evicted = 0) const {
-    if (options.on_size) options.on_size(recency.bytes(), evicted);
+    if (options.on_size) options.on_size(recency.by_kind(), evicted);
   }
 
   Found answer(EntryKind kind, Found found) {

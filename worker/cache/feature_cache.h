@@ -12,6 +12,7 @@
 #include "common/digest.h"
 #include "common/status.h"
 #include "worker/cache/entry.h"
+#include "worker/cache/recency.h"
 
 namespace mimicfleet::cache {
 
@@ -23,7 +24,7 @@ struct FeatureCacheOptions {
   std::string numerics;           // NumericsClass::name(): only entries of this class are seen
   std::uint64_t limit_bytes = 0;  // of all entries; 0: default_limit()
   // Told whenever it changes what all entries come to, and how many were removed to stay below the limit.
-  std::function<void(std::uint64_t bytes, std::size_t evicted)> on_size = nullptr;
+  std::function<void(const SizeByKind& sizes, std::size_t evicted)> on_size = nullptr;
   std::shared_ptr<const Clock> clock = std::make_shared<SteadyClock>();
 };
 

@@ -8,12 +8,18 @@ void Recency::note(const std::string& name, const Use& use) {
   uses_.emplace(name, use);
   order_.emplace(use.sequence, name);
   bytes_ += use.bytes;
+  Size& of_kind = by_kind_[EntryName::kind_of(name)];
+  of_kind.bytes += use.bytes;
+  ++of_kind.entries;
 }
 
 void Recency::forget(const std::string& name) {
   const auto found = uses_.find(name);
   if (found == uses_.end()) return;
   bytes_ -= found->second.bytes;
+  Size& of_kind = by_kind_[EntryName::kind_of(name)];
+  of_kind.bytes -= found->second.bytes;
+  --of_kind.entries;
   order_.erase(found->second.sequence);
   uses_.erase(found);
 }

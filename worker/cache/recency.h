@@ -4,9 +4,12 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
+
+#include "worker/cache/entry.h"
 
 namespace mimicfleet::cache {
 
@@ -17,7 +20,16 @@ struct Use {
   double made_seconds = 0;
 };
 
-// Which entry was used when, and what all of them come to.
+// What entries come to.
+struct Size {
+  std::uint64_t bytes = 0;
+  std::uint64_t entries = 0;
+};
+
+// Of each kind; without one: entries whose kind this version does not know.
+using SizeByKind = std::map<std::optional<EntryKind>, Size>;
+
+// Which entry was used when, and what all of them come to. Names are EntryName::bytes().
 class Recency {
  public:
   void note(const std::string& name, const Use& use);
@@ -25,6 +37,7 @@ class Recency {
 
   [[nodiscard]] std::uint64_t next_sequence() const;
   [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
+  [[nodiscard]] const SizeByKind& by_kind() const { return by_kind_; }
   [[nodiscard]] std::size_t size() const { return uses_.size(); }
   [[nodiscard]] const Use* find(const std::string& name) const;
 
@@ -37,6 +50,7 @@ class Recency {
   std::unordered_map<std::string, Use> uses_;
   std::map<std::uint64_t, std::string> order_;  // sequence -> name
   std::uint64_t bytes_ = 0;
+  SizeByKind by_kind_;
 };
 
 }  // namespace mimicfleet::cache

@@ -31,7 +31,7 @@ struct WorkerOptions {
   bool exit_with_parent = false;
   std::optional<std::chrono::seconds> exit_when_idle;
   int drain_on_stop = 0;  // seconds
-  CacheCommand cache;  // instead of working
+  CacheCommand cache;     // instead of working
 };
 
 // Fills `options` from the command line. The code to exit with if the program should end now.

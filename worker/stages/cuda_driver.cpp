@@ -18,6 +18,7 @@ CudaDriver::CudaDriver() {
   get_ = driver.function<int(int*, int)>("cuDeviceGet");
   get_total_ = driver.function<int(std::size_t*, int)>("cuDeviceTotalMem_v2");
   get_name_ = driver.function<int(char*, int, int)>("cuDeviceGetName");
+  get_pci_ = driver.function<int(char*, int, int)>("cuDeviceGetPCIBusId");
   installed_ = driver.loaded();
   if (!driver.missing().empty() || initialize(0) != 0 || get_count(&count_) != 0) count_ = 0;
 }
@@ -42,6 +43,14 @@ std::string CudaDriver::name(int index) const {
   std::array<char, 256> text{};
   int device = 0;
   if (get_(&device, index) == 0) get_name_(text.data(), static_cast<int>(text.size()) - 1, device);
+  return text.data();
+}
+
+std::string CudaDriver::pci_address(int index) const {
+  CHECK(index < count_);
+  std::array<char, 32> text{};
+  int device = 0;
+  if (get_(&device, index) == 0) get_pci_(text.data(), static_cast<int>(text.size()) - 1, device);
   return text.data();
 }
 

@@ -19,6 +19,7 @@ class CudaDriver {
   // Of a GPU below count().
   [[nodiscard]] std::uint64_t total_bytes(int index) const;  // 0: not known
   [[nodiscard]] std::string name(int index) const;
+  [[nodiscard]] std::string pci_address(int index) const;  // "0000:1b:00.0"; empty: not known
 
  private:
   bool installed_ = false;
@@ -26,6 +27,7 @@ class CudaDriver {
   int (*get_)(int*, int) = nullptr;
   int (*get_total_)(std::size_t*, int) = nullptr;
   int (*get_name_)(char*, int, int) = nullptr;
+  int (*get_pci_)(char*, int, int) = nullptr;
 };
 
 }  // namespace mimicfleet::stages

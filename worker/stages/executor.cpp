@@ -95,7 +95,7 @@ void StageExecutor::open_feature_cache(const jobs::NumericsClass& numerics) {
   if (options_.feature_cache_dir.empty()) return;
   auto opened = cache::FeatureCache::open(
       {options_.feature_cache_dir, slot_of(options_.device), numerics.name(), options_.feature_cache_limit,
-       [this](std::uint64_t bytes, std::size_t evicted) { metrics_.cache_size(bytes, evicted); }},
+       [this](const cache::SizeByKind& sizes, std::size_t evicted) { metrics_.cache_size(sizes, evicted); }},
       [this](cache::EntryKind entry, cache::Outcome outcome) { metrics_.cache_request(entry, outcome); });
   if (opened.ok()) {
     feature_cache_ = std::move(*opened);

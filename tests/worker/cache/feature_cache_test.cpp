@@ -89,10 +89,16 @@ TEST_F(FeatureCacheTest, BeyondTheLimitTheEntriesUnusedForLongestGoAndTheirSpace
 
 TEST_F(FeatureCacheTest, TellsWhatItsEntriesComeToAndHowManyWereRemoved) {
   std::uint64_t bytes = 1;
+  std::uint64_t entries = 1;
   std::size_t evicted = 0;
   FeatureCacheOptions options{folder_, "cpu", "class", 10 * kEntryBytes,
-                              [&](std::uint64_t now, std::size_t gone) {
-                                bytes = now;
+                              [&](const SizeByKind& sizes, std::size_t gone) {
+                                bytes = 0;
+                                entries = 0;
+                                for (const auto& [kind, size] : sizes) {
+                                  bytes += size.bytes;
+                                  entries += size.entries;
+                                }
                                 evicted += gone;
                               }};
   const auto cache = FeatureCache::open(options, [](EntryKind, Outcome) {});
@@ -101,6 +107,7 @@ TEST_F(FeatureCacheTest, TellsWhatItsEntriesComeToAndHowManyWereRemoved) {
   for (int number = 0; number < 30; ++number) put(**cache, number, kEntryBytes);
   const std::size_t held = (*cache)->held(1000).size();
   EXPECT_EQ(evicted, 30 - held);
+  EXPECT_EQ(entries, held);
   EXPECT_GE(bytes, held * kEntryBytes);
   EXPECT_LE(bytes, 10 * kEntryBytes);
 }

@@ -25,6 +25,26 @@ class RecencyTest : public ::testing::Test {
   Recency recency_;
 };
 
+TEST_F(RecencyTest, EachKindIsCounted) {
+  const auto name = [](jobs::FeatureKind kind, char key) {
+    EntryName of_kind{kind, {}, "cpu"};
+    of_kind.key.bytes[0] = static_cast<std::uint8_t>(key);
+    return of_kind.bytes();
+  };
+  using Kind = jobs::FeatureKind;
+  use(name(Kind::kKeypoints, 'a'), 10);
+  use(name(Kind::kKeypoints, 'b'), 20);
+  use(name(Kind::kVaeLatent, 'a'), 5);
+  use(name(static_cast<Kind>(99), 'a'), 7);
+  use(name(Kind::kKeypoints, 'a'), 30);
+  recency_.forget(name(Kind::kKeypoints, 'b'));
+  const auto& sizes = recency_.by_kind();
+  EXPECT_EQ(sizes.at(Kind::kKeypoints).bytes, 30U);
+  EXPECT_EQ(sizes.at(Kind::kKeypoints).entries, 1U);
+  EXPECT_EQ(sizes.at(Kind::kVaeLatent).bytes, 5U);
+  EXPECT_EQ(sizes.at(std::nullopt).bytes, 7U);
+}
+
 TEST_F(RecencyTest, WhatWasUnusedForLongestGoesFirst) {
   use("a", 10);
   use("b", 10);
