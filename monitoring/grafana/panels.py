@@ -107,8 +107,9 @@ def bar_gauge(title: str, expr: str, legend: str, unit: str, description: str, *
 
 
 def joined(by: str, names: list[str], labels: dict[str, str]) -> list[dict]:
-    """One table of several queries: the rows of one value of `by` become one; other labels but `labels` go."""
-    values = {f"Value #{chr(ord('A') + index)}": name for index, name in enumerate(names)}
+    """One table of several queries: the rows of one value of `by` become one. `names` are those of the queries' values;
+    a value without a name goes, as do labels but `labels`."""
+    values = {f"Value #{chr(ord('A') + index)}": name for index, name in enumerate(names) if name}
     order = [by, *labels, *values]
     return [{"id": "joinByField", "options": {"byField": by, "mode": "outer"}},
             {"id": "filterFieldsByName", "options": {"include": {"names": order}}},
@@ -120,8 +121,9 @@ def table(title: str, queries: list[dict], by: str, names: list[str], units: dic
           labels: dict[str, str] | None = None, width: int = 12, height: int = 8, empty: str = "no data",
           link: tuple[str, str, str] | None = None) -> dict:
     """A row for each value of the label `by`, a column for each query; `link`: column, title, URL."""
-    overrides = [{"matcher": {"id": "byName", "options": name}, "properties": [{"id": "unit", "value": unit}]}
-                 for name, unit in units.items()]
+    overrides = [{"matcher": {"id": "byName", "options": name},
+                  "properties": [{"id": "unit", "value": units[name]} if name in units else {"id": "decimals", "value": 0}]}
+                 for name in names if name]
     if link:
         column, link_title, url = link
         overrides.append({"matcher": {"id": "byName", "options": column},
