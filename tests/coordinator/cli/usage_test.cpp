@@ -314,6 +314,8 @@ TEST_F(Usage, AServerThatCouldNotServeIsNotStarted) {
   EXPECT_EQ(serve({"--lease-ms", "2000"}),
             "error: --lease-ms 2000 is too short for --heartbeat-ms 1000: workers would be lost between two "
             "beats; give at least 3000\n");
+  EXPECT_THAT(serve({"--listen", "tcp://127.0.0.1:*", "--file-sd", folder_ / "workers.txt"}),
+              AllOf(HasSubstr("--file-sd " + (folder_ / "workers.txt")), HasSubstr(".json")));
   put(folder_, "file", "no folder");
   EXPECT_THAT(error({"serve", "--listen", "tcp://127.0.0.1:*", "--state-dir", folder_ / "file"}),
               AllOf(StartsWith("error: " + (folder_ / "file")), HasSubstr("choose another --state-dir")));

@@ -1,12 +1,17 @@
 #include "coordinator/server/server.h"
 
+#include <sys/resource.h>
+
 #include <array>
+#include <atomic>
+#include <csignal>
 #include <filesystem>
 #include <thread>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/e2e/process.h"
 #include "tests/patience.h"
 
 namespace mimicfleet::coordinator {
@@ -101,13 +106,17 @@ class ServerTest : public testing::Test {
     void on_refusal(Refusal reason) override { refusals.push_back(reason); }
     void on_store_write(Duration) override { ++writes; }
     void on_store_failure() override { ++failures; }
-    void on_commit(const std::vector<jobs::Event>&, const Tally& more) override { tally.add(more); }
+    void on_commit(const std::vector<jobs::Event>& stored, const Tally& more) override {
+      for (const auto& event : stored) events.push_back(event.kind);
+      tally.add(more);
+    }
     void look(const State&, Instant) override { ++looks; }
     std::vector<std::string> messages;
     std::vector<Refusal> refusals;
+    std::vector<std::string> events;
     Tally tally;
     int writes = 0;
-    int failures = 0;
+    std::atomic<int> failures = 0;
     int looks = 0;
   };
 
@@ -212,6 +221,39 @@ TEST_F(ServerTest, AWorkerWithEndlessNamesIsRefused) {
   EXPECT_THAT(refused->status.message(), HasSubstr("name is longer than 256 bytes"));
   EXPECT_FALSE(refused->status.retryable());
   EXPECT_TRUE(wire::body_as<jobs::WorkerList>(ask(jobs::WorkerListRequest{}))->workers.empty());
+}
+
+// While it lives no file of this process grows.
+class NoSpace {
+ public:
+  NoSpace() {
+    ::signal(SIGXFSZ, SIG_IGN);
+    CHECK(::getrlimit(RLIMIT_FSIZE, &before_) == 0);
+    const rlimit none{.rlim_cur = 1, .rlim_max = before_.rlim_max};
+    CHECK(::setrlimit(RLIMIT_FSIZE, &none) == 0);
+  }
+  ~NoSpace() { ::setrlimit(RLIMIT_FSIZE, &before_); }
+  NoSpace(const NoSpace&) = delete;
+  NoSpace& operator=(const NoSpace&) = delete;
+
+ private:
+  rlimit before_{};
+};
+
+TEST_F(ServerTest, AWriteThatFailsIsToldAndRepeatedAndCountsOnce) {
+  jobs::WorkerHello hello;
+  hello.worker = new_id<WorkerId>();
+  hello.name = "w";
+  {
+    const NoSpace full;
+    ASSERT_TRUE(peer_->send({wire::seal(hello, new_id<RequestId>())}).ok());
+    ASSERT_TRUE(e2e::eventually([&] { return observer_.failures > 1; }));
+  }
+  EXPECT_EQ(receive().type, "worker_welcome");
+  finish();
+  EXPECT_EQ(observer_.writes, 1);
+  EXPECT_THAT(observer_.events, testing::ElementsAre("worker_joined"));
+  start();
 }
 
 TEST_F(ServerTest, WhenAJobEndedIsStoredUntilItIsRetried) {
