@@ -64,7 +64,7 @@ def check_accounts(root: pathlib.Path, units: pathlib.Path) -> list[str]:
 def main() -> int:
     if not shutil.which("systemd-analyze"):
         return SKIPPED
-    units = pathlib.Path(sys.argv[1]) / "deploy/systemd"
+    units = pathlib.Path(sys.argv[1]).resolve() / "deploy/systemd"
     with tempfile.TemporaryDirectory() as folder:
         root = make_root(pathlib.Path(folder), units)
         found = check_units(root) + check_that_it_can_fail(root) + check_accounts(root, units)
