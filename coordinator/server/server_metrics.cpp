@@ -189,7 +189,7 @@ void ServerMetrics::add_job_gauge(const std::string& name, const std::string& he
   metrics_.gauges(name, help + which, [this, read] {
     std::vector<Sample> samples;
     for (const auto& job : glance().jobs) {
-      samples.push_back({{{"job", std::to_string(job.number)}}, static_cast<double>(read(job))});
+      samples.push_back({{{"number", std::to_string(job.number)}}, static_cast<double>(read(job))});
     }
     return samples;
   });
@@ -212,7 +212,7 @@ void ServerMetrics::add_job_metrics() {
                     for (auto& job : glance().jobs) {
                       for (const auto& states : {kOpenStates, kEndStates}) {
                         for (const TaskState state : states) {
-                          samples.push_back({{{"job", std::to_string(job.number)}, {"state", text(state)}},
+                          samples.push_back({{{"number", std::to_string(job.number)}, {"state", text(state)}},
                                              static_cast<double>(count(job.tasks, state))});
                         }
                       }

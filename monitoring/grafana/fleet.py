@@ -8,11 +8,12 @@ FAILURES = [
     query("sum(increase(mimicfleet_lease_expiries_total[$__rate_interval]))", "workers fell silent or stalled"),
     query("sum(increase(mimicfleet_host_failures_total[$__rate_interval]))", "hosts that could not"),
 ]
+SCRAPED = "and on (worker) mimicfleet_worker_info"
 WORKERS = [
     query("max by (worker, host, device, device_name) (mimicfleet_worker_info)", instant=True, table=True),
-    query("max by (worker) (mimicfleet:worker_busy:ratio5m)", instant=True, table=True),
+    query(f"max by (worker) (mimicfleet:worker_busy:ratio5m) {SCRAPED}", instant=True, table=True),
     query("sum by (worker) (mimicfleet_worker_tasks_running)", instant=True, table=True),
-    query("sum by (worker) (increase(mimicfleet_worker_videos_made_total[$__range]))", instant=True, table=True),
+    query(f"sum by (worker) (increase(mimicfleet_worker_videos_made_total[$__range])) {SCRAPED}", instant=True, table=True),
     query("max by (worker) (mimicfleet_worker_last_heard_seconds)", instant=True, table=True),
 ]
 

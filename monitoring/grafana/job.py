@@ -3,7 +3,7 @@ from panels import (BLUE, GREEN, GREY, ORANGE, RED, RUNBOOKS, YELLOW, bar_gauge,
                     label_variable, query, stat, steps, timeseries)
 
 # The metrics' label `job` collides with the label that Prometheus itself gives each target, and so is called this.
-NUMBER = "exported_job"
+NUMBER = "number"
 THIS = f'{NUMBER}="$job"'
 TASKS = f"mimicfleet_job_tasks{{{THIS}}}"
 VIDEOS = f"sum(mimicfleet_job_videos_made{{{THIS}}})"

@@ -28,13 +28,13 @@ def headline() -> list[dict]:
 
 
 def work() -> list[dict]:
-    stage = 'sum by (stage) (rate(mimicfleet_stage_duration_seconds_sum{worker="$worker"}[$__rate_interval])) > 0'
+    stage = 'avg_over_time(mimicfleet_worker_stage{worker="$worker",stage!~"idle|queued"}[5m]) > 0'
     return [
         state_timeline("Stages", [query(f"mimicfleet_worker_stage{THIS} > 0", "{{stage}}")], height=9,
                        description="When a task was in which stage; what is shorter than the scrape interval may be "
                        "missing"),
-        timeseries("Time by stage", [query(stage, "{{stage}}")], "percentunit", stacked=True, empty="no stage ended",
-                   width=8, description="Seconds of stages that ended, for each second. Two tasks at once come to 2"),
+        timeseries("Tasks by stage", [query(stage, "{{stage}}")], "none", stacked=True, empty="no task", width=8,
+                   description="How many tasks were in each stage, on average over 5 minutes"),
         timeseries("Busy", [query(f"mimicfleet:worker_busy:ratio5m{THIS}", "busy")], "percentunit", width=8, high=1,
                    description="Share of the 5 minutes before each time with a task in work"),
         timeseries("Attempts", [query("sum by (kind, state) (increase(mimicfleet_worker_task_attempts_total"

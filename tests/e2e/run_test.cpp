@@ -108,7 +108,7 @@ TEST_F(Run, BothKindsOfMetricsAreWhatPromtoolAcceptsAndTellWhatHappened) {
         "mimicfleet_jobs_ended_total{state=\"done\"} 1", "mimicfleet_videos_made_total 1",
         "mimicfleet_task_wait_seconds_count{kind=\"encode_latents\"} 1",
         "mimicfleet_oldest_ready_task_age_seconds 0", "mimicfleet_lease_expiries_total{reason=\"stalled\"} 0",
-        "mimicfleet_job_videos_made{job=\"1\"} 1",
+        "mimicfleet_job_videos_made{number=\"1\"} 1",
         "mimicfleet_messages_received_total{type=\"job_submit\"} 1",
         "mimicfleet_store_write_failures_total 0"}) {
     EXPECT_THAT(own, HasSubstr(line));

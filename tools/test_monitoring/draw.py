@@ -1,7 +1,6 @@
 """Draws a dashboard as one picture: not Grafana's pixels, but its panels where they stand, with their titles, units,
 colours and legends."""
 import datetime
-import io
 import math
 import pathlib
 import textwrap
@@ -11,7 +10,6 @@ import matplotlib
 matplotlib.use("Agg")
 from matplotlib import pyplot
 from matplotlib.patches import FancyBboxPatch, Rectangle
-from PIL import Image
 
 from grafana import View, column_names
 from prometheus import Fault, Prometheus
@@ -70,11 +68,8 @@ class Picture:
         self._heading()
         for panel in self.view.dashboard.panels:
             self._panel(panel)
-        whole = io.BytesIO()
-        self.figure.savefig(whole, dpi=DPI, facecolor=PAGE)
+        self.figure.savefig(path, dpi=DPI, facecolor=PAGE, pil_kwargs={"optimize": True})
         pyplot.close(self.figure)
-        with Image.open(whole) as image:
-            image.convert("RGB").quantize(200, dither=Image.Dither.NONE).save(path, optimize=True)
 
     def _heading(self) -> None:
         content = self.view.dashboard.content

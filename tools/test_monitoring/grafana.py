@@ -64,6 +64,7 @@ def _quantity(expr: str) -> str | None:
 
 
 def _unit_fits(expr: str, unit: str) -> bool:
+    expr = re.split(r" (?:and|unless) (?:on )?", expr)[0]  # what follows chooses among series
     if re.search(r"\* 3600$", expr):
         return unit == "none"  # something an hour
     if " / " not in expr:

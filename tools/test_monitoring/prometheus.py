@@ -50,7 +50,10 @@ class Prometheus:
         try:
             answer = json.loads(get(f"{self.url}/api/v1/{path}?{query}"))
         except urllib.error.HTTPError as error:
-            answer = json.load(error)
+            said = error.read().decode(errors="replace")
+            if not said.startswith("{"):  # "Service Unavailable" while it starts
+                raise Fault(f"{self.url}: {error.code}: {said.strip()}") from None
+            answer = json.loads(said)
         if answer["status"] != "success":
             raise Fault(answer.get("error", "no reason given"))
         return answer["data"]

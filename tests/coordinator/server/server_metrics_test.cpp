@@ -178,16 +178,16 @@ TEST_F(ServerMetricsTest, AJobHasSeriesUntilAnHourAfterItsEnd) {
   const JobId id = fleet_.submit(1);
   jobs::TaskResult result;
   result.frames = 9;
-  EXPECT_THAT(text(), HasSubstr("mimicfleet_job_tasks{job=\"1\",state=\"ready\"} 1"));
+  EXPECT_THAT(text(), HasSubstr("mimicfleet_job_tasks{number=\"1\",state=\"ready\"} 1"));
   do_all(fleet_.join("w"), result);
   Job& job = fleet_.state.jobs.at(id);
   job.submitted_wall_ms = now - 90'500;
   job.ended_wall_ms = now - 1'000;
   const std::string ended = text();
-  EXPECT_THAT(ended, HasSubstr("mimicfleet_job_tasks{job=\"1\",state=\"done\"} 2"));
-  EXPECT_THAT(ended, HasSubstr("mimicfleet_job_videos_made{job=\"1\"} 1"));
-  EXPECT_THAT(ended, HasSubstr("mimicfleet_job_frames_made{job=\"1\"} 9"));
-  EXPECT_THAT(ended, HasSubstr("mimicfleet_job_age_seconds{job=\"1\"} 89.5"));
+  EXPECT_THAT(ended, HasSubstr("mimicfleet_job_tasks{number=\"1\",state=\"done\"} 2"));
+  EXPECT_THAT(ended, HasSubstr("mimicfleet_job_videos_made{number=\"1\"} 1"));
+  EXPECT_THAT(ended, HasSubstr("mimicfleet_job_frames_made{number=\"1\"} 9"));
+  EXPECT_THAT(ended, HasSubstr("mimicfleet_job_age_seconds{number=\"1\"} 89.5"));
   job.ended_wall_ms = now - 3'700'000;
   fleet_.clock.advance(seconds(61));
   EXPECT_THAT(text(), Not(HasSubstr("mimicfleet_job_tasks{")));
@@ -197,9 +197,9 @@ TEST_F(ServerMetricsTest, OnlyTheNewestJobsHaveSeries) {
   for (int i = 0; i < 60; ++i) fleet_.submit(1);
   const std::string text_now = text();
   EXPECT_THAT(text_now, HasSubstr("mimicfleet_jobs{state=\"running\"} 60"));
-  EXPECT_THAT(text_now, HasSubstr("mimicfleet_job_videos_made{job=\"60\"}"));
-  EXPECT_THAT(text_now, HasSubstr("mimicfleet_job_videos_made{job=\"11\"}"));
-  EXPECT_THAT(text_now, Not(HasSubstr("mimicfleet_job_videos_made{job=\"10\"}")));
+  EXPECT_THAT(text_now, HasSubstr("mimicfleet_job_videos_made{number=\"60\"}"));
+  EXPECT_THAT(text_now, HasSubstr("mimicfleet_job_videos_made{number=\"11\"}"));
+  EXPECT_THAT(text_now, Not(HasSubstr("mimicfleet_job_videos_made{number=\"10\"}")));
 }
 
 TEST_F(ServerMetricsTest, TheStateFolderAndItsDiskAreMeasured) {
