@@ -9,7 +9,7 @@ import hosts
 # What Debian keeps of packages that came and went, what runs by the clock, and what systemd and Ansible leave.
 MAY_DIFFER = re.compile(
     r"^/(var/log/|var/cache/(apt|debconf|ldconfig|man)/|var/lib/(apt|dpkg|systemd|pam|private|logrotate|ucf|dbus)/|root/\.(ansible|bash_history)|"
-    r"run/|tmp/|var/tmp/|srv/shared/|mnt/packages/|home/ada/|"
+    r"run/|tmp/|var/tmp/|srv/mimicfleet/|mnt/packages/|home/ada/|"
     r"etc/(group|gshadow|passwd|shadow|subuid|subgid)-$|etc/(ld\.so\.cache|\.pwd\.lock|machine-id|resolv\.conf)$|.*/__pycache__/)")
 # Compared by their meaning below.
 ACCOUNTS = re.compile(r"^/etc/(passwd|group|shadow|gshadow|subuid|subgid)$")
@@ -21,7 +21,7 @@ class Snapshot:
         for base in ("passwd", "group"):
             for line in host.run(f"getent {base}").stdout.splitlines():
                 self.things[f"{base} {line.split(':')[0]}"] = line
-        for line in host.run("systemctl list-unit-files --no-legend --plain").stdout.splitlines():
+        for line in host.run("systemctl list-unit-files --no-legend --plain | grep -v '[.]scope'").stdout.splitlines():
             name, *state = line.split()
             self.things[f"unit {name}"] = " ".join(state)
 

@@ -55,6 +55,7 @@ def _fill(root: pathlib.Path, folder: pathlib.Path, log: pathlib.Path) -> None:
     _download(root, folder / "packages", log)
     for left in [*(root / "var/lib/apt/lists").glob("*_*"), root / "etc/resolv.conf"]:
         left.unlink()
+    os.utime(root / "var/lib/apt/lists", (0, 0))  # else it counts as a list of today
     (root / "etc/apt/sources.list").write_text(SOURCE, encoding="utf-8")
     _run(log, "chroot", root, "apt-get", "-q", "clean")
     _run(log, "chroot", root, "systemctl", "enable", "systemd-networkd", "ssh")
