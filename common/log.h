@@ -7,9 +7,9 @@
 
 namespace mimicfleet::log {
 
-// Sends log lines to stderr: `time level [program] text`, or `<syslog level>text` where systemd's journal reads
-// it. `level` is one of trace, debug, info, warn, error.
-// MIMICFLEET_LOG overrides it. Call once, at the start of main.
+// Sends log lines to stderr: `time level [program] text`, or `<syslog level>text` where systemd's journal
+// reads it. `level` is one of trace, debug, info, warn, error. MIMICFLEET_LOG overrides it. Call once, at the
+// start of main.
 void initialize(std::string_view program, std::string_view level);
 
 // Log lines go to this file, too, which is emptied first. Gives what went wrong; empty: nothing did.

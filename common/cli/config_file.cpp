@@ -94,16 +94,24 @@ void give(CLI::App& command, const Chosen& chosen) {
   }
 }
 
+// By key. A key that is there twice, once with underscores, is refused as TOML refuses the same one.
+std::map<std::string, Chosen> read_file(const std::string& file) {
+  auto settings = config::read_settings(file);
+  if (!settings.ok()) refuse(std::string(settings.status().prefixed("--config").message()));
+  std::map<std::string, Chosen> chosen;
+  for (auto& setting : *settings) {
+    std::replace(setting.key.begin(), setting.key.end(), '_', '-');
+    const std::string key = setting.key;
+    const auto [known, is_new] = chosen.try_emplace(key, Chosen{file, std::move(setting)});
+    if (!is_new) refuse(known->second, "is there twice");
+  }
+  return chosen;
+}
+
 void read_files(CLI::App& command, const std::vector<std::string>& files) {
   std::map<std::string, Chosen> chosen;
   for (const auto& file : files) {
-    auto settings = config::read_settings(file);
-    if (!settings.ok()) refuse(std::string(settings.status().prefixed("--config").message()));
-    for (auto& setting : *settings) {
-      std::replace(setting.key.begin(), setting.key.end(), '_', '-');
-      const std::string key = setting.key;
-      chosen.insert_or_assign(key, Chosen{file, std::move(setting)});
-    }
+    for (auto& [key, one] : read_file(file)) chosen.insert_or_assign(key, std::move(one));
   }
   for (const auto& [key, one] : chosen) give(command, one);
 }

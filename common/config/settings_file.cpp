@@ -5,7 +5,6 @@
 #include <utility>
 
 #include <fmt/format.h>
-
 #include <toml++/toml.h>
 
 #include "common/files/read_text.h"

@@ -2,7 +2,7 @@
 from panels import (BLUE, GREEN, GREY, ORANGE, RED, RUNBOOKS, YELLOW, bar_gauge, dashboard, datasource_variable,
                     label_variable, query, stat, steps, timeseries)
 
-# The metrics' label `job` collides with the label that Prometheus itself gives each target, and so is called this.
+# Not `job`: Prometheus itself gives each target such a label.
 NUMBER = "number"
 THIS = f'{NUMBER}="$job"'
 TASKS = f"mimicfleet_job_tasks{{{THIS}}}"

@@ -1,6 +1,6 @@
 """Builds Grafana 10 dashboards: each function makes one panel or variable of the dashboard JSON.
 
-Only what the four dashboards use; what is left out has Grafana's default."""
+Only what the dashboards use; what is left out has Grafana's default."""
 
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 RUNBOOKS = "/d/mimicfleet-runbooks"
@@ -147,7 +147,7 @@ def text(title: str, content: str, *, width: int = 24, height: int = 8) -> dict:
 def datasource_variable() -> dict:
     return {"type": "datasource", "name": "datasource", "label": "Prometheus", "query": "prometheus", "hide": 0,
             "includeAll": False, "multi": False, "refresh": 1, "regex": "", "options": [],
-            "description": "Which Prometheus is asked"}
+            "current": {"text": "mimicfleet", "value": "mimicfleet-prometheus"}, "description": "Which Prometheus is asked"}
 
 
 def label_variable(name: str, label: str, definition: str, description: str, *, every: bool = False,

@@ -126,7 +126,7 @@ class Document:
 
     def _describe_wheel(self, package: dict, origin: wheels.Wheel) -> None:
         package["supplier"] = "NOASSERTION"
-        package["downloadLocation"] = f"https://pypi.org/project/{origin.name}/{origin.version}/"
+        package["downloadLocation"] = "NOASSERTION"  # its purl says where it is from
         package["externalRefs"] = [
             {"referenceCategory": "PACKAGE-MANAGER", "referenceType": "purl", "referenceLocator": f"pkg:pypi/{origin.name}@{origin.version}"}
         ]

@@ -8,7 +8,7 @@ import subprocess
 from faults import Fault, say
 
 SUITE = "bookworm"
-MIRROR = os.environ.get("MIMICFLEET_DEBIAN_MIRROR", "http://deb.debian.org/debian")
+MIRROR = pathlib.Path(__file__).resolve().parents[1] / "setup/debian_mirror"
 # What a server of Debian 12 has that Ansible and systemd need of it.
 PACKAGES = ["systemd-sysv", "dbus", "libpam-systemd", "python3", "python3-apt", "openssh-server", "iproute2", "udev", "procps",
             "ca-certificates", "logrotate"]
@@ -50,8 +50,12 @@ def _make(folder: pathlib.Path, log: pathlib.Path) -> None:
     root.rmdir()
 
 
+def _mirror() -> str:
+    return subprocess.run([str(MIRROR)], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+
+
 def _fill(root: pathlib.Path, folder: pathlib.Path, log: pathlib.Path) -> None:
-    _run(log, "debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", SUITE, root, MIRROR)
+    _run(log, "debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", SUITE, root, _mirror())
     _download(root, folder / "packages", log)
     for left in [*(root / "var/lib/apt/lists").glob("*_*"), root / "etc/resolv.conf"]:
         left.unlink()

@@ -112,7 +112,7 @@ class Picture:
         try:
             answers = [self.view.answer(target) for target in panel["targets"]]
             if self.samples and not any(answers) and self.of_gpu(panel["targets"][0]["expr"]):
-                title += "  (a GPU's, as an example)"
+                title += "  (recorded on an H200)"
                 answers = [self.view.answer(target, self.samples) for target in panel["targets"]]
         except Fault as fault:
             self._write(x + 10, y + 15, title, size=9.5, weight="bold")

@@ -15,6 +15,7 @@
 #include "common/config/device_name.h"
 #include "common/host_name.h"
 #include "common/user_folders.h"
+#include "common/wire/utf8.h"
 #include "worker/cli/latents_command.h"
 
 namespace mimicfleet::worker {
@@ -165,6 +166,10 @@ Status read_idle(const CLI::App& app, const std::string& text, std::optional<std
 }
 
 Status read_further(const CLI::App& app, const RawOptions& raw, WorkerOptions& options) {
+  if (!wire::is_utf8(options.name)) {
+    return {StatusCode::kInvalidArgument,
+            fmt::format("--name: '{}' is not UTF-8", wire::in_utf8(options.name))};
+  }
   RETURN_IF_ERROR(read_device(options.device));
   RETURN_IF_ERROR(read_precision(raw.precision, options.precision));
   RETURN_IF_ERROR(read_kinds(raw.kinds, options.kinds));

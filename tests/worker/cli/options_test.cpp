@@ -130,6 +130,12 @@ TEST(MetricsEndpoint, IsTheHostsNameWhereTheyAreServedAtAllItsAddresses) {
   EXPECT_EQ(metrics_endpoint("0.0.0.0:9465", ""), host_name() + ":9465");
 }
 
+TEST(WorkerOptions, ANameThatIsNotUtf8IsRefused) {
+  const auto parsed = parse({"--name", "caf\xe9"});
+  EXPECT_EQ(parsed.code, 2);
+  EXPECT_THAT(parsed.errors, HasSubstr("--name: 'caf\\xe9' is not UTF-8"));
+}
+
 // A settings file of a test, removed with it.
 class SettingsFile {
  public:
@@ -189,6 +195,8 @@ TEST(WorkerConfigFile, MistakesNameFileLineAndKey) {
            {"name = [\"a\", \"b\"]\n", ":1: name: takes one value, no list"},
            {"insecure = \"perhaps\"\n", ":1: insecure: must be true or false"},
            {"config = \"other.toml\"\n", ":1: 'config' is no setting"},
+           {"name = \"a\"\nfeature-cache-dir = \"a\"\nfeature_cache_dir = \"b\"\n",
+            ":2: feature-cache-dir: is there twice"},
            {"[worker]\nname = \"a\"\n", ":1: 'worker' is a section"},
            {"name = w\n", ":1: this is not TOML"}}) {
     const SettingsFile file(text);
