@@ -7,6 +7,7 @@ import subprocess
 
 from faults import Fault, say
 
+SETUP = pathlib.Path(__file__).resolve().parents[1] / "setup"
 SUITE = "bookworm"
 MIRROR = pathlib.Path(__file__).resolve().parents[1] / "setup/debian_mirror"
 # What a server of Debian 12 has that Ansible and systemd need of it.
@@ -55,6 +56,7 @@ def _mirror() -> str:
 
 
 def _fill(root: pathlib.Path, folder: pathlib.Path, log: pathlib.Path) -> None:
+    mirror = subprocess.run([SETUP / "debian_mirror"], check=True, capture_output=True, text=True).stdout.strip()
     _run(log, "debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", SUITE, root, _mirror())
     _download(root, folder / "packages", log)
     for left in [*(root / "var/lib/apt/lists").glob("*_*"), root / "etc/resolv.conf"]:
