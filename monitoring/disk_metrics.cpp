@@ -2,14 +2,17 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <functional>
+#include <memory>
 #include <optional>
-#include <utility>
+
+#include "monitoring/background_read.h"
 
 namespace mimicfleet::monitoring {
 namespace {
 
 namespace fs = std::filesystem;
+
+using SpaceRead = BackgroundRead<fs::space_info>;
 
 std::optional<fs::space_info> space_of(const std::string& folder) {
   std::error_code error;
@@ -23,11 +26,15 @@ std::optional<fs::space_info> space_of(const std::string& folder) {
 }  // namespace
 
 void add_disk_metrics(Metrics& metrics, const std::map<std::string, std::string>& folders) {
+  std::map<std::string, std::shared_ptr<const SpaceRead>> spaces;
+  for (const auto& [folder, path] : folders) {
+    spaces[folder] = std::make_shared<const SpaceRead>([path] { return space_of(path); });
+  }
   const auto add = [&](const char* name, const char* help, std::uintmax_t fs::space_info::*value) {
-    metrics.gauges(name, help, [folders, value] {
+    metrics.gauges(name, help, [spaces, value] {
       std::vector<Sample> series;
-      for (const auto& [folder, path] : folders) {
-        if (const auto space = space_of(path)) {
+      for (const auto& [folder, read] : spaces) {
+        if (const auto space = read->value()) {
           series.push_back({{{"folder", folder}}, static_cast<double>((*space).*value)});
         }
       }

@@ -30,7 +30,6 @@ constexpr int kExitFailed = 1;
 constexpr int kExitNoServer = 3;
 constexpr int kExitUnusable = 4;
 constexpr auto kStopPatience = std::chrono::seconds(8);
-constexpr auto kLoopPatience = std::chrono::seconds(30);
 
 net::WakeUp& stop_request() {
   static net::WakeUp instance;
@@ -107,7 +106,7 @@ void say_which_models(const WorkerOptions& options) {
 int work(const WorkerOptions& options, const std::string& endpoint) {
   jobs::WorkerHello hello = hello_of(options);
   const SteadyClock clock;
-  service::Health health(clock, kLoopPatience, "starting");
+  service::Health health(clock, "starting");
   Telemetry telemetry(options, hello, clock);
   const auto metrics_server = telemetry.serve(options.metrics, service::health_routes(health));
   if (!metrics_server.ok()) return failed(metrics_server.status());

@@ -3,7 +3,6 @@
 #include <sys/socket.h>
 
 #include <cerrno>
-#include <charconv>
 #include <cstring>
 #include <memory>
 
@@ -11,6 +10,8 @@
 #include <fmt/format.h>
 #include <netdb.h>
 #include <netinet/in.h>
+
+#include "common/endpoint.h"
 
 namespace mimicfleet::http {
 namespace {
@@ -87,9 +88,9 @@ std::string ListenAddress::text() const {
 
 Result<ListenAddress> parse_listen_address(const std::string& text) {
   ListenAddress out;
-  const auto colon = text.rfind(':');
-  out.host = colon == std::string::npos ? "127.0.0.1" : text.substr(0, colon);
-  const std::string port = colon == std::string::npos ? text : text.substr(colon + 1);
+  const auto [before, after] = split_host_and_port(text);
+  out.host = after ? before : "127.0.0.1";
+  const std::string_view digits = after.value_or(text);
   if (out.host.empty()) return malformed(text, "the host is missing (0.0.0.0 is all of this machine's)");
   if (out.host.front() == '[') {
     in6_addr ignored{};
@@ -102,10 +103,9 @@ Result<ListenAddress> parse_listen_address(const std::string& text) {
   } else if (out.host.find(':') != std::string::npos) {
     return malformed(text, "an IPv6 address stands in brackets");
   }
-  const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), out.port);
-  if (error != std::errc() || end != port.data() + port.size()) {
-    return malformed(text, fmt::format("'{}' is no port from 0 to 65535", port));
-  }
+  const auto port = parse_port(digits);
+  if (!port) return malformed(text, fmt::format("'{}' is no port from 0 to 65535", digits));
+  out.port = *port;
   // The name may stand for [::1] alone, which a client that asks for 127.0.0.1 does not reach.
   if (out.host == "localhost") out.host = "127.0.0.1";
   return out;

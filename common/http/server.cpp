@@ -109,6 +109,7 @@ Result<std::unique_ptr<Server>> Server::start(const std::string& address,
       nullptr, nullptr, &Impl::handle, server->impl_.get(),                          //
       MHD_OPTION_LISTEN_SOCKET, listener.socket.release(),                           //
       MHD_OPTION_CONNECTION_LIMIT, limits.connections,                               //
+      MHD_OPTION_PER_IP_CONNECTION_LIMIT, limits.of_one_client,                      //
       MHD_OPTION_CONNECTION_TIMEOUT, static_cast<unsigned>(limits.silence.count()),  //
       MHD_OPTION_CONNECTION_MEMORY_LIMIT, limits.request_bytes,                      //
       MHD_OPTION_END);

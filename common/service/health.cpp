@@ -6,11 +6,8 @@
 
 namespace mimicfleet::service {
 
-Health::Health(const Clock& clock, Duration patience, std::string not_ready_because)
-    : clock_(clock),
-      patience_(patience),
-      last_turn_(clock.now()),
-      not_ready_because_(std::move(not_ready_because)) {}
+Health::Health(const Clock& clock, std::string not_ready_because)
+    : clock_(clock), not_ready_because_(std::move(not_ready_because)) {}
 
 void Health::turned() {
   const std::lock_guard lock(mutex_);
@@ -26,8 +23,9 @@ void Health::set_not_ready(std::string because) {
 
 Status Health::alive() const {
   const std::lock_guard lock(mutex_);
-  const Duration silent = clock_.now() - last_turn_;
-  if (silent < patience_) return {};
+  if (!last_turn_) return {};
+  const Duration silent = clock_.now() - *last_turn_;
+  if (silent < kPatience) return {};
   return {StatusCode::kTimeout,
           fmt::format("the main loop has not come round for {:.0f} s", to_seconds(silent))};
 }

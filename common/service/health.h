@@ -1,6 +1,8 @@
 #pragma once
 
+#include <chrono>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include "common/clock.h"
@@ -12,8 +14,11 @@ namespace mimicfleet::service {
 // manager. Usable from any thread.
 class Health {
  public:
-  // A loop that has not turned for `patience` hangs. `clock` must outlive this object.
-  Health(const Clock& clock, Duration patience, std::string not_ready_because);
+  static constexpr Duration kPatience = std::chrono::seconds(30);
+
+  // A loop that has not turned for `kPatience` hangs, once it has turned at all: before that the program
+  // starts, which takes as long as its state is big. `clock` must outlive this object.
+  Health(const Clock& clock, std::string not_ready_because);
 
   // Each time the main loop comes round.
   void turned();
@@ -27,9 +32,8 @@ class Health {
 
  private:
   const Clock& clock_;
-  const Duration patience_;
   mutable std::mutex mutex_;
-  Instant last_turn_;
+  std::optional<Instant> last_turn_;
   std::string not_ready_because_;  // empty: ready
 };
 

@@ -75,7 +75,7 @@ Status OwnOutputs::note(const std::vector<std::string>& relatives) const {
   if (lines.empty() && is_file(list_of(directory_))) return {};
   lines.insert(0, 1, '\n');  // ends a line that a killed process left torn
   const std::string path = list_of(directory_);
-  const UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
+  const UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666));
   if (!fd.valid()) return file_error(path, "cannot be written", errno);
   return write_all(fd.get(), {reinterpret_cast<const std::uint8_t*>(lines.data()), lines.size()}, path);
 }

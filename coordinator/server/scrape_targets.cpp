@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 #include <filesystem>
 #include <map>
 #include <string_view>
@@ -25,14 +24,9 @@ constexpr auto kWriteAgain = std::chrono::seconds(10);  // after a failure
 
 // What Prometheus takes for an address; a worker may send anything.
 bool is_address(std::string_view text) {
-  const auto colon = text.rfind(':');
-  if (colon == std::string_view::npos || colon == 0) return false;
-  const std::string_view port = text.substr(colon + 1);
-  std::uint16_t number = 0;
-  const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), number);
-  if (error != std::errc() || end != port.data() + port.size() || number == 0) return false;
+  auto [host, port] = split_host_and_port(text);
+  if (host.empty() || parse_port(port.value_or("")).value_or(0) == 0) return false;
   constexpr std::string_view kLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_";
-  std::string_view host = text.substr(0, colon);
   if (host == "0.0.0.0" || host == "[::]") return false;  // all of the worker's own
   if (!host.starts_with('[')) return host.find_first_not_of(kLetters) == std::string_view::npos;
   if (host.size() < 3 || !host.ends_with(']')) return false;

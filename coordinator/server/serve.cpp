@@ -60,7 +60,6 @@ SchedulerConfig scheduler_config(const ServeOptions& options) {
 }
 
 constexpr std::chrono::milliseconds kOtherPatience{2'000};
-constexpr std::chrono::seconds kLoopPatience{30};
 constexpr std::uint64_t kLeastBeats = 3;  // of a worker within one lease
 
 // The socket's errors with what to do about them.
@@ -123,8 +122,7 @@ std::string file_for_discovery(const ServeOptions& options) {
 http::Response discovery_answer(const ScrapeTargets& targets) {
   const auto json = targets.json();
   if (json) return {.content_type = "application/json", .body = *json};
-  return {.status = 503,
-          .body = "the coordinator was started again: it knows in a moment which workers come back\n"};
+  return {.status = 503, .body = "the coordinator starts: it knows in a moment which workers come back\n"};
 }
 
 }  // namespace
@@ -154,33 +152,34 @@ Status serve(const ServeOptions& options) {
   ASSIGN_OR_RETURN(auto store, JobStore::open(options.state_dir));
   ASSIGN_OR_RETURN(net::Socket socket, listen_on(options.listen));
   const std::string endpoint = socket.endpoint();
-  Server server(std::move(socket), std::move(store), scheduler_config(options), options.heartbeat_ms,
-                options.state_dir);
-  RETURN_IF_ERROR(server.restore());
-  monitoring::Metrics metrics;
-  monitoring::add_build_info(metrics, "coordinator", MIMICFLEET_VERSION);
   const SteadyClock clock;
-  ServerMetrics server_metrics(metrics, options.state_dir, clock);
-  server_metrics.look(server.state(), clock.now());
-  server.add_observer(server_metrics);
+  service::Health health(clock, "starting: the state is being read");
   const std::string file_sd = file_for_discovery(options);
   RETURN_IF_ERROR(ScrapeTargets::prepare(file_sd));
   ScrapeTargets targets(file_sd, host_name());
-  targets.look(server.state(), clock.now());
-  server.add_observer(targets);
-  service::Health health(clock, kLoopPatience, "starting");
-  service::ServiceManager manager(clock);
-  server.set_on_turn([&] {
-    health.turned();
-    manager.turned();
-  });
-  std::unique_ptr<monitoring::MetricsServer> metrics_server;
+  monitoring::Metrics metrics;
+  monitoring::add_build_info(metrics, "coordinator", MIMICFLEET_VERSION);
+  ServerMetrics server_metrics(metrics, options.state_dir, clock);
+  std::unique_ptr<monitoring::MetricsServer> metrics_server;  // answers while the state is read, too
   if (options.metrics != "off") {
     auto routes = service::health_routes(health);
     routes["/sd"] = [&targets](const http::Request&) { return discovery_answer(targets); };
     ASSIGN_OR_RETURN(metrics_server, monitoring::MetricsServer::start(options.metrics, metrics, routes));
   }
   const std::string metrics_address = metrics_server ? metrics_server->address() : "off";
+
+  Server server(std::move(socket), std::move(store), scheduler_config(options), options.heartbeat_ms,
+                options.state_dir);
+  RETURN_IF_ERROR(server.restore());
+  server_metrics.look(server.state(), clock.now());
+  server.add_observer(server_metrics);
+  targets.look(server.state(), clock.now());
+  server.add_observer(targets);
+  service::ServiceManager manager(clock);
+  server.set_on_turn([&] {
+    health.turned();
+    manager.turned();
+  });
   if (options.write_discovery) RETURN_IF_ERROR(make_known(endpoint));
   log::info("listening on {}, metrics on {}, state in {}", endpoint, metrics_address, options.state_dir);
   announce(options.ready_fd, endpoint, metrics_address);

@@ -4,10 +4,13 @@
 #include <array>
 #include <chrono>
 #include <filesystem>
+#include <memory>
+#include <optional>
 
 #include "coordinator/scheduler/eligibility.h"
 #include "coordinator/scheduler/transitions.h"
 #include "coordinator/server/server.h"
+#include "monitoring/background_read.h"
 #include "monitoring/disk_metrics.h"
 
 namespace mimicfleet::coordinator {
@@ -70,7 +73,7 @@ bool is_set_aside_somewhere(const State& state, const Worker& worker) {
 }
 
 // The files of the database come and go meanwhile.
-double bytes_below(const std::string& folder) {
+std::optional<double> bytes_below(const std::string& folder) {
   std::error_code error;
   std::uintmax_t bytes = 0;
   std::filesystem::recursive_directory_iterator entry(folder, error);
@@ -177,8 +180,11 @@ void ServerMetrics::add_server_metrics() {
                                                "Messages that were answered with an error, by reason",
                                                {{"reason", label}}));
   }
-  metrics_.gauges("mimicfleet_state_bytes", "Bytes of all files in the state folder", [this] {
-    return std::vector<Sample>{{{}, bytes_below(state_dir_)}};
+  using BytesRead = monitoring::BackgroundRead<double>;
+  const auto bytes = std::make_shared<const BytesRead>([folder = state_dir_] { return bytes_below(folder); });
+  metrics_.gauges("mimicfleet_state_bytes", "Bytes of all files in the state folder", [bytes] {
+    const auto now = bytes->value();
+    return now ? std::vector<Sample>{{{}, *now}} : std::vector<Sample>();
   });
   monitoring::add_disk_metrics(metrics_, {{"state", state_dir_}});
 }

@@ -1,12 +1,17 @@
 #include "monitoring/metrics.h"
 
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <future>
+#include <memory>
+#include <thread>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "monitoring/background_read.h"
 #include "monitoring/build_info.h"
 #include "monitoring/disk_metrics.h"
 #include "monitoring/metrics_server.h"
@@ -68,6 +73,32 @@ TEST(DiskMetrics, TellTheSpaceOfFoldersAlsoOfThoseToBeMade) {
   EXPECT_THAT(text, HasSubstr("mimicfleet_disk_free_bytes{folder=\"data\"} "));
   EXPECT_THAT(text, HasSubstr("mimicfleet_disk_size_bytes{folder=\"data\"} "));
   EXPECT_THAT(text, Not(HasSubstr("mimicfleet_disk_size_bytes{folder=\"data\"} 0\n")));
+}
+
+TEST(BackgroundRead, AReadThatHangsKeepsNobodyWaitingAndItsValueIsForgotten) {
+  const auto clock = std::make_shared<FakeClock>();
+  const auto reads = std::make_shared<std::atomic<int>>(0);
+  const auto release = std::make_shared<std::promise<void>>();
+  const auto released = release->get_future().share();
+  {
+    const BackgroundRead<int> number(
+        [=]() -> std::optional<int> {
+          if (reads->fetch_add(1) > 0) released.wait();
+          return 7;
+        },
+        clock, std::chrono::milliseconds(1));
+    EXPECT_EQ(number.value(), 7);
+    while (*reads < 2) std::this_thread::yield();  // hangs from here on
+    clock->advance(BackgroundRead<int>::kFresh);
+    EXPECT_EQ(number.value(), 7);
+    clock->advance(std::chrono::seconds(1));
+    EXPECT_EQ(number.value(), std::nullopt);
+  }  // the end does not wait for it either
+  release->set_value();
+}
+
+TEST(BackgroundRead, WhatCannotBeReadHasNoValue) {
+  EXPECT_EQ(BackgroundRead<int>([] { return std::optional<int>(); }).value(), std::nullopt);
 }
 
 TEST(Metrics, GaugesThatComeAndGoAreThoseOfTheMoment) {

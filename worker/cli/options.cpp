@@ -13,6 +13,7 @@
 #include "common/cli/config_file.h"
 #include "common/config/byte_size.h"
 #include "common/config/device_name.h"
+#include "common/endpoint.h"
 #include "common/host_name.h"
 #include "common/user_folders.h"
 #include "common/wire/utf8.h"
@@ -207,14 +208,11 @@ std::optional<int> parse_options(int argc, char** argv, WorkerOptions& options) 
 
 Result<DataPort> data_port(const std::string& advertise, bool insecure) {
   if (advertise.empty()) return DataPort{"tcp://127.0.0.1:*", {}};
-  const auto colon = advertise.rfind(':');
-  const std::string host = advertise.substr(0, colon);
-  const std::string port = colon == std::string::npos ? "*" : advertise.substr(colon + 1);
-  int number = 0;
-  const auto [rest, error] = std::from_chars(port.data(), port.data() + port.size(), number);
-  const bool is_port =
-      error == std::errc() && rest == port.data() + port.size() && number > 0 && number < 65536;
-  if (host.empty() || host.find(':') != std::string::npos || !(is_port || port == "*")) {
+  const auto [name, number] = split_host_and_port(advertise);
+  const std::string host(name);
+  const std::string port(number.value_or("*"));
+  if (host.empty() || host.find(':') != std::string::npos ||
+      (port != "*" && parse_port(port).value_or(0) == 0)) {
     return Status(StatusCode::kInvalidArgument,
                   fmt::format("--advertise: '{}' is not HOST or HOST:PORT", advertise));
   }
@@ -230,10 +228,9 @@ Result<DataPort> data_port(const std::string& advertise, bool insecure) {
 }
 
 std::string metrics_endpoint(const std::string& address, const std::string& advertised_host) {
-  const auto colon = address.rfind(':');
-  const std::string host = address.substr(0, colon);
+  const auto [host, port] = split_host_and_port(address);
   if (host != "0.0.0.0" && host != "[::]") return address;
-  return (advertised_host.empty() ? host_name() : advertised_host) + address.substr(colon);
+  return fmt::format("{}:{}", advertised_host.empty() ? host_name() : advertised_host, port.value_or(""));
 }
 
 }  // namespace mimicfleet::worker

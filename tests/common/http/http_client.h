@@ -6,7 +6,9 @@
 #include <string>
 #include <string_view>
 
+#include <arpa/inet.h>
 #include <netdb.h>
+#include <netinet/in.h>
 
 #include "common/files/unique_fd.h"
 #include "common/http/listen_address.h"
@@ -16,11 +18,18 @@ namespace mimicfleet::http {
 // A client that says what it is told, byte by byte if need be.
 class TestClient {
  public:
-  explicit TestClient(const std::string& address) {
+  // `source` is the address that the server sees, of those that start with 127.
+  explicit TestClient(const std::string& address, const char* source = "127.0.0.1") {
     const auto where = parse_listen_address(address).value();
     addrinfo* found = nullptr;
     if (::getaddrinfo(where.host.c_str(), std::to_string(where.port).c_str(), nullptr, &found) != 0) return;
     fd_.reset(::socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (found->ai_family == AF_INET) {
+      sockaddr_in from{};
+      from.sin_family = AF_INET;
+      ::inet_pton(AF_INET, source, &from.sin_addr);
+      ::bind(fd_.get(), reinterpret_cast<const sockaddr*>(&from), sizeof(from));
+    }
     if (::connect(fd_.get(), found->ai_addr, found->ai_addrlen) != 0) fd_.reset();
     ::freeaddrinfo(found);
   }

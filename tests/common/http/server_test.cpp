@@ -159,6 +159,18 @@ TEST(HttpServer, ClientsBeyondTheLimitAreTurnedAwayUntilThereIsAPlace) {
   EXPECT_EQ(body_of(second.hear()), "hello\n");
 }
 
+TEST(HttpServer, OneClientCannotTakeAllConnections) {
+  const auto server = start("127.0.0.1:0", {.connections = 64, .of_one_client = 2});
+  TestClient first(server->address());
+  first.say("GET /hello HTTP/1.1\r\nHost: test\r\n");
+  TestClient second(server->address());
+  second.say("GET /hello HTTP/1.1\r\nHost: test\r\n");
+  EXPECT_THAT(get(server->address(), "/hello"), IsEmpty());
+  TestClient other(server->address(), "127.0.0.2");
+  other.say("GET /hello HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");
+  EXPECT_EQ(body_of(other.hear()), "hello\n");
+}
+
 TEST(HttpServer, GarbageAndEndlessHeadersAreRefused) {
   const auto server = start("127.0.0.1:0", {.request_bytes = 4096});
   TestClient garbage(server->address());

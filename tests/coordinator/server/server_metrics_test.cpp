@@ -206,10 +206,14 @@ TEST_F(ServerMetricsTest, TheStateFolderAndItsDiskAreMeasured) {
   fs::create_directories(folder_ / "jobs.db");
   std::ofstream(folder_ / "mark") << "12345";
   std::ofstream(folder_ / "jobs.db/000001.log") << "1234567";
-  EXPECT_THAT(metrics_.text(), HasSubstr("mimicfleet_state_bytes 12\n"));
-  EXPECT_THAT(metrics_.text(), HasSubstr("mimicfleet_disk_free_bytes{folder=\"state\"} "));
-  EXPECT_THAT(metrics_.text(), HasSubstr("mimicfleet_disk_size_bytes{folder=\"state\"} "));
-  fs::remove_all(folder_);
+  monitoring::Metrics metrics;
+  const ServerMetrics server(metrics, folder_, fleet_.clock);
+  EXPECT_THAT(metrics.text(), HasSubstr("mimicfleet_state_bytes 12\n"));
+  EXPECT_THAT(metrics.text(), HasSubstr("mimicfleet_disk_free_bytes{folder=\"state\"} "));
+  EXPECT_THAT(metrics.text(), HasSubstr("mimicfleet_disk_size_bytes{folder=\"state\"} "));
+}
+
+TEST_F(ServerMetricsTest, AStateFolderThatIsNotMadeYetIsEmpty) {
   EXPECT_THAT(metrics_.text(), HasSubstr("mimicfleet_state_bytes 0\n"));
 }
 
