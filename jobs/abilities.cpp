@@ -1,6 +1,9 @@
 #include "jobs/abilities.h"
 
 #include <algorithm>
+#include <string_view>
+
+#include "jobs/settings.h"
 
 namespace mimicfleet::jobs {
 namespace {
@@ -9,7 +12,7 @@ constexpr const char* kGuidanceInterval = "guidance_interval";
 constexpr const char* kLcmConstants = "lcm_constants";
 constexpr const char* kReadings = "readings";  // FileRef::reading
 
-bool lacks(std::span<const std::string> abilities, const char* ability) {
+bool lacks(std::span<const std::string> abilities, std::string_view ability) {
   return std::find(abilities.begin(), abilities.end(), ability) == abilities.end();
 }
 
@@ -21,6 +24,9 @@ bool has_lcm_constants(const Parameters& parameters) {
 
 std::vector<std::string> known_abilities(bool fp8) {
   std::vector<std::string> abilities = {kGuidanceInterval, kLcmConstants, kReadings};
+  for (const auto& setting : settings()) {
+    if (setting.is_newer) abilities.emplace_back(setting.name);
+  }
   if (fp8) abilities.emplace_back(kFp8);
   return abilities;
 }
@@ -30,6 +36,10 @@ std::string lacking_ability(std::span<const std::string> abilities, const Parame
   if (!everywhere && lacks(abilities, kGuidanceInterval)) return "--guidance-interval";
   if (has_lcm_constants(parameters) && lacks(abilities, kLcmConstants)) {
     return "other constants of the lcm scheduler (--scheduler-sigma-max and others)";
+  }
+  for (const auto& setting : settings()) {
+    if (!setting.is_newer || setting.is_default(parameters)) continue;
+    if (lacks(abilities, setting.name)) return setting.shown();
   }
   if (parameters.fp8 && lacks(abilities, kFp8)) return "--fp8";
   return "";

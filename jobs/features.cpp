@@ -1,19 +1,9 @@
 #include "jobs/features.h"
 
-#include <utility>
-
 #include "jobs/keys.h"
 
 namespace mimicfleet::jobs {
 namespace {
-
-constexpr std::array<std::string_view, 5> kKindNames = {"keypoints", "reference_keypoints", "reference_image",
-                                                        "clip_embedding", "vae_latent"};
-constexpr std::array<std::pair<FeatureOutcome, std::string_view>, 4> kOutcomes = {
-    {{FeatureOutcome::kHit, "hit"},
-     {FeatureOutcome::kMiss, "miss"},
-     {FeatureOutcome::kDamaged, "damaged"},
-     {FeatureOutcome::kUnasked, "unasked"}}};
 
 Digest keypoints_feature(const Digest& video, const Digest& detector, const Parameters& parameters) {
   Parameters uncut = parameters;
@@ -50,25 +40,6 @@ Digest of_reference(std::string_view domain, const Digest& reference_image, cons
 }
 
 }  // namespace
-
-std::string_view to_string(FeatureKind kind) { return kKindNames.at(static_cast<std::size_t>(kind) - 1); }
-std::string_view to_string(FeatureOutcome outcome) {
-  return kOutcomes[static_cast<std::size_t>(outcome)].second;
-}
-
-std::optional<FeatureKind> enum_from(std::string_view name, FeatureKind*) {
-  for (const FeatureKind kind : kFeatureKinds) {
-    if (to_string(kind) == name) return kind;
-  }
-  return std::nullopt;
-}
-
-std::optional<FeatureOutcome> enum_from(std::string_view name, FeatureOutcome*) {
-  for (const auto& [outcome, candidate] : kOutcomes) {
-    if (candidate == name) return outcome;
-  }
-  return std::nullopt;
-}
 
 const Digest& FeatureKeys::of(FeatureKind kind) const {
   switch (kind) {

@@ -26,8 +26,13 @@ enum class FeatureKind : std::uint16_t {
 inline constexpr std::array kFeatureKinds = {FeatureKind::kKeypoints, FeatureKind::kReferenceKeypoints,
                                              FeatureKind::kReferenceImage, FeatureKind::kClipEmbedding,
                                              FeatureKind::kVaeLatent};
-[[nodiscard]] std::string_view to_string(FeatureKind kind);
-[[nodiscard]] std::optional<FeatureKind> enum_from(std::string_view name, FeatureKind*);
+constexpr EnumNames<FeatureKind, 5> enum_names(FeatureKind) {
+  return {{{FeatureKind::kKeypoints, "keypoints"},
+           {FeatureKind::kReferenceKeypoints, "reference_keypoints"},
+           {FeatureKind::kReferenceImage, "reference_image"},
+           {FeatureKind::kClipEmbedding, "clip_embedding"},
+           {FeatureKind::kVaeLatent, "vae_latent"}}};
+}
 
 // What names each feature of one encode: content and parameters that determine it. The numerics class is not
 // in these keys; a cache keeps the entries of each class apart.
@@ -72,8 +77,12 @@ enum class FeatureOutcome {
   kDamaged,  // it was there but could not be used: as a miss
   kUnasked,  // the policy forbade to look
 };
-[[nodiscard]] std::string_view to_string(FeatureOutcome outcome);
-[[nodiscard]] std::optional<FeatureOutcome> enum_from(std::string_view name, FeatureOutcome*);
+constexpr EnumNames<FeatureOutcome, 4> enum_names(FeatureOutcome) {
+  return {{{FeatureOutcome::kHit, "hit"},
+           {FeatureOutcome::kMiss, "miss"},
+           {FeatureOutcome::kDamaged, "damaged"},
+           {FeatureOutcome::kUnasked, "unasked"}}};
+}
 
 // How an attempt came by one feature.
 struct FeatureUse {

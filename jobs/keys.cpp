@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include "jobs/settings.h"
+
 namespace mimicfleet::jobs {
 namespace {
 
@@ -41,6 +43,14 @@ void add_lcm_constants(KeyBuilder& key, const Parameters& parameters) {
       .add("lcm_s_noise", lcm.s_noise)
       .add("lcm_rho", lcm.rho)
       .add("lcm_clip_denoised", std::int64_t{lcm.clip_denoised ? 1 : 0});
+}
+
+// Nothing of those that have their default: keys that were made before there were such settings stay.
+void add_newer_settings(KeyBuilder& key, const Parameters& parameters) {
+  for (const auto& setting : settings()) {
+    if (setting.add_to_latents_key == nullptr || setting.is_default(parameters)) continue;
+    setting.add_to_latents_key(key, setting.name, parameters);
+  }
 }
 
 }  // namespace
@@ -135,6 +145,7 @@ Digest latents_key(const Digest& video, const Digest& reference, const ModelSet&
   add_lcm_constants(key, parameters);
   add_adaptation(key, parameters);
   if (parameters.fp8) key.add("fp8", std::int64_t{1});
+  add_newer_settings(key, parameters);
   return key.finish();
 }
 

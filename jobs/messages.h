@@ -36,8 +36,12 @@ struct OkReply {
 // ----------------------------------------------------------------------------------
 
 enum class WorkerState { kLoading, kReady, kDraining, kLost };
-[[nodiscard]] std::string_view to_string(WorkerState state);
-[[nodiscard]] std::optional<WorkerState> enum_from(std::string_view name, WorkerState*);
+constexpr EnumNames<WorkerState, 4> enum_names(WorkerState) {
+  return {{{WorkerState::kLoading, "loading"},
+           {WorkerState::kReady, "ready"},
+           {WorkerState::kDraining, "draining"},
+           {WorkerState::kLost, "lost"}}};
+}
 
 // Introduces one incarnation of a worker process. Sent first, and again whenever the coordinator does not
 // know the worker (it restarted) or the worker's models became known.

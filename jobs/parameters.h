@@ -8,70 +8,37 @@
 
 #include "common/status.h"
 #include "jobs/file_ref.h"
+#include "jobs/sampling.h"
 
 namespace mimicfleet::jobs {
 
-enum class SchedulerKind { kEuler, kLcm };
 enum class Retarget { kGraft, kRescale };
+constexpr EnumNames<Retarget, 2> enum_names(Retarget) {
+  return {{{Retarget::kGraft, "graft"}, {Retarget::kRescale, "rescale"}}};
+}
+
 enum class Precision { kAuto, kFp32, kBf16, kFp16 };
+constexpr EnumNames<Precision, 4> enum_names(Precision) {
+  return {{{Precision::kAuto, "auto"},
+           {Precision::kFp32, "fp32"},
+           {Precision::kBf16, "bf16"},
+           {Precision::kFp16, "fp16"}}};
+}
+
 enum class DropReference { kNone, kFirst, kEach };
+constexpr EnumNames<DropReference, 3> enum_names(DropReference) {
+  return {{{DropReference::kNone, "none"}, {DropReference::kFirst, "first"}, {DropReference::kEach, "each"}}};
+}
+
 enum class InterpMode { kLinear, kSlerp };
+constexpr EnumNames<InterpMode, 2> enum_names(InterpMode) {
+  return {{{InterpMode::kLinear, "linear"}, {InterpMode::kSlerp, "slerp"}}};
+}
+
 enum class Compat { kViewer, kOriginal };
-
-[[nodiscard]] std::string_view to_string(SchedulerKind kind);
-[[nodiscard]] std::string_view to_string(Retarget retarget);
-[[nodiscard]] std::string_view to_string(Precision precision);
-[[nodiscard]] std::string_view to_string(DropReference drop);
-[[nodiscard]] std::string_view to_string(InterpMode mode);
-[[nodiscard]] std::string_view to_string(Compat compat);
-
-// Names as users and the original's scripts spell them, in any case: `EulerDiscreteScheduler`,
-// `AnimateLCM_SVD`.
-[[nodiscard]] std::optional<SchedulerKind> enum_from(std::string_view name, SchedulerKind*);
-[[nodiscard]] std::optional<Retarget> enum_from(std::string_view name, Retarget*);
-[[nodiscard]] std::optional<Precision> enum_from(std::string_view name, Precision*);
-[[nodiscard]] std::optional<DropReference> enum_from(std::string_view name, DropReference*);
-[[nodiscard]] std::optional<InterpMode> enum_from(std::string_view name, InterpMode*);
-[[nodiscard]] std::optional<Compat> enum_from(std::string_view name, Compat*);
-
-// The part of a sampling that is guided, as shares of its steps (Kynkäänniemi et al. 2024, "Applying Guidance
-// in a Limited Interval Improves Sample and Distribution Quality in Diffusion Models").
-struct GuidanceInterval {
-  double begin = 0;
-  double end = 1;
-
-  friend bool operator==(const GuidanceInterval&, const GuidanceInterval&) = default;
-  template <typename Self, typename Fields>
-  static void fields(Self& self, Fields& field) {
-    field("begin", self.begin);
-    field("end", self.end);
-  }
-};
-
-[[nodiscard]] std::string to_string(const GuidanceInterval& interval);  // "0.2:0.8", as the flag takes it
-
-// Constants of the lcm scheduler, as the original's command line has them.
-struct LcmConstants {
-  std::int32_t train_timesteps = 40;  // the most steps that can be made
-  double sigma_min = 0.002;
-  double sigma_max = 700;
-  double sigma_data = 1;
-  double s_noise = 1;
-  double rho = 7;
-  bool clip_denoised = false;
-
-  friend bool operator==(const LcmConstants&, const LcmConstants&) = default;
-  template <typename Self, typename Fields>
-  static void fields(Self& self, Fields& field) {
-    field("lcm_num_train_timesteps", self.train_timesteps);
-    field("scheduler_sigma_min", self.sigma_min);
-    field("scheduler_sigma_max", self.sigma_max);
-    field("scheduler_sigma_data", self.sigma_data);
-    field("scheduler_s_noise", self.s_noise);
-    field("scheduler_rho", self.rho);
-    field("scheduler_clip_denoised", self.clip_denoised);
-  }
-};
+constexpr EnumNames<Compat, 2> enum_names(Compat) {
+  return {{{Compat::kViewer, "viewer"}, {Compat::kOriginal, "original"}}};
+}
 
 // Low-rank changes of the UNet's weights, added to them at `scale`.
 struct Lora {
@@ -87,23 +54,14 @@ struct Lora {
 };
 
 // Everything that a user may set about a generated video. Defaults are the original's (configs/test.yaml).
-struct Parameters {
+// settings.h has what is possible and how it is spelled.
+struct Parameters : Sampling {
   // Pixels of the short side (the long one follows from 9:16, in multiples of 64), or an explicit size.
   std::int32_t resolution = 576;
   std::int32_t width = 0;  // both 0: from `resolution` and the reference image's orientation
   std::int32_t height = 0;
 
-  std::int32_t steps = 25;
-  SchedulerKind scheduler = SchedulerKind::kEuler;
-  LcmConstants lcm;  // of no meaning to euler
-  double guidance_scale = 2.0;
-  GuidanceInterval guidance_interval;  // guided_steps() says which steps lie in it
-  double noise_aug_strength = 0.0;
-  std::uint64_t seed = 42;
-  std::int32_t tile_frames = 16;  // `--num-frames`: frames that the UNet sees at once
-  std::int32_t tile_overlap = 6;
   std::int32_t sample_stride = 2;
-  std::int32_t motion_fps = 7;       // the UNet's fps condition
   std::int32_t max_pose_frames = 0;  // 0: all
   std::int32_t decode_chunk_size = 8;
   std::int32_t pose_canvas = 2160;  // short side of the canvas that poses are drawn on
@@ -130,17 +88,8 @@ struct Parameters {
     field("resolution", self.resolution);
     field("width", self.width);
     field("height", self.height);
-    field("steps", self.steps);
-    field("scheduler", self.scheduler);
-    LcmConstants::fields(self.lcm, field);
-    field("guidance_scale", self.guidance_scale);
-    field("guidance_interval", self.guidance_interval);
-    field("noise_aug_strength", self.noise_aug_strength);
-    field("seed", self.seed);
-    field("tile_frames", self.tile_frames);
-    field("tile_overlap", self.tile_overlap);
+    Sampling::fields(self, field);
     field("sample_stride", self.sample_stride);
-    field("motion_fps", self.motion_fps);
     field("max_pose_frames", self.max_pose_frames);
     field("decode_chunk_size", self.decode_chunk_size);
     field("pose_canvas", self.pose_canvas);
@@ -158,19 +107,6 @@ struct Parameters {
     field("crossfade_frames", self.crossfade_frames);
   }
 };
-
-// Steps [begin, end) of a sampling, counted from 0.
-struct StepRange {
-  std::int32_t begin = 0;
-  std::int32_t end = 0;
-
-  [[nodiscard]] std::int32_t count() const { return end - begin; }
-  friend bool operator==(const StepRange&, const StepRange&) = default;
-};
-
-// The steps that run the UNet with guidance: step i of n, if its middle (i + 1/2) / n lies in the interval,
-// the interval's end not being part of it. None with a scale of 1 or less.
-[[nodiscard]] StepRange guided_steps(const Parameters& parameters);
 
 // kInvalidArgument naming the flag, its value and what it may be.
 [[nodiscard]] Status validate(const Parameters& parameters);

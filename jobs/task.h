@@ -23,6 +23,10 @@ namespace mimicfleet::jobs {
 using TaskId = Id<struct TaskTag>;
 
 enum class TaskKind { kEncodeLatents, kDecodeVideo };
+constexpr EnumNames<TaskKind, 2> enum_names(TaskKind) {
+  return {{{TaskKind::kEncodeLatents, "encode_latents"}, {TaskKind::kDecodeVideo, "decode_video"}}};
+}
+
 enum class TaskState {
   kWaiting,  // for the artefacts of other tasks
   kReady,
@@ -32,10 +36,14 @@ enum class TaskState {
   kCancelled,
 };
 
-[[nodiscard]] std::string_view to_string(TaskKind kind);
-[[nodiscard]] std::string_view to_string(TaskState state);
-[[nodiscard]] std::optional<TaskKind> enum_from(std::string_view name, TaskKind*);
-[[nodiscard]] std::optional<TaskState> enum_from(std::string_view name, TaskState*);
+constexpr EnumNames<TaskState, 6> enum_names(TaskState) {
+  return {{{TaskState::kWaiting, "waiting"},
+           {TaskState::kReady, "ready"},
+           {TaskState::kRunning, "running"},
+           {TaskState::kDone, "done"},
+           {TaskState::kFailed, "failed"},
+           {TaskState::kCancelled, "cancelled"}}};
+}
 [[nodiscard]] constexpr bool is_terminal(TaskState state) {
   return state == TaskState::kDone || state == TaskState::kFailed || state == TaskState::kCancelled;
 }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "common/digest.h"
+#include "common/enum_names.h"
 #include "common/id.h"
 #include "common/wire/value.h"
 
@@ -27,8 +28,7 @@
 //
 // A struct becomes a map. On reading, unknown members are ignored and missing ones keep the struct's default,
 // so that a peer of another minor version works; a member of the wrong type is an error that names its path.
-// An enum takes part by `std::string_view to_string(E)` and `std::optional<E> enum_from(std::string_view,
-// E*)`.
+// An enum takes part by its table of names (common/enum_names.h).
 namespace mimicfleet::wire {
 
 template <typename T>
@@ -215,7 +215,7 @@ Status from_value(const Value& value, T& target) {
   } else if constexpr (std::is_enum_v<T>) {
     const auto* name = value.get_if<std::string>();
     if (name == nullptr) return wrong_type("text");
-    const std::optional<T> parsed = enum_from(*name, static_cast<T*>(nullptr));
+    const std::optional<T> parsed = enum_from<T>(*name);
     if (!parsed) return {StatusCode::kBadInput, "unknown name '" + *name + "'"};
     target = *parsed;
     return {};

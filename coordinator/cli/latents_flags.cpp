@@ -48,7 +48,7 @@ Status check_fit(const CLI::App& command, const SubmitRequest& request) {
 }
 
 void add_setting(SubmitRequest& request, const char* setting, const char* text, const char* flag) {
-  request.flags.values.push_back({find_setting(setting), text, flag});
+  request.flags.values.push_back({jobs::find_setting(setting), text, flag});
 }
 
 }  // namespace

@@ -33,7 +33,7 @@ constexpr const char* kExamples = R"(examples:
 
 Run again, it makes only what is missing or changed. docs/cli.md tells more.)";
 
-std::string flag_names(const Setting& setting) {
+std::string flag_names(const jobs::Setting& setting) {
   std::string names = fmt::format("--{}", setting.flag);
   for (const auto other : setting.others) {
     std::string dashed(other);
@@ -43,7 +43,7 @@ std::string flag_names(const Setting& setting) {
   return names;
 }
 
-std::string help_of(const Setting& setting) {
+std::string help_of(const jobs::Setting& setting) {
   static const wire::Value built_in = wire::to_value(jobs::Parameters());
   const wire::Value* value = built_in.find(setting.name);
   // What is no plain value has its default in the text.
@@ -142,7 +142,7 @@ void add_generation(CLI::App& command, SubmitFlags& flags, Repeats repeats) {
   for (const auto& preset : presets()) help += fmt::format(" {} ({});", preset.name, preset.help);
   help.pop_back();
   command.add_option("--preset", flags.options.request.preset, help)->type_name("NAME")->group("Generation");
-  for (const auto& setting : settings()) {
+  for (const auto& setting : jobs::settings()) {
     if (setting.flag.empty()) continue;
     auto& [known, texts] =
         flags.settings.emplace_back(&setting, std::make_unique<std::vector<std::string>>());

@@ -19,7 +19,7 @@ struct SubmitFlags {
   std::string shard = "1/1";
   std::string log_file;
   bool waits = false;  // said, beside being the default
-  std::vector<std::pair<const Setting*, std::unique_ptr<std::vector<std::string>>>> settings;
+  std::vector<std::pair<const jobs::Setting*, std::unique_ptr<std::vector<std::string>>>> settings;
 };
 
 enum class Repeats { kLists, kAll };  // which settings may be given several times

@@ -27,7 +27,9 @@ namespace fs = std::filesystem;
 std::string folder_of(const std::string& path) { return absolute_path(path).parent_path().string(); }
 
 // What the defaults of a run that keeps latents or makes films are, as in the original.
-SettingLayer latents_defaults() { return {"mode", {{find_setting("max_pose_frames"), "179", "--mode"}}}; }
+SettingLayer latents_defaults() {
+  return {"mode", {{jobs::find_setting("max_pose_frames"), "179", "--mode"}}};
+}
 
 // What a look says against the file itself, not of the program that looked.
 Status fault_of_file(const Status& look) {

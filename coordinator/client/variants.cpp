@@ -24,7 +24,7 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(first, text.find_last_not_of(' ') - first + 1);
 }
 
-std::string spelled(const Setting& setting) {
+std::string spelled(const jobs::Setting& setting) {
   return setting.flag.empty() ? std::string(setting.name) : setting.flag;
 }
 
@@ -64,9 +64,9 @@ Status read_part(std::string_view part, const std::string& where, Variant& varia
     return variant.name.empty() ? wrong(fmt::format("{}: '{}' is no name", where, log::printable(text)))
                                 : Status();
   }
-  const Setting* setting = find_setting(key);
+  const jobs::Setting* setting = jobs::find_setting(key);
   if (setting == nullptr) {
-    std::vector<std::string> known = setting_names();
+    std::vector<std::string> known = jobs::setting_names();
     known.emplace_back(kNameKey);
     return wrong(fmt::format("{}: unknown setting '{}'{}", where, log::printable(key),
                              config::suggestion(key, known)));
@@ -106,7 +106,7 @@ Status check(const std::vector<Variant>& variants) {
   return {};
 }
 
-using Occurrences = std::map<const Setting*, std::vector<SettingValue>>;
+using Occurrences = std::map<const jobs::Setting*, std::vector<SettingValue>>;
 
 Occurrences by_setting(std::span<const SettingValue> flags) {
   Occurrences occurrences;
@@ -142,7 +142,7 @@ Result<Variants> from_repeated(std::span<const SettingValue> flags) {
   }
   Variants result;
   result.variants.resize(most->second.size());
-  std::set<const Setting*> dealt;
+  std::set<const jobs::Setting*> dealt;
   for (const auto& value : flags) {
     const auto& values = occurrences.at(value.setting);
     if (!dealt.insert(value.setting).second) continue;

@@ -47,7 +47,7 @@ Status no_video_column(const std::string& where, const std::vector<std::string>&
 
 Status unknown_column(const std::string& where, std::string_view name) {
   std::vector<std::string> candidates = {"video", "ref_image", "output"};
-  for (auto& setting : setting_names()) candidates.push_back(std::move(setting));
+  for (auto& setting : jobs::setting_names()) candidates.push_back(std::move(setting));
   return error(where, fmt::format("unknown column '{}'{}", log::printable(name),
                                   config::suggestion(name, candidates)));
 }
@@ -56,7 +56,7 @@ Status unknown_column(const std::string& where, std::string_view name) {
 std::string_view meaning_of(std::string_view name) {
   if (is_one_of(name, kVideo)) return kVideo[0];
   if (is_one_of(name, kReference)) return kReference[0];
-  const Setting* setting = find_setting(name);
+  const jobs::Setting* setting = jobs::find_setting(name);
   return setting == nullptr ? name : setting->name;
 }
 
@@ -64,7 +64,7 @@ std::string_view meaning_of(std::string_view name) {
 Status check_columns(const std::string& where, const std::vector<std::string>& header) {
   std::map<std::string_view, std::string_view> known;  // meaning -> as it is written
   for (const auto& cell : header) {
-    const Setting* setting = find_setting(cell);
+    const jobs::Setting* setting = jobs::find_setting(cell);
     if (cell.empty() || (setting != nullptr && setting->repeats)) continue;
     const auto [place, is_new] = known.emplace(meaning_of(cell), cell);
     if (is_new) continue;
@@ -84,7 +84,7 @@ Status assign(ManifestEntry& entry, std::string_view name, std::string_view text
     entry.reference = text;
   } else if (is_one_of(name, kOutput)) {
     entry.output = text;
-  } else if (const Setting* setting = find_setting(name)) {
+  } else if (const jobs::Setting* setting = jobs::find_setting(name)) {
     if (!text.empty()) {
       entry.values.push_back({setting, std::string(text), fmt::format("{}: {}", entry.where, name)});
     }
@@ -205,7 +205,7 @@ Status assign_json(ManifestEntry& entry, const std::string& key, const wire::Val
 
 // A list where a setting may be given several times.
 Status assign_list(ManifestEntry& entry, const std::string& key, const wire::Array& items) {
-  const Setting* setting = find_setting(key);
+  const jobs::Setting* setting = jobs::find_setting(key);
   if (setting == nullptr || !setting->repeats)
     return error(entry.where, fmt::format("{} must be one value", key));
   for (const auto& item : items) RETURN_IF_ERROR(assign_json(entry, key, item));

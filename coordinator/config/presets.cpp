@@ -52,7 +52,7 @@ Result<SettingLayer> preset_layer(std::string_view name) {
   }
   for (const auto& [setting, text] : preset->values) {
     layer.values.push_back(
-        {find_setting(setting), std::string(text), fmt::format("--preset {}: {}", name, setting)});
+        {jobs::find_setting(setting), std::string(text), fmt::format("--preset {}: {}", name, setting)});
   }
   return layer;
 }

@@ -67,7 +67,7 @@ class MapReader {
       *target = value.scalar;
       return {};
     }
-    const Setting* setting = values == nullptr ? nullptr : find_setting(key);
+    const jobs::Setting* setting = values == nullptr ? nullptr : jobs::find_setting(key);
     if (setting == nullptr) return unknown(key, value, values != nullptr);
     if (value.kind == YamlNode::Kind::kNull) return {};
     if (setting->repeats && value.kind == YamlNode::Kind::kSequence) {
@@ -77,7 +77,7 @@ class MapReader {
     return add(*setting, key, value, *values);
   }
 
-  [[nodiscard]] Status add(const Setting& setting, const std::string& key, const YamlNode& value,
+  [[nodiscard]] Status add(const jobs::Setting& setting, const std::string& key, const YamlNode& value,
                            std::vector<SettingValue>& values) const {
     if (value.kind != YamlNode::Kind::kScalar) return error(value, fmt::format("{} must be one value", key));
     values.push_back({&setting, value.scalar, fmt::format("{}: line {}: {}", path_, value.line, key)});
@@ -91,7 +91,7 @@ class MapReader {
     }
     std::vector<std::string> candidates = known_;
     if (settings_allowed) {
-      for (auto& name : setting_names()) candidates.push_back(std::move(name));
+      for (auto& name : jobs::setting_names()) candidates.push_back(std::move(name));
     }
     return error(value, fmt::format("unknown key '{}'{}{}", log::printable(key), place_,
                                     config::suggestion(key, candidates)));

@@ -7,38 +7,14 @@
 #include <vector>
 
 #include "common/status.h"
-#include "jobs/parameters.h"
+#include "jobs/settings.h"
 
-// The one table of what a user may set about a generated video: flags, config keys, manifest columns and
-// defaults.yaml all name the same settings.
+// Where values of settings come from, and which one counts.
 namespace mimicfleet::coordinator {
-
-struct Setting {
-  std::string_view name;                 // of the member of jobs::Parameters, as records spell it
-  std::string flag;                      // without the leading dashes; empty: only in files
-  std::vector<std::string_view> others;  // further spellings
-  std::string_view value;                // what the flag takes, for --help
-  std::string_view help;
-  // kInvalidArgument: what is wrong with the text, without naming the setting.
-  Status (*set)(jobs::Parameters&, std::string_view text);
-  // For what is no plain value: `set` only checks the text, ResolvedSettings::texts keeps it.
-  bool keeps_text = false;
-  bool repeats = false;  // may be given several times in one source: a list
-  bool is_path = false;
-  bool of_scripts = false;  // a constant that the Python scripts have a flag for, and hardly anybody sets
-};
-
-[[nodiscard]] std::span<const Setting> settings();
-
-// By flag, name or other spelling; '-' and '_' are the same. Null if there is none.
-[[nodiscard]] const Setting* find_setting(std::string_view name);
-
-// Every spelling with underscores, for "did you mean".
-[[nodiscard]] std::vector<std::string> setting_names();
 
 // A value that somebody wrote somewhere.
 struct SettingValue {
-  const Setting* setting = nullptr;
+  const jobs::Setting* setting = nullptr;
   std::string text;
   std::string where;  // "--steps", "config.yaml: line 7: steps"
 };

@@ -63,12 +63,11 @@ struct Subject {
   std::int64_t width = whole_number("MIMICFLEET_BENCH_WIDTH", "192");
   std::int64_t height = whole_number("MIMICFLEET_BENCH_HEIGHT", "320");
   model_root::ModelFiles files = model_root::find_below(root).value();
-  stages::Device device = stages::open_device(setting("MIMICFLEET_BENCH_DEVICE", "cpu"),
-                                              enum_from(setting("MIMICFLEET_BENCH_PRECISION", "auto"),
-                                                        static_cast<jobs::Precision*>(nullptr))
-                                                  .value(),
-                                              at::get_num_threads())
-                              .value();
+  stages::Device device =
+      stages::open_device(setting("MIMICFLEET_BENCH_DEVICE", "cpu"),
+                          enum_from<jobs::Precision>(setting("MIMICFLEET_BENCH_PRECISION", "auto")).value(),
+                          at::get_num_threads())
+          .value();
   svd::DiffusionModels models =
       svd::load_diffusion_models(files, device.device, stages::model_precision(device)).value();
 
@@ -216,8 +215,8 @@ void sampling(benchmark::State& state) {
   conditioning.vae_latent = subject().latents(1, 4).to(at::kCPU, at::kFloat);
   const at::Tensor poses =
       at::randint(256, {kTile, 3, subject().height, subject().width}, at::TensorOptions().dtype(at::kByte));
-  svd::SamplingParameters parameters;
-  parameters.scheduler = svd::SchedulerKind::kLcm;
+  jobs::Sampling parameters;
+  parameters.scheduler = jobs::SchedulerKind::kLcm;
   parameters.steps = 2;
   repeat(state, "sampling", [&] {
     benchmark::DoNotOptimize(

@@ -144,9 +144,7 @@ TEST(Parameters, AJoinHasFramesPutInOrIsFadedOver) {
 }
 
 TEST(Parameters, SchedulersAreNamedAsTheOriginalsScriptsDo) {
-  const auto scheduler = [](std::string_view name) {
-    return enum_from(name, static_cast<SchedulerKind*>(nullptr));
-  };
+  const auto scheduler = [](std::string_view name) { return enum_from<SchedulerKind>(name); };
   EXPECT_EQ(scheduler("EulerDiscreteScheduler"), SchedulerKind::kEuler);
   EXPECT_EQ(scheduler("AnimateLCM_SVD"), SchedulerKind::kLcm);
   EXPECT_EQ(scheduler("LCM"), SchedulerKind::kLcm);

@@ -130,10 +130,10 @@ Status read_device(std::string& device) {
 }
 
 Status read_precision(const std::string& name, jobs::Precision& precision) {
-  const auto parsed = enum_from(name, static_cast<jobs::Precision*>(nullptr));
+  const auto parsed = enum_from<jobs::Precision>(name);
   if (!parsed) {
     return {StatusCode::kInvalidArgument,
-            fmt::format("--precision: '{}' is not auto, fp32, bf16 or fp16", name)};
+            fmt::format("--precision: '{}' is not {}", name, choices<jobs::Precision>())};
   }
   precision = *parsed;
   return {};
@@ -143,10 +143,10 @@ Status read_kinds(const std::vector<std::string>& names, std::vector<jobs::TaskK
   if (names.empty()) return {};
   kinds.clear();
   for (const auto& name : names) {
-    const auto kind = enum_from(name, static_cast<jobs::TaskKind*>(nullptr));
+    const auto kind = enum_from<jobs::TaskKind>(name);
     if (!kind) {
       return {StatusCode::kInvalidArgument,
-              fmt::format("--kinds: '{}' is not encode_latents or decode_video", name)};
+              fmt::format("--kinds: '{}' is not {}", name, choices<jobs::TaskKind>())};
     }
     if (std::find(kinds.begin(), kinds.end(), *kind) == kinds.end()) kinds.push_back(*kind);
   }

@@ -248,28 +248,7 @@ Result<at::Tensor> Encoding::feature(const char* stage, FeatureKind kind, const 
 
 Result<svd::SampledLatents> Encoding::sample() {
   source_fps_ = inputs_.conditions->source_fps;
-  const auto& parameters = spec_.parameters;
-  svd::SamplingParameters sampling;
-  sampling.scheduler = parameters.scheduler == jobs::SchedulerKind::kLcm ? svd::SchedulerKind::kLcm
-                                                                         : svd::SchedulerKind::kEuler;
-  const jobs::LcmConstants& lcm = parameters.lcm;
-  sampling.lcm = {.train_timesteps = lcm.train_timesteps,
-                  .sigma_min = lcm.sigma_min,
-                  .sigma_max = lcm.sigma_max,
-                  .sigma_data = lcm.sigma_data,
-                  .s_noise = lcm.s_noise,
-                  .rho = lcm.rho,
-                  .clip_denoised = lcm.clip_denoised};
-  sampling.steps = parameters.steps;
-  sampling.min_guidance = sampling.max_guidance = parameters.guidance_scale;
-  const jobs::StepRange guided = jobs::guided_steps(parameters);
-  sampling.guided_begin = guided.begin;
-  sampling.guided_end = guided.end;
-  sampling.tile = parameters.tile_frames;
-  sampling.overlap = parameters.tile_overlap;
-  sampling.motion_fps = parameters.motion_fps;
-  sampling.noise_aug_strength = parameters.noise_aug_strength;
-  sampling.seed = parameters.seed;
+  const jobs::Sampling& sampling = spec_.parameters;
   context_.progress("denoise", 0, sampling.steps);
   ASSIGN_OR_RETURN(auto sampled, svd::sample_latents(
                                      models_.diffusion, inputs_.conditions->image, inputs_.conditions->poses,

@@ -278,8 +278,8 @@ TEST_F(Planning, LorasAndOverlaysThatCannotWorkStopEverythingBeforeItRuns) {
 
 TEST_F(Planning, EveryVariantIsMadeOfEveryClipBelowAFolderOfItsName) {
   request_.variants.resize(2);
-  request_.variants[0] = {"slow", {"variant", {{find_setting("steps"), "9", "steps"}}}};
-  request_.variants[1] = {"fast", {"variant", {{find_setting("steps"), "3", "steps"}}}};
+  request_.variants[0] = {"slow", {"variant", {{jobs::find_setting("steps"), "9", "steps"}}}};
+  request_.variants[1] = {"fast", {"variant", {{jobs::find_setting("steps"), "3", "steps"}}}};
   flag("steps", "5");
   const auto run = plan();
   ASSERT_TRUE(run.ok()) << run.status();

@@ -33,7 +33,7 @@ class PlanningTest : public ::testing::Test {
   }
   std::string error() { return plan().status().message(); }
   void flag(const std::string& name, const std::string& text) {
-    request_.flags.values.push_back({find_setting(name), text, "--" + name});
+    request_.flags.values.push_back({jobs::find_setting(name), text, "--" + name});
   }
 
   TemporaryFolder folder_;

@@ -14,7 +14,7 @@ using Pairs = std::vector<std::pair<std::string, std::string>>;
 
 std::vector<SettingValue> flags_of(const Pairs& pairs) {
   std::vector<SettingValue> flags;
-  for (const auto& [name, text] : pairs) flags.push_back({find_setting(name), text, "--" + name});
+  for (const auto& [name, text] : pairs) flags.push_back({jobs::find_setting(name), text, "--" + name});
   return flags;
 }
 
@@ -51,7 +51,7 @@ TEST(Variants, AVariantIsAListOfSettingsInAnySpelling) {
                                            "name=fast & small, steps=4,skip_lcm_scheduler,"});
   ASSERT_TRUE(made.ok()) << made.status();
   EXPECT_THAT(names(*made), ElementsAre("steps=25,guidance-scale=2", "fast---small"));
-  EXPECT_EQ(made->variants[0].layer.values.at(0).setting, find_setting("steps"));
+  EXPECT_EQ(made->variants[0].layer.values.at(0).setting, jobs::find_setting("steps"));
   EXPECT_EQ(made->variants[1].layer.values.at(1).text, "true");
 }
 

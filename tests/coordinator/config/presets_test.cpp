@@ -8,7 +8,7 @@ namespace {
 
 SettingLayer layer(std::string source, std::vector<std::pair<std::string, std::string>> values) {
   SettingLayer layer{std::move(source), {}};
-  for (auto& [name, text] : values) layer.values.push_back({find_setting(name), text, "--" + name});
+  for (auto& [name, text] : values) layer.values.push_back({jobs::find_setting(name), text, "--" + name});
   return layer;
 }
 

@@ -16,7 +16,7 @@ using ::testing::StartsWith;
 SettingLayer layer(std::string source, std::vector<std::pair<std::string, std::string>> values) {
   SettingLayer layer{std::move(source), {}};
   for (auto& [name, text] : values) {
-    const Setting* setting = find_setting(name);
+    const jobs::Setting* setting = jobs::find_setting(name);
     CHECK(setting != nullptr);
     layer.values.push_back({setting, text, "--" + name});
   }
@@ -32,18 +32,18 @@ TEST(Settings, EveryMemberOfTheParametersThatUsersSetIsInTheTable) {
   for (const auto& [name, unused] : *value.get_if<wire::Map>()) {
     // A size is part of `resolution`; which frames are dropped belongs to joining clips.
     if (name == "width" || name == "height" || name == "drop_reference") continue;
-    const Setting* setting = find_setting(name);
+    const jobs::Setting* setting = jobs::find_setting(name);
     ASSERT_NE(setting, nullptr) << name;
     EXPECT_EQ(setting->name, name);
   }
 }
 
 TEST(Settings, AreFoundByEverySpelling) {
-  EXPECT_EQ(find_setting("num-inference-steps"), find_setting("steps"));
-  EXPECT_EQ(find_setting("num_inference_steps"), find_setting("steps"));
-  EXPECT_EQ(find_setting("num_frames"), find_setting("tile_frames"));
-  EXPECT_EQ(find_setting("frames_overlap"), find_setting("tile-overlap"));
-  EXPECT_EQ(find_setting("elephant"), nullptr);
+  EXPECT_EQ(jobs::find_setting("num-inference-steps"), jobs::find_setting("steps"));
+  EXPECT_EQ(jobs::find_setting("num_inference_steps"), jobs::find_setting("steps"));
+  EXPECT_EQ(jobs::find_setting("num_frames"), jobs::find_setting("tile_frames"));
+  EXPECT_EQ(jobs::find_setting("frames_overlap"), jobs::find_setting("tile-overlap"));
+  EXPECT_EQ(jobs::find_setting("elephant"), nullptr);
 }
 
 TEST(Settings, ALaterLayerWinsAndTheResultSaysWhereEachValueCameFrom) {
@@ -58,7 +58,7 @@ TEST(Settings, ALaterLayerWinsAndTheResultSaysWhereEachValueCameFrom) {
   EXPECT_EQ(resolved->provenance.at("crf"), "config");
   EXPECT_EQ(resolved->provenance.at("seed"), "defaults");
   EXPECT_EQ(resolved->provenance.at("guidance_scale"), "built-in");
-  EXPECT_EQ(resolved->provenance.size(), settings().size());
+  EXPECT_EQ(resolved->provenance.size(), jobs::settings().size());
 }
 
 TEST(Settings, ValuesMayBeSpelledAsThePythonScriptsDo) {

@@ -12,6 +12,7 @@
 
 #include "common/model_root/model_root.h"
 #include "common/status.h"
+#include "jobs/sampling.h"
 #include "worker/models/svd/scheduler.h"
 
 // The MimicMotion pipeline (github.com/Tencent/MimicMotion, mimicmotion/pipelines/pipeline_mimicmotion.py) in
@@ -72,24 +73,6 @@ struct ImageConditioning {
   at::Tensor vae_latent;      // [1, 4, h, w] float32
 };
 
-struct SamplingParameters {
-  SchedulerKind scheduler = SchedulerKind::kEuler;
-  LcmConfig lcm;
-  int steps = 25;
-  double min_guidance =
-      2.0;  // of the first frame; the ramp to the last is linear. Both <= 1: one pass, no guidance
-  double max_guidance = 2.0;
-  // Steps [begin, end), counted from 0, that are guided; the others have the conditional pass alone.
-  int guided_begin = 0;
-  int guided_end = std::numeric_limits<int>::max();
-  int tile = 16;  // frames a UNet call sees; clamped to the clip
-  int overlap = 6;
-  int motion_fps = 7;
-  int motion_bucket = 127;
-  double noise_aug_strength = 0;
-  std::uint64_t seed = 42;
-};
-
 struct SamplingProgress {
   int step;  // 1-based; this tile belongs to it
   int steps;
@@ -116,7 +99,7 @@ struct SampledLatents {
 [[nodiscard]] Result<SampledLatents> sample_latents(const DiffusionModels& models,
                                                     const ImageConditioning& conditioning,
                                                     const at::Tensor& pose_u8,
-                                                    const SamplingParameters& parameters,
+                                                    const jobs::Sampling& parameters,
                                                     const OnSamplingProgress& on_progress = {},
                                                     const OnSamplingStep& on_step = {});
 

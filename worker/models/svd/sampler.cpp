@@ -29,6 +29,8 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
+constexpr float kMotionBucket = 127;  // how much is to move, as the original has it
+
 // What differs between the two passes of classifier-free guidance. The unconditional one sees neither the
 // reference image nor the pose.
 struct Pass {
@@ -40,21 +42,19 @@ struct Pass {
 class Sampler {
  public:
   Sampler(const DiffusionModels& models, const ImageConditioning& conditioning,
-          const SamplingParameters& parameters, const Scheduler& scheduler, std::int64_t frames)
+          const jobs::Sampling& parameters, const Scheduler& scheduler, std::int64_t frames)
       : models_(models),
         scheduler_(scheduler),
-        tiling_(make_tiling(frames, parameters.tile, parameters.overlap)),
+        tiling_(make_tiling(frames, parameters.tile_frames, parameters.tile_overlap)),
         weights_(on_device(tile_weights(tiling_.size)).view({-1, 1, 1, 1})),
         weight_sums_(on_device(summed_weights(tiling_, frames)).view({-1, 1, 1, 1})),
-        guidance_(
-            on_device(at::linspace(parameters.min_guidance, parameters.max_guidance, frames, at::kFloat))
-                .view({-1, 1, 1, 1})),
+        guidance_(on_device(at::linspace(parameters.min_guidance_scale.value_or(parameters.guidance_scale),
+                                         parameters.guidance_scale, frames, at::kFloat))
+                      .view({-1, 1, 1, 1})),
         time_ids_(make_time_ids(parameters)),
-        guided_begin_(parameters.guided_begin),
-        guided_end_(parameters.guided_end) {
+        guided_(jobs::guided_steps(parameters)) {
     const at::Tensor context = conditioning.clip_embedding.to(models.device, models.dtype);
     const at::Tensor latent = conditioning.vae_latent.to(models.device, models.dtype).unsqueeze(1);
-    if (parameters.max_guidance <= 1) guided_end_ = guided_begin_;
     passes_.push_back({at::zeros_like(context), at::zeros_like(latent), false});
     passes_.push_back({context, latent, true});
   }
@@ -99,19 +99,18 @@ class Sampler {
   [[nodiscard]] at::Tensor on_device(const at::Tensor& tensor) const { return tensor.to(models_.device); }
 
   // SVD was conditioned on fps - 1.
-  [[nodiscard]] at::Tensor make_time_ids(const SamplingParameters& parameters) const {
+  [[nodiscard]] at::Tensor make_time_ids(const jobs::Sampling& parameters) const {
     const at::Tensor ids = at::zeros({1, 3}, at::kFloat);
     auto* values = ids.mutable_data_ptr<float>();
     values[0] = static_cast<float>(parameters.motion_fps - 1);
-    values[1] = static_cast<float>(parameters.motion_bucket);
+    values[1] = kMotionBucket;
     values[2] = static_cast<float>(parameters.noise_aug_strength);
     return on_device(ids);
   }
 
   // Both, or of a step without guidance the conditional one alone.
   [[nodiscard]] std::span<const Pass> passes_of(int step) const {
-    const bool guided = step >= guided_begin_ && step < guided_end_;
-    return std::span(passes_).subspan(guided ? 0 : 1);
+    return std::span(passes_).subspan(guided_.has(step) ? 0 : 1);
   }
 
   // Of each pass what the UNet says of a tile: [1, tile, 4, h, w] float32.
@@ -168,8 +167,7 @@ class Sampler {
   at::Tensor weight_sums_;  // [F, 1, 1, 1]
   at::Tensor guidance_;     // [F, 1, 1, 1]
   at::Tensor time_ids_;     // [1, 3]
-  int guided_begin_;
-  int guided_end_;
+  jobs::StepRange guided_;
   std::vector<Pass> passes_;  // the unconditional one, the conditional one
   std::optional<UnetConstants> constants_of_both_;
   std::optional<UnetConstants> constants_with_pose_;
@@ -202,11 +200,12 @@ Status check_sizes(const DiffusionModels& models, const ImageConditioning& condi
 }  // namespace
 
 Result<SampledLatents> sample_latents(const DiffusionModels& models, const ImageConditioning& conditioning,
-                                      const at::Tensor& pose_u8, const SamplingParameters& parameters,
+                                      const at::Tensor& pose_u8, const jobs::Sampling& parameters,
                                       const OnSamplingProgress& on_progress, const OnSamplingStep& on_step) {
   RETURN_IF_ERROR(check_sizes(models, conditioning, pose_u8));
-  auto made = parameters.scheduler == SchedulerKind::kEuler ? make_euler(models.scheduler, parameters.steps)
-                                                            : make_lcm(parameters.lcm, parameters.steps);
+  auto made = parameters.scheduler == jobs::SchedulerKind::kEuler
+                  ? make_euler(models.scheduler, parameters.steps)
+                  : make_lcm(parameters.lcm, parameters.steps);
   ASSIGN_OR_RETURN(const auto scheduler, std::move(made));
   return nn::guarded("sampling", [&]() -> Result<SampledLatents> {
     SampledLatents sampled;

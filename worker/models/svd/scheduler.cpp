@@ -49,7 +49,7 @@ class EulerScheduler : public Scheduler {
 // UniSignMimicTurbo, mimicmotion/lcm_scheduler.py: step
 class LcmScheduler : public Scheduler {
  public:
-  LcmScheduler(const LcmConfig& config, std::vector<float> sigmas, std::vector<double> timesteps)
+  LcmScheduler(const jobs::LcmConstants& config, std::vector<float> sigmas, std::vector<double> timesteps)
       : Scheduler(std::move(sigmas), std::move(timesteps)), config_(config) {}
 
   at::Tensor scale_model_input(const at::Tensor& sample, int step) const override {
@@ -75,7 +75,7 @@ class LcmScheduler : public Scheduler {
     return static_cast<float>(config_.sigma_data * config_.sigma_data);
   }
 
-  LcmConfig config_;
+  jobs::LcmConstants config_;
 };
 
 Status check_steps(int steps) {
@@ -101,7 +101,7 @@ Result<std::unique_ptr<Scheduler>> make_euler(const EulerConfig& config, int ste
       std::make_unique<EulerScheduler>(std::move(sigmas), std::move(timesteps)));
 }
 
-Result<std::unique_ptr<Scheduler>> make_lcm(const LcmConfig& config, int steps) {
+Result<std::unique_ptr<Scheduler>> make_lcm(const jobs::LcmConstants& config, int steps) {
   RETURN_IF_ERROR(check_steps(steps));
   if (steps > config.train_timesteps) {
     return Status(StatusCode::kInvalidArgument, "steps: " + std::to_string(steps) +

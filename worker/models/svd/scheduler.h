@@ -8,10 +8,9 @@
 #include <ATen/core/Tensor.h>
 
 #include "common/status.h"
+#include "jobs/sampling.h"
 
 namespace mimicfleet::svd {
-
-enum class SchedulerKind { kEuler, kLcm };
 
 // diffusers' EulerDiscreteScheduler as Stable Video Diffusion configures it: v-prediction, Karras sigmas,
 // continuous time steps. (Karras et al. 2022, https://arxiv.org/abs/2206.00364)
@@ -22,18 +21,6 @@ struct EulerConfig {
 
 // scheduler_config.json. Values that this build does not compute are kUnsupported, naming the key.
 [[nodiscard]] Result<EulerConfig> read_euler_config(const std::string& path);
-
-// The AnimateLCM stochastic iterative scheduler with the constants of the original's command line. It ends
-// each step but the last with fresh noise.
-struct LcmConfig {
-  int train_timesteps = 40;
-  double sigma_min = 0.002;
-  double sigma_max = 700.0;
-  double sigma_data = 1.0;
-  double s_noise = 1.0;
-  double rho = 7.0;
-  bool clip_denoised = false;
-};
 
 // Where a sampler stands between noise and picture. Sigmas and time steps live on the host as float32, as in
 // the original; tensors stay on their device.
@@ -66,6 +53,7 @@ class Scheduler {
 
 // kInvalidArgument if steps < 1 or, for LCM, more than it was trained for.
 [[nodiscard]] Result<std::unique_ptr<Scheduler>> make_euler(const EulerConfig& config, int steps);
-[[nodiscard]] Result<std::unique_ptr<Scheduler>> make_lcm(const LcmConfig& config, int steps);
+// The AnimateLCM stochastic iterative scheduler. It ends each step but the last with fresh noise.
+[[nodiscard]] Result<std::unique_ptr<Scheduler>> make_lcm(const jobs::LcmConstants& config, int steps);
 
 }  // namespace mimicfleet::svd

@@ -37,14 +37,14 @@ at::Tensor pose_pictures() {
 
 at::Tensor reference_image() { return Golden("pose/pose")["ref_roundtrip_u8"].permute({2, 0, 1}); }
 
-SamplingParameters parameters_of(const Golden& golden) {
-  SamplingParameters parameters;
-  parameters.scheduler =
-      golden.metadata("scheduler") == "AnimateLCM_SVD" ? SchedulerKind::kLcm : SchedulerKind::kEuler;
+jobs::Sampling parameters_of(const Golden& golden) {
+  jobs::Sampling parameters;
+  parameters.scheduler = golden.metadata("scheduler") == "AnimateLCM_SVD" ? jobs::SchedulerKind::kLcm
+                                                                          : jobs::SchedulerKind::kEuler;
   parameters.steps = std::stoi(golden.metadata("steps"));
-  parameters.min_guidance = parameters.max_guidance = std::stod(golden.metadata("guidance"));
-  parameters.tile = std::stoi(golden.metadata("tile_size"));
-  parameters.overlap = std::stoi(golden.metadata("tile_overlap"));
+  parameters.guidance_scale = std::stod(golden.metadata("guidance"));
+  parameters.tile_frames = std::stoi(golden.metadata("tile_size"));
+  parameters.tile_overlap = std::stoi(golden.metadata("tile_overlap"));
   parameters.motion_fps = std::stoi(golden.metadata("fps"));
   parameters.noise_aug_strength = std::stod(golden.metadata("noise_aug_strength"));
   parameters.seed = std::stoull(golden.metadata("seed"));
@@ -63,7 +63,7 @@ at::Tensor decode_all(const at::Tensor& latents, int chunk) {
 
 // Samples and decodes with the golden's parameters and compares everything that the golden holds on the way.
 void expect_the_originals(const Golden& golden, const DiffusionModels& models = golden_models()) {
-  const SamplingParameters parameters = parameters_of(golden);
+  const jobs::Sampling parameters = parameters_of(golden);
   const at::Tensor image = reference_image();
   ImageConditioning conditioning;
   conditioning.clip_embedding = encode_clip(models, image).value();
@@ -137,8 +137,8 @@ TEST(GoldenSchedule, SigmasAndTimeStepsAreThoseThatThePipelinesRanWith) {
   for (const char* name : {"pipeline_euler", "pipeline_lcm", "pipeline_noiseaug_euler", "pipeline_lora_euler",
                            "pipeline_overlay_lcm"}) {
     const Golden golden(name);
-    const SamplingParameters parameters = parameters_of(golden);
-    const auto scheduler = parameters.scheduler == SchedulerKind::kEuler
+    const jobs::Sampling parameters = parameters_of(golden);
+    const auto scheduler = parameters.scheduler == jobs::SchedulerKind::kEuler
                                ? make_euler(golden_models().scheduler, parameters.steps)
                                : make_lcm({}, parameters.steps);
     ASSERT_TRUE(scheduler.ok()) << scheduler.status();
@@ -148,11 +148,11 @@ TEST(GoldenSchedule, SigmasAndTimeStepsAreThoseThatThePipelinesRanWith) {
 }
 
 // Few steps, small enough for a quick test.
-SamplingParameters quick() {
-  SamplingParameters parameters;
+jobs::Sampling quick() {
+  jobs::Sampling parameters;
   parameters.steps = 1;
-  parameters.tile = 4;
-  parameters.overlap = 1;
+  parameters.tile_frames = 4;
+  parameters.tile_overlap = 1;
   return parameters;
 }
 
@@ -169,22 +169,22 @@ TEST(Sampling, OneDrivingFrameIsAValidClip) {
 }
 
 TEST(Sampling, WithoutGuidanceThereIsOnePassAndItIsTheLimitOfTheTwo) {
-  SamplingParameters parameters = quick();
+  jobs::Sampling parameters = quick();
   const at::Tensor pose = pose_pictures().narrow(0, 0, 4);
-  parameters.min_guidance = parameters.max_guidance = 1;
+  parameters.guidance_scale = 1;
   const auto one_pass = sample_latents(golden_models(), some_conditioning(), pose, parameters);
-  parameters.min_guidance = parameters.max_guidance = 1.0000001;
+  parameters.guidance_scale = 1.0000001;
   const auto two_passes = sample_latents(golden_models(), some_conditioning(), pose, parameters);
   ASSERT_TRUE(one_pass.ok() && two_passes.ok());
   EXPECT_LE(relative_difference(one_pass->latents, two_passes->latents), kLatentsBound);
 }
 
 TEST(Sampling, TheUnetRunsOnceAStepTileAndPass) {
-  SamplingParameters parameters = quick();
+  jobs::Sampling parameters = quick();
   parameters.steps = 3;
   const at::Tensor pose = pose_pictures().narrow(0, 0, 6);
   const auto guided = sample_latents(golden_models(), some_conditioning(), pose, parameters);
-  parameters.min_guidance = parameters.max_guidance = 1;
+  parameters.guidance_scale = 1;
   const auto single = sample_latents(golden_models(), some_conditioning(), pose, parameters);
   ASSERT_TRUE(guided.ok() && single.ok());
   EXPECT_EQ(guided->tiles, 2);
@@ -193,8 +193,7 @@ TEST(Sampling, TheUnetRunsOnceAStepTileAndPass) {
 }
 
 // The latents after each step, the initial noise first.
-std::vector<at::Tensor> latents_of_steps(const SamplingParameters& parameters,
-                                         std::int64_t& unet_evaluations) {
+std::vector<at::Tensor> latents_of_steps(const jobs::Sampling& parameters, std::int64_t& unet_evaluations) {
   std::vector<at::Tensor> latents;
   const auto on_step = [&](int, const at::Tensor&, const at::Tensor& made) {
     latents.push_back(made.clone());
@@ -212,19 +211,19 @@ void expect_equal(const std::vector<at::Tensor>& one, const std::vector<at::Tens
 }
 
 TEST(GuidanceInterval, OfAllStepsIsGuidanceAndOfNoneIsNoGuidanceToTheBit) {
-  SamplingParameters parameters = quick();
+  jobs::Sampling parameters = quick();
   parameters.steps = 3;
   std::int64_t evaluations = 0;
   const auto guided = latents_of_steps(parameters, evaluations);
   EXPECT_EQ(evaluations, 3 * 2 * 2);
-  parameters.guided_end = 3;
+  parameters.guidance_interval = {0, 1};
   expect_equal(latents_of_steps(parameters, evaluations), guided);
   EXPECT_EQ(evaluations, 3 * 2 * 2);
-  parameters.guided_end = 0;
+  parameters.guidance_interval = {0, 0};
   const auto of_none = latents_of_steps(parameters, evaluations);
   EXPECT_EQ(evaluations, 3 * 2);
-  parameters.guided_end = 3;
-  parameters.min_guidance = parameters.max_guidance = 1;
+  parameters.guidance_interval = {0, 1};
+  parameters.guidance_scale = 1;
   expect_equal(latents_of_steps(parameters, evaluations), of_none);
   EXPECT_EQ(evaluations, 3 * 2);
   EXPECT_FALSE(guided.back().equal(of_none.back()));
@@ -248,11 +247,10 @@ at::Tensor run_unet(bool conditional, const at::Tensor& scaled, double timestep,
 }
 
 TEST(GuidanceInterval, EveryStepIsPredictedAsByHandFromItsOwnPasses) {
-  SamplingParameters parameters = quick();
+  jobs::Sampling parameters = quick();
   parameters.steps = 3;
-  parameters.guided_begin = 1;
-  parameters.guided_end = 2;
-  const at::Tensor pose = pose_pictures().narrow(0, 0, parameters.tile);
+  parameters.guidance_interval = {1.0 / 3, 2.0 / 3};
+  const at::Tensor pose = pose_pictures().narrow(0, 0, parameters.tile_frames);
   const auto scheduler = make_euler(golden_models().scheduler, parameters.steps).value();
   at::Tensor before;
   const auto on_step = [&](int step, const at::Tensor& prediction, const at::Tensor& latents) {
@@ -274,13 +272,14 @@ TEST(GuidanceInterval, EveryStepIsPredictedAsByHandFromItsOwnPasses) {
 }
 
 TEST(Sampling, GuidanceRampsOverTheFrames) {
-  SamplingParameters parameters = quick();
+  jobs::Sampling parameters = quick();
   const at::Tensor pose = pose_pictures().narrow(0, 0, 4);
-  parameters.min_guidance = 1;
-  parameters.max_guidance = 3;
+  parameters.min_guidance_scale = 1;
+  parameters.guidance_scale = 3;
   const auto ramp = sample_latents(golden_models(), some_conditioning(), pose, parameters);
+  parameters.min_guidance_scale.reset();
   for (const auto& [frame, guidance] : {std::pair(0, 1.0000001), std::pair(3, 3.0)}) {
-    parameters.min_guidance = parameters.max_guidance = guidance;
+    parameters.guidance_scale = guidance;
     const auto constant = sample_latents(golden_models(), some_conditioning(), pose, parameters);
     EXPECT_LE(relative_difference(ramp->latents.select(1, frame), constant->latents.select(1, frame)),
               kModuleBound);
@@ -305,8 +304,8 @@ std::unique_ptr<at::ObserverContext> note_reads(const at::RecordFunction& call) 
 
 TEST(Sampling, NoNumberIsReadFromTheDeviceBetweenTheFirstStepAndTheLast) {
   const auto handle = at::addThreadLocalCallback(at::RecordFunctionCallback(note_reads));
-  for (const auto scheduler : {SchedulerKind::kEuler, SchedulerKind::kLcm}) {
-    SamplingParameters parameters = quick();
+  for (const auto scheduler : {jobs::SchedulerKind::kEuler, jobs::SchedulerKind::kLcm}) {
+    jobs::Sampling parameters = quick();
     parameters.scheduler = scheduler;
     parameters.steps = 2;
     const auto on_step = [&](int step, const at::Tensor&, const at::Tensor&) {
@@ -339,7 +338,7 @@ TEST(Sampling, ReportsEveryTileAndStopsWhenToldTo) {
     seen.push_back(fmt::format("{}/{} {}/{}", progress.step, progress.steps, progress.tile, progress.tiles));
     return progress.step < 2;
   };
-  SamplingParameters parameters = quick();
+  jobs::Sampling parameters = quick();
   parameters.steps = 3;
   const auto sampled = sample_latents(golden_models(), some_conditioning(), pose_pictures().narrow(0, 0, 6),
                                       parameters, stop_at_second_step);

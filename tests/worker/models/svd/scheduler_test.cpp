@@ -23,7 +23,7 @@ struct Case {
 };
 
 std::vector<Case> cases() {
-  LcmConfig class_defaults;
+  jobs::LcmConstants class_defaults;
   class_defaults.sigma_max = 80;
   class_defaults.sigma_data = 0.5;
   class_defaults.clip_denoised = true;

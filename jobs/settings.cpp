@@ -1,0 +1,370 @@
+#include "jobs/settings.h"
+
+#include <algorithm>
+#include <cctype>
+#include <charconv>
+#include <type_traits>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "common/log.h"
+
+namespace mimicfleet::jobs {
+namespace {
+
+template <typename T>
+std::optional<T> number(std::string_view text) {
+  T value{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || text.empty()) return std::nullopt;
+  return value;
+}
+
+Status refused(std::string_view text, std::string_view wanted) {
+  return {StatusCode::kInvalidArgument, fmt::format("'{}' is not {}", log::printable(text), wanted)};
+}
+
+// Spreadsheets of many countries write 1,5.
+Status not_a_number(std::string_view text, std::string_view wanted = "a number") {
+  std::string point(text);
+  std::replace(point.begin(), point.end(), ',', '.');
+  if (point == text || !number<double>(point)) return refused(text, wanted);
+  return refused(text, fmt::format("{}: write {}, with a decimal point instead of the comma", wanted, point));
+}
+
+std::string lower(std::string_view text) {
+  std::string low(text);
+  std::transform(low.begin(), low.end(), low.begin(), [](unsigned char c) { return std::tolower(c); });
+  return low;
+}
+
+Status check_switch(Parameters& /*parameters*/, std::string_view text) {
+  return is_true(text) || lower(text) == "false" ? Status() : refused(text, "true or false");
+}
+
+// The value that a text says, by the type of the member that takes it.
+template <typename T>
+Status read(std::string_view text, T& target) {
+  if constexpr (std::is_same_v<T, bool>) {
+    Parameters none;
+    RETURN_IF_ERROR(check_switch(none, text));
+    target = is_true(text);
+  } else if constexpr (std::is_enum_v<T>) {
+    const auto value = enum_from<T>(text);
+    if (!value) return refused(text, choices<T>());
+    target = *value;
+  } else if constexpr (std::is_integral_v<T>) {
+    const auto value = number<T>(text);
+    if (!value) return refused(text, std::is_signed_v<T> ? "a whole number" : "a whole number of 0 or more");
+    target = *value;
+  } else {
+    const auto value = number<double>(text);
+    if (!value) return not_a_number(text);
+    target = *value;
+  }
+  return {};
+}
+
+// `object.*first.*next…`
+template <auto first, auto... next>
+constexpr auto& member_of(auto& object) {
+  if constexpr (sizeof...(next) == 0) {
+    return object.*first;
+  } else {
+    return member_of<next...>(object.*first);
+  }
+}
+
+template <auto... path>
+Status set_member(Parameters& parameters, std::string_view text) {
+  return read(text, member_of<path...>(parameters));
+}
+
+template <auto... path>
+std::optional<double> number_of(const Parameters& parameters) {
+  const auto& value = member_of<path...>(parameters);
+  if constexpr (std::is_arithmetic_v<std::remove_cvref_t<decltype(value)>>) {
+    return static_cast<double>(value);
+  } else {
+    return value;
+  }
+}
+
+template <auto... path>
+bool has_default(const Parameters& parameters) {
+  static const Parameters defaults;
+  return member_of<path...>(parameters) == member_of<path...>(defaults);
+}
+
+template <auto... path>
+void add_to_key(KeyBuilder& key, std::string_view name, const Parameters& parameters) {
+  const auto& value = member_of<path...>(parameters);
+  using T = std::remove_cvref_t<decltype(value)>;
+  if constexpr (std::is_enum_v<T>) {
+    key.add(name, to_string(value));
+  } else if constexpr (std::is_integral_v<T>) {
+    key.add(name, static_cast<std::int64_t>(value));
+  } else if constexpr (std::is_same_v<T, double>) {
+    key.add(name, value);
+  } else {
+    key.add(name, value.value());
+  }
+}
+
+Status set_resolution(Parameters& parameters, std::string_view text) {
+  if (const auto side = number<std::int32_t>(text)) {
+    parameters.resolution = *side;
+    parameters.width = parameters.height = 0;
+    return {};
+  }
+  const std::size_t by = text.find('x');
+  const auto width = number<std::int32_t>(text.substr(0, by));
+  const auto height = by == std::string_view::npos ? std::nullopt : number<std::int32_t>(text.substr(by + 1));
+  if (!width || !height || *width == 0 || *height == 0) {
+    return refused(text, "a number of pixels such as 576, nor a size such as 576x1024");
+  }
+  parameters.width = *width;
+  parameters.height = *height;
+  return {};
+}
+
+Status set_guidance_interval(Parameters& parameters, std::string_view text) {
+  const std::size_t colon = text.find(':');
+  const auto begin = number<double>(text.substr(0, colon));
+  const auto end = colon == std::string_view::npos ? std::nullopt : number<double>(text.substr(colon + 1));
+  if (!begin || !end) return refused(text, "two shares of the steps such as 0.2:0.8");
+  parameters.guidance_interval = {*begin, *end};
+  return {};
+}
+
+Status set_fps(Parameters& parameters, std::string_view text) {
+  if (text == "source") {
+    parameters.fps = 0;
+    return {};
+  }
+  const auto value = number<double>(text);
+  if (!value || !(*value > 0)) return not_a_number(text, "a number above 0, nor 'source'");
+  parameters.fps = *value;
+  return {};
+}
+
+Status check_path(Parameters& /*parameters*/, std::string_view text) {
+  return text.empty() || text.find('\0') != std::string_view::npos ? refused(text, "a path") : Status();
+}
+
+Status check_file_name(Parameters& /*parameters*/, std::string_view text) {
+  const bool plain =
+      !text.empty() && text.find_first_of(std::string_view("/\0", 2)) == std::string_view::npos;
+  return plain ? Status() : refused(text, "the name of a file in the LoRA's folder");
+}
+
+Status check_real(Parameters& /*parameters*/, std::string_view text) {
+  return number<double>(text) ? Status() : not_a_number(text);
+}
+
+using Setter = Status (*)(Parameters&, std::string_view);
+
+// Makes a row. The flag is the name with dashes unless another is given.
+class Row {
+ public:
+  Row(std::string_view name, Setter set, std::string_view value, std::string_view help) {
+    std::string flag(name);
+    std::replace(flag.begin(), flag.end(), '_', '-');
+    row_ = {name, std::move(flag), {}, value, help, set};
+  }
+
+  Row& flag(std::string_view flag) {
+    row_.others.push_back(row_.name);
+    row_.flag = flag;
+    return *this;
+  }
+  Row& only_in_files() {
+    row_.flag.clear();
+    return *this;
+  }
+  Row& also(std::string_view other) {
+    row_.others.push_back(other);
+    return *this;
+  }
+  Row& between(double least, double most) {
+    row_.least = least;
+    row_.most = most;
+    return *this;
+  }
+  Row& kept() {
+    row_.keeps_text = true;
+    return *this;
+  }
+  Row& kept_list() {
+    row_.repeats = true;
+    return kept();
+  }
+  Row& file_path() {
+    row_.is_path = true;
+    return *this;
+  }
+  Row& of_scripts() {
+    row_.of_scripts = true;
+    return *this;
+  }
+  // Older programs do not know it; it determines latents. For a row of a member.
+  Row& newer_of_latents() {
+    row_.is_newer = true;
+    row_.add_to_latents_key = add_to_key_;
+    return *this;
+  }
+  operator Setting() const { return row_; }
+
+ protected:
+  Setting row_;
+  decltype(Setting::add_to_latents_key) add_to_key_ = nullptr;
+};
+
+// Of a member of Parameters, or of a member of such a member.
+template <auto... path>
+class Member : public Row {
+ public:
+  Member(std::string_view name, std::string_view value, std::string_view help)
+      : Row(name, set_member<path...>, value, help) {
+    using T = std::remove_cvref_t<decltype(member_of<path...>(std::declval<Parameters&>()))>;
+    if constexpr (!std::is_enum_v<T> && !std::is_same_v<T, bool>) row_.number = number_of<path...>;
+    row_.is_default = has_default<path...>;
+    add_to_key_ = add_to_key<path...>;
+  }
+};
+
+std::vector<Setting> make_settings() {
+  using P = Parameters;
+  using L = LcmConstants;
+  return {
+      Member<&P::steps>("steps", "N", "denoising steps")
+          .between(1, 1000)
+          .also("num_inference_steps")
+          .also("lcm_steps"),
+      Member<&P::scheduler>("scheduler", "euler|lcm", "noise scheduler"),
+      Member<&P::guidance_scale>("guidance_scale", "X", "guidance; 1 or less: one UNet pass instead of two")
+          .between(0, 100)
+          .also("lcm_cfg"),
+      Member<&P::min_guidance_scale>("min_guidance_scale", "X",
+                                     "guidance of the first frame, from where it rises to --guidance-scale; "
+                                     "default: the same in all frames")
+          .between(0, 100)
+          .newer_of_latents(),
+      Row("guidance_interval", set_guidance_interval, "A:B",
+          "share of the steps that are guided, such as 0.2:0.8; the others run one UNet pass; default 0:1"),
+      Row("resolution", set_resolution, "N|WxH",
+          "pixels of the short side (the long one by 9:16), or a size"),
+      Member<&P::tile_frames>("tile_frames", "N", "frames that the UNet sees at once")
+          .between(2, 1024)
+          .flag("num-frames"),
+      Member<&P::tile_overlap>("tile_overlap", "N", "frames that neighbouring tiles share")
+          .flag("frames-overlap"),
+      Member<&P::sample_stride>("sample_stride", "N", "every how many frames of the motion video are used")
+          .between(1, 1000),
+      Member<&P::max_pose_frames>("max_pose_frames", "N",
+                                  "use at most so many frames, reference included; 0: all")
+          .between(0, 100000),
+      Row("fps", set_fps, "N|source", "frames a second of the output"),
+      Member<&P::motion_fps>("motion_fps", "N", "frames a second that the model is told").between(1, 240),
+      Member<&P::crf>("crf", "N", "H.264 quality, 0 (lossless) to 51").between(0, 51),
+      Member<&P::seed>("seed", "N", "of the noise"),
+      Member<&P::noise_aug_strength>("noise_aug_strength", "X", "noise added to the reference image")
+          .between(0, 10),
+      Member<&P::decode_chunk_size>("decode_chunk_size", "N", "frames that the VAE decodes at once")
+          .between(1, 1024),
+      Member<&P::drop_reference>(
+          "drop_reference", "none|first|each",
+          "reference frames that are left out: of a film none, its first or each clip's")
+          .flag("drop-reference-frames"),
+      Member<&P::interp_frames>("interp_frames", "N", "frames put in between two clips of a film")
+          .between(0, 1000),
+      Member<&P::interp_mode>("interp_mode", "linear|slerp", "how these, or a cross-fade, are made"),
+      Member<&P::crossfade_frames>("crossfade_frames", "N", "frames in which two clips of a film overlap")
+          .between(0, 1000),
+      Member<&P::retarget>("retarget", "graft|rescale", "how poses are fitted to the reference body"),
+      Member<&P::compat>(
+          "compat", "viewer|original",
+          "read inputs as a viewer shows them (mirrored, HDR, EXIF, …), or as the original does"),
+      Member<&P::precision>("precision", "auto|fp32|bf16|fp16", "of the computation; auto: fp32 on a CPU"),
+      Member<&P::fp8>(
+          "fp8", "",
+          "linear layers of the UNet in 8-bit floating point: faster, less exact, on GPUs that can"),
+      Row("loras", check_path, "FILE|DIR", "LoRA to fuse into the UNet; repeat it for several")
+          .kept_list()
+          .file_path()
+          .also("lora")
+          .flag("lcm-lora-path"),
+      Row("lcm_weight_name", check_file_name, "NAME", "the LoRA's file, if its path is a folder").kept_list(),
+      Row("lcm_lora_scale", check_real, "X", "how much of the LoRA is added; default 1")
+          .kept_list()
+          .also("lora_scale"),
+      Row("skip_lcm_scheduler", check_switch, "", "keep the scheduler although there is a LoRA").kept(),
+      Row("unet_overlay", check_path, "FILE",
+          "a whole UNet, such as AnimateLCM-SVD-xt, in place of the checkpoint's")
+          .kept()
+          .file_path(),
+      Member<&P::pose_canvas>("pose_canvas", "N", "short side of the canvas that poses are drawn on")
+          .between(64, 4320)
+          .only_in_files(),
+      Member<&P::lcm, &L::train_timesteps>(
+          "lcm_num_train_timesteps", "N",
+          "lcm: time steps that the model was distilled for, and the most --steps")
+          .between(2, 1000)
+          .of_scripts(),
+      Member<&P::lcm, &L::sigma_min>("scheduler_sigma_min", "X", "lcm: least noise")
+          .between(1e-6, 1e6)
+          .of_scripts(),
+      Member<&P::lcm, &L::sigma_max>("scheduler_sigma_max", "X", "lcm: noise of the first step").of_scripts(),
+      Member<&P::lcm, &L::sigma_data>("scheduler_sigma_data", "X", "lcm: deviation of the data")
+          .between(1e-6, 1e6)
+          .of_scripts(),
+      Member<&P::lcm, &L::s_noise>("scheduler_s_noise", "X", "lcm: factor of the noise between steps")
+          .between(0, 100)
+          .of_scripts(),
+      Member<&P::lcm, &L::rho>("scheduler_rho", "X", "lcm: how noise decreases")
+          .between(0.1, 1000)
+          .of_scripts(),
+      Member<&P::lcm, &L::clip_denoised>("scheduler_clip_denoised", "", "lcm: clip latents to -1 … 1")
+          .of_scripts(),
+  };
+}
+
+std::string underscored(std::string_view name) {
+  std::string text(name);
+  std::replace(text.begin(), text.end(), '-', '_');
+  return text;
+}
+
+}  // namespace
+
+std::string Setting::shown() const { return flag.empty() ? std::string(name) : fmt::format("--{}", flag); }
+
+bool is_true(std::string_view text) { return lower(text) == "true"; }
+
+std::span<const Setting> settings() {
+  static const auto* const table = new std::vector<Setting>(make_settings());
+  return *table;
+}
+
+const Setting* find_setting(std::string_view name) {
+  const std::string wanted = underscored(name);
+  for (const auto& setting : settings()) {
+    if (wanted == setting.name || (!setting.flag.empty() && wanted == underscored(setting.flag)))
+      return &setting;
+    if (std::find(setting.others.begin(), setting.others.end(), wanted) != setting.others.end())
+      return &setting;
+  }
+  return nullptr;
+}
+
+std::vector<std::string> setting_names() {
+  std::vector<std::string> names;
+  for (const auto& setting : settings()) {
+    names.push_back(setting.flag.empty() ? std::string(setting.name) : underscored(setting.flag));
+    names.insert(names.end(), setting.others.begin(), setting.others.end());
+  }
+  return names;
+}
+
+}  // namespace mimicfleet::jobs

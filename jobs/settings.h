@@ -1,0 +1,60 @@
+#pragma once
+
+#include <limits>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/status.h"
+#include "jobs/keys.h"
+#include "jobs/parameters.h"
+
+// The one table of what a user may set about a generated video: flags, config keys, manifest columns and
+// defaults.yaml all name the same settings; ranges, keys and what older programs lack come from it, too.
+//
+// A new parameter is a member of Sampling or Parameters, a row of this table and the code that uses it.
+namespace mimicfleet::jobs {
+
+struct Setting {
+  std::string_view name;                 // of the member of Parameters, as records spell it
+  std::string flag;                      // without the leading dashes; empty: only in files
+  std::vector<std::string_view> others;  // further spellings
+  std::string_view value;                // what the flag takes, for --help
+  std::string_view help;
+  // kInvalidArgument: what is wrong with the text, without naming the setting.
+  Status (*set)(Parameters&, std::string_view text);
+
+  // For what is no plain value: `set` only checks the text, and whoever reads the settings keeps it.
+  bool keeps_text = false;
+  bool repeats = false;  // may be given several times in one source: a list
+  bool is_path = false;
+  bool of_scripts = false;  // a constant that the Python scripts have a flag for, and hardly anybody sets
+
+  // The number that must be between `least` and `most`; none: there is nothing to check.
+  std::optional<double> (*number)(const Parameters&) = nullptr;
+  double least = -std::numeric_limits<double>::infinity();
+  double most = std::numeric_limits<double>::infinity();
+
+  // Of a setting that the first version did not have, and that older programs pass over (abilities.h).
+  bool is_newer = false;
+  bool (*is_default)(const Parameters&) = nullptr;
+  // Of one that determines latents: adds it, so that only what differs from the default changes keys.
+  void (*add_to_latents_key)(KeyBuilder&, std::string_view name, const Parameters&) = nullptr;
+
+  [[nodiscard]] std::string shown() const;  // "--steps", or the name of what stands only in files
+};
+
+[[nodiscard]] std::span<const Setting> settings();
+
+// By flag, name or other spelling; '-' and '_' are the same. Null if there is none.
+[[nodiscard]] const Setting* find_setting(std::string_view name);
+
+// Every spelling with underscores, for "did you mean".
+[[nodiscard]] std::vector<std::string> setting_names();
+
+// What a switch's text says, once it was accepted.
+[[nodiscard]] bool is_true(std::string_view text);
+
+}  // namespace mimicfleet::jobs
