@@ -234,9 +234,11 @@ class Member : public Row {
   }
 };
 
-std::vector<Setting> make_settings() {
-  using P = Parameters;
-  using L = LcmConstants;
+using P = Parameters;
+using L = LcmConstants;
+
+// How latents are sampled.
+std::vector<Setting> of_sampling() {
   return {
       Member<&P::steps>("steps", "N", "denoising steps")
           .between(1, 1000)
@@ -260,6 +262,12 @@ std::vector<Setting> make_settings() {
           .flag("num-frames"),
       Member<&P::tile_overlap>("tile_overlap", "N", "frames that neighbouring tiles share")
           .flag("frames-overlap"),
+  };
+}
+
+// Frames: those that are read and those that are made.
+std::vector<Setting> of_frames() {
+  return {
       Member<&P::sample_stride>("sample_stride", "N", "every how many frames of the motion video are used")
           .between(1, 1000),
       Member<&P::max_pose_frames>("max_pose_frames", "N",
@@ -277,11 +285,23 @@ std::vector<Setting> make_settings() {
           "drop_reference", "none|first|each",
           "reference frames that are left out: of a film none, its first or each clip's")
           .flag("drop-reference-frames"),
+  };
+}
+
+// Of videos joined from the latents of several clips.
+std::vector<Setting> of_joining() {
+  return {
       Member<&P::interp_frames>("interp_frames", "N", "frames put in between two clips of a film")
           .between(0, 1000),
       Member<&P::interp_mode>("interp_mode", "linear|slerp", "how these, or a cross-fade, are made"),
       Member<&P::crossfade_frames>("crossfade_frames", "N", "frames in which two clips of a film overlap")
           .between(0, 1000),
+  };
+}
+
+// How poses are made, and how all is computed.
+std::vector<Setting> of_computation() {
+  return {
       Member<&P::retarget>("retarget", "graft|rescale", "how poses are fitted to the reference body"),
       Member<&P::compat>(
           "compat", "viewer|original",
@@ -290,6 +310,15 @@ std::vector<Setting> make_settings() {
       Member<&P::fp8>(
           "fp8", "",
           "linear layers of the UNet in 8-bit floating point: faster, less exact, on GPUs that can"),
+      Member<&P::pose_canvas>("pose_canvas", "N", "short side of the canvas that poses are drawn on")
+          .between(64, 4320)
+          .only_in_files(),
+  };
+}
+
+// What changes the UNet.
+std::vector<Setting> of_adaptation() {
+  return {
       Row("loras", check_path, "FILE|DIR", "LoRA to fuse into the UNet; repeat it for several")
           .kept_list()
           .file_path()
@@ -304,9 +333,12 @@ std::vector<Setting> make_settings() {
           "a whole UNet, such as AnimateLCM-SVD-xt, in place of the checkpoint's")
           .kept()
           .file_path(),
-      Member<&P::pose_canvas>("pose_canvas", "N", "short side of the canvas that poses are drawn on")
-          .between(64, 4320)
-          .only_in_files(),
+  };
+}
+
+// Constants of the lcm scheduler.
+std::vector<Setting> of_lcm() {
+  return {
       Member<&P::lcm, &L::train_timesteps>(
           "lcm_num_train_timesteps", "N",
           "lcm: time steps that the model was distilled for, and the most --steps")
@@ -328,6 +360,14 @@ std::vector<Setting> make_settings() {
       Member<&P::lcm, &L::clip_denoised>("scheduler_clip_denoised", "", "lcm: clip latents to -1 … 1")
           .of_scripts(),
   };
+}
+
+std::vector<Setting> make_settings() {
+  std::vector<Setting> all;
+  for (auto* group : {of_sampling, of_frames, of_joining, of_computation, of_adaptation, of_lcm}) {
+    for (auto& setting : group()) all.push_back(std::move(setting));
+  }
+  return all;
 }
 
 std::string underscored(std::string_view name) {
