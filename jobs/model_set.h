@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "common/digest.h"
-#include "common/model_root/model_root.h"
+#include "common/model_files/model_root.h"
 
 namespace mimicfleet::jobs {
 

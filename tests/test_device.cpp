@@ -3,7 +3,7 @@
 #include <cstdlib>
 #include <iostream>
 
-#include "worker/stages/cuda_driver.h"
+#include "worker/device/cuda_driver.h"
 
 namespace mimicfleet {
 

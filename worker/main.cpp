@@ -9,8 +9,8 @@
 #include "common/discovery/discovery.h"
 #include "common/host_name.h"
 #include "common/log.h"
-#include "common/model_root/model_root.h"
-#include "common/model_root/shipped.h"
+#include "common/model_files/model_root.h"
+#include "common/model_files/shipped.h"
 #include "common/service/health_routes.h"
 #include "common/signals.h"
 #include "common/user_folders.h"
@@ -136,12 +136,12 @@ int work(const WorkerOptions& options, const std::string& endpoint) {
   });
   manager.ready();
 
-  const auto post = [&](agent::Event&& event) {
+  const auto post = [&](worker::Event&& event) {
     telemetry.see(event);
     agent.post(std::move(event));
   };
   stages::StageExecutor executor(executor_options(options, hello.name), post, telemetry.metrics());
-  runner::Runner runner(executor, post, [&](const jobs::LeaseGrant& lease, const agent::TaskEnd& end) {
+  runner::Runner runner(executor, post, [&](const jobs::LeaseGrant& lease, const worker::TaskEnd& end) {
     telemetry.task_ended(lease, end);
   });
   ObservedRunner observed(runner, telemetry.activity());

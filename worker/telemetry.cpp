@@ -9,8 +9,8 @@
 #include "common/log.h"
 #include "monitoring/build_info.h"
 #include "monitoring/disk_metrics.h"
+#include "worker/device/cuda_driver.h"
 #include "worker/gpu/nvml.h"
-#include "worker/stages/cuda_driver.h"
 
 namespace mimicfleet::worker {
 namespace {
@@ -37,13 +37,13 @@ Result<std::unique_ptr<monitoring::MetricsServer>> Telemetry::serve(
   return server;
 }
 
-void Telemetry::see(const agent::Event& event) {
+void Telemetry::see(const worker::Event& event) {
   if (const auto* progress = std::get_if<jobs::TaskProgress>(&event)) activity_.in_stage(*progress);
-  if (const auto* now_ready = std::get_if<agent::Ready>(&event)) ready(*now_ready);
+  if (const auto* now_ready = std::get_if<worker::Ready>(&event)) ready(*now_ready);
 }
 
 // The device is open, so that its driver is loaded: on other machines none is looked for.
-void Telemetry::ready(const agent::Ready& ready) {
+void Telemetry::ready(const worker::Ready& ready) {
   info_.ready(ready.device, ready.numerics);
   constexpr std::string_view kCuda = "cuda:";
   if (!ready.device.starts_with(kCuda)) return;
@@ -56,7 +56,7 @@ void Telemetry::ready(const agent::Ready& ready) {
   }
 }
 
-void Telemetry::task_ended(const jobs::LeaseGrant& lease, const agent::TaskEnd& end) {
+void Telemetry::task_ended(const jobs::LeaseGrant& lease, const worker::TaskEnd& end) {
   activity_.ended(end.attempt);
   metrics_.task_ended(lease.spec.kind, end.status);
   for (const auto& timing : end.result.stages) metrics_.stage(timing);

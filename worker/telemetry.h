@@ -6,12 +6,12 @@
 
 #include "common/clock.h"
 #include "monitoring/metrics_server.h"
-#include "worker/activity.h"
 #include "worker/agent/agent.h"
 #include "worker/cli/options.h"
 #include "worker/gpu/gpu_metrics.h"
-#include "worker/worker_info.h"
-#include "worker/worker_metrics.h"
+#include "worker/metrics/activity.h"
+#include "worker/metrics/worker_info.h"
+#include "worker/metrics/worker_metrics.h"
 
 namespace mimicfleet::worker {
 
@@ -25,14 +25,14 @@ class Telemetry {
   [[nodiscard]] Result<std::unique_ptr<monitoring::MetricsServer>> serve(
       const std::string& address, std::map<std::string, http::Handler> routes = {});
 
-  void see(const agent::Event& event);
-  void task_ended(const jobs::LeaseGrant& lease, const agent::TaskEnd& end);
+  void see(const worker::Event& event);
+  void task_ended(const jobs::LeaseGrant& lease, const worker::TaskEnd& end);
 
   [[nodiscard]] const WorkerMetrics& metrics() const { return metrics_; }
   [[nodiscard]] Activity& activity() { return activity_; }
 
  private:
-  void ready(const agent::Ready& ready);
+  void ready(const worker::Ready& ready);
 
   monitoring::Metrics registry_;
   const WorkerMetrics metrics_;

@@ -7,7 +7,7 @@
 #include "common/cli/command_line.h"
 #include "common/log.h"
 #include "coordinator/cli/command.h"
-#include "coordinator/cli/exit_code.h"
+#include "coordinator/client/report/exit_code.h"
 
 namespace mimicfleet::coordinator {
 namespace {

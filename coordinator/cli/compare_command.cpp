@@ -8,10 +8,10 @@
 #include "common/json/json.h"
 #include "common/log.h"
 #include "coordinator/cli/command.h"
-#include "coordinator/cli/exit_code.h"
 #include "coordinator/cli/submit_flags.h"
-#include "coordinator/cli/table.h"
-#include "coordinator/client/comparison.h"
+#include "coordinator/client/compare/comparison.h"
+#include "coordinator/client/report/exit_code.h"
+#include "coordinator/client/report/table.h"
 
 namespace mimicfleet::coordinator {
 namespace {

@@ -6,13 +6,13 @@
 
 #include "common/log.h"
 #include "coordinator/cli/command.h"
-#include "coordinator/cli/exit_code.h"
-#include "coordinator/cli/json_output.h"
-#include "coordinator/cli/table.h"
-#include "coordinator/cli/target.h"
-#include "coordinator/client/job_follower.h"
-#include "coordinator/client/progress.h"
-#include "coordinator/client/summary.h"
+#include "coordinator/client/report/exit_code.h"
+#include "coordinator/client/report/json_output.h"
+#include "coordinator/client/report/progress.h"
+#include "coordinator/client/report/summary.h"
+#include "coordinator/client/report/table.h"
+#include "coordinator/client/run/find_server.h"
+#include "coordinator/client/run/job_follower.h"
 
 namespace mimicfleet::coordinator {
 namespace {

@@ -4,7 +4,7 @@
 
 #include <CLI/CLI.hpp>
 
-#include "coordinator/client/planner.h"
+#include "coordinator/client/plan/planner.h"
 
 namespace mimicfleet::coordinator {
 

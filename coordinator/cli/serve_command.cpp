@@ -6,7 +6,7 @@
 #include "common/log.h"
 #include "common/user_folders.h"
 #include "coordinator/cli/command.h"
-#include "coordinator/cli/exit_code.h"
+#include "coordinator/client/report/exit_code.h"
 #include "coordinator/server/serve.h"
 
 namespace mimicfleet::coordinator {

@@ -11,12 +11,12 @@
 #include "common/json/json.h"
 #include "common/log.h"
 #include "coordinator/cli/command.h"
-#include "coordinator/cli/exit_code.h"
 #include "coordinator/cli/latents_flags.h"
 #include "coordinator/cli/submit_flags.h"
+#include "coordinator/client/embedded/devices.h"
+#include "coordinator/client/report/exit_code.h"
 #include "coordinator/config/presets.h"
 #include "coordinator/config/settings.h"
-#include "coordinator/embedded/devices.h"
 
 namespace mimicfleet::coordinator {
 namespace {

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "coordinator/cli/command.h"
-#include "coordinator/cli/submit_run.h"
+#include "coordinator/client/submit_run.h"
 #include "coordinator/config/settings.h"
 
 // The flags by which a user says what is to be made, of what, and where: those of `submit`, of which other

@@ -6,8 +6,8 @@
 #include "common/json/json.h"
 #include "common/log.h"
 #include "coordinator/cli/command.h"
-#include "coordinator/cli/exit_code.h"
-#include "coordinator/client/verify.h"
+#include "coordinator/client/report/exit_code.h"
+#include "coordinator/client/report/verify.h"
 
 namespace mimicfleet::coordinator {
 namespace {

@@ -26,11 +26,11 @@
 #include <ATen/ops/upsample_nearest2d.h>
 #include <benchmark/benchmark.h>
 
+#include "worker/device/device.h"
 #include "worker/models/nn/accelerator.h"
 #include "worker/models/nn/float_kernels.h"
 #include "worker/models/nn/fp8.h"
 #include "worker/models/nn/gpu_kernels.h"
-#include "worker/stages/device.h"
 
 namespace mimicfleet {
 namespace {

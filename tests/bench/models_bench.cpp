@@ -20,12 +20,14 @@
 #include <benchmark/benchmark.h>
 #include <c10/core/GradMode.h>
 
-#include "common/av/video.h"
 #include "common/files/atomic_file.h"
 #include "common/files/stable_file.h"
-#include "common/model_root/model_root.h"
+#include "common/media/video.h"
+#include "common/model_files/model_root.h"
 #include "tests/bench/trace.h"
 #include "tests/paths.h"
+#include "worker/device/device.h"
+#include "worker/formats/tensor_bytes.h"
 #include "worker/models/clip/vision_model.h"
 #include "worker/models/nn/accelerator.h"
 #include "worker/models/pose/draw.h"
@@ -36,8 +38,6 @@
 #include "worker/models/svd/pose_net.h"
 #include "worker/models/svd/unet.h"
 #include "worker/onnx/session.h"
-#include "worker/stages/device.h"
-#include "worker/stages/tensor_bytes.h"
 
 namespace mimicfleet {
 namespace {
@@ -254,7 +254,7 @@ void video_decode(benchmark::State& state) {
   std::int64_t frames = 0;
   for (auto _ : state) {
     const StableFile file = StableFile::open(path).value();
-    auto stream = av::VideoFrames::open(file, {}).value();
+    auto stream = media::VideoFrames::open(file, {}).value();
     for (frames = 0; stream.next().value(); ++frames) continue;
   }
   state.counters["frames"] = static_cast<double>(frames);

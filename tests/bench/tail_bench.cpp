@@ -16,9 +16,9 @@
 
 #include <benchmark/benchmark.h>
 
-#include "common/av/media_child.h"
-#include "common/av/video_writer.h"
 #include "common/digest.h"
+#include "common/media/media_child.h"
+#include "common/media/video_writer.h"
 #include "tests/paths.h"
 #include "worker/stages/frame_stream.h"
 
@@ -55,8 +55,8 @@ constexpr std::array kSpots = {Spots{64, 40, 0.05}, Spots{9, 16, 0.11}};
 constexpr double kGrain = 2.5;
 
 // Spots of two sizes that change slowly, and grain: as models with random weights paint.
-av::Image painted(int width, int height, std::size_t time) {
-  av::Image image{width, height, std::vector<std::uint8_t>(av::Image::bytes(width, height))};
+media::Image painted(int width, int height, std::size_t time) {
+  media::Image image{width, height, std::vector<std::uint8_t>(media::Image::bytes(width, height))};
   const auto wave = [time](const Spots& spots, int place, double shift) {
     return std::sin(place / spots.size + spots.pace * static_cast<double>(time) + shift);
   };
@@ -86,11 +86,11 @@ void tail(benchmark::State& state) {
   const int width = std::stoi(setting("MIMICFLEET_BENCH_WIDTH", "576"));
   const int height = std::stoi(setting("MIMICFLEET_BENCH_HEIGHT", "1024"));
   const std::chrono::milliseconds pace(std::stoi(setting("MIMICFLEET_BENCH_CHUNK_MS", "120")));
-  std::vector<av::Image> frames;
+  std::vector<media::Image> frames;
   for (std::size_t i = 0; i < kFrames; ++i) frames.push_back(painted(width, height, i));
   const std::string path = (std::filesystem::temp_directory_path() / "mimicfleet_tail_bench.mp4").string();
   for (auto _ : state) {
-    auto writer = av::VideoWriter::create(path, {.width = width, .height = height}).value();
+    auto writer = media::VideoWriter::create(path, {.width = width, .height = height}).value();
     double in_write = 0;
     auto last_chunk = Clock::now();
     const auto begin = Clock::now() + pace;  // the first chunk is computed while the encoder starts
@@ -136,11 +136,11 @@ void first_frames(benchmark::State& state) { decode(state, kFirst); }
 void all_frames(benchmark::State& state) { decode(state, std::size_t{1} << 30); }
 
 void first_frames_spare(benchmark::State& state) {
-  av::keep_spare_media(3);
+  media::keep_spare_media(3);
   benchmark::DoNotOptimize(
-      av::count_frames(clip()).value());  // by one of them: now the others are ready, too
+      media::count_frames(clip()).value());  // by one of them: now the others are ready, too
   decode(state, kFirst);
-  av::keep_spare_media(0);
+  media::keep_spare_media(0);
 }
 
 BENCHMARK(tail)->Unit(benchmark::kMillisecond)->UseManualTime()->Iterations(3);

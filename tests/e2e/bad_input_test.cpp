@@ -66,8 +66,8 @@ TEST_F(BadInput, EachBadVideoOfAFolderIsNamedWithCauseAndRemedyAndTheGoodOnesAre
   const std::string bytes_of_good = bytes(clips_ / "good.mp4");
   put("truncated.mp4", bytes_of_good.substr(0, bytes_of_good.size() - 100));
   put("zero.mp4", "");
-  fs::copy_file(source_path("tests/common/av/data/sound_only.m4a"), clips_ / "audio.mp4");
-  fs::copy_file(source_path("tests/common/av/data/size_8k.mp4"), clips_ / "8k.mp4");
+  fs::copy_file(source_path("tests/common/media/data/sound_only.m4a"), clips_ / "audio.mp4");
+  fs::copy_file(source_path("tests/common/media/data/size_8k.mp4"), clips_ / "8k.mp4");
   put("text.mp4", "dear diary,\n");
   put("playlist.mp4", "#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n");
   cut_clip("two_persons.mp4", "select='eq(n,10)+eq(n,12)',setpts=N/30/TB,setsar=1");  // both show two

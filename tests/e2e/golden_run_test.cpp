@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "common/weights/safetensors.h"
+#include "common/model_files/weights/safetensors.h"
 #include "tests/e2e/fleet_test_base.h"
 #include "tests/worker/models/golden.h"
 #include "worker/models/nn/load.h"

@@ -1,4 +1,4 @@
-// What goes wrong on a GPU, with real programs: see worker/stages/device_failures.h.
+// What goes wrong on a GPU, with real programs: see worker/device/device_failures.h.
 #include <fstream>
 #include <string_view>
 

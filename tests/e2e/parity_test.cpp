@@ -4,7 +4,7 @@
 
 #include <ATen/TensorOperators.h>
 
-#include "common/weights/safetensors.h"
+#include "common/model_files/weights/safetensors.h"
 #include "tests/e2e/fleet_test_base.h"
 #include "tests/worker/models/golden.h"
 #include "worker/models/nn/load.h"

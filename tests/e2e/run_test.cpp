@@ -69,7 +69,7 @@ TEST_F(Run, OfEveryCodecRotationAndRateTheRightFramesAreLookedAt) {
   std::ofstream list(scratch_ / "list.csv");
   list << "video,output\n";
   for (const auto& [name, frames] : kinds)
-    list << source_path("tests/common/av/data/" + name) << "," << name << "\n";
+    list << source_path("tests/common/media/data/" + name) << "," << name << "\n";
   list.close();
   const Outcome outcome = coordinator(
       submit(scratch_ / "list.csv", scratch_ / "out", {"--resolution", "64", "--output-mode", "json"}));

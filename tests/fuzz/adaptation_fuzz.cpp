@@ -4,8 +4,8 @@
 #include <unistd.h>
 
 #include "common/files/unique_fd.h"
-#include "common/weights/lora.h"
-#include "common/weights/open.h"
+#include "common/model_files/weights/lora.h"
+#include "common/model_files/weights/open.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace mimicfleet::weights;

@@ -7,13 +7,13 @@
 #include <string>
 #include <string_view>
 
-#include "common/av/child/color_profile.h"
-#include "common/av/child/exif.h"
-#include "common/av/child/orientation.h"
+#include "common/media/child/color_profile.h"
+#include "common/media/child/exif.h"
+#include "common/media/child/orientation.h"
 
 namespace {
 
-using namespace mimicfleet::av::child;
+using namespace mimicfleet::media::child;
 
 void check(std::optional<int> orientation) {
   if (orientation && (*orientation < 1 || *orientation > 8)) std::abort();

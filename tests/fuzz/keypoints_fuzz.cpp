@@ -3,7 +3,7 @@
 #include <cstdlib>
 #include <string>
 
-#include "worker/stages/keypoints_bytes.h"
+#include "worker/formats/keypoints_bytes.h"
 
 // What is accepted must be written and read again as the same key points.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

@@ -2,7 +2,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "coordinator/client/saved_latents.h"
+#include "coordinator/client/plan/latents_file.h"
 
 // The header of a file of latents as a client reads it; the first two bytes say how many bytes follow it.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

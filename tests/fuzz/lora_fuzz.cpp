@@ -1,5 +1,5 @@
-#include "common/weights/lora.h"
-#include "common/weights/safetensors.h"
+#include "common/model_files/weights/lora.h"
+#include "common/model_files/weights/safetensors.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace mimicfleet::weights;

@@ -7,20 +7,20 @@
 #include <cstdlib>
 #include <span>
 
-#include "common/av/child/converter.h"
-#include "common/av/child/decoder.h"
-#include "common/av/child/deinterlacer.h"
-#include "common/av/child/demuxer.h"
-#include "common/av/child/image_decoders.h"
-#include "common/av/child/libav.h"
-#include "common/av/child/presentation.h"
-#include "common/av/sniff.h"
 #include "common/files/unique_fd.h"
+#include "common/media/child/converter.h"
+#include "common/media/child/decoder.h"
+#include "common/media/child/deinterlacer.h"
+#include "common/media/child/demuxer.h"
+#include "common/media/child/image_decoders.h"
+#include "common/media/child/libav.h"
+#include "common/media/child/presentation.h"
+#include "common/media/sniff.h"
 
 namespace {
 
 using namespace mimicfleet;
-using namespace mimicfleet::av;
+using namespace mimicfleet::media;
 
 constexpr DecodeLimits kLimits{.max_pixels = 1 << 16, .max_frames = 8};
 

@@ -5,10 +5,10 @@
 #include <cstdlib>
 #include <span>
 
-#include "common/av/record.h"
+#include "common/media/record.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  using namespace mimicfleet::av;
+  using namespace mimicfleet::media;
   constexpr DecodeLimits kLimits{.max_pixels = 10'000, .max_frames = 50};
   if (size == 0) return 0;
   const auto task = static_cast<RecordOrder::Task>(data[0] % 4);

@@ -1,5 +1,5 @@
-#include "common/weights/pickle.h"
-#include "common/weights/torch_checkpoint.h"
+#include "common/model_files/weights/pickle.h"
+#include "common/model_files/weights/torch_checkpoint.h"
 
 // The first byte chooses: the whole archive, or the pickle inside it, which a random archive rarely reaches.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

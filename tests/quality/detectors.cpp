@@ -8,9 +8,9 @@
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/stack.h>
 
-#include "common/av/image.h"
-#include "common/av/video.h"
-#include "common/model_root/model_root.h"
+#include "common/media/image.h"
+#include "common/media/video.h"
+#include "common/model_files/model_root.h"
 #include "worker/models/pose/detections.h"
 #include "worker/models/pose/estimator.h"
 #include "worker/onnx/session.h"
@@ -18,15 +18,15 @@
 namespace mimicfleet::quality {
 namespace {
 
-Result<std::vector<av::Image>> read_all(const std::string& video) {
+Result<std::vector<media::Image>> read_all(const std::string& video) {
   if (video.ends_with(".png")) {
-    ASSIGN_OR_RETURN(av::Image image, av::read_image(video));
-    return std::vector<av::Image>{std::move(image)};
+    ASSIGN_OR_RETURN(media::Image image, media::read_image(video));
+    return std::vector<media::Image>{std::move(image)};
   }
-  av::DecodeOptions options;
+  media::DecodeOptions options;
   options.stride_follows_fps = false;
-  ASSIGN_OR_RETURN(av::VideoFrames frames, av::VideoFrames::open(video, options));
-  std::vector<av::Image> images;
+  ASSIGN_OR_RETURN(media::VideoFrames frames, media::VideoFrames::open(video, options));
+  std::vector<media::Image> images;
   for (;;) {
     ASSIGN_OR_RETURN(auto frame, frames.next());
     if (!frame) return images;
@@ -35,7 +35,7 @@ Result<std::vector<av::Image>> read_all(const std::string& video) {
 }
 
 // uint8 [n, H, W, 3].
-at::Tensor stacked(std::vector<av::Image>& images) {
+at::Tensor stacked(std::vector<media::Image>& images) {
   std::vector<at::Tensor> frames;
   for (auto& image : images) {
     frames.push_back(at::from_blob(image.pixels.data(), {image.height, image.width, 3}, at::kByte));
@@ -44,7 +44,7 @@ at::Tensor stacked(std::vector<av::Image>& images) {
 }
 
 // The estimator keeps its boxes to itself, and shows a person even where the detector finds none.
-Result<std::vector<pose::Box>> find_boxes(onnx::Session& detector, const av::Image& image) {
+Result<std::vector<pose::Box>> find_boxes(onnx::Session& detector, const media::Image& image) {
   const auto height = static_cast<int>(detector.inputs().at(0).dims.at(2));
   const auto width = static_cast<int>(detector.inputs().at(0).dims.at(3));
   const pose::ImageView view{image.pixels.data(), image.height, image.width};

@@ -10,7 +10,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include "common/av/image.h"
+#include "common/media/image.h"
 #include "tests/e2e/fleet_test_base.h"
 #include "tests/quality/detectors.h"
 
@@ -32,15 +32,15 @@ constexpr int kFrames = 12;
 std::string data(const std::string& file) { return source_path("tests/quality/data/" + file); }
 std::string shipped_models() { return source_path("models/puppet"); }
 
-av::Image image(const std::string& path) {
-  auto result = av::read_image(path);
+media::Image image(const std::string& path) {
+  auto result = media::read_image(path);
   EXPECT_TRUE(result.ok()) << result.status();
-  return result.ok() ? std::move(result).value() : av::Image{};
+  return result.ok() ? std::move(result).value() : media::Image{};
 }
 
 // Column `index` of frames that lie side by side.
-av::Image part(const av::Image& strip, int index, int width) {
-  av::Image cut{width, strip.height, {}};
+media::Image part(const media::Image& strip, int index, int width) {
+  media::Image cut{width, strip.height, {}};
   for (int y = 0; y < strip.height; ++y) {
     const auto begin =
         strip.pixels.begin() + (static_cast<std::ptrdiff_t>(y) * strip.width + index * width) * 3;
@@ -51,7 +51,7 @@ av::Image part(const av::Image& strip, int index, int width) {
 
 // dB; `counts(i)` chooses among the values.
 template <typename Counts>
-double psnr(const av::Image& made, const av::Image& truth, Counts counts) {
+double psnr(const media::Image& made, const media::Image& truth, Counts counts) {
   double sum = 0;
   double count = 0;
   for (std::size_t i = 0; i < truth.pixels.size(); ++i) {
@@ -64,7 +64,7 @@ double psnr(const av::Image& made, const av::Image& truth, Counts counts) {
 }
 
 // Whether the pixel of value `i` differs from the reference image by more than a tenth of the range.
-bool moved(const av::Image& truth, const av::Image& still, std::size_t i) {
+bool moved(const media::Image& truth, const media::Image& still, std::size_t i) {
   constexpr int kTenth = 25;
   const std::size_t pixel = i / 3 * 3;
   for (std::size_t c = pixel; c < pixel + 3; ++c) {
@@ -101,12 +101,12 @@ class QualityTest : public e2e::FleetTest {
 
   // Beside the truth lies the reference image in its size: the trivial answer.
   static Figures compare(const fs::path& frames, const std::string& name) {
-    const av::Image strip = image(data(name + "_truth.png"));
-    const av::Image still = image(data(name + "_rest.png"));
+    const media::Image strip = image(data(name + "_truth.png"));
+    const media::Image still = image(data(name + "_rest.png"));
     Figures mean;
     for (int t = 0; t < kFrames; ++t) {
-      const av::Image truth = part(strip, t, still.width);
-      const av::Image made = image(frames / name / fmt::format("{:06}.png", t));
+      const media::Image truth = part(strip, t, still.width);
+      const media::Image made = image(frames / name / fmt::format("{:06}.png", t));
       if (made.pixels.size() != truth.pixels.size() || truth.pixels.size() != still.pixels.size()) {
         ADD_FAILURE() << name << ": frame " << t << " has another size than the truth";
         return {};

@@ -19,9 +19,9 @@ MAY_INCLUDE = {
 LIBRARY_HOMES = {
     "msgpack": ("common/wire/",),
     "zmq": ("common/net/",),
-    "libav": ("common/av/",),
-    "libsw": ("common/av/",),
-    "seccomp": ("common/av/",),
+    "libav": ("common/media/",),
+    "libsw": ("common/media/",),
+    "seccomp": ("common/media/",),
     "microhttpd": ("common/http/",),
     "prometheus/": ("monitoring/",),
     "utf8proc": ("common/files/",),

@@ -47,7 +47,7 @@ def main() -> None:
         for name, model, run in (("unet_tile", pipeline.unet, unet), ("vae_decode_chunk", pipeline.vae, vae)):
             kept = safetensors.torch.load_file(args.outputs / precision / f"{name}.safetensors")
             model.to(args.device, dtype)
-            torch.backends.cudnn.enabled = dtype != torch.float32  # as worker/stages/device.cpp says
+            torch.backends.cudnn.enabled = dtype != torch.float32  # as worker/device/device.cpp says
             theirs = run(pipeline, kept, dtype).float().cpu()
             ours = kept["output"].reshape(theirs.shape)
             differences[f"{name} {precision}"] = {"rms": float((ours - theirs).square().mean().sqrt() / theirs.square().mean().sqrt()),

@@ -13,12 +13,12 @@ constexpr auto kLongestWait = std::chrono::milliseconds(1000);
 struct EventVisitor {
   Session& session;
   Instant now;
-  void operator()(Holding& event) const { session.on_holding(std::move(event), now); }
-  void operator()(Ready& event) const { session.on_ready(std::move(event), now); }
+  void operator()(worker::Holding& event) const { session.on_holding(std::move(event), now); }
+  void operator()(worker::Ready& event) const { session.on_ready(std::move(event), now); }
   void operator()(jobs::TaskProgress& event) const { session.on_progress(event, now); }
-  void operator()(Computed& event) const { session.on_computed(event); }
-  void operator()(TaskEnd& event) const { session.on_end(std::move(event), now); }
-  void operator()(Stop&) const { session.on_stop(now); }
+  void operator()(worker::Computed& event) const { session.on_computed(event); }
+  void operator()(worker::TaskEnd& event) const { session.on_end(std::move(event), now); }
+  void operator()(worker::Stop&) const { session.on_stop(now); }
 };
 
 }  // namespace
@@ -34,7 +34,7 @@ Agent::Agent(std::string endpoint, net::Socket socket, jobs::WorkerHello hello, 
       socket_(std::move(socket)),
       session_(std::move(hello), options, clock_.now()) {}
 
-void Agent::post(Event&& event) {
+void Agent::post(worker::Event&& event) {
   {
     const std::lock_guard lock(mutex_);
     events_.push_back(std::move(event));
@@ -42,7 +42,7 @@ void Agent::post(Event&& event) {
   wake_up_.signal();
 }
 
-Status Agent::run(TaskRunner& runner, const net::WakeUp& stop) {
+Status Agent::run(worker::TaskRunner& runner, const net::WakeUp& stop) {
   carry_out(session_.take_actions(), runner);
   while (!left_) {
     wait(stop);
@@ -74,12 +74,12 @@ void Agent::wait(const net::WakeUp& stop) {
 
 void Agent::handle_events(Instant now) {
   wake_up_.clear();
-  std::vector<Event> events;
+  std::vector<worker::Event> events;
   {
     const std::lock_guard lock(mutex_);
     events.swap(events_);
   }
-  for (Event& event : events) std::visit(EventVisitor{session_, now}, event);
+  for (worker::Event& event : events) std::visit(EventVisitor{session_, now}, event);
 }
 
 void Agent::reconnect() {
@@ -95,7 +95,7 @@ void Agent::reconnect() {
   if (auto socket = net::Socket::dealer(endpoint_); socket.ok()) socket_ = std::move(*socket);
 }
 
-void Agent::carry_out(Actions actions, TaskRunner& runner) {
+void Agent::carry_out(Actions actions, worker::TaskRunner& runner) {
   if (actions.reconnect) reconnect();
   for (auto& message : actions.messages) {
     const Status sent = socket_.send({std::move(message)});

@@ -12,22 +12,6 @@
 
 namespace mimicfleet::agent {
 
-// What runs the tasks. Called on the agent's thread; returns at once.
-class TaskRunner {
- public:
-  virtual ~TaskRunner() = default;
-  // The attempt is the runner's from now on; it posts one TaskEnd for it, sooner or later.
-  virtual void start(jobs::LeaseGrant lease) = 0;
-  // Asks for an early end (kCancelled). Unknown attempts are ignored.
-  virtual void cancel(const jobs::TaskAttempt& attempt) = 0;
-  // Until then, unless it is cancelled, what the attempt made may take the place of what others made.
-  virtual void confirm(const Confirmation& lease) = 0;
-};
-
-// What other threads tell the agent.
-struct Stop {};
-using Event = std::variant<Holding, Ready, jobs::TaskProgress, TaskEnd, Computed, Stop>;
-
 // The one thread that talks to the coordinator. It waits for messages, events and time, and for nothing else:
 // no disk, no device, no lock that somebody holds for long.
 class Agent {
@@ -38,7 +22,7 @@ class Agent {
                                                               SessionOptions options);
 
   // From any thread, before and during run().
-  void post(Event&& event);
+  void post(worker::Event&& event);
 
   // Called about every second on the agent's thread; true ends the session as Stop does.
   void set_stop_condition(std::function<bool()> condition) { stop_condition_ = std::move(condition); }
@@ -52,13 +36,13 @@ class Agent {
 
   // Until the session is over: Stop was posted or `stop` signalled (also from a signal handler), the
   // coordinator asked for it, or a drain is done. ok, or why the coordinator refused this worker.
-  [[nodiscard]] Status run(TaskRunner& runner, const net::WakeUp& stop);
+  [[nodiscard]] Status run(worker::TaskRunner& runner, const net::WakeUp& stop);
 
  private:
   Agent(std::string endpoint, net::Socket socket, jobs::WorkerHello hello, SessionOptions options);
   void wait(const net::WakeUp& stop);
   void handle_events(Instant now);
-  void carry_out(Actions actions, TaskRunner& runner);
+  void carry_out(Actions actions, worker::TaskRunner& runner);
   void reconnect();
 
   std::string endpoint_;
@@ -73,7 +57,7 @@ class Agent {
   std::function<std::string()> search_ = [] { return std::string(); };
   net::WakeUp wake_up_;
   std::mutex mutex_;
-  std::vector<Event> events_;
+  std::vector<worker::Event> events_;
 };
 
 }  // namespace mimicfleet::agent

@@ -136,14 +136,14 @@ void Session::on_answer(RequestId request, const Status& status, Instant now) {
   leave_if_drained(now);
 }
 
-void Session::on_holding(Holding holding, Instant now) {
+void Session::on_holding(worker::Holding holding, Instant now) {
   hello_.data_endpoint = std::move(holding.data_endpoint);
   hello_.artefacts = std::move(holding.artefacts);
   if (hello_.artefacts.size() > options_.max_artefacts) hello_.artefacts.resize(options_.max_artefacts);
   send_hello(now);
 }
 
-void Session::on_ready(Ready ready, Instant now) {
+void Session::on_ready(worker::Ready ready, Instant now) {
   hello_.device = std::move(ready.device);
   hello_.numerics = std::move(ready.numerics);
   hello_.model_sets = std::move(ready.model_sets);
@@ -162,14 +162,14 @@ void Session::on_progress(const jobs::TaskProgress& progress, Instant) {
   urgent_ = true;
 }
 
-void Session::on_computed(const Computed& computed) {
+void Session::on_computed(const worker::Computed& computed) {
   const auto lease = leases_.find(computed.attempt);
   if (lease == leases_.end()) return;
   lease->second.progress = {computed.attempt.task, computed.attempt.attempt, std::string(jobs::kMux), 0, 0};
   urgent_ = true;
 }
 
-void Session::on_end(TaskEnd end, Instant now) {
+void Session::on_end(worker::TaskEnd end, Instant now) {
   const auto lease = leases_.find(end.attempt);
   if (lease == leases_.end()) return;
   const bool revoked = lease->second.revoked;

@@ -12,38 +12,9 @@
 #include "common/clock.h"
 #include "common/wire/envelope.h"
 #include "jobs/messages.h"
+#include "worker/task.h"
 
 namespace mimicfleet::agent {
-
-// The attempt needs no models any more: its end is near, and another task may come.
-struct Computed {
-  jobs::TaskAttempt attempt;
-};
-
-// How an attempt ended on this worker.
-struct TaskEnd {
-  jobs::TaskAttempt attempt;
-  Status status;  // ok: `result` counts
-  jobs::TaskResult result;
-  std::vector<Digest> lost_inputs;
-  bool of_host = false;  // this host lacks something: another worker may do it at once
-};
-
-// What the worker has for other workers, known once its store is open.
-struct Holding {
-  std::string data_endpoint;
-  std::vector<jobs::ArtefactRef> artefacts;  // the most recently used first
-};
-
-// What became known when the models were loaded.
-struct Ready {
-  std::string device;
-  jobs::NumericsClass numerics;
-  std::vector<jobs::ModelSet> model_sets;
-  std::vector<jobs::HeldFeature> features;   // in the cache, those used last first
-  std::vector<std::string> abilities;        // settings that it knows and can do
-  std::vector<std::string> model_folders{};  // of each set
-};
 
 struct SessionOptions {
   std::uint32_t slots = 2;  // leases held at once, beside those computed: one runs, the next is prepared
@@ -58,20 +29,13 @@ struct SessionOptions {
   Duration drain_on_stop{};                            // what runs may still take so long when asked to stop
 };
 
-// The coordinator has confirmed that it will give this attempt's task to nobody else before then, unless it
-// takes it back.
-struct Confirmation {
-  jobs::TaskAttempt attempt;
-  Instant until;
-};
-
 // What a session wants done after something happened.
 struct Actions {
   bool reconnect = false;             // first: drop the connection with all that it holds
   std::vector<std::string> messages;  // to the coordinator
   std::vector<jobs::TaskAttempt> cancel;
   std::vector<jobs::LeaseGrant> start;
-  std::vector<Confirmation> confirm;
+  std::vector<worker::Confirmation> confirm;
   bool left = false;  // the session is over
   Status refusal;     // why the coordinator does not want this worker
 };
@@ -91,11 +55,11 @@ class Session {
   Session(jobs::WorkerHello hello, SessionOptions options, Instant now);
 
   void on_message(std::string_view bytes, Instant now);
-  void on_holding(Holding holding, Instant now);
-  void on_ready(Ready ready, Instant now);
+  void on_holding(worker::Holding holding, Instant now);
+  void on_ready(worker::Ready ready, Instant now);
   void on_progress(const jobs::TaskProgress& progress, Instant now);
-  void on_computed(const Computed& computed);
-  void on_end(TaskEnd end, Instant now);
+  void on_computed(const worker::Computed& computed);
+  void on_end(worker::TaskEnd end, Instant now);
   void on_stop(Instant now);
   void on_stop_request(Instant now);  // a signal
   void on_time(Instant now);

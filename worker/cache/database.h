@@ -8,7 +8,7 @@
 
 #include "common/clock.h"
 #include "common/status.h"
-#include "worker/cache/recency.h"
+#include "worker/cache/lru.h"
 
 namespace mimicfleet::cache {
 

@@ -12,7 +12,7 @@
 #include "common/digest.h"
 #include "common/status.h"
 #include "worker/cache/entry.h"
-#include "worker/cache/recency.h"
+#include "worker/cache/lru.h"
 
 namespace mimicfleet::cache {
 

@@ -11,7 +11,7 @@
 #include "common/log.h"
 #include "common/user_folders.h"
 #include "jobs/model_set.h"
-#include "worker/stages/import_latents.h"
+#include "worker/formats/import_latents.h"
 
 namespace mimicfleet::worker {
 namespace {

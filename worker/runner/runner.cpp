@@ -61,7 +61,7 @@ void Runner::start(jobs::LeaseGrant lease) {
   auto task = std::make_shared<Task>();
   const jobs::TaskAttempt attempt{lease.spec.id, lease.attempt};
   task->context = std::make_unique<TaskContext>(
-      attempt, [this](const jobs::TaskProgress& progress) { post_(agent::Event(progress)); });
+      attempt, [this](const jobs::TaskProgress& progress) { post_(worker::Event(progress)); });
   task->context->confirm_lease(Instant::min());  // not yet
   task->lease = std::move(lease);
   if (is_decode(*task)) task->phase = Phase::kBegun;
@@ -79,7 +79,7 @@ void Runner::cancel(const jobs::TaskAttempt& attempt) {
   }
 }
 
-void Runner::confirm(const agent::Confirmation& lease) {
+void Runner::confirm(const worker::Confirmation& lease) {
   const std::lock_guard lock(mutex_);
   for (const auto& task : tasks_) {
     if (task->context->attempt() == lease.attempt) task->context->confirm_lease(lease.until);
@@ -111,7 +111,7 @@ void Runner::give_up(const Status& status) {
     stopping_ = true;
     changed_.notify_all();
   }
-  post_(agent::Stop{});
+  post_(worker::Stop{});
 }
 
 Runner::TaskPtr Runner::next_to_prepare() {
@@ -257,7 +257,7 @@ void Runner::begin_beside(const TaskPtr& task) {
 }
 
 void Runner::compute_loop() {
-  auto ready = guarded<agent::Ready>([&] { return executor_.load(); });
+  auto ready = guarded<worker::Ready>([&] { return executor_.load(); });
   if (ready.ok()) {
     post_(std::move(*ready));
   } else {
@@ -308,7 +308,7 @@ void Runner::hand_to_finishing(const TaskPtr& task, Outcome outcome) {
     const std::lock_guard lock(mutex_);
     task->phase = Phase::kComputed;
   }
-  post_(agent::Computed{task->context->attempt()});
+  post_(worker::Computed{task->context->attempt()});
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [&] { return stopping_ || unfinished_ < kUnfinishedAtMost; });
   ++unfinished_;
@@ -360,7 +360,7 @@ void Runner::end(const TaskPtr& task, Result<jobs::TaskResult> result) {
   task->outcome.finish = nullptr;
   task->prepared.reset();
   const TaskContext& context = *task->context;
-  agent::TaskEnd end;
+  worker::TaskEnd end;
   end.attempt = context.attempt();
   end.status = result.status();
   if (!result.ok() && context.cancelled()) end.status = context.check_cancelled();  // and ended for it

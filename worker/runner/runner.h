@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "common/clock.h"
-#include "worker/agent/agent.h"
 #include "worker/runner/task_context.h"
+#include "worker/task.h"
 
 namespace mimicfleet::runner {
 
@@ -35,7 +35,7 @@ class Executor {
  public:
   virtual ~Executor() = default;
   // Finds and loads the models. On the computing thread, first.
-  [[nodiscard]] virtual Result<agent::Ready> load() = 0;
+  [[nodiscard]] virtual Result<worker::Ready> load() = 0;
   // Checks and fetches what the task needs, without computing. On the preparing thread, while another task
   // runs.
   [[nodiscard]] virtual Result<std::unique_ptr<Prepared>> prepare(const jobs::LeaseGrant& lease,
@@ -70,11 +70,11 @@ class Executor {
 //
 // Every attempt that was started ends with exactly one TaskEnd, also when it is cancelled in a queue; of
 // those that are there when the runner stops, some without any.
-class Runner final : public agent::TaskRunner {
+class Runner final : public worker::TaskRunner {
  public:
-  using Post = std::function<void(agent::Event)>;
+  using Post = std::function<void(worker::Event)>;
   // Sees every end before it is posted. Also that of a failed attempt has the stages that were finished.
-  using Observer = std::function<void(const jobs::LeaseGrant&, const agent::TaskEnd&)>;
+  using Observer = std::function<void(const jobs::LeaseGrant&, const worker::TaskEnd&)>;
   // From an encode's end to the decode of its latents, with a coordinator that is not far.
   static constexpr std::chrono::milliseconds kDecodeComesWithin{50};
   // Before an encode begins in its turn, which on a CPU takes a minute: so many times as long, and at least a
@@ -94,7 +94,7 @@ class Runner final : public agent::TaskRunner {
 
   void start(jobs::LeaseGrant lease) override;
   void cancel(const jobs::TaskAttempt& attempt) override;
-  void confirm(const agent::Confirmation& lease) override;
+  void confirm(const worker::Confirmation& lease) override;
 
   // Cancels all; false if a stage did not come to its next step within `patience`. Nothing may be started
   // afterwards.

@@ -10,10 +10,10 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "jobs/stages.h"
+#include "worker/formats/tensor_bytes.h"
 #include "worker/models/svd/decode.h"
-#include "worker/stages/film_latents.h"
+#include "worker/stages/concat_latents.h"
 #include "worker/stages/finish_video.h"
-#include "worker/stages/tensor_bytes.h"
 
 namespace mimicfleet::stages {
 namespace {
@@ -70,7 +70,7 @@ Status Decoding::write(const at::Tensor& frames, DecodedVideo& video) {
   const bool keeps_first = lease_.spec.parameters.drop_reference == jobs::DropReference::kNone;
   for (std::int64_t i = 0; i < frames.size(0); ++i, ++decoded_) {
     if (decoded_ == 0 && !keeps_first) continue;  // the reference; a film leaves out later ones by itself
-    av::Image image = to_image(frames[i]);
+    media::Image image = to_image(frames[i]);
     if (video.saved_frames) RETURN_IF_ERROR(context_.written(video.saved_frames->add(image)));
     const Status written = context_.written(video.writer.write(std::move(image)));
     if (!written.ok()) {
@@ -126,12 +126,12 @@ std::vector<jobs::FilmClip> Decoding::clips() const {
 }
 
 Result<DecodedVideo> Decoding::begin() {
-  const av::VideoFormat format{static_cast<int>(inputs_.latents[0].width),
-                               static_cast<int>(inputs_.latents[0].height), av::Rational::nearest(fps()),
-                               lease_.spec.parameters.crf};
-  const auto stop = std::make_shared<av::MediaStop>();
+  const media::VideoFormat format{static_cast<int>(inputs_.latents[0].width),
+                                  static_cast<int>(inputs_.latents[0].height),
+                                  media::Rational::nearest(fps()), lease_.spec.parameters.crf};
+  const auto stop = std::make_shared<media::MediaStop>();
   auto on_cancel = context_.on_cancel([stop] { stop->stop(); });
-  auto writer = av::VideoWriter::create(inputs_.outputs.video_path(), format, stop);
+  auto writer = media::VideoWriter::create(inputs_.outputs.video_path(), format, stop);
   RETURN_IF_ERROR(context_.written(writer.status()));
   DecodedVideo video{*std::move(writer), std::move(on_cancel), nullptr, std::nullopt, 0, lease_.models};
   if (lease_.spec.output.save_frames) {

@@ -14,15 +14,15 @@
 #include "common/files/atomic_file.h"
 #include "common/log.h"
 #include "jobs/keys.h"
+#include "worker/formats/array_bytes.h"
+#include "worker/formats/tensor_bytes.h"
 #include "worker/models/image/reference_image.h"
 #include "worker/models/pose/draw.h"
 #include "worker/models/pose/retarget.h"
-#include "worker/stages/array_bytes.h"
 #include "worker/stages/driving_frames.h"
 #include "worker/stages/latents_source.h"
 #include "worker/stages/output_files.h"
 #include "worker/stages/persons.h"
-#include "worker/stages/tensor_bytes.h"
 
 namespace mimicfleet::stages {
 namespace {
@@ -404,8 +404,8 @@ std::optional<VideoKeypoints> find_keypoints(const Features& features, const Dig
 }
 
 // How the client's version of the program reads a file.
-Result<av::Reading> reading_of(const jobs::FileRef& file) {
-  if (const auto reading = av::Reading::parse(file.reading)) return *reading;
+Result<media::Reading> reading_of(const jobs::FileRef& file) {
+  if (const auto reading = media::Reading::parse(file.reading)) return *reading;
   return Status(StatusCode::kUnsupported,
                 fmt::format("{}: is to be read as '{}', which this worker's version cannot; update it",
                             file.path, log::printable(file.reading)));
@@ -428,10 +428,10 @@ std::optional<Features::Found> find_reference(const Features& features, const Di
 }
 
 // The stream of frames to find key points in.
-Status open_video(StableFile video, const jobs::TaskSpec& spec, std::shared_ptr<av::MediaStop> stop,
+Status open_video(StableFile video, const jobs::TaskSpec& spec, std::shared_ptr<media::MediaStop> stop,
                   runner::TaskContext& context, EncodeInputs& inputs) {
   const Instant begin = SteadyClock().now();
-  ASSIGN_OR_RETURN(const av::Reading reading, reading_of(spec.video));
+  ASSIGN_OR_RETURN(const media::Reading reading, reading_of(spec.video));
   context.count_call("video_decode");
   ASSIGN_OR_RETURN(inputs.frames, FrameStream::open(std::move(video), spec.parameters.sample_stride,
                                                     kFrameBudgetBytes, reading, std::move(stop)));
@@ -440,12 +440,12 @@ Status open_video(StableFile video, const jobs::TaskSpec& spec, std::shared_ptr<
 }
 
 Status read_reference(const StableFile& reference, const jobs::TaskSpec& spec,
-                      std::shared_ptr<av::MediaStop> stop, runner::TaskContext& context,
+                      std::shared_ptr<media::MediaStop> stop, runner::TaskContext& context,
                       EncodeInputs& inputs) {
-  ASSIGN_OR_RETURN(const av::Reading reading, reading_of(spec.reference));
+  ASSIGN_OR_RETURN(const media::Reading reading, reading_of(spec.reference));
   const Instant begin = SteadyClock().now();
   context.count_call("image_decode");
-  auto read = av::read_image_as(reference, reading, {}, std::move(stop));
+  auto read = media::read_image_as(reference, reading, {}, std::move(stop));
   RETURN_IF_ERROR(reference.check_unchanged());  // says more than what a torn file looks like
   RETURN_IF_ERROR(read.status());
   inputs.reference = std::move(read->image);
@@ -496,7 +496,7 @@ Result<std::unique_ptr<EncodeInputs>> prepare_encode(const Services& services, c
       find_keypoints(features, keys.keypoints, deciding_frames(lease.spec.parameters), context, *inputs);
   inputs->kept_reference = find_reference(features, keys.reference_image, context);
   // Each starts a process that decodes, and that a cancelled attempt does not wait for.
-  const auto stop = std::make_shared<av::MediaStop>();
+  const auto stop = std::make_shared<media::MediaStop>();
   const auto on_cancel = context.on_cancel([stop] { stop->stop(); });
   auto image = std::async(std::launch::async, [&] {
     return inputs->kept_reference ? Status() : read_reference(reference, lease.spec, stop, context, *inputs);

@@ -5,11 +5,11 @@
 #include <string>
 #include <vector>
 
-#include "common/av/image.h"
+#include "common/media/image.h"
+#include "worker/formats/keypoints_bytes.h"
 #include "worker/models/svd/pipeline.h"
 #include "worker/runner/runner.h"
 #include "worker/stages/frame_stream.h"
-#include "worker/stages/keypoints_bytes.h"
 #include "worker/stages/services.h"
 
 namespace mimicfleet::stages {
@@ -25,7 +25,7 @@ struct EncodeInputs final : runner::Prepared {
   double open_seconds = 0;
   // One of the two: the prepared image out of the cache, or the image itself.
   std::optional<Features::Found> kept_reference;
-  std::optional<av::Image> reference;
+  std::optional<media::Image> reference;
   double image_seconds = 0;
   UnetAdaptation adaptation;
   // Where the latents are kept for good; empty: nowhere.
@@ -43,7 +43,7 @@ struct EncodeInputs final : runner::Prepared {
 };
 
 // On the preparing thread. Latents that may be reused are looked for here and fetched from who holds them.
-// Codes of InputFiles::open_input(), FrameStream::open(), av::read_image() and open_latents_target().
+// Codes of InputFiles::open_input(), FrameStream::open(), media::read_image() and open_latents_target().
 [[nodiscard]] Result<std::unique_ptr<EncodeInputs>> prepare_encode(const Services& services,
                                                                    const jobs::LeaseGrant& lease,
                                                                    runner::TaskContext& context);

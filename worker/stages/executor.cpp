@@ -9,8 +9,8 @@
 #include <ATen/ops/zeros.h>
 #include <fmt/format.h>
 
-#include "common/av/media_child.h"
 #include "common/log.h"
+#include "common/media/media_child.h"
 #include "jobs/abilities.h"
 #include "jobs/stages.h"
 #include "worker/models/nn/accelerator.h"
@@ -76,7 +76,7 @@ StageExecutor::StageExecutor(ExecutorOptions options, Post post, const worker::W
       metrics_(metrics),
       digests_(options_.digest_store) {}
 
-StageExecutor::~StageExecutor() { av::keep_spare_media(0); }
+StageExecutor::~StageExecutor() { media::keep_spare_media(0); }
 
 Status StageExecutor::open_artefacts() {
   ASSIGN_OR_RETURN(data_folder_,
@@ -86,8 +86,8 @@ Status StageExecutor::open_artefacts() {
   ASSIGN_OR_RETURN(artefact_server_,
                    artefacts::ArtefactServer::start(options_.data_bind_endpoint, *artefacts_,
                                                     [this](std::size_t bytes) { metrics_.sent(bytes); }));
-  post_(agent::Holding{advertised(artefact_server_->endpoint(), options_.data_advertised_host),
-                       artefacts_->list(kMaxAnnouncedArtefacts)});
+  post_(worker::Holding{advertised(artefact_server_->endpoint(), options_.data_advertised_host),
+                        artefacts_->list(kMaxAnnouncedArtefacts)});
   return {};
 }
 
@@ -105,7 +105,7 @@ void StageExecutor::open_feature_cache(const jobs::NumericsClass& numerics) {
   }
 }
 
-Result<agent::Ready> StageExecutor::load() {
+Result<worker::Ready> StageExecutor::load() {
   ASSIGN_OR_RETURN(InputFiles inputs, InputFiles::open(options_.roots, digests_));
   RETURN_IF_ERROR(open_artefacts());
   ASSIGN_OR_RETURN(Device device, open_device(options_.device, options_.precision, options_.threads));
@@ -122,13 +122,13 @@ Result<agent::Ready> StageExecutor::load() {
     side_stream_.emplace(services_->device.device);
   }
   // On a GPU a clip is at times waited for; on a CPU others have better use for the processors.
-  if (!services_->device.device.is_cpu()) av::keep_spare_media(kSpareMedia);
-  agent::Ready ready{services_->device.name,
-                     services_->device.numerics,
-                     sets,
-                     {},
-                     jobs::known_abilities(services_->device.fp8),
-                     services_->models.folders()};
+  if (!services_->device.device.is_cpu()) media::keep_spare_media(kSpareMedia);
+  worker::Ready ready{services_->device.name,
+                      services_->device.numerics,
+                      sets,
+                      {},
+                      jobs::known_abilities(services_->device.fp8),
+                      services_->models.folders()};
   if (feature_cache_) ready.features = feature_cache_->held(kMaxAnnouncedFeatures);
   return ready;
 }

@@ -10,9 +10,9 @@
 
 #include "worker/artefacts/server.h"
 #include "worker/cache/private_folder.h"
+#include "worker/device/device_failures.h"
 #include "worker/models/nn/accelerator.h"
 #include "worker/runner/runner.h"
-#include "worker/stages/device_failures.h"
 #include "worker/stages/services.h"
 
 namespace mimicfleet::stages {
@@ -47,14 +47,14 @@ struct ExecutorOptions {
 // Tasks done by LibTorch: the real Executor.
 class StageExecutor final : public runner::Executor {
  public:
-  using Post = std::function<void(agent::Event)>;
+  using Post = std::function<void(worker::Event)>;
   // Nothing is opened yet. `post` and `metrics` must outlive this object.
   StageExecutor(ExecutorOptions options, Post post, const worker::WorkerMetrics& metrics);
   ~StageExecutor() override;
 
   // Opens files, stores and device, finds and loads the first model set. Posts Holding when the data port is
   // open.
-  [[nodiscard]] Result<agent::Ready> load() override;
+  [[nodiscard]] Result<worker::Ready> load() override;
   [[nodiscard]] Result<std::unique_ptr<runner::Prepared>> prepare(const jobs::LeaseGrant& lease,
                                                                   runner::TaskContext& context) override;
   [[nodiscard]] Status begin(const jobs::LeaseGrant& lease, runner::Prepared& prepared,

@@ -4,7 +4,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
-#include "worker/stages/tensor_bytes.h"
+#include "worker/formats/tensor_bytes.h"
 
 namespace mimicfleet::stages {
 

@@ -4,7 +4,7 @@
 #include <optional>
 #include <string>
 
-#include "common/av/video_writer.h"
+#include "common/media/video_writer.h"
 #include "worker/stages/decode_video.h"
 #include "worker/stages/saved_frames.h"
 
@@ -12,7 +12,7 @@ namespace mimicfleet::stages {
 
 // A video whose frames are all on their way to the encoder.
 struct DecodedVideo {
-  av::VideoWriter writer;
+  media::VideoWriter writer;
   runner::TaskContext::OnCancel stops_writer;
   std::unique_ptr<SavedFrames> saved_frames;  // null: they are not asked for
   std::optional<std::string> latents;         // to be kept beside the video

@@ -5,19 +5,19 @@
 namespace mimicfleet::stages {
 
 Result<std::unique_ptr<FrameStream>> FrameStream::open(StableFile file, int sample_stride,
-                                                       std::size_t budget_bytes, av::Reading reading,
-                                                       std::shared_ptr<av::MediaStop> stop) {
-  av::DecodeOptions options;
+                                                       std::size_t budget_bytes, media::Reading reading,
+                                                       std::shared_ptr<media::MediaStop> stop) {
+  media::DecodeOptions options;
   options.sample_stride = sample_stride;
   options.reading = reading;
   options.stop = stop;
-  ASSIGN_OR_RETURN(av::VideoFrames frames, av::VideoFrames::open(file, options));
+  ASSIGN_OR_RETURN(media::VideoFrames frames, media::VideoFrames::open(file, options));
   return std::unique_ptr<FrameStream>(
       new FrameStream(std::move(file), std::move(frames), budget_bytes, std::move(stop)));
 }
 
-FrameStream::FrameStream(StableFile file, av::VideoFrames frames, std::size_t budget_bytes,
-                         std::shared_ptr<av::MediaStop> stop)
+FrameStream::FrameStream(StableFile file, media::VideoFrames frames, std::size_t budget_bytes,
+                         std::shared_ptr<media::MediaStop> stop)
     : file_(std::move(file)),
       frames_(std::move(frames)),
       budget_bytes_(budget_bytes),
@@ -65,8 +65,9 @@ void FrameStream::decode() {
   changed_.notify_all();
 }
 
-Result<std::vector<av::Image>> FrameStream::next(std::size_t count, const std::function<bool()>& cancelled) {
-  std::vector<av::Image> frames;
+Result<std::vector<media::Image>> FrameStream::next(std::size_t count,
+                                                    const std::function<bool()>& cancelled) {
+  std::vector<media::Image> frames;
   std::unique_lock lock(mutex_);
   while (frames.size() < count) {
     while (

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "worker/formats/latents_bytes.h"
 #include "worker/runner/runner.h"
-#include "worker/stages/latents_bytes.h"
 #include "worker/stages/services.h"
 
 namespace mimicfleet::stages {

@@ -51,7 +51,7 @@ void SavedFrames::stop(bool drop_queue) {
   if (thread_.joinable()) thread_.join();
 }
 
-Status SavedFrames::add(av::Image frame) {
+Status SavedFrames::add(media::Image frame) {
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [this] { return queue_.empty() || queued_bytes_ < kBudgetBytes || !error_.ok(); });
   if (!error_.ok()) return error_;
@@ -66,11 +66,11 @@ void SavedFrames::write() {
   for (;;) {
     changed_.wait(lock, [this] { return !queue_.empty() || ended_; });
     if (queue_.empty()) return;
-    const av::Image frame = std::move(queue_.front());
+    const media::Image frame = std::move(queue_.front());
     queue_.pop_front();
     const std::string path = path_of(written_);
     lock.unlock();
-    const Status status = av::write_png(path, frame);
+    const Status status = media::write_png(path, frame);
     lock.lock();
     queued_bytes_ -= frame.pixels.size();
     ++written_;

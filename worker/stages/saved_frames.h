@@ -7,8 +7,8 @@
 #include <mutex>
 #include <thread>
 
-#include "common/av/image.h"
 #include "common/files/atomic_file.h"
+#include "common/media/image.h"
 #include "worker/stages/output_files.h"
 
 namespace mimicfleet::stages {
@@ -25,7 +25,7 @@ class SavedFrames {
 
   // Takes the next frame; waits only while many are still to be written. After an error every further call
   // returns it.
-  [[nodiscard]] Status add(av::Image frame);
+  [[nodiscard]] Status add(media::Image frame);
 
   // Writes what is left and puts all in place, frame by frame, as long as `permit` allows it.
   [[nodiscard]] Status finish(const Permit& permit);
@@ -41,7 +41,7 @@ class SavedFrames {
 
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<av::Image> queue_;
+  std::deque<media::Image> queue_;
   std::size_t queued_bytes_ = 0;
   bool ended_ = false;  // no more frames will come
   std::size_t written_ = 0;

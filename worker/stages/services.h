@@ -3,11 +3,11 @@
 #include <string>
 
 #include "worker/artefacts/store.h"
-#include "worker/stages/device.h"
+#include "worker/device/device.h"
+#include "worker/library/model_library.h"
+#include "worker/metrics/worker_metrics.h"
 #include "worker/stages/features.h"
 #include "worker/stages/input_files.h"
-#include "worker/stages/model_library.h"
-#include "worker/worker_metrics.h"
 
 namespace mimicfleet::stages {
 

@@ -10,7 +10,7 @@ CommandLine::CommandLine() {
   put_models(folder_, "models/");
   put(folder_, "videos/a.mp4", read_file(source_path("examples/words/friend.mp4")));
   put(folder_, "videos/b.mp4", read_file(source_path("examples/words/learn.mp4")));
-  put(folder_, "ref.png", read_file(source_path("tests/common/av/data/images/rgb.png")));
+  put(folder_, "ref.png", read_file(source_path("tests/common/media/data/images/rgb.png")));
   surroundings_.environment = {"HOME=" + (folder_ / "home"), "XDG_STATE_HOME=", "XDG_CACHE_HOME=",
                                "MIMICFLEET_SERVER=", "MIMICFLEET_WORKER=" + binary_path("tests/fake_worker")};
 }

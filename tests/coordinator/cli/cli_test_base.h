@@ -7,8 +7,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "coordinator/client/summary.h"
-#include "tests/common/model_root/fake_models.h"
+#include "coordinator/client/report/summary.h"
+#include "tests/common/model_files/fake_models.h"
 #include "tests/e2e/process.h"
 
 namespace mimicfleet::coordinator {

@@ -14,13 +14,13 @@
 
 #include "common/clock.h"
 #include "common/files/atomic_file.h"
-#include "common/model_root/model_root.h"
+#include "common/model_files/model_root.h"
 #include "common/net/socket.h"
 #include "common/wire/envelope.h"
 #include "jobs/abilities.h"
 #include "jobs/messages.h"
 #include "jobs/record_json.h"
-#include "tests/coordinator/client/latents_file.h"
+#include "tests/coordinator/client/written_latents.h"
 
 namespace mimicfleet {
 namespace {

@@ -91,7 +91,7 @@ TEST_F(Submit, AnotherSeedImageOrModelDoesNotReplaceVideosUnlessThatIsSaid) {
   const auto planned = run(submit({"--seed", "7", "--dry-run"}));
   EXPECT_EQ(planned.exit_code, 2) << "as the run would";
   EXPECT_THAT(planned.out, HasSubstr("make    a (seed was 42)"));
-  put(folder_, "other.png", read_file(source_path("tests/common/av/data/images/grey.jpg")));
+  put(folder_, "other.png", read_file(source_path("tests/common/media/data/images/grey.jpg")));
   Words other_image = submit();
   other_image[5] = folder_ / "other.png";
   EXPECT_THAT(run(other_image).err, HasSubstr("2 videos there were made with the reference image " +
@@ -115,7 +115,7 @@ TEST_F(Submit, AnotherSeedImageOrModelDoesNotReplaceVideosUnlessThatIsSaid) {
 TEST_F(Submit, ABenchmarkOrAChangedImageReplacesNothingThatWasChosen) {
   ASSERT_EQ(run(submit()).exit_code, 0);
   EXPECT_EQ(run(submit({"--seed", "7", "--benchmark-cache"})).exit_code, 0);
-  put(folder_, "ref.png", read_file(source_path("tests/common/av/data/images/grey.jpg")));
+  put(folder_, "ref.png", read_file(source_path("tests/common/media/data/images/grey.jpg")));
   EXPECT_THAT(states(run_json(submit())), ElementsAre("a: done", "b: done"));
 }
 

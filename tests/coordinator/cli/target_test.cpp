@@ -1,11 +1,10 @@
-#include "coordinator/cli/target.h"
-
 #include <unistd.h>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "common/discovery/discovery.h"
+#include "coordinator/client/run/find_server.h"
 #include "tests/common/files/temporary_folder.h"
 
 namespace mimicfleet::coordinator {

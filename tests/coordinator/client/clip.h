@@ -7,7 +7,7 @@
 #include "jobs/keys.h"
 #include "jobs/plan.h"
 #include "jobs/record.h"
-#include "tests/common/model_root/fake_models.h"
+#include "tests/common/model_files/fake_models.h"
 
 namespace mimicfleet::coordinator {
 

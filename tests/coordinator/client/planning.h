@@ -4,8 +4,8 @@
 
 #include <gtest/gtest.h>
 
-#include "coordinator/client/planner.h"
-#include "tests/common/model_root/fake_models.h"
+#include "coordinator/client/plan/planner.h"
+#include "tests/common/model_files/fake_models.h"
 
 namespace mimicfleet::coordinator {
 

@@ -14,7 +14,7 @@ namespace {
 using namespace std::chrono_literals;
 
 // Remembers what it is asked for.
-class FakeRunner final : public TaskRunner {
+class FakeRunner final : public worker::TaskRunner {
  public:
   void start(jobs::LeaseGrant lease) override {
     const std::lock_guard lock(mutex_);
@@ -26,7 +26,7 @@ class FakeRunner final : public TaskRunner {
     cancelled_.push_back(attempt);
     changed_.notify_all();
   }
-  void confirm(const Confirmation& lease) override {
+  void confirm(const worker::Confirmation& lease) override {
     const std::lock_guard lock(mutex_);
     confirmed_.push_back(lease.attempt);
     changed_.notify_all();
@@ -119,7 +119,7 @@ class AgentTest : public ::testing::Test {
     thread_.join();
   }
   void leave() {
-    agent_->post(Stop{});
+    agent_->post(worker::Stop{});
     let_go();
   }
   bool listen_again() {
@@ -133,7 +133,7 @@ class AgentTest : public ::testing::Test {
     return router_ != nullptr;
   }
   void admit() {
-    agent_->post(Ready{});
+    agent_->post(worker::Ready{});
     while (!HasFailure() && receive<jobs::WorkerHeartbeat>().state != jobs::WorkerState::kReady) {
     }
   }
@@ -175,7 +175,7 @@ TEST_F(AgentTest, ALeaseRunsAndItsResultArrives) {
   }
   EXPECT_EQ(runner_.next_confirmed(), (jobs::TaskAttempt{grant.spec.id, 3}))
       << "its heartbeats were answered";
-  agent_->post(TaskEnd{{lease.spec.id, 3}, {}, {}, {}});
+  agent_->post(worker::TaskEnd{{lease.spec.id, 3}, {}, {}, {}});
   const auto completed = receive<jobs::TaskCompleted>();
   EXPECT_EQ(completed.attempt.attempt, 3);
   EXPECT_EQ(completed.worker, worker_);

@@ -16,12 +16,12 @@
 #include <png.h>
 
 #include "common/json/json.h"
-#include "common/weights/safetensors.h"
+#include "common/model_files/weights/safetensors.h"
 #include "tests/parity/figures.h"
 #include "tests/paths.h"
 #include "tests/test_device.h"
+#include "worker/device/device.h"
 #include "worker/models/nn/load.h"
-#include "worker/stages/device.h"
 
 namespace mimicfleet {
 

@@ -8,7 +8,7 @@
 #include <ATen/ops/from_blob.h>
 #include <gtest/gtest.h>
 
-#include "common/weights/safetensors.h"
+#include "common/model_files/weights/safetensors.h"
 #include "tests/parity/figures.h"
 #include "tests/paths.h"
 #include "tests/worker/models/golden.h"

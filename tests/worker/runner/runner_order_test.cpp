@@ -19,8 +19,8 @@ class NotingExecutor final : public Executor {
  public:
   FakeClock clock;  // of the computing thread
 
-  Result<agent::Ready> load() override {
-    return agent::Ready{"fake", {"none", "fake", "fp32", 1}, {}, {}, {}};
+  Result<worker::Ready> load() override {
+    return worker::Ready{"fake", {"none", "fake", "fp32", 1}, {}, {}, {}};
   }
   Result<std::unique_ptr<Prepared>> prepare(const jobs::LeaseGrant& lease, TaskContext&) override {
     note("prepare " + lease.spec.name);
@@ -98,8 +98,8 @@ class RunnerOrder : public ::testing::Test {
  protected:
   void start(std::chrono::milliseconds decode_comes_within) {
     runner_ = std::make_unique<Runner>(
-        executor_, [this](const agent::Event& event) { on_event(event); },
-        [](const jobs::LeaseGrant&, const agent::TaskEnd&) {}, decode_comes_within, &executor_.clock);
+        executor_, [this](const worker::Event& event) { on_event(event); },
+        [](const jobs::LeaseGrant&, const worker::TaskEnd&) {}, decode_comes_within, &executor_.clock);
   }
   void give(const std::string& name, jobs::TaskKind kind = jobs::TaskKind::kEncodeLatents) {
     runner_->start(lease(name, kind));
@@ -122,8 +122,8 @@ class RunnerOrder : public ::testing::Test {
   std::unique_ptr<Runner> runner_;
 
  private:
-  void on_event(const agent::Event& event) {
-    if (!std::holds_alternative<agent::TaskEnd>(event)) return;
+  void on_event(const worker::Event& event) {
+    if (!std::holds_alternative<worker::TaskEnd>(event)) return;
     const std::lock_guard lock(mutex_);
     if (after_first_end_ && ended_ == 0) runner_->start(*after_first_end_);
     ++ended_;

@@ -30,9 +30,9 @@ class FakeExecutor final : public Executor {
   Status load_failure;
   bool begins_beside = false;
 
-  Result<agent::Ready> load() override {
+  Result<worker::Ready> load() override {
     if (!load_failure.ok()) return load_failure;
-    return agent::Ready{"fake", {"none", "fake", "fp32", 1}, {}, {}, {}};
+    return worker::Ready{"fake", {"none", "fake", "fp32", 1}, {}, {}, {}};
   }
   Result<std::unique_ptr<Prepared>> prepare(const jobs::LeaseGrant& lease, TaskContext&) override {
     if (lease.spec.name == "fail to prepare") return Status(StatusCode::kInputChanged, "changed");
@@ -153,24 +153,24 @@ class RunnerTest : public ::testing::Test {
   Runner& start() {
     runner_ = std::make_unique<Runner>(
         executor_,
-        [this](agent::Event event) {
+        [this](worker::Event event) {
           const std::lock_guard lock(mutex_);
-          if (auto* end = std::get_if<agent::TaskEnd>(&event)) {
+          if (auto* end = std::get_if<worker::TaskEnd>(&event)) {
             if (after_first_end_ && ends_.empty()) runner_->start(*after_first_end_);
             ends_.push_back(std::move(*end));
           }
-          if (auto* computed = std::get_if<agent::Computed>(&event)) computed_.push_back(computed->attempt);
+          if (auto* computed = std::get_if<worker::Computed>(&event)) computed_.push_back(computed->attempt);
           if (auto* progress = std::get_if<jobs::TaskProgress>(&event)) {
             stages_[progress->task].push_back(progress->stage);
           }
-          ready_ = ready_ || std::holds_alternative<agent::Ready>(event);
-          if (std::holds_alternative<agent::Stop>(event)) {
+          ready_ = ready_ || std::holds_alternative<worker::Ready>(event);
+          if (std::holds_alternative<worker::Stop>(event)) {
             stopped_ = true;
             ends_when_stopped_ = ends_.size();
           }
           changed_.notify_all();
         },
-        [this](const jobs::LeaseGrant& lease, const agent::TaskEnd& end) {
+        [this](const jobs::LeaseGrant& lease, const worker::TaskEnd& end) {
           const std::lock_guard lock(mutex_);
           observed_[lease.spec.name] = end.status.code();
         },
@@ -198,7 +198,7 @@ class RunnerTest : public ::testing::Test {
     executor_.wait_until_noted("run " + first.spec.name);
     return *runner_;
   }
-  agent::TaskEnd run(const std::string& name) {
+  worker::TaskEnd run(const std::string& name) {
     const std::size_t before = ends_.size();
     runner_->start(lease(name));
     wait_until([&] { return ends_.size() > before; });
@@ -210,7 +210,7 @@ class RunnerTest : public ::testing::Test {
   std::optional<jobs::LeaseGrant> after_first_end_;  // is started when it is posted
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::vector<agent::TaskEnd> ends_;
+  std::vector<worker::TaskEnd> ends_;
   std::vector<jobs::TaskAttempt> computed_;
   std::map<jobs::TaskId, std::vector<std::string>> stages_;
   std::map<std::string, StatusCode> observed_;

@@ -8,14 +8,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "common/av/video.h"
 #include "common/files/file_identity.h"
 #include "common/files/read_text.h"
+#include "common/media/video.h"
 #include "jobs/abilities.h"
 #include "jobs/record_json.h"
-#include "tests/common/av/image_bytes.h"
+#include "tests/common/media/image_bytes.h"
 #include "tests/worker/stages/executor_test_base.h"
-#include "worker/stages/latents_bytes.h"
+#include "worker/formats/latents_bytes.h"
 
 namespace mimicfleet::stages {
 namespace {
@@ -44,7 +44,7 @@ TEST_F(StageExecutorTest, AClipBecomesAVideoWithItsRecordFramesAndLatents) {
   ASSERT_TRUE(decoded.ok()) << decoded.status();
   EXPECT_EQ(decoded->frames, 13);
   EXPECT_EQ(decoded->video->path, "words/a.mp4");
-  EXPECT_EQ(av::count_frames(folder_.path("words/a.mp4")).value_or(0), 13);
+  EXPECT_EQ(media::count_frames(folder_.path("words/a.mp4")).value_or(0), 13);
   EXPECT_TRUE(fs::exists(folder_.path("_frames/words/a/000012.png")));
   EXPECT_FALSE(fs::exists(folder_.path("_frames/words/a/000013.png")));
 
@@ -69,19 +69,19 @@ TEST_F(StageExecutorTest, AClipBecomesAVideoWithItsRecordFramesAndLatents) {
 }
 
 // A PNG of the picture turned by a quarter against the clock, with the EXIF orientation that turns it back.
-void write_lying(const std::string& path, const av::Image& upright) {
-  av::Image lying{upright.height, upright.width, std::vector<std::uint8_t>(upright.pixels.size())};
+void write_lying(const std::string& path, const media::Image& upright) {
+  media::Image lying{upright.height, upright.width, std::vector<std::uint8_t>(upright.pixels.size())};
   for (int y = 0; y < lying.height; ++y) {
     for (int x = 0; x < lying.width; ++x) {
-      const auto from = av::Image::bytes(upright.width, x) + 3 * (upright.width - 1 - y);
-      const auto to = av::Image::bytes(lying.width, y) + 3 * x;
+      const auto from = media::Image::bytes(upright.width, x) + 3 * (upright.width - 1 - y);
+      const auto to = media::Image::bytes(lying.width, y) + 3 * x;
       std::copy_n(upright.pixels.begin() + static_cast<std::ptrdiff_t>(from), 3,
                   lying.pixels.begin() + static_cast<std::ptrdiff_t>(to));
     }
   }
-  CHECK(av::write_png(path, lying).ok());
+  CHECK(media::write_png(path, lying).ok());
   std::string png = *read_text(path, 1 << 24);
-  png.insert(33, av::png_chunk("eXIf", av::exif(6, false)));  // after the header
+  png.insert(33, media::png_chunk("eXIf", media::exif(6, false)));  // after the header
   std::ofstream(path, std::ios::binary) << png;
 }
 
@@ -89,7 +89,7 @@ TEST_F(StageExecutorTest, AnImageThatLiesOnItsSideIsUsedAsTheOneThatStands) {
   auto lease = encode();
   const auto standing = run(lease);
   ASSERT_TRUE(standing.ok()) << standing.status();
-  write_lying(folder_.path("lying.png"), av::read_image(lease.spec.reference.path).value());
+  write_lying(folder_.path("lying.png"), media::read_image(lease.spec.reference.path).value());
   lease.spec.reference = file_ref(folder_.path("lying.png"));
   lease.spec.reference.reading = "upright.1";
   const auto lying = run(lease);
@@ -100,7 +100,7 @@ TEST_F(StageExecutorTest, AnImageThatLiesOnItsSideIsUsedAsTheOneThatStands) {
 TEST_F(StageExecutorTest, WhatWasLostInReadingIsToldAndAnUnknownReadingIsRefused) {
   auto lease = encode();
   lease.spec.reference =
-      file_ref(source_path("tests/common/av/data/images/turned.jpg"));  // 21x17, on its side
+      file_ref(source_path("tests/common/media/data/images/turned.jpg"));  // 21x17, on its side
   lease.spec.reference.reading = "upright.1";
   lease.spec.key = jobs::latents_key(lease.spec.video.digest, jobs::as_read(lease.spec.reference),
                                      lease.models, lease.spec.parameters);
@@ -115,7 +115,7 @@ TEST_F(StageExecutorTest, WhatWasLostInReadingIsToldAndAnUnknownReadingIsRefused
 }
 
 TEST_F(StageExecutorTest, WhatComesUpWithinTheVideoIsToldEachTime) {
-  auto lease = encode(source_path("tests/common/av/data/shown/person_interlaced_late.ts"));
+  auto lease = encode(source_path("tests/common/media/data/shown/person_interlaced_late.ts"));
   const auto told = Contains(
       "driving video: from frame 6 on it is interlaced, which is left as it is: convert it "
       "with ffmpeg -vf bwdif");

@@ -25,13 +25,13 @@ struct Worker {
   monitoring::Metrics registry;
   worker::WorkerMetrics metrics{registry};
   StageExecutor executor;
-  agent::Ready ready;
+  worker::Ready ready;
 
   // `before` sees the folder of the features before the worker does.
   explicit Worker(BeginBeside begin_beside = BeginBeside::kWhereMemorySuffices,
                   const std::function<void(const std::string&)>& before = nullptr)
       : executor(
-            options(begin_beside), [](const agent::Event&) {}, metrics) {
+            options(begin_beside), [](const worker::Event&) {}, metrics) {
     if (before) before(folder.path("features"));
     auto loaded = executor.load();
     EXPECT_TRUE(loaded.ok()) << loaded.status();

@@ -8,7 +8,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "common/av/record.h"
+#include "common/media/record.h"
 #include "tests/paths.h"
 #include "tests/worker/stages/temporary_folder.h"
 
@@ -30,11 +30,11 @@ TEST(FrameStream, AllSampledFramesComeInOrderHoweverSmallTheBudget) {
   auto small = open(kVideo, 1);
   ASSERT_TRUE(large.ok() && small.ok()) << large.status() << small.status();
   EXPECT_EQ((*small)->stride(), 2);
-  EXPECT_EQ((*small)->info().average_fps, (av::Rational{30000, 1001}));
+  EXPECT_EQ((*small)->info().average_fps, (media::Rational{30000, 1001}));
   const auto all = (*large)->next(100, kNeverCancelled);
   ASSERT_TRUE(all.ok()) << all.status();
   ASSERT_EQ(all->size(), 13);
-  std::vector<av::Image> pieces;
+  std::vector<media::Image> pieces;
   for (;;) {
     auto piece = (*small)->next(4, kNeverCancelled);
     ASSERT_TRUE(piece.ok()) << piece.status();
@@ -46,8 +46,9 @@ TEST(FrameStream, AllSampledFramesComeInOrderHoweverSmallTheBudget) {
 }
 
 TEST(FrameStream, FramesAreReadAsAViewerShowsThemIfThatIsAskedFor) {
-  const std::string path = source_path("tests/common/av/data/shown/wide_pixels.mp4");
-  for (const auto& [reading, width] : {std::pair{av::Reading::original(), 70}, {av::Reading::viewer(), 93}}) {
+  const std::string path = source_path("tests/common/media/data/shown/wide_pixels.mp4");
+  for (const auto& [reading, width] :
+       {std::pair{media::Reading::original(), 70}, {media::Reading::viewer(), 93}}) {
     auto file = StableFile::open(path);
     ASSERT_TRUE(file.ok());
     auto stream = FrameStream::open(*std::move(file), 1, 1 << 20, reading);
@@ -58,7 +59,7 @@ TEST(FrameStream, FramesAreReadAsAViewerShowsThemIfThatIsAskedFor) {
 }
 
 TEST(FrameStream, WhatTheDecoderToldComesWithTheFrameAndNotBefore) {
-  auto file = StableFile::open(source_path("tests/common/av/data/shown/interlaced_late.ts"));
+  auto file = StableFile::open(source_path("tests/common/media/data/shown/interlaced_late.ts"));
   ASSERT_TRUE(file.ok());
   auto stream = FrameStream::open(*std::move(file), 2, 1 << 30);
   ASSERT_TRUE(stream.ok()) << stream.status();
@@ -80,16 +81,16 @@ TEST(FrameStream, AStreamThatNobodyReadsEndsAtOnce) {
 class HungDecoder {
  public:
   HungDecoder() {
-    av::StreamInfo info;
+    media::StreamInfo info;
     info.video.width = info.video.height = 64;
     info.video.container = "mp4";
     info.video.codec = "h264";
-    const auto payload = av::encode_info(info);
-    av::RecordHeader header;
-    header.type = av::RecordType::kInfo;
+    const auto payload = media::encode_info(info);
+    media::RecordHeader header;
+    header.type = media::RecordType::kInfo;
     header.payload_bytes = payload.size();
-    av::RecordHeader notes;  // that nothing is special about it
-    notes.type = av::RecordType::kNotes;
+    media::RecordHeader notes;  // that nothing is special about it
+    notes.type = media::RecordType::kNotes;
     std::ofstream(folder_.path("info"), std::ios::binary)
         .write(reinterpret_cast<const char*>(&header), sizeof(header))
         .write(reinterpret_cast<const char*>(payload.data()), payload.size())

@@ -7,8 +7,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "common/model_files/weights/tensor_set.h"
 #include "common/status.h"
-#include "common/weights/tensor_set.h"
 #include "worker/models/nn/scope.h"
 
 namespace mimicfleet::nn {

@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "common/weights/open.h"
+#include "common/model_files/weights/open.h"
 #include "worker/models/clip/vision_model.h"
 #include "worker/models/nn/guarded.h"
 #include "worker/models/nn/load.h"

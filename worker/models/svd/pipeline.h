@@ -10,7 +10,7 @@
 #include <ATen/core/Tensor.h>
 #include <c10/core/Device.h>
 
-#include "common/model_root/model_root.h"
+#include "common/model_files/model_root.h"
 #include "common/status.h"
 #include "jobs/sampling.h"
 #include "worker/models/svd/scheduler.h"

@@ -7,8 +7,8 @@
 
 #include <c10/core/TensorOptions.h>
 
+#include "common/model_files/weights/lora.h"
 #include "common/status.h"
-#include "common/weights/lora.h"
 #include "worker/models/nn/load.h"
 #include "worker/models/nn/scope.h"
 #include "worker/models/svd/unet.h"

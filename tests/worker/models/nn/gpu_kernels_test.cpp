@@ -22,12 +22,12 @@
 #include <gtest/gtest.h>
 
 #include "tests/worker/models/golden.h"
+#include "worker/device/device.h"
 #include "worker/models/nn/accelerator.h"
 #include "worker/models/nn/gpu_program.h"
 #include "worker/models/nn/layers.h"
 #include "worker/models/nn/residual.h"
 #include "worker/models/svd/noise.h"
-#include "worker/stages/device.h"
 
 namespace mimicfleet::nn {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <gmock/gmock.h>
 
-#include "tests/common/weights/temporary_folder.h"
+#include "tests/common/model_files/weights/temporary_folder.h"
 
 namespace mimicfleet::nn {
 namespace {

@@ -8,10 +8,10 @@
 #include <gtest/gtest.h>
 
 #include "tests/worker/models/golden.h"
+#include "worker/device/device.h"
 #include "worker/models/svd/autoencoder.h"
 #include "worker/models/svd/noise.h"
 #include "worker/models/svd/unet.h"
-#include "worker/stages/device.h"
 
 namespace mimicfleet::svd {
 namespace {

@@ -5,7 +5,7 @@
 #include <ATen/ops/silu.h>
 #include <gtest/gtest.h>
 
-#include "common/weights/open.h"
+#include "common/model_files/weights/open.h"
 #include "tests/worker/models/golden.h"
 #include "worker/models/clip/vision_model.h"
 #include "worker/models/nn/load.h"

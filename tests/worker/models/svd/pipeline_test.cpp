@@ -15,7 +15,7 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
-#include "common/weights/open.h"
+#include "common/model_files/weights/open.h"
 #include "tests/worker/models/golden.h"
 #include "worker/models/svd/noise.h"
 #include "worker/models/svd/pose_net.h"

@@ -6,7 +6,7 @@
 #include <ATen/ops/stack.h>
 #include <gmock/gmock.h>
 
-#include "common/weights/open.h"
+#include "common/model_files/weights/open.h"
 #include "tests/worker/models/golden.h"
 
 namespace mimicfleet::svd {
