@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 
 namespace mimicfleet {
 
@@ -19,15 +20,11 @@ class SteadyClock final : public Clock {
   [[nodiscard]] Instant now() const override { return std::chrono::steady_clock::now(); }
 };
 
-// For tests: stands still until told to move.
-class FakeClock final : public Clock {
- public:
-  [[nodiscard]] Instant now() const override { return now_; }
-  void advance(Duration by) { now_ += by; }
-
- private:
-  Instant now_{std::chrono::hours(1)};
-};
+// Milliseconds since 1970, for display only.
+[[nodiscard]] inline std::int64_t wall_clock_ms() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+}
 
 [[nodiscard]] inline double to_seconds(Duration duration) {
   return std::chrono::duration<double>(duration).count();

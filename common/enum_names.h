@@ -9,7 +9,8 @@
 #include <type_traits>
 #include <utility>
 
-// One table for each enum: its values and their names. A namespace with such enums has, beside each of them,
+// One table for each enum: its values and their names. A namespace with such enums has, beside each
+// of them,
 //
 //   enum class Retarget { kGraft, kRescale };
 //   constexpr EnumNames<Retarget, 2> enum_names(Retarget) {
@@ -44,7 +45,8 @@ template <NamedEnum Enum>
     return (letter >= 'A' && letter <= 'Z' ? letter - 'A' + 'a' : letter) == wanted;
   };
   for (const auto& [value, candidate] : enum_names(Enum{})) {
-    if (std::equal(name.begin(), name.end(), candidate.begin(), candidate.end(), same)) return value;
+    if (std::equal(name.begin(), name.end(), candidate.begin(), candidate.end(), same))
+      return value;
   }
   return std::nullopt;
 }

@@ -44,7 +44,6 @@ template <typename IdType>
   return id;
 }
 
-using SubmissionId = Id<struct SubmissionTag>;
 using JobId = Id<struct JobTag>;
 using WorkerId = Id<struct WorkerTag>;    // one incarnation of a worker process
 using RequestId = Id<struct RequestTag>;  // pairs a reply with its request

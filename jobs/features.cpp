@@ -5,7 +5,8 @@
 namespace mimicfleet::jobs {
 namespace {
 
-Digest keypoints_feature(const Digest& video, const Digest& detector, const Parameters& parameters) {
+Digest keypoints_feature(const Digest& video, const Digest& detector,
+                         const Parameters& parameters) {
   Parameters uncut = parameters;
   uncut.max_pose_frames = 0;
   return KeyBuilder("feature.keypoints.v3")
@@ -24,7 +25,8 @@ Digest reference_image_feature(const Digest& reference, const Parameters& parame
       .finish();
 }
 
-Digest vae_latent_feature(const Digest& reference_image, const Digest& vae, const Parameters& parameters) {
+Digest vae_latent_feature(const Digest& reference_image, const Digest& vae,
+                          const Parameters& parameters) {
   const bool noisy = parameters.noise_aug_strength != 0;
   return KeyBuilder("feature.vae_latent.v2")
       .add("reference_image", reference_image)
@@ -64,7 +66,8 @@ FeatureKeys feature_keys(const Digest& video, const Digest& reference, const Mod
   keys.reference_image = reference_image_feature(reference, parameters);
   keys.reference_keypoints =
       of_reference("feature.reference_keypoints.v3", keys.reference_image, models.detector);
-  keys.clip_embedding = of_reference("feature.clip_embedding.v2", keys.reference_image, models.clip);
+  keys.clip_embedding =
+      of_reference("feature.clip_embedding.v2", keys.reference_image, models.clip);
   keys.vae_latent = vae_latent_feature(keys.reference_image, models.vae, parameters);
   return keys;
 }

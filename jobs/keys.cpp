@@ -13,7 +13,8 @@ namespace {
 
 std::string little_endian(std::uint64_t value) {
   std::string bytes;
-  for (int shift = 0; shift < 64; shift += 8) bytes.push_back(static_cast<char>(value >> shift & 0xff));
+  for (int shift = 0; shift < 64; shift += 8)
+    bytes.push_back(static_cast<char>(value >> shift & 0xff));
   return bytes;
 }
 
@@ -45,7 +46,8 @@ void add_lcm_constants(KeyBuilder& key, const Parameters& parameters) {
       .add("lcm_clip_denoised", std::int64_t{lcm.clip_denoised ? 1 : 0});
 }
 
-// Nothing of those that have their default: keys that were made before there were such settings stay.
+// Nothing of those that have their default: keys that were made before there were such settings
+// stay.
 void add_newer_settings(KeyBuilder& key, const Parameters& parameters) {
   for (const auto& setting : settings()) {
     if (setting.add_to_latents_key == nullptr || setting.is_default(parameters)) continue;
@@ -78,8 +80,9 @@ KeyBuilder& KeyBuilder::add(std::string_view field, double value) {
 }
 
 KeyBuilder& KeyBuilder::add(std::string_view field, const Digest& value) {
-  add_bytes('h', field,
-            std::string_view(reinterpret_cast<const char*>(value.bytes.data()), value.bytes.size()));
+  add_bytes(
+      'h', field,
+      std::string_view(reinterpret_cast<const char*>(value.bytes.data()), value.bytes.size()));
   return *this;
 }
 
@@ -100,7 +103,10 @@ std::string NumericsClass::name() const {
 
 Digest as_read(const FileRef& file) {
   if (file.reading.empty()) return file.digest;
-  return KeyBuilder("file_as_read.v1").add("file", file.digest).add("reading", file.reading).finish();
+  return KeyBuilder("file_as_read.v1")
+      .add("file", file.digest)
+      .add("reading", file.reading)
+      .finish();
 }
 
 Digest unet_key(const Digest& diffusion, const Parameters& parameters) {
@@ -173,7 +179,8 @@ Digest video_key(const Digest& latents, const ModelSet& models, const Parameters
   return add_decoding(add_latents(key, {latents}), models, parameters).finish();
 }
 
-Digest film_key(const std::vector<Digest>& latents, const ModelSet& models, const Parameters& parameters) {
+Digest concat_key(const std::vector<Digest>& latents, const ModelSet& models,
+                  const Parameters& parameters) {
   KeyBuilder key("film.v1");
   add_decoding(add_latents(key, latents), models, parameters)
       .add("interp_frames", std::int64_t{parameters.interp_frames})

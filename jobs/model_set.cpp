@@ -1,6 +1,5 @@
 #include "jobs/model_set.h"
 
-#include "common/files/absolute_path.h"
 #include "jobs/keys.h"
 
 namespace mimicfleet::jobs {
@@ -15,16 +14,16 @@ Digest part(std::string_view name, const model_root::FileDigests& files) {
 
 }  // namespace
 
-ModelSet make_model_set(const model_root::ModelFiles& files, const model_root::PartDigests& digests) {
+ModelSet make_model_set(const model_root::PartDigests& digests) {
   ModelSet set;
   set.diffusion = part("diffusion", digests.diffusion);
   set.vae = part("vae", digests.vae);
   set.clip = part("clip", digests.clip);
   set.detector = part("detector", digests.detector);
   set.id = model_set_id(set);
-  set.name = files.name;
-  set.checkpoint = absolute_path(files.checkpoint).string();
-  set.defaults = files.defaults;
+  set.name = digests.name;
+  set.checkpoint = digests.checkpoint;
+  set.defaults = digests.defaults;
   return set;
 }
 

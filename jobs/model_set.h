@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "common/digest.h"
-#include "common/model_files/model_root.h"
+#include "common/model_files/part_digests.h"
 
 namespace mimicfleet::jobs {
 
@@ -18,7 +18,7 @@ struct ModelSet {
   Digest vae;
   Digest clip;
   Digest detector;         // YOLOX and DW-Pose
-  std::string name;        // for people: the folder's name
+  std::string name;        // display only: the folder's name
   std::string checkpoint;  // path of the UNet's weights where they were read; not in the id
   std::map<std::string, std::string> defaults;  // defaults.yaml of the model root, key by key
 
@@ -40,11 +40,11 @@ struct ModelSet {
 // The id that goes with the four parts (canonical, versioned).
 [[nodiscard]] Digest model_set_id(const ModelSet& parts);
 
-// The set that these files make: each part is named by what its files are and hold, never by their paths.
-[[nodiscard]] ModelSet make_model_set(const model_root::ModelFiles& files,
-                                      const model_root::PartDigests& digests);
+// The set that these files make: each part is named by what its files are and hold, never by their
+// paths.
+[[nodiscard]] ModelSet make_model_set(const model_root::PartDigests& digests);
 
-// Within one class results are equal to the byte; across classes only within the parity bounds.
+// Within one class results are byte-identical; across classes only within the parity bounds.
 struct NumericsClass {
   std::string library;    // "libtorch-2.11.0"
   std::string device;     // "cpu-avx512", "NVIDIA H200"

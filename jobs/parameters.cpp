@@ -20,9 +20,10 @@ Status size_fits(std::string_view flag, std::int32_t pixels) {
   RETURN_IF_ERROR(in_range(flag, pixels, 64, 4096));
   if (pixels % 64 == 0) return {};
   const auto near = std::max(64, (pixels + 32) / 64 * 64);
-  return {StatusCode::kInvalidArgument,
-          fmt::format("{} {} is not accepted by the models: it must be a multiple of 64, such as {}", flag,
-                      pixels, near)};
+  return {
+      StatusCode::kInvalidArgument,
+      fmt::format("{} {} is not accepted by the models: it must be a multiple of 64, such as {}",
+                  flag, pixels, near)};
 }
 
 Status valid_size(const Parameters& parameters) {
@@ -59,31 +60,37 @@ Status in_their_ranges(const Parameters& parameters) {
 Status fp8_fits(const Parameters& parameters) {
   if (!parameters.fp8 || parameters.precision != Precision::kFp32) return {};
   return {StatusCode::kInvalidArgument,
-          "--fp8 is not possible with --precision fp32: give fp16 or bf16, or leave one of the two out"};
+          "--fp8 is not possible with --precision fp32: give fp16 or bf16, or leave one of the two "
+          "out"};
 }
 
 Status overlap_fits(const Parameters& parameters) {
   if (parameters.tile_overlap >= 0 && parameters.tile_overlap < parameters.tile_frames) return {};
-  return {StatusCode::kInvalidArgument,
-          fmt::format("--frames-overlap {} is not possible with --num-frames {}: it must be 0 to {}",
-                      parameters.tile_overlap, parameters.tile_frames, parameters.tile_frames - 1)};
+  return {
+      StatusCode::kInvalidArgument,
+      fmt::format("--frames-overlap {} is not possible with --num-frames {}: it must be 0 to {}",
+                  parameters.tile_overlap, parameters.tile_frames, parameters.tile_frames - 1)};
 }
 
 Status interval_fits(const GuidanceInterval& interval) {
   if (interval.begin >= 0 && interval.begin < interval.end && interval.end <= 1) return {};
-  return {StatusCode::kInvalidArgument,
-          fmt::format("--guidance-interval {} is not possible: it must be A:B with 0 <= A < B <= 1, such as "
-                      "0.2:0.8",
-                      to_string(interval))};
+  return {
+      StatusCode::kInvalidArgument,
+      fmt::format(
+          "--guidance-interval {} is not possible: it must be A:B with 0 <= A < B <= 1, such as "
+          "0.2:0.8",
+          to_string(interval))};
 }
 
 Status loras_fit(const Parameters& parameters) {
   if (parameters.loras.size() > kMostLoras) {
-    return {StatusCode::kInvalidArgument, fmt::format("--lcm-lora-path: {} LoRAs are too many: at most {}",
-                                                      parameters.loras.size(), kMostLoras)};
+    return {StatusCode::kInvalidArgument,
+            fmt::format("--lcm-lora-path: {} LoRAs are too many: at most {}",
+                        parameters.loras.size(), kMostLoras)};
   }
   for (const auto& lora : parameters.loras) {
-    RETURN_IF_ERROR(in_range("--lcm-lora-scale", lora.scale, -kLargestLoraScale, kLargestLoraScale));
+    RETURN_IF_ERROR(
+        in_range("--lcm-lora-scale", lora.scale, -kLargestLoraScale, kLargestLoraScale));
   }
   return {};
 }
@@ -94,18 +101,19 @@ Status validate(const Parameters& parameters) {
   RETURN_IF_ERROR(valid_size(parameters));
   RETURN_IF_ERROR(in_their_ranges(parameters));
   RETURN_IF_ERROR(steps_fit(parameters));
-  RETURN_IF_ERROR(in_range("--scheduler-sigma-max", parameters.lcm.sigma_max, parameters.lcm.sigma_min, 1e6));
+  RETURN_IF_ERROR(
+      in_range("--scheduler-sigma-max", parameters.lcm.sigma_max, parameters.lcm.sigma_min, 1e6));
   RETURN_IF_ERROR(in_range("--fps", parameters.fps, 0, 240));
   RETURN_IF_ERROR(loras_fit(parameters));
   RETURN_IF_ERROR(fp8_fits(parameters));
   RETURN_IF_ERROR(interval_fits(parameters.guidance_interval));
   RETURN_IF_ERROR(overlap_fits(parameters));
   if (parameters.interp_frames > 0 && parameters.crossfade_frames > 0) {
-    return {
-        StatusCode::kInvalidArgument,
-        fmt::format("--crossfade-frames {} is not possible with --interp-frames {}: a join either has frames "
-                    "put in or is faded over; choose one",
-                    parameters.crossfade_frames, parameters.interp_frames)};
+    return {StatusCode::kInvalidArgument,
+            fmt::format("--crossfade-frames {} is not possible with --interp-frames {}: a join "
+                        "either has frames "
+                        "put in or is faded over; choose one",
+                        parameters.crossfade_frames, parameters.interp_frames)};
   }
   return {};
 }

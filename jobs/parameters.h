@@ -27,7 +27,9 @@ constexpr EnumNames<Precision, 4> enum_names(Precision) {
 
 enum class DropReference { kNone, kFirst, kEach };
 constexpr EnumNames<DropReference, 3> enum_names(DropReference) {
-  return {{{DropReference::kNone, "none"}, {DropReference::kFirst, "first"}, {DropReference::kEach, "each"}}};
+  return {{{DropReference::kNone, "none"},
+           {DropReference::kFirst, "first"},
+           {DropReference::kEach, "each"}}};
 }
 
 enum class InterpMode { kLinear, kSlerp };
@@ -53,10 +55,11 @@ struct Lora {
   }
 };
 
-// Everything that a user may set about a generated video. Defaults are the original's (configs/test.yaml).
-// settings.h has what is possible and how it is spelled.
+// Everything that a user may set about a generated video. Defaults are the original's
+// (configs/test.yaml). settings.h has what is possible and how it is spelled.
 struct Parameters : Sampling {
-  // Pixels of the short side (the long one follows from 9:16, in multiples of 64), or an explicit size.
+  // Pixels of the short side (the long one follows from 9:16, in multiples of 64), or an explicit
+  // size.
   std::int32_t resolution = 576;
   std::int32_t width = 0;  // both 0: from `resolution` and the reference image's orientation
   std::int32_t height = 0;
@@ -67,7 +70,8 @@ struct Parameters : Sampling {
   std::int32_t pose_canvas = 2160;  // short side of the canvas that poses are drawn on
   Retarget retarget = Retarget::kGraft;
   Precision precision = Precision::kAuto;
-  bool fp8 = false;  // linear layers of the UNet's transformers in 8-bit floating point, on GPUs that can
+  bool fp8 =
+      false;  // linear layers of the UNet's transformers in 8-bit floating point, on GPUs that can
   std::vector<Lora> loras;              // fused in this order
   std::optional<FileRef> unet_overlay;  // a whole UNet in place of the checkpoint's
 
@@ -81,7 +85,8 @@ struct Parameters : Sampling {
   // Of videos joined from the latents of several clips.
   std::int32_t interp_frames = 0;  // put in between two clips
   InterpMode interp_mode = InterpMode::kLinear;
-  std::int32_t crossfade_frames = 0;  // in which the end of a clip and the beginning of the next are one
+  std::int32_t crossfade_frames =
+      0;  // in which the end of a clip and the beginning of the next are one
 
   template <typename Self, typename Fields>
   static void fields(Self& self, Fields& field) {

@@ -14,7 +14,8 @@ namespace {
 // Outputs that differ only by case are one file on some file systems.
 std::string folded(const std::string& path) {
   std::string lower = path;
-  std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return std::tolower(c); });
+  std::transform(lower.begin(), lower.end(), lower.begin(),
+                 [](unsigned char c) { return std::tolower(c); });
   return lower;
 }
 
@@ -24,13 +25,14 @@ TaskSpec encode_task(const JobPlan& plan, const ClipPlan& clip, JobId job) {
   task.job = job;
   task.kind = TaskKind::kEncodeLatents;
   task.name = clip.output.relative;
-  task.key = latents_key(as_read(clip.video), as_read(clip.reference), plan.models, clip.parameters);
+  task.key =
+      latents_key(as_read(clip.video), as_read(clip.reference), plan.models, clip.parameters);
   task.model_set = plan.models.id;
   task.parameters = clip.parameters;
   task.video = clip.video;
   task.reference = clip.reference;
   task.output = clip.output;
-  task.keep_latents = clip.keep_latents;
+  task.cache_latents = clip.cache_latents;
   task.reuse_latents = clip.reuse_latents;
   task.provenance = clip.provenance;
   task.warnings = clip.warnings;
@@ -44,27 +46,27 @@ TaskSpec decode_task(const JobPlan& plan, const TaskSpec& encode) {
   task.id = new_id<TaskId>();
   task.kind = TaskKind::kDecodeVideo;
   task.key = video_key(encode.key, plan.models, encode.parameters);
-  task.keep_latents.reset();
+  task.cache_latents.reset();
   task.warnings.clear();
   task.needs = {encode.id};
   return task;
 }
 
 // `encodes`: by ClipPlan::output.relative.
-Result<TaskSpec> film_task(const JobPlan& plan, const FilmPlan& film, JobId job,
-                           const std::map<std::string, TaskId>& encodes) {
+Result<TaskSpec> concat_task(const JobPlan& plan, const ConcatPlan& concat, JobId job,
+                             const std::map<std::string, TaskId>& encodes) {
   TaskSpec task;
   task.id = new_id<TaskId>();
   task.job = job;
   task.kind = TaskKind::kDecodeVideo;
-  task.name = film.output.relative;
-  task.key = film.key;
+  task.name = concat.output.relative;
+  task.key = concat.key;
   task.model_set = plan.models.id;
-  task.parameters = film.parameters;
-  task.output = film.output;
-  task.provenance = film.provenance;
+  task.parameters = concat.parameters;
+  task.output = concat.output;
+  task.provenance = concat.provenance;
   task.priority = plan.priority;
-  for (const auto& part : film.parts) {
+  for (const auto& part : concat.parts) {
     Segment segment{part.name, {}, part.saved};
     if (!part.clip.empty()) {
       const auto encode = encodes.find(part.clip);
@@ -78,7 +80,8 @@ Result<TaskSpec> film_task(const JobPlan& plan, const FilmPlan& film, JobId job,
     task.segments.push_back(std::move(segment));
   }
   if (!task.segments.empty()) return task;
-  return Status(StatusCode::kInvalidArgument, fmt::format("{}: a film of no clips", task.name));
+  return Status(StatusCode::kInvalidArgument,
+                fmt::format("{}: a concatenated video of no clips", task.name));
 }
 
 // The outputs of a plan and what they are made from.
@@ -88,16 +91,18 @@ class Outputs {
   [[nodiscard]] Status add(const OutputTarget& output, const std::string& source) {
     if (!is_safe_relative(output.relative)) {
       return {StatusCode::kInvalidArgument,
-              fmt::format("{}: output path '{}' is not below the output folder", source, output.relative)};
+              fmt::format("{}: output path '{}' is not below the output folder", source,
+                          output.relative)};
     }
     const auto [place, inserted] =
         by_path_.emplace(folded(output.relative) + (output.save_video ? "" : " (latents)"), source);
     if (inserted) return {};
     return {
         StatusCode::kInvalidArgument,
-        fmt::format("{} and {} would both be written to {}.mp4: rename one of them or give them outputs of "
-                    "their own in a manifest",
-                    place->second, source, output.relative)};
+        fmt::format(
+            "{} and {} would both be written to {}.mp4: rename one of them or give them outputs of "
+            "their own in a manifest",
+            place->second, source, output.relative)};
   }
 
  private:
@@ -119,7 +124,7 @@ bool is_safe_relative(const std::string& path) {
 
 Result<std::vector<TaskSpec>> make_tasks(const JobPlan& plan, JobId job) {
   std::vector<TaskSpec> tasks;
-  tasks.reserve(plan.clips.size() * 2 + plan.films.size());
+  tasks.reserve(plan.clips.size() * 2 + plan.concats.size());
   Outputs outputs;
   std::map<std::string, TaskId> encodes;
   for (const auto& clip : plan.clips) {
@@ -129,10 +134,11 @@ Result<std::vector<TaskSpec>> make_tasks(const JobPlan& plan, JobId job) {
     encodes.emplace(clip.output.relative, tasks.back().id);
     if (clip.output.save_video) tasks.push_back(decode_task(plan, tasks.back()));
   }
-  for (const auto& film : plan.films) {
-    if (Status bad = validate(film.parameters); !bad.ok()) return bad.prefixed(film.output.relative);
-    RETURN_IF_ERROR(outputs.add(film.output, "the film " + film.output.relative));
-    ASSIGN_OR_RETURN(TaskSpec task, film_task(plan, film, job, encodes));
+  for (const auto& concat : plan.concats) {
+    if (Status bad = validate(concat.parameters); !bad.ok())
+      return bad.prefixed(concat.output.relative);
+    RETURN_IF_ERROR(outputs.add(concat.output, "the concatenated video " + concat.output.relative));
+    ASSIGN_OR_RETURN(TaskSpec task, concat_task(plan, concat, job, encodes));
     tasks.push_back(std::move(task));
   }
   return tasks;
@@ -141,7 +147,8 @@ Result<std::vector<TaskSpec>> make_tasks(const JobPlan& plan, JobId job) {
 std::vector<std::size_t> shard_positions(std::size_t count, std::size_t index, std::size_t shards) {
   CHECK(shards > 0 && index >= 1 && index <= shards);
   std::vector<std::size_t> positions;
-  for (std::size_t position = index - 1; position < count; position += shards) positions.push_back(position);
+  for (std::size_t position = index - 1; position < count; position += shards)
+    positions.push_back(position);
   return positions;
 }
 

@@ -11,13 +11,14 @@
 
 namespace mimicfleet::jobs {
 
-// One clip of a job as the client planned it: inputs with digests, resolved parameters, where it goes.
+// One clip of a job as the client planned it: inputs with digests, resolved parameters, where it
+// goes.
 struct ClipPlan {
   FileRef video;
   FileRef reference;
   Parameters parameters;
   OutputTarget output;  // without save_video: only its latents are made
-  std::optional<LatentsTarget> keep_latents;
+  std::optional<CachedLatentsTarget> cache_latents;
   bool reuse_latents = false;
   std::map<std::string, std::string> provenance;
   std::vector<std::string> warnings;  // of its inputs: what is lost or guessed when they are read
@@ -28,18 +29,18 @@ struct ClipPlan {
     field("reference", self.reference);
     field("parameters", self.parameters);
     field("output", self.output);
-    field("keep_latents", self.keep_latents);
+    field("keep_latents", self.cache_latents);
     field("reuse_latents", self.reuse_latents);
     field("provenance", self.provenance);
     field("warnings", self.warnings);
   }
 };
 
-// A piece of a film: a clip of the same plan, or latents that are there.
-struct FilmPart {
+// A piece of a concatenated video: a clip of the same plan, or latents that are there.
+struct ConcatPart {
   std::string name;
   std::string clip;  // ClipPlan::output.relative; empty: `saved`
-  SavedLatents saved;
+  CachedLatents saved;
 
   template <typename Self, typename Fields>
   static void fields(Self& self, Fields& field) {
@@ -50,8 +51,8 @@ struct FilmPart {
 };
 
 // A video joined from the latents of clips, in order.
-struct FilmPlan {
-  std::vector<FilmPart> parts;
+struct ConcatPlan {
+  std::vector<ConcatPart> parts;
   Digest key;  // film_key()
   Parameters parameters;
   OutputTarget output;
@@ -72,7 +73,7 @@ struct JobPlan {
   std::string name;
   ModelSet models;
   std::vector<ClipPlan> clips;
-  std::vector<FilmPlan> films;
+  std::vector<ConcatPlan> concats;
   std::int32_t priority = 0;
   FeaturePolicy features;
 
@@ -81,22 +82,24 @@ struct JobPlan {
     field("name", self.name);
     field("models", self.models);
     field("clips", self.clips);
-    field("films", self.films);
+    field("films", self.concats);
     field("priority", self.priority);
     field("features", self.features);
   }
 };
 
-// The tasks of a plan: for every clip an encode and the decode that needs it, for every film a decode that
-// needs its clips' encodes, with fresh ids. kInvalidArgument: a parameter out of range, an unsafe output
-// path, two videos with one output (both named), or a film without parts or of a clip that is not there.
+// The tasks of a plan: for every clip an encode and the decode that needs it, for every
+// concatenated video a decode that needs its clips' encodes, with fresh ids. kInvalidArgument: a
+// parameter out of range, an unsafe output path, two videos with one output (both named), or a
+// concatenated video without parts or of a clip that is not there.
 [[nodiscard]] Result<std::vector<TaskSpec>> make_tasks(const JobPlan& plan, JobId job);
 
-// True for a relative path of plain components: no "..", no leading '/', no NUL, no empty component.
+// True for a relative path of plain components: no "..", no leading '/', no NUL, no empty
+// component.
 [[nodiscard]] bool is_safe_relative(const std::string& path);
 
-// `--shard I/N`: which of `count` items the shard `index` (1-based) of `shards` takes: those at positions
-// index-1, index-1+shards, …
+// `--shard I/N`: which of `count` items the shard `index` (1-based) of `shards` takes: those at
+// positions index-1, index-1+shards, …
 [[nodiscard]] std::vector<std::size_t> shard_positions(std::size_t count, std::size_t index,
                                                        std::size_t shards);
 

@@ -8,7 +8,7 @@
 
 namespace mimicfleet::jobs {
 
-// A piece of a film: which clip or word, and where its latents came from.
+// A piece of a concatenated video: which clip or word, and where its latents came from.
 struct RecordPart {
   std::string name;
   Digest latents;           // TaskSpec::key of the encode; zero: not known
@@ -30,16 +30,17 @@ struct RecordPart {
   }
 };
 
-// What is larger is none: a film of a thousand words has some hundred kilobytes.
+// What is larger is none: a concatenated video of a thousand words has some hundred kilobytes.
 inline constexpr std::size_t kMaxRecordBytes = 4 << 20;
 
-// `<output>.json` beside every video: how it was made and what it must hash to. docs/outputs.md describes it.
+// `<output>.json` beside every video: how it was made and what it must hash to. docs/outputs.md
+// describes it.
 struct OutputRecord {
   std::uint32_t version = 1;
   std::string program;  // "mimicfleet 0.1.0"
   Digest key;           // TaskSpec::key of the decode: equal keys need no second run
   FileRef video;        // the MP4: path relative to the output folder, digest, size
-  FileRef driving;      // of a film these two are empty, and `parts` lists its clips
+  FileRef driving;      // of a concatenated video these two are empty, and `parts` lists its clips
   FileRef reference;
   std::vector<RecordPart> parts;
   ModelSet models;
@@ -51,7 +52,7 @@ struct OutputRecord {
   std::int64_t unet_evaluations = 0;  // tiles x passes of each step
   std::int32_t tiles = 0;
   NumericsClass numerics;
-  std::vector<StageTiming> stages;   // of both tasks; of a film without its encodes
+  std::vector<StageTiming> stages;   // of both tasks; of a concatenated video without its encodes
   std::vector<FeatureUse> features;  // how the encode came by each
   std::string encode_worker;
   std::string decode_worker;

@@ -13,7 +13,8 @@ std::string to_string(const GuidanceInterval& interval) {
 
 StepRange guided_steps(const Sampling& sampling) {
   if (!(sampling.guidance_scale > 1)) return {};
-  // A share such as 0.58 of 25 steps, which is 14.499999999999998, ends in the middle of one all the same.
+  // A share such as 0.58 of 25 steps, which is 14.499999999999998, ends in the middle of one all
+  // the same.
   constexpr double kRounding = 1e-9;
   const double steps = sampling.steps;
   const auto first_from = [&](double share) {

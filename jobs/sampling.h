@@ -6,8 +6,8 @@
 
 #include "common/enum_names.h"
 
-// What a user may set about the sampling of latents: part of a task's parameters, and what the sampler of the
-// models takes. No other header of jobs is for the models.
+// What a user may set about the sampling of latents: part of a task's parameters, and what the
+// sampler of the models takes. No other header of jobs is for the models.
 namespace mimicfleet::jobs {
 
 using mimicfleet::to_string;
@@ -16,7 +16,8 @@ enum class SchedulerKind { kEuler, kLcm };
 constexpr EnumNames<SchedulerKind, 5> enum_names(SchedulerKind) {
   return {{{SchedulerKind::kEuler, "euler"},
            {SchedulerKind::kLcm, "lcm"},
-           {SchedulerKind::kEuler, "eulerdiscretescheduler"},  // these as the original's scripts have them
+           {SchedulerKind::kEuler,
+            "eulerdiscretescheduler"},  // these as the original's scripts have them
            {SchedulerKind::kLcm, "animatelcm_svd"},
            {SchedulerKind::kLcm, "animatelcmsvdstochasticiterativescheduler"}}};
 }
@@ -44,8 +45,9 @@ struct LcmConstants {
   }
 };
 
-// The part of a sampling that is guided, as shares of its steps (Kynkäänniemi et al. 2024, "Applying Guidance
-// in a Limited Interval Improves Sample and Distribution Quality in Diffusion Models").
+// The part of a sampling that is guided, as shares of its steps (Kynkäänniemi et al. 2024,
+// "Applying Guidance in a Limited Interval Improves Sample and Distribution Quality in Diffusion
+// Models").
 struct GuidanceInterval {
   double begin = 0;
   double end = 1;
@@ -58,19 +60,22 @@ struct GuidanceInterval {
   }
 };
 
-[[nodiscard]] std::string to_string(const GuidanceInterval& interval);  // "0.2:0.8", as the flag takes it
+[[nodiscard]] std::string to_string(
+    const GuidanceInterval& interval);  // "0.2:0.8", as the flag takes it
 
 // Defaults are the original's (configs/test.yaml).
 struct Sampling {
   std::int32_t steps = 25;
   SchedulerKind scheduler = SchedulerKind::kEuler;
-  LcmConstants lcm;                          // of no meaning to euler
-  double guidance_scale = 2.0;               // 1 or less: one UNet pass a step, no guidance
-  std::optional<double> min_guidance_scale;  // of the first frame, from where it rises to the last one's
-  GuidanceInterval guidance_interval;        // guided_steps() says which steps lie in it
+  LcmConstants lcm;             // of no meaning to euler
+  double guidance_scale = 2.0;  // 1 or less: one UNet pass a step, no guidance
+  std::optional<double>
+      min_guidance_scale;              // of the first frame, from where it rises to the last one's
+  GuidanceInterval guidance_interval;  // guided_steps() says which steps lie in it
   double noise_aug_strength = 0.0;
   std::uint64_t seed = 42;
-  std::int32_t tile_frames = 16;  // `--num-frames`: frames that the UNet sees at once; clamped to the clip
+  std::int32_t tile_frames =
+      16;  // `--num-frames`: frames that the UNet sees at once; clamped to the clip
   std::int32_t tile_overlap = 6;
   std::int32_t motion_fps = 7;  // the UNet's fps condition
 
@@ -101,8 +106,8 @@ struct StepRange {
   friend bool operator==(const StepRange&, const StepRange&) = default;
 };
 
-// The steps that run the UNet with guidance: step i of n, if its middle (i + 1/2) / n lies in the interval,
-// the interval's end not being part of it. None with a scale of 1 or less.
+// The steps that run the UNet with guidance: step i of n, if its middle (i + 1/2) / n lies in the
+// interval, the interval's end not being part of it. None with a scale of 1 or less.
 [[nodiscard]] StepRange guided_steps(const Sampling& sampling);
 
 }  // namespace mimicfleet::jobs

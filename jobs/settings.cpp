@@ -22,7 +22,8 @@ std::optional<T> number(std::string_view text) {
 }
 
 Status refused(std::string_view text, std::string_view wanted) {
-  return {StatusCode::kInvalidArgument, fmt::format("'{}' is not {}", log::printable(text), wanted)};
+  return {StatusCode::kInvalidArgument,
+          fmt::format("'{}' is not {}", log::printable(text), wanted)};
 }
 
 // Spreadsheets of many countries write 1,5.
@@ -30,12 +31,14 @@ Status not_a_number(std::string_view text, std::string_view wanted = "a number")
   std::string point(text);
   std::replace(point.begin(), point.end(), ',', '.');
   if (point == text || !number<double>(point)) return refused(text, wanted);
-  return refused(text, fmt::format("{}: write {}, with a decimal point instead of the comma", wanted, point));
+  return refused(
+      text, fmt::format("{}: write {}, with a decimal point instead of the comma", wanted, point));
 }
 
 std::string lower(std::string_view text) {
   std::string low(text);
-  std::transform(low.begin(), low.end(), low.begin(), [](unsigned char c) { return std::tolower(c); });
+  std::transform(low.begin(), low.end(), low.begin(),
+                 [](unsigned char c) { return std::tolower(c); });
   return low;
 }
 
@@ -56,7 +59,8 @@ Status read(std::string_view text, T& target) {
     target = *value;
   } else if constexpr (std::is_integral_v<T>) {
     const auto value = number<T>(text);
-    if (!value) return refused(text, std::is_signed_v<T> ? "a whole number" : "a whole number of 0 or more");
+    if (!value)
+      return refused(text, std::is_signed_v<T> ? "a whole number" : "a whole number of 0 or more");
     target = *value;
   } else {
     const auto value = number<double>(text);
@@ -120,7 +124,8 @@ Status set_resolution(Parameters& parameters, std::string_view text) {
   }
   const std::size_t by = text.find('x');
   const auto width = number<std::int32_t>(text.substr(0, by));
-  const auto height = by == std::string_view::npos ? std::nullopt : number<std::int32_t>(text.substr(by + 1));
+  const auto height =
+      by == std::string_view::npos ? std::nullopt : number<std::int32_t>(text.substr(by + 1));
   if (!width || !height || *width == 0 || *height == 0) {
     return refused(text, "a number of pixels such as 576, nor a size such as 576x1024");
   }
@@ -132,7 +137,8 @@ Status set_resolution(Parameters& parameters, std::string_view text) {
 Status set_guidance_interval(Parameters& parameters, std::string_view text) {
   const std::size_t colon = text.find(':');
   const auto begin = number<double>(text.substr(0, colon));
-  const auto end = colon == std::string_view::npos ? std::nullopt : number<double>(text.substr(colon + 1));
+  const auto end =
+      colon == std::string_view::npos ? std::nullopt : number<double>(text.substr(colon + 1));
   if (!begin || !end) return refused(text, "two shares of the steps such as 0.2:0.8");
   parameters.guidance_interval = {*begin, *end};
   return {};
@@ -150,7 +156,8 @@ Status set_fps(Parameters& parameters, std::string_view text) {
 }
 
 Status check_path(Parameters& /*parameters*/, std::string_view text) {
-  return text.empty() || text.find('\0') != std::string_view::npos ? refused(text, "a path") : Status();
+  return text.empty() || text.find('\0') != std::string_view::npos ? refused(text, "a path")
+                                                                   : Status();
 }
 
 Status check_file_name(Parameters& /*parameters*/, std::string_view text) {
@@ -244,17 +251,22 @@ std::vector<Setting> of_sampling() {
           .between(1, 1000)
           .also("num_inference_steps")
           .also("lcm_steps"),
-      Member<&P::scheduler>("scheduler", "euler|lcm", "noise scheduler"),
-      Member<&P::guidance_scale>("guidance_scale", "X", "guidance; 1 or less: one UNet pass instead of two")
+      Member<&P::scheduler>("scheduler", "euler|lcm",
+                            "noise scheduler; lcm with a LoRA or overlay"),
+      Member<&P::guidance_scale>(
+          "guidance_scale", "X",
+          "classifier-free guidance; 1 or less: one UNet pass instead of two")
           .between(0, 100)
           .also("lcm_cfg"),
-      Member<&P::min_guidance_scale>("min_guidance_scale", "X",
-                                     "guidance of the first frame, from where it rises to --guidance-scale; "
-                                     "default: the same in all frames")
+      Member<&P::min_guidance_scale>(
+          "min_guidance_scale", "X",
+          "guidance of the first frame, from where it rises to --guidance-scale; "
+          "default: the same in all frames")
           .between(0, 100)
           .newer_of_latents(),
       Row("guidance_interval", set_guidance_interval, "A:B",
-          "share of the steps that are guided, such as 0.2:0.8; the others run one UNet pass; default 0:1"),
+          "share of the steps with guidance, such as 0.2:0.8; the others run one UNet pass; "
+          "default 0:1"),
       Row("resolution", set_resolution, "N|WxH",
           "pixels of the short side (the long one by 9:16), or a size"),
       Member<&P::tile_frames>("tile_frames", "N", "frames that the UNet sees at once")
@@ -268,22 +280,23 @@ std::vector<Setting> of_sampling() {
 // Frames: those that are read and those that are made.
 std::vector<Setting> of_frames() {
   return {
-      Member<&P::sample_stride>("sample_stride", "N", "every how many frames of the motion video are used")
+      Member<&P::sample_stride>("sample_stride", "N", "use every N-th frame of the driving video")
           .between(1, 1000),
       Member<&P::max_pose_frames>("max_pose_frames", "N",
-                                  "use at most so many frames, reference included; 0: all")
+                                  "maximum number of frames, reference included; 0: all")
           .between(0, 100000),
-      Row("fps", set_fps, "N|source", "frames a second of the output"),
-      Member<&P::motion_fps>("motion_fps", "N", "frames a second that the model is told").between(1, 240),
+      Row("fps", set_fps, "N|source", "frame rate of the output"),
+      Member<&P::motion_fps>("motion_fps", "N", "fps conditioning of the model").between(1, 240),
       Member<&P::crf>("crf", "N", "H.264 quality, 0 (lossless) to 51").between(0, 51),
-      Member<&P::seed>("seed", "N", "of the noise"),
-      Member<&P::noise_aug_strength>("noise_aug_strength", "X", "noise added to the reference image")
+      Member<&P::seed>("seed", "N", "random seed"),
+      Member<&P::noise_aug_strength>("noise_aug_strength", "X",
+                                     "noise added to the reference image")
           .between(0, 10),
       Member<&P::decode_chunk_size>("decode_chunk_size", "N", "frames that the VAE decodes at once")
           .between(1, 1024),
-      Member<&P::drop_reference>(
-          "drop_reference", "none|first|each",
-          "reference frames that are left out: of a film none, its first or each clip's")
+      Member<&P::drop_reference>("drop_reference", "none|first|each",
+                                 "reference frames left out of a concatenated video: none, its "
+                                 "first, or the first of each clip")
           .flag("drop-reference-frames"),
   };
 }
@@ -291,10 +304,13 @@ std::vector<Setting> of_frames() {
 // Of videos joined from the latents of several clips.
 std::vector<Setting> of_joining() {
   return {
-      Member<&P::interp_frames>("interp_frames", "N", "frames put in between two clips of a film")
+      Member<&P::interp_frames>("interp_frames", "N",
+                                "frames interpolated between two clips of a concatenated video")
           .between(0, 1000),
-      Member<&P::interp_mode>("interp_mode", "linear|slerp", "how these, or a cross-fade, are made"),
-      Member<&P::crossfade_frames>("crossfade_frames", "N", "frames in which two clips of a film overlap")
+      Member<&P::interp_mode>("interp_mode", "linear|slerp", "how they, or a cross-fade, are made"),
+      Member<&P::crossfade_frames>(
+          "crossfade_frames", "N",
+          "frames over which two clips of a concatenated video are cross-faded")
           .between(0, 1000),
   };
 }
@@ -302,15 +318,18 @@ std::vector<Setting> of_joining() {
 // How poses are made, and how all is computed.
 std::vector<Setting> of_computation() {
   return {
-      Member<&P::retarget>("retarget", "graft|rescale", "how poses are fitted to the reference body"),
+      Member<&P::retarget>("retarget", "graft|rescale",
+                           "how poses are fitted to the reference body"),
       Member<&P::compat>(
           "compat", "viewer|original",
           "read inputs as a viewer shows them (mirrored, HDR, EXIF, …), or as the original does"),
-      Member<&P::precision>("precision", "auto|fp32|bf16|fp16", "of the computation; auto: fp32 on a CPU"),
-      Member<&P::fp8>(
-          "fp8", "",
-          "linear layers of the UNet in 8-bit floating point: faster, less exact, on GPUs that can"),
-      Member<&P::pose_canvas>("pose_canvas", "N", "short side of the canvas that poses are drawn on")
+      Member<&P::precision>("precision", "auto|fp32|bf16|fp16",
+                            "number format of the computation; auto: fp32 on a CPU, fp16 on a GPU"),
+      Member<&P::fp8>("fp8", "",
+                      "linear layers of the UNet in 8-bit floating point: faster, less exact, on "
+                      "GPUs that can"),
+      Member<&P::pose_canvas>("pose_canvas", "N",
+                              "short side of the canvas that poses are drawn on")
           .between(64, 4320)
           .only_in_files(),
   };
@@ -324,11 +343,13 @@ std::vector<Setting> of_adaptation() {
           .file_path()
           .also("lora")
           .flag("lcm-lora-path"),
-      Row("lcm_weight_name", check_file_name, "NAME", "the LoRA's file, if its path is a folder").kept_list(),
-      Row("lcm_lora_scale", check_real, "X", "how much of the LoRA is added; default 1")
+      Row("lcm_weight_name", check_file_name, "NAME", "the LoRA's file, if its path is a folder")
+          .kept_list(),
+      Row("lcm_lora_scale", check_real, "X", "strength of the LoRA; default 1")
           .kept_list()
           .also("lora_scale"),
-      Row("skip_lcm_scheduler", check_switch, "", "keep the scheduler although there is a LoRA").kept(),
+      Row("skip_lcm_scheduler", check_switch, "", "keep the scheduler although there is a LoRA")
+          .kept(),
       Row("unet_overlay", check_path, "FILE",
           "a whole UNet, such as AnimateLCM-SVD-xt, in place of the checkpoint's")
           .kept()
@@ -347,17 +368,20 @@ std::vector<Setting> of_lcm() {
       Member<&P::lcm, &L::sigma_min>("scheduler_sigma_min", "X", "lcm: least noise")
           .between(1e-6, 1e6)
           .of_scripts(),
-      Member<&P::lcm, &L::sigma_max>("scheduler_sigma_max", "X", "lcm: noise of the first step").of_scripts(),
+      Member<&P::lcm, &L::sigma_max>("scheduler_sigma_max", "X", "lcm: noise of the first step")
+          .of_scripts(),
       Member<&P::lcm, &L::sigma_data>("scheduler_sigma_data", "X", "lcm: deviation of the data")
           .between(1e-6, 1e6)
           .of_scripts(),
-      Member<&P::lcm, &L::s_noise>("scheduler_s_noise", "X", "lcm: factor of the noise between steps")
+      Member<&P::lcm, &L::s_noise>("scheduler_s_noise", "X",
+                                   "lcm: factor of the noise between steps")
           .between(0, 100)
           .of_scripts(),
       Member<&P::lcm, &L::rho>("scheduler_rho", "X", "lcm: how noise decreases")
           .between(0.1, 1000)
           .of_scripts(),
-      Member<&P::lcm, &L::clip_denoised>("scheduler_clip_denoised", "", "lcm: clip latents to -1 … 1")
+      Member<&P::lcm, &L::clip_denoised>("scheduler_clip_denoised", "",
+                                         "lcm: clip latents to -1 … 1")
           .of_scripts(),
   };
 }
@@ -378,7 +402,9 @@ std::string underscored(std::string_view name) {
 
 }  // namespace
 
-std::string Setting::shown() const { return flag.empty() ? std::string(name) : fmt::format("--{}", flag); }
+std::string Setting::shown() const {
+  return flag.empty() ? std::string(name) : fmt::format("--{}", flag);
+}
 
 bool is_true(std::string_view text) { return lower(text) == "true"; }
 

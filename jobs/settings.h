@@ -11,10 +11,12 @@
 #include "jobs/keys.h"
 #include "jobs/parameters.h"
 
-// The one table of what a user may set about a generated video: flags, config keys, manifest columns and
-// defaults.yaml all name the same settings; ranges, keys and what older programs lack come from it, too.
+// The one table of what a user may set about a generated video: flags, config keys, manifest
+// columns and defaults.yaml all name the same settings; ranges, keys and what older programs lack
+// come from it, too.
 //
-// A new parameter is a member of Sampling or Parameters, a row of this table and the code that uses it.
+// A new parameter is a member of Sampling or Parameters, a row of this table and the code that uses
+// it.
 namespace mimicfleet::jobs {
 
 struct Setting {
@@ -26,21 +28,25 @@ struct Setting {
   // kInvalidArgument: what is wrong with the text, without naming the setting.
   Status (*set)(Parameters&, std::string_view text);
 
-  // For what is no plain value: `set` only checks the text, and whoever reads the settings keeps it.
+  // For what is no plain value: `set` only checks the text, and whoever reads the settings keeps
+  // it.
   bool keeps_text = false;
   bool repeats = false;  // may be given several times in one source: a list
   bool is_path = false;
-  bool of_scripts = false;  // a constant that the Python scripts have a flag for, and hardly anybody sets
+  bool of_scripts =
+      false;  // a constant that the Python scripts have a flag for, and hardly anybody sets
 
   // The number that must be between `least` and `most`; none: there is nothing to check.
   std::optional<double> (*number)(const Parameters&) = nullptr;
   double least = -std::numeric_limits<double>::infinity();
   double most = std::numeric_limits<double>::infinity();
 
-  // Of a setting that the first version did not have, and that older programs pass over (abilities.h).
+  // Of a setting that the first version did not have, and that older programs pass over
+  // (abilities.h).
   bool is_newer = false;
   bool (*is_default)(const Parameters&) = nullptr;
-  // Of one that determines latents: adds it, so that only what differs from the default changes keys.
+  // Of one that determines latents: adds it, so that only what differs from the default changes
+  // keys.
   void (*add_to_latents_key)(KeyBuilder&, std::string_view name, const Parameters&) = nullptr;
 
   [[nodiscard]] std::string shown() const;  // "--steps", or the name of what stands only in files

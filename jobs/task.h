@@ -17,9 +17,9 @@
 
 namespace mimicfleet::jobs {
 
-// A job is what a user submits; its tasks are what workers do. Each video makes one kEncodeLatents (pose,
-// conditioning, sampling) and one kDecodeVideo (VAE, H.264); a decode may also join the latents of many
-// encodes and files into one film.
+// A job is what a user submits; its tasks are what workers do. Each video makes one kEncodeLatents
+// (pose, conditioning, sampling) and one kDecodeVideo (VAE, H.264); a decode may also join the
+// latents of many encodes and files into one concatenated video.
 using TaskId = Id<struct TaskTag>;
 
 enum class TaskKind { kEncodeLatents, kDecodeVideo };
@@ -48,8 +48,9 @@ constexpr EnumNames<TaskState, 6> enum_names(TaskState) {
   return state == TaskState::kDone || state == TaskState::kFailed || state == TaskState::kCancelled;
 }
 
-// Where a result goes: `directory`/`relative`.mp4 and .json, and optionally _latents and _frames below it.
-// `nonce` is the content of `directory`/_run/nonce: a worker that reads the same there sees the same folder.
+// Where a result goes: `directory`/`relative`.mp4 and .json, and optionally _latents and _frames
+// below it. `nonce` is the content of `directory`/_run/nonce: a worker that reads the same there
+// sees the same folder.
 struct OutputTarget {
   std::string directory;
   std::string relative;  // without suffix, '/'-separated, never absolute, never with ".."
@@ -69,9 +70,9 @@ struct OutputTarget {
   }
 };
 
-// Where an encode keeps its latents for good, in half precision: `directory`/`relative`, with the nonce of
-// `directory` as in OutputTarget.
-struct LatentsTarget {
+// Where an encode keeps its latents for good, in half precision: `directory`/`relative`, with the
+// nonce of `directory` as in OutputTarget.
+struct CachedLatentsTarget {
   std::string directory;
   std::string relative;  // with suffix; else as OutputTarget::relative
   std::string nonce;
@@ -84,9 +85,9 @@ struct LatentsTarget {
   }
 };
 
-// Latents that lie in a file (docs/latent_format.md), as its header describes them. What it does not say is
-// empty, zero or 0: the original kept neither keys nor digests.
-struct SavedLatents {
+// Latents that lie in a file (docs/latent_format.md), as its header describes them. What it does
+// not say is empty, zero or 0: the original kept neither keys nor digests.
+struct CachedLatents {
   FileRef file;
   Digest key;  // TaskSpec::key of their encode
   Digest vae;
@@ -107,11 +108,11 @@ struct SavedLatents {
   }
 };
 
-// A piece of a film, which is a video joined from the latents of clips.
+// A piece of a concatenated video, which is a video joined from the latents of clips.
 struct Segment {
   std::string name;  // of the clip or word
   TaskId encode;     // makes its latents; nil: they are `saved`
-  SavedLatents saved;
+  CachedLatents saved;
 
   template <typename Self, typename Fields>
   static void fields(Self& self, Fields& field) {
@@ -128,17 +129,20 @@ struct TaskSpec {
   TaskKind kind = TaskKind::kEncodeLatents;
   std::string name;           // for people: the output's relative path
   Digest key;                 // names what it makes, apart from the numerics class
-  std::vector<TaskId> needs;  // tasks whose latents it takes, in order; of a film maybe one several times
+  std::vector<TaskId> needs;  // tasks whose latents it takes, in order; of a concatenated video
+                              // maybe one several times
   Digest model_set;
   Parameters parameters;
-  FileRef video;                              // kEncodeLatents
-  FileRef reference;                          // kEncodeLatents
-  std::optional<LatentsTarget> keep_latents;  // kEncodeLatents
+  FileRef video;                                     // kEncodeLatents
+  FileRef reference;                                 // kEncodeLatents
+  std::optional<CachedLatentsTarget> cache_latents;  // kEncodeLatents
   bool reuse_latents =
       false;  // kEncodeLatents: what a worker of the same numerics class holds is not made again
-  std::vector<Segment> segments;  // kDecodeVideo: of a film; none: the video of its one encode
+  std::vector<Segment>
+      segments;  // kDecodeVideo: of a concatenated video; none: the video of its one encode
   OutputTarget output;
-  std::map<std::string, std::string> provenance;  // parameter -> flag | config | defaults | built-in
+  std::map<std::string, std::string>
+      provenance;  // parameter -> flag | config | defaults | built-in
   std::int32_t priority = 0;
   FeaturePolicy features;
   std::vector<std::string> warnings;  // kEncodeLatents: for its result, known since it was planned
@@ -155,7 +159,7 @@ struct TaskSpec {
     field("parameters", self.parameters);
     field("video", self.video);
     field("reference", self.reference);
-    field("keep_latents", self.keep_latents);
+    field("keep_latents", self.cache_latents);
     field("reuse_latents", self.reuse_latents);
     field("segments", self.segments);
     field("output", self.output);
@@ -182,13 +186,15 @@ struct ArtefactRef {
   }
 };
 
-// Seconds of one stage, and whether its result came out of a cache or resident models (warm) or was made
-// (cold). A stage of several parts is cold if one of them was made.
+// Seconds of one stage, and whether its result came out of a cache or resident models (warm) or was
+// made (cold). A stage of several parts is cold if one of them was made.
 struct StageTiming {
-  std::string stage;  // load preprocess draw clip vae_encode pose_net denoise vae_decode mux transfer
+  std::string
+      stage;  // load preprocess draw clip vae_encode pose_net denoise vae_decode mux transfer
   double seconds = 0;
   bool warm = false;
-  double saved_seconds = 0;  // by what came out of the cache: what making it cost, less what reading it took
+  double saved_seconds =
+      0;  // by what came out of the cache: what making it cost, less what reading it took
 
   template <typename Self, typename Fields>
   static void fields(Self& self, Fields& field) {
@@ -201,26 +207,27 @@ struct StageTiming {
 
 // What a worker reports of a finished attempt; becomes part of the output's record.
 struct TaskResult {
-  std::optional<ArtefactRef> latents;    // kEncodeLatents
-  std::optional<FileRef> saved_latents;  // kEncodeLatents with keep_latents
-  std::optional<FileRef> video;          // kDecodeVideo: path below the output folder
+  std::optional<ArtefactRef> latents;     // kEncodeLatents
+  std::optional<FileRef> cached_latents;  // kEncodeLatents with keep_latents
+  std::optional<FileRef> video;           // kDecodeVideo: path below the output folder
   std::int32_t frames = 0;
   std::int32_t width = 0;
   std::int32_t height = 0;
   double source_fps = 0;  // kEncodeLatents: of the driving video, divided by its stride; 0: unknown
   std::int64_t unet_evaluations = 0;  // kEncodeLatents: tiles x passes of each step
-  std::int32_t tiles = 0;             // kEncodeLatents: stretches of frames that the UNet saw one by one
+  std::int32_t tiles = 0;  // kEncodeLatents: stretches of frames that the UNet saw one by one
   NumericsClass numerics;
   std::vector<StageTiming> stages;
   std::uint64_t transferred_bytes = 0;  // latents fetched from other workers
   std::vector<std::string> warnings;
-  std::vector<FeatureUse> features;            // kEncodeLatents
-  std::map<std::string, std::uint32_t> calls;  // what was computed, by name (video_decode, detector, clip, …)
+  std::vector<FeatureUse> features;  // kEncodeLatents
+  std::map<std::string, std::uint32_t>
+      calls;  // what was computed, by name (video_decode, detector, clip, …)
 
   template <typename Self, typename Fields>
   static void fields(Self& self, Fields& field) {
     field("latents", self.latents);
-    field("saved_latents", self.saved_latents);
+    field("saved_latents", self.cached_latents);
     field("video", self.video);
     field("frames", self.frames);
     field("width", self.width);

@@ -8,7 +8,8 @@
 #include "common/status.h"
 #include "jobs/messages.h"
 
-// What the agent, which talks to the coordinator, and the runner, which does the tasks, tell each other.
+// What the agent, which talks to the coordinator, and the runner, which does the tasks, tell each
+// other.
 namespace mimicfleet::worker {
 
 // The attempt needs no models any more: its end is near, and another task may come.
@@ -41,8 +42,8 @@ struct Ready {
   std::vector<std::string> model_folders{};  // of each set
 };
 
-// The coordinator has confirmed that it will give this attempt's task to nobody else before then, unless it
-// takes it back.
+// The coordinator has confirmed that it will give this attempt's task to nobody else before then,
+// unless it takes it back.
 struct Confirmation {
   jobs::TaskAttempt attempt;
   Instant until;
@@ -56,7 +57,8 @@ class TaskRunner {
   virtual void start(jobs::LeaseGrant lease) = 0;
   // Asks for an early end (kCancelled). Unknown attempts are ignored.
   virtual void cancel(const jobs::TaskAttempt& attempt) = 0;
-  // Until then, unless it is cancelled, what the attempt made may take the place of what others made.
+  // Until then, unless it is cancelled, what the attempt made may take the place of what others
+  // made.
   virtual void confirm(const Confirmation& lease) = 0;
 };
 

@@ -4,10 +4,10 @@
 #include <map>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "common/files/digest_cache.h"
+#include "common/model_files/part_digests.h"
 #include "common/status.h"
 
 // Where the files of a model set are, the way MimicMotion's users have them:
@@ -20,7 +20,8 @@
 // Errors name the file, what is expected there and where people get it.
 namespace mimicfleet::model_root {
 
-// One folder of the diffusers layout: its config.json and the safetensors files that hold its weights.
+// One folder of the diffusers layout: its config.json and the safetensors files that hold its
+// weights.
 struct Component {
   std::string config;
   std::vector<std::string> weights;  // one, or all shards in the order of their names
@@ -55,14 +56,6 @@ struct Locations {
 };
 [[nodiscard]] Result<ModelFiles> find_located(const Locations& locations);
 
-// Content digests of the files, by what each is: what the parts of a model set are named by.
-using FileDigests = std::vector<std::pair<std::string, Digest>>;
-struct PartDigests {
-  FileDigests diffusion;
-  FileDigests vae;
-  FileDigests clip;
-  FileDigests detector;
-};
 [[nodiscard]] Result<PartDigests> digest_parts(const ModelFiles& files, FileDigestCache& cache);
 // The same by a function that gives the digest of the file at a path.
 using DigestOf = std::function<Result<Digest>(const std::string& path)>;

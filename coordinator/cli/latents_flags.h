@@ -8,7 +8,7 @@
 
 namespace mimicfleet::coordinator {
 
-// Flags of latents that are kept and of films joined from them, as CLI11 reads them.
+// Flags of latents that are kept and of concatenated videos joined from them, as CLI11 reads them.
 struct LatentsFlags {
   std::string mode = "generate";
   std::string video_folder;

@@ -51,8 +51,8 @@ Result<SettingLayer> preset_layer(std::string_view name) {
                   fmt::format("--preset {}: choose {}", log::printable(name), preset_names()));
   }
   for (const auto& [setting, text] : preset->values) {
-    layer.values.push_back(
-        {jobs::find_setting(setting), std::string(text), fmt::format("--preset {}: {}", name, setting)});
+    layer.values.push_back({jobs::find_setting(setting), std::string(text),
+                            fmt::format("--preset {}: {}", name, setting)});
   }
   return layer;
 }

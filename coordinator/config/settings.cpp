@@ -52,8 +52,8 @@ bool names_file(const ResolvedSettings& resolved, std::string_view setting) {
   return found != resolved.texts.end() && found->second.back() != kNoFile;
 }
 
-// What distils steps away was trained for the lcm scheduler. A scheduler that only suits the models' own UNet
-// (defaults.yaml, a preset) gives way, too.
+// What distils steps away was trained for the lcm scheduler. A scheduler that only suits the
+// models' own UNet (defaults.yaml, a preset) gives way, too.
 void choose_scheduler(ResolvedSettings& resolved) {
   const auto skip = resolved.texts.find("skip_lcm_scheduler");
   if (skip != resolved.texts.end() && jobs::is_true(skip->second.back())) return;
@@ -71,12 +71,14 @@ void choose_scheduler(ResolvedSettings& resolved) {
 
 Result<ResolvedSettings> resolve_settings(std::span<const SettingLayer> layers) {
   ResolvedSettings resolved;
-  for (const auto& setting : jobs::settings()) resolved.provenance[std::string(setting.name)] = "built-in";
+  for (const auto& setting : jobs::settings())
+    resolved.provenance[std::string(setting.name)] = "built-in";
   for (const auto& layer : layers) {
     for (const auto& value : layer.values) RETURN_IF_ERROR(apply(value, layer.source, resolved));
   }
   choose_scheduler(resolved);
-  if (const Status bad = validate(resolved.parameters); !bad.ok()) return with_source(bad, resolved);
+  if (const Status bad = validate(resolved.parameters); !bad.ok())
+    return with_source(bad, resolved);
   return resolved;
 }
 

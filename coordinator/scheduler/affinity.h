@@ -9,15 +9,17 @@
 
 namespace mimicfleet::coordinator {
 
-// Which worker can take which features from its cache, and which ready encodes that concerns. Hints: what is
-// wrong here costs time and nothing else. Features are known by their tags alone (jobs::feature_tag).
+// Which worker can take which features from its cache, and which ready encodes that concerns.
+// Hints: what is wrong here costs time and nothing else. Features are known by their tags alone
+// (jobs::feature_tag).
 class Affinity {
  public:
-  using Holders = std::map<WorkerId, double>;  // with what making the feature cost there, in seconds
+  using Replicas =
+      std::map<WorkerId, double>;  // with what making the feature cost there, in seconds
 
   void note(std::uint64_t tag, WorkerId worker, double made_seconds);
   void forget(WorkerId worker);
-  [[nodiscard]] const Holders& holders(std::uint64_t tag) const;
+  [[nodiscard]] const Replicas& replicas(std::uint64_t tag) const;
 
   // Ready encodes by the feature that is theirs alone: the key points of their clip.
   void task_ready(const ReadyOrder& order, std::uint64_t tag);
@@ -26,7 +28,7 @@ class Affinity {
   [[nodiscard]] const std::set<ReadyOrder>& near(WorkerId worker) const;
 
  private:
-  std::unordered_map<std::uint64_t, Holders> holders_;
+  std::unordered_map<std::uint64_t, Replicas> replicas_;
   std::unordered_map<std::uint64_t, std::set<ReadyOrder>> ready_;
   std::map<WorkerId, std::set<ReadyOrder>> near_;
 };

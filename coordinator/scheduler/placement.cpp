@@ -18,30 +18,30 @@ constexpr std::size_t kRare = 16;
 // So many tasks that wait for other workers are passed over.
 constexpr int kPassedOver = 256;
 
-const std::set<WorkerId>& holders_of(const State& state, const TaskId& need) {
+const std::set<WorkerId>& replicas_of(const State& state, const TaskId& need) {
   static const std::set<WorkerId> kNobody;
   const auto& latents = state.tasks.at(need).result.latents;
-  const auto holders = latents ? state.holders.find(latents->content) : state.holders.end();
-  return holders == state.holders.end() ? kNobody : holders->second;
+  const auto replicas = latents ? state.replicas.find(latents->content) : state.replicas.end();
+  return replicas == state.replicas.end() ? kNobody : replicas->second;
 }
 
 double fetch_seconds(const jobs::ArtefactRef& latents) {
   return kFetchSeconds + static_cast<double>(latents.size_bytes) / kFetchBytesPerSecond;
 }
 
-// Calls `visit(worker, seconds)` for each thing that the task needs and each worker that has it, with what it
-// costs others to make or fetch it.
+// Calls `visit(worker, seconds)` for each thing that the task needs and each worker that has it,
+// with what it costs others to make or fetch it.
 template <typename Visit>
 void each_held(const State& state, const Task& task, Visit visit) {
   for (const std::uint64_t tag : task.wants) {
-    const auto& holders = state.affinity.holders(tag);
-    if (holders.size() > kRare) continue;
+    const auto& replicas = state.affinity.replicas(tag);
+    if (replicas.size() > kRare) continue;
     double seconds = 0;
-    for (const auto& [worker, made_seconds] : holders) seconds = std::max(seconds, made_seconds);
-    for (const auto& [worker, made_seconds] : holders) visit(worker, seconds);
+    for (const auto& [worker, made_seconds] : replicas) seconds = std::max(seconds, made_seconds);
+    for (const auto& [worker, made_seconds] : replicas) visit(worker, seconds);
   }
   for (const TaskId& need : task.spec.needs) {
-    for (const WorkerId& worker : holders_of(state, need)) {
+    for (const WorkerId& worker : replicas_of(state, need)) {
       visit(worker, fetch_seconds(*state.tasks.at(need).result.latents));
     }
   }
@@ -50,13 +50,13 @@ void each_held(const State& state, const Task& task, Visit visit) {
 // What each worker that has something would save, beside one that has nothing. Short.
 std::vector<Place> places_of(const State& state, const Task& task) {
   std::vector<Place> places;
-  each_held(state, task, [&](WorkerId holder, double seconds) {
+  each_held(state, task, [&](WorkerId replica, double seconds) {
     const auto known = std::find_if(places.begin(), places.end(),
-                                    [&](const Place& place) { return place.worker == holder; });
+                                    [&](const Place& place) { return place.worker == replica; });
     if (known != places.end()) {
       known->worth_seconds += seconds;
     } else {
-      places.push_back({holder, seconds});
+      places.push_back({replica, seconds});
     }
   });
   return places;
@@ -81,8 +81,9 @@ Place best_of(const std::vector<Place>& places, const State& state, const Task& 
 }
 
 bool inputs_held(const State& state, const Task& task) {
-  return std::all_of(task.spec.needs.begin(), task.spec.needs.end(),
-                     [&](const TaskId& need) { return is_available(state, state.tasks.at(need), task); });
+  return std::all_of(task.spec.needs.begin(), task.spec.needs.end(), [&](const TaskId& need) {
+    return is_available(state, state.tasks.at(need), task);
+  });
 }
 
 }  // namespace
@@ -93,7 +94,7 @@ const jobs::ArtefactRef* held_latents(const State& state, const Digest& key,
   if (made == state.made.end()) return nullptr;
   for (const auto& artefact : made->second) {
     const bool fits = numerics == nullptr || artefact.numerics == *numerics;
-    if (fits && state.holders.contains(artefact.content)) return &artefact;
+    if (fits && state.replicas.contains(artefact.content)) return &artefact;
   }
   return nullptr;
 }
@@ -119,7 +120,7 @@ Instant open_to(const State& state, const Task& task, double loss) {
 
 bool may_start(const State& state, const Worker& worker, const Task& task, Instant now) {
   if (task.not_before > now) return false;
-  if (now < state.holders_known_at && !inputs_held(state, task)) return false;
+  if (now < state.replicas_known_at && !inputs_held(state, task)) return false;
   return is_eligible(state, worker, task);
 }
 
@@ -145,7 +146,8 @@ struct Search {
     const double most = best_of(places, state, task).worth_seconds;
     const double own = worth_to(places, worker.hello.worker);
     if (open_to(state, task, most - own) > now) return ++passed_over < kPassedOver;
-    const double gain = own - (most - own);  // what it saves, less what is lost that another would save
+    const double gain =
+        own - (most - own);  // what it saves, less what is lost that another would save
     if (!best || gain > best_gain) {
       best = order;
       best_gain = gain;
@@ -166,8 +168,9 @@ struct Search {
 
 Instant open_to(const State& state, const Worker& worker, const Task& task) {
   const auto places = places_of(state, task);
-  return open_to(state, task,
-                 best_of(places, state, task).worth_seconds - worth_to(places, worker.hello.worker));
+  return open_to(
+      state, task,
+      best_of(places, state, task).worth_seconds - worth_to(places, worker.hello.worker));
 }
 
 std::optional<TaskId> next_task(const State& state, const Worker& worker, Instant now) {

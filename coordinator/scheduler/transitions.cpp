@@ -70,11 +70,12 @@ ReadyOrder ready_order(const State& state, const Task& task) {
   return {task.spec.priority, task.spec.kind, job.number, task.position, task.spec.id};
 }
 
-std::vector<std::uint64_t> wanted_features(const jobs::TaskSpec& spec, const jobs::ModelSet& models) {
+std::vector<std::uint64_t> wanted_features(const jobs::TaskSpec& spec,
+                                           const jobs::ModelSet& models) {
   std::vector<std::uint64_t> tags;
   if (spec.kind != TaskKind::kEncodeLatents) return tags;
-  const auto keys =
-      jobs::feature_keys(jobs::as_read(spec.video), jobs::as_read(spec.reference), models, spec.parameters);
+  const auto keys = jobs::feature_keys(jobs::as_read(spec.video), jobs::as_read(spec.reference),
+                                       models, spec.parameters);
   for (const auto kind : jobs::kFeatureKinds) {
     if (spec.features.takes(kind)) tags.push_back(jobs::feature_tag(keys.of(kind)));
   }
@@ -111,8 +112,10 @@ void Transitions::move_to(Task& task, TaskState next) {
   count_task(state_, task);
   if (next == TaskState::kReady) enqueue(state_, task, now_);
   if (next == TaskState::kRunning) state_.running.insert(task.spec.id);
-  if (is_terminal(next) || (next == TaskState::kRunning && task.host_failures.empty())) forget_refusals(task);
-  if (is_terminal(next)) decision_.tally.tasks_ended.push_back({task.spec.kind, next, frames_made(task)});
+  if (is_terminal(next) || (next == TaskState::kRunning && task.host_failures.empty()))
+    forget_refusals(task);
+  if (is_terminal(next))
+    decision_.tally.tasks_ended.push_back({task.spec.kind, next, frames_made(task)});
   decision_.changed_tasks.push_back(task.spec.id);
 }
 
@@ -149,7 +152,7 @@ void Transitions::commit(Task& task, const jobs::TaskResult& result) {
     forget_strikes(worker->second, task);
     if (result.latents) {
       state_.cannot_fetch.erase(result.latents->content);
-      note_holder(*result.latents, task.worker);
+      note_replica(*result.latents, task.worker);
     }
     for (const auto& use : result.features) {
       if (use.kept) state_.affinity.note(use.tag, task.worker, use.made_seconds);
@@ -232,7 +235,7 @@ void Transitions::forget_worker(const Worker& worker, bool lost) {
       release(task);
     }
   }
-  for (auto* workers : {&state_.holders, &state_.cannot_fetch}) {
+  for (auto* workers : {&state_.replicas, &state_.cannot_fetch}) {
     for (auto entry = workers->begin(); entry != workers->end();) {
       entry->second.erase(id);
       entry = entry->second.empty() ? workers->erase(entry) : std::next(entry);
@@ -240,18 +243,21 @@ void Transitions::forget_worker(const Worker& worker, bool lost) {
   }
   state_.affinity.forget(id);
   for (auto made = state_.made.begin(); made != state_.made.end();) {
-    std::erase_if(made->second, [&](const auto& ref) { return !state_.holders.contains(ref.content); });
+    std::erase_if(made->second,
+                  [&](const auto& ref) { return !state_.replicas.contains(ref.content); });
     made = made->second.empty() ? state_.made.erase(made) : std::next(made);
   }
   state_.workers.erase(id);
 }
 
-void Transitions::note_holder(const jobs::ArtefactRef& artefact, WorkerId worker) {
+void Transitions::note_replica(const jobs::ArtefactRef& artefact, WorkerId worker) {
   // What could not be fetched from the others may be from this one.
-  if (state_.holders[artefact.content].insert(worker).second) state_.cannot_fetch.erase(artefact.content);
+  if (state_.replicas[artefact.content].insert(worker).second)
+    state_.cannot_fetch.erase(artefact.content);
   auto& made = state_.made[artefact.key];
-  const bool known = std::any_of(made.begin(), made.end(),
-                                 [&](const auto& other) { return other.content == artefact.content; });
+  const bool known = std::any_of(made.begin(), made.end(), [&](const auto& other) {
+    return other.content == artefact.content;
+  });
   if (!known) made.push_back(artefact);
 }
 
@@ -273,8 +279,8 @@ void Transitions::expire_leases() {
   for (const auto& [id, reason] : expired) {
     Task& task = state_.tasks.at(id);
     note_expiry(task, reason, "no progress in time");
-    fail(task,
-         Status(StatusCode::kTimeout, fmt::format("worker {} made no progress in time", task.worker_name)));
+    fail(task, Status(StatusCode::kTimeout,
+                      fmt::format("worker {} made no progress in time", task.worker_name)));
   }
 }
 
@@ -301,14 +307,14 @@ void Transitions::postpone(Duration by) {
   }
 }
 
-std::vector<std::string> Transitions::endpoints_of_holders(const Digest& content,
-                                                           const Worker& worker) const {
+std::vector<std::string> Transitions::endpoints_of_replicas(const Digest& content,
+                                                            const Worker& worker) const {
   std::vector<std::string> endpoints;
-  const auto holders = state_.holders.find(content);
-  if (holders == state_.holders.end()) return endpoints;
-  for (const WorkerId& id : holders->second) {
-    const Worker& holder = state_.workers.at(id);
-    if (reaches(worker, holder)) endpoints.push_back(holder.hello.data_endpoint);
+  const auto replicas = state_.replicas.find(content);
+  if (replicas == state_.replicas.end()) return endpoints;
+  for (const WorkerId& id : replicas->second) {
+    const Worker& replica = state_.workers.at(id);
+    if (reaches(worker, replica)) endpoints.push_back(replica.hello.data_endpoint);
   }
   return endpoints;
 }
@@ -317,8 +323,8 @@ jobs::TaskInput Transitions::input_of(const TaskId& need, const Worker& worker) 
   const Task& encode = state_.tasks.at(need);
   jobs::TaskInput input;
   input.artefact = *encode.result.latents;
-  input.holders = endpoints_of_holders(input.artefact.content, worker);
-  input.saved = encode.result.saved_latents;
+  input.replicas = endpoints_of_replicas(input.artefact.content, worker);
+  input.saved = encode.result.cached_latents;
   input.made_by = encode.result;
   input.made_by_worker = encode.worker_name;
   input.made_by_attempt = encode.attempt;
@@ -334,8 +340,8 @@ std::vector<jobs::TaskInput> Transitions::inputs_of(const Task& task, const Work
   if (const auto* made = held_latents(state_, task.spec.key, &worker.hello.numerics)) {
     jobs::TaskInput input;
     input.artefact = *made;
-    input.holders = endpoints_of_holders(made->content, worker);
-    if (!input.holders.empty()) inputs.push_back(std::move(input));
+    input.replicas = endpoints_of_replicas(made->content, worker);
+    if (!input.replicas.empty()) inputs.push_back(std::move(input));
   }
   return inputs;
 }

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "common/clock.h"
 #include "common/host_name.h"
 #include "common/log.h"
 #include "coordinator/scheduler/placement.h"
@@ -18,13 +19,19 @@ namespace mimicfleet::coordinator {
 namespace {
 
 constexpr std::uint32_t kTasksPerPage = 200;
-constexpr std::size_t kSegmentsPerPage = 2000;  // a film of many clips makes a long task
+constexpr std::size_t kSegmentsPerPage =
+    2000;  // a concatenated video of many clips makes a long task
 constexpr std::uint32_t kEventsPerPage = 2000;
 constexpr std::size_t kAssemblingJobs = 64;
 
-std::int64_t wall_ms() {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+// "3 clips", "2 clips and 1 concatenated video"
+std::string described(const jobs::JobPlan& plan) {
+  const auto counted = [](std::size_t count, const char* what) {
+    return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
+  };
+  std::string text = plan.clips.empty() ? "" : counted(plan.clips.size(), "clip");
+  if (plan.concats.empty()) return text;
+  return text + (text.empty() ? "" : " and ") + counted(plan.concats.size(), "concatenated video");
 }
 
 // What a user asked for: a video, or latents that are kept and of which no video is made.
@@ -64,8 +71,8 @@ void Server::on_server_info(const wire::Envelope& request, const std::string& pe
   reply(peer, request, info);
 }
 
-// The job is stored before the scheduler hears of it: on a full disk the submission is refused and nothing
-// changes.
+// The job is stored before the scheduler hears of it: on a full disk the submission is refused and
+// nothing changes.
 Result<Job> Server::store_new_job(const jobs::JobPlan& plan, JobId id, RequestId request,
                                   std::vector<jobs::TaskSpec>& tasks) {
   ASSIGN_OR_RETURN(tasks, jobs::make_tasks(plan, id));
@@ -76,7 +83,7 @@ Result<Job> Server::store_new_job(const jobs::JobPlan& plan, JobId id, RequestId
   job.request = request;
   job.models = plan.models;
   job.priority = plan.priority;
-  job.submitted_wall_ms = wall_ms();
+  job.submitted_wall_ms = wall_clock_ms();
   std::vector<Task> stored(tasks.size());
   std::vector<const Task*> pointers;
   for (std::size_t i = 0; i < tasks.size(); ++i) {
@@ -93,26 +100,30 @@ void Server::on_job_submit(const wire::Envelope& request, const std::string& pee
   if (!submit.ok()) return refuse_malformed(peer, request, submit.status());
   if (const auto known = submitted_.find(request.request); known != submitted_.end()) {
     const auto job = state_.jobs.find(known->second);
-    return reply(peer, request,
-                 jobs::JobAccepted{known->second, job == state_.jobs.end() ? 0 : job->second.number});
+    return reply(
+        peer, request,
+        jobs::JobAccepted{known->second, job == state_.jobs.end() ? 0 : job->second.number});
   }
   JobId id = submit->job;
   if (id.is_nil()) {
     if (assembling_.size() >= kAssemblingJobs) {
-      return refuse(peer, request,
-                    Status(StatusCode::kResourceExhausted, "too many jobs are being submitted at once"));
+      return refuse(
+          peer, request,
+          Status(StatusCode::kResourceExhausted, "too many jobs are being submitted at once"));
     }
     id = new_id<JobId>();
     assembling_.emplace(id, std::move(submit->plan));
   } else {
     const auto part = assembling_.find(id);
     if (part == assembling_.end()) {
-      return refuse(peer, request,
-                    Status(StatusCode::kNotFound, "no such job is being submitted: submit it again"));
+      return refuse(
+          peer, request,
+          Status(StatusCode::kNotFound, "no such job is being submitted: submit it again"));
     }
     jobs::JobPlan& plan = part->second;
     std::move(submit->plan.clips.begin(), submit->plan.clips.end(), std::back_inserter(plan.clips));
-    std::move(submit->plan.films.begin(), submit->plan.films.end(), std::back_inserter(plan.films));
+    std::move(submit->plan.concats.begin(), submit->plan.concats.end(),
+              std::back_inserter(plan.concats));
   }
   submitted_[request.request] = id;
   if (!submit->last) return reply(peer, request, jobs::JobAccepted{id, 0});
@@ -125,14 +136,14 @@ void Server::on_job_submit(const wire::Envelope& request, const std::string& pee
     return refuse(peer, request, job.status());
   }
   ++state_.next_job_number;
-  log::info("job {}: {} clips and {} films from {}", job->number, plan.clips.size(), plan.films.size(),
-            log::printable(plan.name));
+  log::info("job {}: {} from {}", job->number, described(plan), log::printable(plan.name));
   apply(JobSubmitted{*job, std::move(tasks)});
   reply(peer, request, jobs::JobAccepted{id, job->number});
 }
 
 Result<std::vector<JobId>> Server::select(const std::string& selector) const {
-  ASSIGN_OR_RETURN(const JobSelector selected, parse_selector(selector, state_.next_job_number - 1));
+  ASSIGN_OR_RETURN(const JobSelector selected,
+                   parse_selector(selector, state_.next_job_number - 1));
   std::vector<JobId> ids;
   for (const auto& [id, job] : state_.jobs) {
     if (job.number >= selected.first && job.number <= selected.last) ids.push_back(id);
@@ -154,9 +165,10 @@ jobs::JobSummary Server::summary_of(const Job& job) const {
   summary.name = job.name;
   summary.tasks = job.counts;
   summary.priority = job.priority;
-  summary.age_seconds = static_cast<double>(wall_ms() - job.submitted_wall_ms) / 1000;
+  summary.age_seconds = static_cast<double>(wall_clock_ms() - job.submitted_wall_ms) / 1000;
   summary.submitted_wall_ms = job.submitted_wall_ms;
-  if (!job.tasks.empty()) summary.output_dir = state_.tasks.at(job.tasks.front()).spec.output.directory;
+  if (!job.tasks.empty())
+    summary.output_dir = state_.tasks.at(job.tasks.front()).spec.output.directory;
   for (const TaskId& id : job.tasks) {
     const Task& task = state_.tasks.at(id);
     if (is_result(task)) ++count(summary.videos, task.state);
@@ -215,8 +227,8 @@ jobs::TaskInfo Server::info_of(const Task& task) const {
   info.progress = task.progress;
   info.error = task.error;
   info.result = task.result;
-  info.run_seconds =
-      task.state == TaskState::kRunning ? to_seconds(clock_.now() - task.leased_at) : task.run_seconds;
+  info.run_seconds = task.state == TaskState::kRunning ? to_seconds(clock_.now() - task.leased_at)
+                                                       : task.run_seconds;
   info.why = explain(state_, task, clock_.now());
   info.stuck = is_stuck(state_, task);
   return info;
@@ -226,7 +238,8 @@ void Server::on_task_list(const wire::Envelope& request, const std::string& peer
   const auto wanted = wire::body_as<jobs::TaskListRequest>(request);
   if (!wanted.ok()) return refuse_malformed(peer, request, wanted.status());
   const auto job = state_.jobs.find(wanted->job);
-  if (job == state_.jobs.end()) return refuse(peer, request, Status(StatusCode::kNotFound, "no such job"));
+  if (job == state_.jobs.end())
+    return refuse(peer, request, Status(StatusCode::kNotFound, "no such job"));
   jobs::TaskList list;
   const std::uint32_t count = std::min(wanted->count, kTasksPerPage);
   std::size_t segments = 0;
@@ -269,21 +282,23 @@ void Server::on_held_latents(const wire::Envelope& request, const std::string& p
     if (latents == nullptr) {
       held.workers.emplace_back();
     } else {
-      held.workers.push_back(state_.workers.at(*state_.holders.at(latents->content).begin()).hello.name);
+      held.workers.push_back(
+          state_.workers.at(*state_.replicas.at(latents->content).begin()).hello.name);
     }
   }
   reply(peer, request, held);
 }
 
 // Latents that are there, and that the worker cannot have.
-void Server::note_out_of_reach(const Worker& worker, std::vector<jobs::HostTrouble>& trouble) const {
+void Server::note_out_of_reach(const Worker& worker,
+                               std::vector<jobs::HostTrouble>& trouble) const {
   for (const TaskId& id : state_.refused) {
     const Task& task = state_.tasks.at(id);
     const std::string why = lacks_latents(state_, worker, task);
     if (why.empty()) continue;
     const std::uint64_t job = state_.jobs.at(task.spec.job).number;
-    auto known =
-        std::find_if(trouble.begin(), trouble.end(), [&](const auto& one) { return one.job == job; });
+    auto known = std::find_if(trouble.begin(), trouble.end(),
+                              [&](const auto& one) { return one.job == job; });
     if (known == trouble.end()) known = trouble.emplace(known);
     known->job = job;
     ++known->tasks;
@@ -299,7 +314,8 @@ std::vector<jobs::HostTrouble> Server::trouble_of(const Worker& worker) const {
                        is_set_aside(state_, worker, id), strikes.last, job.ended});
   }
   note_out_of_reach(worker, trouble);
-  std::sort(trouble.begin(), trouble.end(), [](const auto& a, const auto& b) { return a.job < b.job; });
+  std::sort(trouble.begin(), trouble.end(),
+            [](const auto& a, const auto& b) { return a.job < b.job; });
   return trouble;
 }
 
@@ -315,7 +331,8 @@ void Server::on_worker_list(const wire::Envelope& request, const std::string& pe
     info.up_seconds = to_seconds(now - worker.joined);
     info.tasks_done = worker.tasks_done;
     info.tasks_failed = worker.tasks_failed;
-    for (const TaskId& lease : worker.leases) info.running.push_back(state_.tasks.at(lease).progress);
+    for (const TaskId& lease : worker.leases)
+      info.running.push_back(state_.tasks.at(lease).progress);
     info.trouble = trouble_of(worker);
     list.workers.push_back(std::move(info));
   }
@@ -325,10 +342,10 @@ void Server::on_worker_list(const wire::Envelope& request, const std::string& pe
 void Server::on_feature_query(const wire::Envelope& request, const std::string& peer) {
   const auto query = wire::body_as<jobs::FeatureQuery>(request);
   if (!query.ok()) return refuse_malformed(peer, request, query.status());
-  jobs::FeatureHolders answer;
+  jobs::FeatureReplicas answer;
   for (const std::uint64_t tag : query->tags) {
-    const auto& holders = state_.affinity.holders(tag);
-    if (!holders.empty()) answer.held.push_back({tag, holders.begin()->second});
+    const auto& replicas = state_.affinity.replicas(tag);
+    if (!replicas.empty()) answer.held.push_back({tag, replicas.begin()->second});
   }
   reply(peer, request, answer);
 }
@@ -342,9 +359,10 @@ void Server::on_worker_stop(const wire::Envelope& request, const std::string& pe
       ids.push_back(id);
   }
   if (ids.empty()) {
-    return refuse(peer, request,
-                  Status(StatusCode::kNotFound, fmt::format("no worker '{}': see `coordinator worker list`",
-                                                            log::printable(stop->worker))));
+    return refuse(
+        peer, request,
+        Status(StatusCode::kNotFound, fmt::format("no worker '{}': see `coordinator worker list`",
+                                                  log::printable(stop->worker))));
   }
   for (const WorkerId& id : ids) apply(StopWorker{id, stop->drain});
   reply(peer, request, jobs::OkReply{});

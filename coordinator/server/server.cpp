@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "common/clock.h"
 #include "common/log.h"
 
 namespace mimicfleet::coordinator {
@@ -13,11 +14,6 @@ namespace {
 
 constexpr int kMessagesPerCommit = 512;
 constexpr auto kLookGap = std::chrono::milliseconds(100);
-
-std::int64_t wall_ms() {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
-}
 
 // What whoever looks after the workers wants to read: which task of which job, where.
 void log_setback(const jobs::Event& event) {
@@ -30,7 +26,8 @@ void log_setback(const jobs::Event& event) {
               log::printable(event.name), event.attempt, log::printable(where), event.kind,
               log::printable(event.detail));
   } else {
-    log::warn("job {}, worker {}: {}", event.job, log::printable(where), log::printable(event.detail));
+    log::warn("job {}, worker {}: {}", event.job, log::printable(where),
+              log::printable(event.detail));
   }
 }
 
@@ -139,10 +136,10 @@ void Server::handle(const net::Received& received) {
   }
   const auto handler = handlers().find(envelope->type);
   if (handler == handlers().end()) {
-    refuse(
-        received.peer, *envelope,
-        Status(StatusCode::kUnsupported, fmt::format("unknown request '{}'", log::printable(envelope->type))),
-        Refusal::kUnknownType);
+    refuse(received.peer, *envelope,
+           Status(StatusCode::kUnsupported,
+                  fmt::format("unknown request '{}'", log::printable(envelope->type))),
+           Refusal::kUnknownType);
     return;
   }
   for (Observer* observer : observers_) observer->on_message(handler->first);
@@ -156,13 +153,14 @@ Decision Server::apply(const Input& input) {
   note_when_jobs_ended(decision.changed_jobs);
   unsaved_tally_.add(decision.tally);
   for (auto& event : decision.events) {
-    event.wall_time_ms = wall_ms();
+    event.wall_time_ms = wall_clock_ms();
     log_setback(event);
     unsaved_events_.push_back(event);
   }
   for (const auto& grant : decision.grants) {
     const auto peer = peers_.find(grant.worker);
-    if (peer != peers_.end()) outbox_.push_back({peer->second, wire::seal(grant.lease, new_id<RequestId>())});
+    if (peer != peers_.end())
+      outbox_.push_back({peer->second, wire::seal(grant.lease, new_id<RequestId>())});
   }
   return decision;
 }
@@ -170,7 +168,7 @@ Decision Server::apply(const Input& input) {
 void Server::note_when_jobs_ended(const std::vector<JobId>& changed) {
   for (const JobId& id : changed) {
     Job& job = state_.jobs.at(id);
-    job.ended_wall_ms = job.ended ? wall_ms() : 0;
+    job.ended_wall_ms = job.ended ? wall_clock_ms() : 0;
   }
 }
 
@@ -193,7 +191,8 @@ void Server::commit_and_send() {
   for (const TaskId& id : dirty_tasks_) tasks.push_back(&state_.tasks.at(id));
   const Status saved = store(jobs, tasks, unsaved_events_);
   if (!saved.ok()) {  // nothing that depends on it leaves; the next round tries again
-    if (!disk_trouble_) log::error("cannot store the state: {}; it goes on by itself then", saved.message());
+    if (!disk_trouble_)
+      log::error("cannot store the state: {}; it goes on by itself then", saved.message());
     disk_trouble_ = true;
     return;
   }
@@ -207,7 +206,8 @@ void Server::commit_and_send() {
   for (auto& message : outbox_) {
     const Status sent = socket_.send({std::move(message.bytes)}, message.peer);
     if (!sent.ok())
-      log::debug("a reply was not sent: {}", sent.message());  // the peer asks again, or its lease ends
+      log::debug("a reply was not sent: {}",
+                 sent.message());  // the peer asks again, or its lease ends
   }
   outbox_.clear();
 }
@@ -218,7 +218,8 @@ void Server::refuse(const std::string& peer, const wire::Envelope& request, cons
   reply(peer, request, jobs::ErrorReply{status});
 }
 
-void Server::reply_ok_or(const std::string& peer, const wire::Envelope& request, const Status& status) {
+void Server::reply_ok_or(const std::string& peer, const wire::Envelope& request,
+                         const Status& status) {
   if (status.ok()) {
     reply(peer, request, jobs::OkReply{});
   } else {

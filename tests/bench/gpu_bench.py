@@ -57,7 +57,7 @@ class Report(unittest.TestCase):
         self.assertIn("| with guidance | 2 | 0 | 10.0 | 5.00 | 720 | 0.4% |  |  | 97% | 4.0 (2.4) |", report)
         self.assertIn("| outside the models: also decoding, resizing and drawing | 2.2% |", report)
         self.assertIn("2 GPUs 5.5 s; 1.82 times the throughput.", report)
-        self.assertIn("5 videos: each time equal to the byte.", report)
+        self.assertIn("5 videos: each time byte-identical.", report)
         self.assertEqual(gpu_report.failures(self.results), [])
 
     def test_an_h200s_report_begins_with_bars_aims_and_what_others_take(self):

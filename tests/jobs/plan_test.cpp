@@ -38,18 +38,18 @@ TEST(Plan, TwoInputsWithOneOutputAreRefusedAndBothNamed) {
   EXPECT_THAT(tasks.status().message(), HasSubstr("in/A.mkv"));
 }
 
-TEST(Plan, AFilmNeedsTheEncodesOfItsClipsInOrderAndEveryClipIsEncodedOnce) {
+TEST(Plan, AConcatenatedVideoNeedsTheEncodesOfItsClipsInOrderAndEveryClipIsEncodedOnce) {
   JobPlan plan;
   plan.clips = {clip("a.mp4", "a"), clip("b.mp4", "b")};
   for (auto& word : plan.clips) word.output.save_video = false;
-  FilmPlan film;
-  film.output.relative = "s1";
-  film.parts = {{"b", "b", {}},
-                {"old", "", {{"/old.safetensors", {}, 5}, {}, {}, 9, 64, 64, 15}},
-                {"a", "a", {}},
-                {"b", "b", {}}};
-  plan.films = {film, film};
-  plan.films[1].output.relative = "a";  // the clip of that name has no video
+  ConcatPlan concat;
+  concat.output.relative = "s1";
+  concat.parts = {{"b", "b", {}},
+                  {"old", "", {{"/old.safetensors", {}, 5}, {}, {}, 9, 64, 64, 15}},
+                  {"a", "a", {}},
+                  {"b", "b", {}}};
+  plan.concats = {concat, concat};
+  plan.concats[1].output.relative = "a";  // the clip of that name has no video
   const auto tasks = make_tasks(plan, new_id<JobId>());
   ASSERT_TRUE(tasks.ok()) << tasks.status();
   ASSERT_EQ(tasks->size(), 4U);
@@ -61,15 +61,17 @@ TEST(Plan, AFilmNeedsTheEncodesOfItsClipsInOrderAndEveryClipIsEncodedOnce) {
   EXPECT_EQ(task.segments[1].saved.frames, 9);
 }
 
-TEST(Plan, AFilmOfNothingOrOfAClipThatIsNotThereIsRefused) {
+TEST(Plan, AConcatenatedVideoOfNothingOrOfAClipThatIsNotThereIsRefused) {
   JobPlan plan;
-  plan.films.emplace_back().output.relative = "s1";
-  EXPECT_THAT(make_tasks(plan, new_id<JobId>()).status().message(), HasSubstr("s1: a film of no clips"));
-  plan.films[0].parts = {{"b", "b", {}}};
+  plan.concats.emplace_back().output.relative = "s1";
+  EXPECT_THAT(make_tasks(plan, new_id<JobId>()).status().message(),
+              HasSubstr("s1: a concatenated video of no clips"));
+  plan.concats[0].parts = {{"b", "b", {}}};
   EXPECT_THAT(make_tasks(plan, new_id<JobId>()).status().message(),
               HasSubstr("its part b is no clip of the plan"));
   plan.clips = {clip("b.mp4", "b"), clip("S1.mp4", "S1")};
-  EXPECT_THAT(make_tasks(plan, new_id<JobId>()).status().message(), HasSubstr("S1.mp4 and the film s1"));
+  EXPECT_THAT(make_tasks(plan, new_id<JobId>()).status().message(),
+              HasSubstr("S1.mp4 and the concatenated video s1"));
 }
 
 TEST(Plan, OutputsStayBelowTheOutputFolder) {

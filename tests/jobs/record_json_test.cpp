@@ -21,9 +21,9 @@ OutputRecord record_of_large_numbers() {
 
 TEST(RecordJson, NumbersThatReadersOfJsonRoundAreTextAndReadBack) {
   const std::string text = record_text(record_of_large_numbers());
-  EXPECT_THAT(text,
-              AllOf(HasSubstr("\"seed\": \"9007199254740993\""), HasSubstr("\"tag\": \"d13c86e6a7543b7f\""),
-                    HasSubstr("\"tag\": \"0000000000000007\"")));
+  EXPECT_THAT(text, AllOf(HasSubstr("\"seed\": \"9007199254740993\""),
+                          HasSubstr("\"tag\": \"d13c86e6a7543b7f\""),
+                          HasSubstr("\"tag\": \"0000000000000007\"")));
   const auto record = read_record(text);
   ASSERT_TRUE(record.ok()) << record.status();
   EXPECT_EQ(record->parameters.seed, 9007199254740993U);
@@ -33,7 +33,8 @@ TEST(RecordJson, NumbersThatReadersOfJsonRoundAreTextAndReadBack) {
 
 TEST(RecordJson, ARecordOfAnOlderVersionIsRead) {
   const auto record = read_record(
-      R"({"parameters": {"seed": 9007199254740993}, "features": [{"kind": "keypoints", "outcome": "hit", "tag": 15077073977737493375}]})");
+      R"({"parameters": {"seed": 9007199254740993}, "features":
+          [{"kind": "keypoints", "outcome": "hit", "tag": 15077073977737493375}]})");
   ASSERT_TRUE(record.ok()) << record.status();
   EXPECT_EQ(record->parameters.seed, 9007199254740993U);
   EXPECT_EQ(record->features.at(0).tag, 15077073977737493375U);

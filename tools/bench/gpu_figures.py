@@ -35,7 +35,7 @@ def original_clip(original: list, mode: str) -> tuple:
 
 def outside_all(run: dict, modules: dict) -> float | None:
     """Of the whole command: what no model computes. DWPose counts with what its calls take alone; decoding, resizing, drawing, messages and the encoder are outside.
-    Where a clip was begun beside another one's models, no time of its own counts for DWPose, CLIP and the VAE's encoding."""
+    Where a clip's conditioning was overlapped with another one's models, no time of its own counts for DWPose, CLIP and the VAE's encoding."""
     pose = run.get("dwpose_ms", milliseconds(modules, "dwpose_batch"))  # of that machine and revision
     if pose is None:
         return None

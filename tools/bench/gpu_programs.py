@@ -124,7 +124,7 @@ class Cluster:
 
     def begun_beside(self) -> int:
         """How many clips the workers prepared while another one was sampled or decoded."""
-        return sum(self.log(number).count("begun beside another task") for number in range(self.workers))
+        return sum(self.log(number).count("conditioning overlapped with another task") for number in range(self.workers))
 
     def memory(self) -> list:
         """What the workers said of the GPU's memory, the last of each kind of task."""

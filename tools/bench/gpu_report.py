@@ -94,7 +94,7 @@ def folders_table(clips: dict, original: list, modules: dict) -> list:
                      percent(outside), "" if run.get("busy") is None else f"{run['busy']:.0%}", "" if times is None else f"{times:.1f} ({times_loaded:.1f})"])
     if not rows:
         return []
-    return table(["a folder, 4 steps LCM", "clips", "begun beside another", "seconds", "a clip", "videos an hour", "outside the models", "a further clip", "of it outside the models", "GPU busy",
+    return table(["a folder, 4 steps LCM", "clips", "conditioning overlapped", "seconds", "a clip", "videos an hour", "outside the models", "a further clip", "of it outside the models", "GPU busy",
                   "times the original's throughput with guidance (without its loading)"], rows)
 
 
@@ -154,7 +154,7 @@ def digests_differ(results: dict) -> bool:
 
 def digest_line(results: dict) -> str:
     videos = sum(run["videos"] for group in digest_sets(results) for run in group)
-    end = "NOT all of these are equal" if digests_differ(results) else "each time equal to the byte"
+    end = "NOT all of these are equal" if digests_differ(results) else "each time byte-identical"
     return f"Clips that decode alike, made again and again in one mode, in folders and (the fleet's) on other GPUs, {videos} videos: {end}."
 
 

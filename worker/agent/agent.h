@@ -12,8 +12,8 @@
 
 namespace mimicfleet::agent {
 
-// The one thread that talks to the coordinator. It waits for messages, events and time, and for nothing else:
-// no disk, no device, no lock that somebody holds for long.
+// The one thread that talks to the coordinator. It waits for messages, events and time, and for
+// nothing else: no disk, no device, no lock that somebody holds for long.
 class Agent {
  public:
   // The connection is made in the background; kInvalidArgument for a malformed endpoint.
@@ -25,17 +25,22 @@ class Agent {
   void post(worker::Event&& event);
 
   // Called about every second on the agent's thread; true ends the session as Stop does.
-  void set_stop_condition(std::function<bool()> condition) { stop_condition_ = std::move(condition); }
+  void set_stop_condition(std::function<bool()> condition) {
+    stop_condition_ = std::move(condition);
+  }
 
-  // Called on the agent's thread, by and by, while the coordinator is silent: where it may be now; empty if
-  // nothing is known. It may read a small file: nothing else is to be done then.
+  // Called on the agent's thread, by and by, while the coordinator is silent: where it may be now;
+  // empty if nothing is known. It may read a small file: nothing else is to be done then.
   void set_search(std::function<std::string()> search) { search_ = std::move(search); }
 
   // Called on the agent's thread each time it comes round, about every second at least.
-  void set_observer(std::function<void(const Session&)> observer) { observer_ = std::move(observer); }
+  void set_observer(std::function<void(const Session&)> observer) {
+    observer_ = std::move(observer);
+  }
 
-  // Until the session is over: Stop was posted or `stop` signalled (also from a signal handler), the
-  // coordinator asked for it, or a drain is done. ok, or why the coordinator refused this worker.
+  // Until the session is over: Stop was posted or `stop` signalled (also from a signal handler),
+  // the coordinator asked for it, or a drain is done. ok, or why the coordinator refused this
+  // worker.
   [[nodiscard]] Status run(worker::TaskRunner& runner, const net::WakeUp& stop);
 
  private:

@@ -2,9 +2,10 @@
 
 namespace mimicfleet::cache {
 
-void Recency::note(const std::string& name, const Use& use) {
+void Lru::note(const std::string& name, const Use& use) {
   forget(name);
-  if (const auto other = order_.find(use.sequence); other != order_.end()) forget(std::string(other->second));
+  if (const auto other = order_.find(use.sequence); other != order_.end())
+    forget(std::string(other->second));
   uses_.emplace(name, use);
   order_.emplace(use.sequence, name);
   bytes_ += use.bytes;
@@ -13,7 +14,7 @@ void Recency::note(const std::string& name, const Use& use) {
   ++of_kind.entries;
 }
 
-void Recency::forget(const std::string& name) {
+void Lru::forget(const std::string& name) {
   const auto found = uses_.find(name);
   if (found == uses_.end()) return;
   bytes_ -= found->second.bytes;
@@ -24,14 +25,14 @@ void Recency::forget(const std::string& name) {
   uses_.erase(found);
 }
 
-std::uint64_t Recency::next_sequence() const { return order_.empty() ? 1 : order_.rbegin()->first + 1; }
+std::uint64_t Lru::next_sequence() const { return order_.empty() ? 1 : order_.rbegin()->first + 1; }
 
-const Use* Recency::find(const std::string& name) const {
+const Use* Lru::find(const std::string& name) const {
   const auto found = uses_.find(name);
   return found == uses_.end() ? nullptr : &found->second;
 }
 
-std::vector<std::string> Recency::beyond(std::uint64_t limit) const {
+std::vector<std::string> Lru::beyond(std::uint64_t limit) const {
   std::vector<std::string> names;
   std::uint64_t left = bytes_;
   for (auto oldest = order_.begin(); left > limit && oldest != order_.end(); ++oldest) {
@@ -41,7 +42,8 @@ std::vector<std::string> Recency::beyond(std::uint64_t limit) const {
   return names;
 }
 
-void Recency::newest_first(const std::function<bool(const std::string& name, const Use& use)>& visit) const {
+void Lru::newest_first(
+    const std::function<bool(const std::string& name, const Use& use)>& visit) const {
   for (auto entry = order_.rbegin(); entry != order_.rend(); ++entry) {
     if (!visit(entry->second, uses_.at(entry->second))) return;
   }

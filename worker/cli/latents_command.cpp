@@ -32,7 +32,7 @@ Result<Digest> vae_of(const std::string& models) {
   const std::string caches = user_cache_folder();
   FileDigestCache cache(caches.empty() ? "" : caches + "/digests");
   ASSIGN_OR_RETURN(const auto digests, model_root::digest_parts(files, cache));
-  return jobs::make_model_set(files, digests).vae;
+  return jobs::make_model_set(digests).vae;
 }
 
 int failed(const Status& status) {
@@ -61,15 +61,19 @@ void add_latents_command(CLI::App& app, std::function<int()>& chosen) {
   auto options = std::make_shared<ImportOptions>();
   CLI::App* latents = app.add_subcommand("latents", "files of latents");
   latents->require_subcommand(1);
-  CLI::App* command = latents->add_subcommand(
-      "import", "the original's .pt latents become files that films can be joined from");
-  command->add_option("FILE", options->files, "what inference_latent_concat.py kept")
+  CLI::App* command =
+      latents->add_subcommand("import", "make latents files of the original's .pt latents");
+  command->add_option("FILE", options->files, "a file that inference_latent_concat.py wrote")
       ->type_name("")
       ->required();
-  command->add_option("--output-dir", options->output_dir, "where they go, as FILE's name with .safetensors")
+  command
+      ->add_option("--output-dir", options->output_dir,
+                   "where they go, as FILE's name with .safetensors")
       ->type_name("DIR")
       ->required();
-  command->add_option("--models", options->models, "the models that made them, so that their VAE is known")
+  command
+      ->add_option("--models", options->models,
+                   "the models that made them, so that their VAE is known")
       ->type_name("DIR");
   command->add_flag("--overwrite", options->overwrite, "replace files that are there");
   command->callback([options, &chosen] {

@@ -8,8 +8,8 @@
 
 namespace mimicfleet::stages {
 
-// How a task wants its UNet: the files that it names, opened and known to be what they were when the job was
-// made.
+// How a task wants its UNet: the files that it names, opened and known to be what they were when
+// the job was made.
 struct UnetAdaptation {
   struct Lora {
     StableFile file;

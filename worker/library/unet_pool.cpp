@@ -35,7 +35,7 @@ Status bad(const StableFile& file, const std::string& cause) {
 }  // namespace
 
 // A file that was given as a LoRA is what its content says.
-Status UnetShelf::sort(const StableFile& file, double scale, Opened& opened) {
+Status UnetPool::sort(const StableFile& file, double scale, Opened& opened) {
   ASSIGN_OR_RETURN(weights::TensorSet tensors, read(file, opened.bytes));
   const auto prefix = weights::whole_unet_prefix(tensors);
   if (!prefix) {
@@ -43,30 +43,34 @@ Status UnetShelf::sort(const StableFile& file, double scale, Opened& opened) {
     return {};
   }
   if (opened.overlay) {
-    return bad(file, fmt::format("is a whole UNet and no LoRA, and so is {}: give one, as --unet-overlay",
-                                 opened.overlay->origin));
+    return bad(file,
+               fmt::format("is a whole UNet and no LoRA, and so is {}: give one, as --unet-overlay",
+                           opened.overlay->origin));
   }
   if (scale != 1) {
-    return bad(file, fmt::format("is a whole UNet and no LoRA, so that --lcm-lora-scale {} means nothing; "
-                                 "give it as --unet-overlay",
-                                 scale));
+    return bad(
+        file, fmt::format("is a whole UNet and no LoRA, so that --lcm-lora-scale {} means nothing; "
+                          "give it as --unet-overlay",
+                          scale));
   }
   opened.overlay = Overlay{file.digest(), file.path(), tensors.with_prefix(*prefix)};
-  opened.note = fmt::format("{} is a whole UNet and no LoRA; it was used as --unet-overlay", file.path());
+  opened.note =
+      fmt::format("{} is a whole UNet and no LoRA; it was used as --unet-overlay", file.path());
   return {};
 }
 
-Result<UnetShelf::Opened> UnetShelf::open(const UnetAdaptation& adaptation) {
+Result<UnetPool::Opened> UnetPool::open(const UnetAdaptation& adaptation) {
   Opened opened;
   if (adaptation.overlay) {
     const StableFile& file = *adaptation.overlay;
     ASSIGN_OR_RETURN(const weights::TensorSet tensors, read(file, opened.bytes));
     const auto prefix = weights::whole_unet_prefix(tensors);
     if (!prefix) {
-      return bad(file, weights::looks_like_lora(tensors)
-                           ? "is a LoRA and no whole UNet; give it as --lcm-lora-path"
-                           : "holds no whole UNet: conv_in.weight is not in it; give a file such as "
-                             "AnimateLCM-SVD-xt-1.1.safetensors");
+      return bad(file,
+                 weights::looks_like_lora(tensors)
+                     ? "is a LoRA and no whole UNet; give it as --lcm-lora-path"
+                     : "holds no whole UNet: conv_in.weight is not in it; give a file such as "
+                       "AnimateLCM-SVD-xt-1.1.safetensors");
     }
     opened.overlay = Overlay{file.digest(), file.path(), tensors.with_prefix(*prefix)};
   }
@@ -75,7 +79,7 @@ Result<UnetShelf::Opened> UnetShelf::open(const UnetAdaptation& adaptation) {
 }
 
 // What is held is given up first, so that there are never two.
-Status UnetShelf::load_whole(Opened& opened, svd::DiffusionModels& models) {
+Status UnetPool::load_whole(Opened& opened, svd::DiffusionModels& models) {
   whole_.reset();
   fused_.reset();
   quantised_.reset();
@@ -84,7 +88,8 @@ Status UnetShelf::load_whole(Opened& opened, svd::DiffusionModels& models) {
   if (opened.overlay) {
     const auto options = at::TensorOptions().device(models.device).dtype(models.dtype);
     const auto& overlay = *opened.overlay;
-    ASSIGN_OR_RETURN(models.unet_weights, svd::load_unet(config_, overlay.tensors, overlay.origin, options));
+    ASSIGN_OR_RETURN(models.unet_weights,
+                     svd::load_unet(config_, overlay.tensors, overlay.origin, options));
     whole_ = overlay.digest;
     return {};
   }
@@ -94,17 +99,18 @@ Status UnetShelf::load_whole(Opened& opened, svd::DiffusionModels& models) {
   return {};
 }
 
-Status UnetShelf::load_own(svd::DiffusionModels& models) const {
+Status UnetPool::load_own(svd::DiffusionModels& models) const {
   const auto options = at::TensorOptions().device(models.device).dtype(models.dtype);
   ASSIGN_OR_RETURN(const auto tensors, weights::open_weights({checkpoint_}));
   const auto ignore_all = [](std::string_view /*name*/) { return true; };
-  ASSIGN_OR_RETURN(models.unet_weights, svd::load_unet(config_, tensors.with_prefix(svd::kUnetPrefix),
-                                                       checkpoint_, options, ignore_all));
+  ASSIGN_OR_RETURN(models.unet_weights,
+                   svd::load_unet(config_, tensors.with_prefix(svd::kUnetPrefix), checkpoint_,
+                                  options, ignore_all));
   return {};
 }
 
 // What was read of a file that changed meanwhile is not kept under the digest of what it was.
-Status UnetShelf::check_unchanged(const UnetAdaptation& adaptation) {
+Status UnetPool::check_unchanged(const UnetAdaptation& adaptation) {
   Status status = adaptation.overlay ? adaptation.overlay->check_unchanged() : Status();
   for (const auto& lora : adaptation.loras) {
     if (status.ok()) status = lora.file.check_unchanged();
@@ -116,7 +122,7 @@ Status UnetShelf::check_unchanged(const UnetAdaptation& adaptation) {
   return status;
 }
 
-Status UnetShelf::fuse(const Digest& key, const Opened& opened, svd::DiffusionModels& models) {
+Status UnetPool::fuse(const Digest& key, const Opened& opened, svd::DiffusionModels& models) {
   fused_.reset();
   quantised_.reset();
   std::vector<svd::LoraToFuse> loras;
@@ -127,11 +133,12 @@ Status UnetShelf::fuse(const Digest& key, const Opened& opened, svd::DiffusionMo
   return {};
 }
 
-Status UnetShelf::quantise(svd::DiffusionModels& models) {
+Status UnetPool::quantise(svd::DiffusionModels& models) {
   quantised_.reset();
   if (!models.device.is_cpu()) {
     const Status tried = nn::try_fp8(models.device, models.dtype);
-    if (!tried.ok()) return {StatusCode::kFailedPrecondition, fmt::format("--fp8: {}", tried.message())};
+    if (!tried.ok())
+      return {StatusCode::kFailedPrecondition, fmt::format("--fp8: {}", tried.message())};
   }
   ASSIGN_OR_RETURN(auto unet, nn::guarded("quantising the UNet", [&]() -> Result<svd::Unet> {
                      svd::Unet made = models.unet->in_fp8();
@@ -142,7 +149,8 @@ Status UnetShelf::quantise(svd::DiffusionModels& models) {
   return {};
 }
 
-Result<UnetShelf::Use> UnetShelf::use(const UnetAdaptation& adaptation, svd::DiffusionModels& models) {
+Result<UnetPool::Use> UnetPool::use(const UnetAdaptation& adaptation,
+                                    svd::DiffusionModels& models) {
   if (quantised_ && models.unet == quantised_->unet) models.unet = quantised_->of;
   ASSIGN_OR_RETURN(Use use, use_weights(adaptation, models));
   if (!adaptation.fp8) return use;
@@ -155,7 +163,8 @@ Result<UnetShelf::Use> UnetShelf::use(const UnetAdaptation& adaptation, svd::Dif
   return use;
 }
 
-Result<UnetShelf::Made> UnetShelf::make(const UnetAdaptation& adaptation, svd::DiffusionModels& models) {
+Result<UnetPool::Made> UnetPool::make(const UnetAdaptation& adaptation,
+                                      svd::DiffusionModels& models) {
   ASSIGN_OR_RETURN(Opened opened, open(adaptation));
   const bool was_there = whole_ == (opened.overlay ? opened.overlay->digest : own_);
   if (!was_there) RETURN_IF_ERROR(load_whole(opened, models));
@@ -164,8 +173,8 @@ Result<UnetShelf::Made> UnetShelf::make(const UnetAdaptation& adaptation, svd::D
   return Made{std::move(opened), was_there};
 }
 
-Result<UnetShelf::Use> UnetShelf::use_weights(const UnetAdaptation& adaptation,
-                                              svd::DiffusionModels& models) {
+Result<UnetPool::Use> UnetPool::use_weights(const UnetAdaptation& adaptation,
+                                            svd::DiffusionModels& models) {
   if (active_ == adaptation.key) return Use{0, 0, note_};
   active_.reset();
   if (fused_ && fused_->key == adaptation.key) {

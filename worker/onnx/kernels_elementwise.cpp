@@ -31,6 +31,8 @@
 namespace mimicfleet::onnx {
 namespace {
 
+using Input = const at::Tensor&;
+
 // True if `a op b` can be written into `a`: nobody else needs `a`, and the result has its shape.
 bool fits_into_first(const OpCall& call) {
   const at::Tensor& a = call.inputs[0];
@@ -44,7 +46,8 @@ bool fits_into_first(const OpCall& call) {
 
 Status check_same_type(const OpCall& call) {
   for (const auto& input : call.inputs) {
-    if (input.scalar_type() != call.inputs[0].scalar_type()) return bad_node("its inputs differ in type");
+    if (input.scalar_type() != call.inputs[0].scalar_type())
+      return bad_node("its inputs differ in type");
   }
   return {};
 }
@@ -90,7 +93,8 @@ Result<Tensors> combined(OpCall& call) {
   return one(result);
 }
 
-// For what LibTorch knows in place, too: `change` gets a tensor that it may overwrite or the untouched input.
+// For what LibTorch knows in place, too: `change` gets a tensor that it may overwrite or the
+// untouched input.
 template <auto in_place, auto fresh>
 Result<Tensors> changed(OpCall& call) {
   return one(call.may_overwrite(0) ? in_place(call.inputs[0]) : fresh(call.inputs[0]));
@@ -103,7 +107,8 @@ Result<Tensors> hard_sigmoid(OpCall& call) {
 }
 
 Result<Tensors> clip(OpCall& call) {
-  const auto bound = [&](std::size_t input, std::string_view attribute) -> std::optional<at::Scalar> {
+  const auto bound = [&](std::size_t input,
+                         std::string_view attribute) -> std::optional<at::Scalar> {
     if (call.has(input)) return call.inputs[input].item();
     if (call.has_attribute(attribute)) return call.number(attribute, 0);
     return std::nullopt;
@@ -154,12 +159,12 @@ constexpr std::array kOperators = {
     binary("Mul", mul),
     binary("Div", div),
     binary("Pow", pow),
-    binary("Equal", compared<[](const at::Tensor& a, const at::Tensor& b) { return at::eq(a, b); }>),
-    binary("Greater", compared<[](const at::Tensor& a, const at::Tensor& b) { return at::gt(a, b); }>),
-    binary("Less", compared<[](const at::Tensor& a, const at::Tensor& b) { return at::lt(a, b); }>),
-    Operator{"Max", combined<[](const at::Tensor& a, const at::Tensor& b) { return at::maximum(a, b); }>,
+    binary("Equal", compared<[](Input a, Input b) { return at::eq(a, b); }>),
+    binary("Greater", compared<[](Input a, Input b) { return at::gt(a, b); }>),
+    binary("Less", compared<[](Input a, Input b) { return at::lt(a, b); }>),
+    Operator{"Max", combined<[](Input a, Input b) { return at::maximum(a, b); }>,
              1, kAnyNumber, "", stacks_elementwise},
-    Operator{"Min", combined<[](const at::Tensor& a, const at::Tensor& b) { return at::minimum(a, b); }>,
+    Operator{"Min", combined<[](Input a, Input b) { return at::minimum(a, b); }>,
              1, kAnyNumber, "", stacks_elementwise},
     Operator{"Clip", clip, 1, 3, "min:f max:f", stacks_elementwise, host({1, 2})},
     Operator{"Where", where, 3, 3, "", stacks_elementwise},

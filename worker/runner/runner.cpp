@@ -13,14 +13,14 @@
 namespace mimicfleet::runner {
 namespace {
 
-// One is finished and one waits for it, and maybe a third to be handed over: each may hold memory and a
-// process.
+// One is finished and one waits for it, and maybe a third to be handed over: each may hold memory
+// and a process.
 constexpr int kUnfinishedAtMost = 2;
 // What a process that can compute no more gives to what is almost done.
 constexpr std::chrono::seconds kLastPatience{10};
 
-// The last line of defence against exceptions of libraries; where they can be expected they are caught
-// before.
+// The last line of defence against exceptions of libraries; where they can be expected they are
+// caught before.
 template <typename T, typename Work>
 Result<T> guarded(Work&& work) {
   try {
@@ -34,25 +34,27 @@ Result<T> guarded(Work&& work) {
 
 }  // namespace
 
-Runner::Runner(Executor& executor, Post post, Observer observe, std::chrono::milliseconds decode_comes_within,
-               const Clock* clock)
+Runner::Runner(Executor& executor, Post post, Observer observe,
+               std::chrono::milliseconds decode_comes_within, const Clock* clock)
     : executor_(executor),
       post_(std::move(post)),
       observe_(std::move(observe)),
       decode_comes_within_(decode_comes_within),
       clock_(clock != nullptr ? *clock : steady_) {
   preparing_ = std::thread([this] { prepare_loop(); });
-  beginning_ = std::thread([this] { begin_loop(); });
+  conditioning_ = std::thread([this] { condition_loop(); });
   computing_ = std::thread([this] { compute_loop(); });
   finishing_ = std::thread([this] { finish_loop(); });
 }
 
-bool Runner::is_decode(const Task& task) { return task.lease.spec.kind == jobs::TaskKind::kDecodeVideo; }
+bool Runner::is_decode(const Task& task) {
+  return task.lease.spec.kind == jobs::TaskKind::kDecodeVideo;
+}
 
 Runner::~Runner() {
   request_stop();
   preparing_.join();
-  beginning_.join();
+  conditioning_.join();
   computing_.join();
   finishing_.join();
 }
@@ -64,7 +66,7 @@ void Runner::start(jobs::LeaseGrant lease) {
       attempt, [this](const jobs::TaskProgress& progress) { post_(worker::Event(progress)); });
   task->context->confirm_lease(Instant::min());  // not yet
   task->lease = std::move(lease);
-  if (is_decode(*task)) task->phase = Phase::kBegun;
+  if (is_decode(*task)) task->phase = Phase::kConditioned;
   const std::lock_guard lock(mutex_);
   if (stopping_) return;
   tasks_.push_back(task);
@@ -128,31 +130,35 @@ Runner::TaskPtr Runner::next_to_prepare() {
 
 // Where the next task to compute is: end() if there is none. With the mutex held.
 std::deque<Runner::TaskPtr>::iterator Runner::choose_to_compute() {
-  const bool one_begins = std::any_of(prepared_.begin(), prepared_.end(),
-                                      [](const TaskPtr& task) { return task->phase == Phase::kBeginning; });
-  // Other models than those of an encode that has begun would have to be loaded, and these once more.
+  const bool one_conditions =
+      std::any_of(prepared_.begin(), prepared_.end(),
+                  [](const TaskPtr& task) { return task->phase == Phase::kConditioning; });
+  // Other models than those of an encode that has begun would have to be loaded, and these once
+  // more.
   const auto may_decode = [this](const TaskPtr& task) {
     return is_decode(*task) && may_start(*task) &&
            std::none_of(prepared_.begin(), prepared_.end(), [&task](const TaskPtr& other) {
              return !is_decode(*other) &&
-                    (other->phase == Phase::kBegun || other->phase == Phase::kBeginning) &&
+                    (other->phase == Phase::kConditioned || other->phase == Phase::kConditioning) &&
                     other->lease.spec.model_set != task->lease.spec.model_set;
            });
   };
   const auto decode = std::find_if(prepared_.begin(), prepared_.end(), may_decode);
   if (decode != prepared_.end()) return decode;
   return std::find_if(prepared_.begin(), prepared_.end(), [&](const TaskPtr& task) {
-    return !is_decode(*task) && (task->phase == Phase::kBegun || !one_begins) && may_start(*task);
+    return !is_decode(*task) && (task->phase == Phase::kConditioned || !one_conditions) &&
+           may_start(*task);
   });
 }
 
-// Where the next encode to begin beside what runs is: end() if there is none, or if one has begun already.
-// With the mutex held.
-std::deque<Runner::TaskPtr>::iterator Runner::choose_to_begin() {
-  const auto encode =
-      std::find_if(prepared_.begin(), prepared_.end(), [](const TaskPtr& task) { return !is_decode(*task); });
-  const bool may_begin = running_ && encode != prepared_.end() && (*encode)->phase == Phase::kToBegin;
-  return may_begin ? encode : prepared_.end();
+// Where the next encode to begin beside what runs is: end() if there is none, or if one has begun
+// already. With the mutex held.
+std::deque<Runner::TaskPtr>::iterator Runner::choose_to_condition() {
+  const auto encode = std::find_if(prepared_.begin(), prepared_.end(),
+                                   [](const TaskPtr& task) { return !is_decode(*task); });
+  const bool may_condition =
+      running_ && encode != prepared_.end() && (*encode)->phase == Phase::kToCondition;
+  return may_condition ? encode : prepared_.end();
 }
 
 // Not while an earlier attempt at it is being finished, which may tidy up files of the same names.
@@ -162,38 +168,43 @@ bool Runner::may_start(const Task& task) const {
   });
 }
 
-Runner::TaskPtr Runner::next_to_begin() {
+Runner::TaskPtr Runner::next_to_condition() {
   std::unique_lock lock(mutex_);
   auto chosen = prepared_.end();
-  changed_.wait(lock, [&] { return stopping_ || (chosen = choose_to_begin()) != prepared_.end(); });
+  changed_.wait(lock,
+                [&] { return stopping_ || (chosen = choose_to_condition()) != prepared_.end(); });
   if (stopping_) return nullptr;
-  (*chosen)->phase = Phase::kBeginning;
+  (*chosen)->phase = Phase::kConditioning;
   return *chosen;
 }
 
-// How long the decode of the encode that ran last is waited for before `next` goes on. With the mutex held.
+// How long the decode of the encode that ran last is waited for before `next` goes on. With the
+// mutex held.
 Duration Runner::patience_for_decode(const Task& next) const {
   if (!encoded_ || !decodes_follow_ || is_decode(next)) return Duration::zero();
-  if (next.phase == Phase::kBegun) return decode_comes_within_;
-  return std::max<Duration>(kTimesBeforeBegin * decode_comes_within_, begin_took_ / kShareOfBegin);
+  if (next.phase == Phase::kConditioned) return decode_comes_within_;
+  return std::max<Duration>(kTimesBeforeConditioning * decode_comes_within_,
+                            conditioning_took_ / kShareOfConditioning);
 }
 
 // Whether a decode has come that is not prepared yet. With the mutex held.
 bool Runner::prepares_decode() const {
   return std::any_of(tasks_.begin(), tasks_.end(), [](const TaskPtr& task) {
-    return is_decode(*task) && task->phase == Phase::kBegun && task->prepared == nullptr;
+    return is_decode(*task) && task->phase == Phase::kConditioned && task->prepared == nullptr;
   });
 }
 
 Runner::TaskPtr Runner::next_to_compute() {
   std::unique_lock lock(mutex_);
   auto chosen = prepared_.end();
-  const auto there_is_one = [&] { return stopping_ || (chosen = choose_to_compute()) != prepared_.end(); };
+  const auto there_is_one = [&] {
+    return stopping_ || (chosen = choose_to_compute()) != prepared_.end();
+  };
   changed_.wait(lock, there_is_one);
   const Duration patience = stopping_ ? Duration::zero() : patience_for_decode(**chosen);
   if (patience > Duration::zero()) {
     const auto is_ready = [&] { return stopping_ || (there_is_one() && is_decode(**chosen)); };
-    const bool begins = (*chosen)->phase != Phase::kBegun;
+    const bool begins = (*chosen)->phase != Phase::kConditioned;
     decodes_follow_ = changed_.wait_for(lock, patience, is_ready);
     if (!decodes_follow_ && begins && prepares_decode()) {
       const auto is_over = [&] { return is_ready() || !prepares_decode(); };
@@ -204,7 +215,7 @@ Runner::TaskPtr Runner::next_to_compute() {
   if (stopping_) return nullptr;
   TaskPtr task = std::move(*chosen);
   prepared_.erase(chosen);
-  running_ = task->phase == Phase::kBegun;
+  running_ = task->phase == Phase::kConditioned;
   encoded_ = running_ && !is_decode(*task);
   decodes_follow_ = decodes_follow_ || is_decode(*task);
   changed_.notify_all();
@@ -236,20 +247,20 @@ void Runner::prepare_loop() {
   thread_ends();
 }
 
-void Runner::begin_loop() {
-  while (const TaskPtr task = next_to_begin()) begin_beside(task);
+void Runner::condition_loop() {
+  while (const TaskPtr task = next_to_condition()) condition_overlapped(task);
   thread_ends();
 }
 
-void Runner::begin_beside(const TaskPtr& task) {
+void Runner::condition_overlapped(const TaskPtr& task) {
   auto begun = guarded<bool>([&]() -> Result<bool> {
     RETURN_IF_ERROR(task->context->check_cancelled());
-    return executor_.begin_beside(task->lease, *task->prepared, *task->context);
+    return executor_.condition_overlapped(task->lease, *task->prepared, *task->context);
   });
   if (begun.ok() && *begun) task->context->progress(std::string(jobs::kQueued));
   {
     const std::lock_guard lock(mutex_);
-    task->phase = begun.ok() && *begun ? Phase::kBegun : Phase::kToBeginInTurn;
+    task->phase = begun.ok() && *begun ? Phase::kConditioned : Phase::kToConditionInTurn;
     if (!begun.ok()) std::erase(prepared_, task);
     changed_.notify_all();
   }
@@ -279,7 +290,7 @@ void Runner::compute_loop() {
 
 // The next part of the task.
 void Runner::compute(const TaskPtr& task) {
-  const bool begun = task->phase == Phase::kBegun;
+  const bool begun = task->phase == Phase::kConditioned;
   const Instant start = clock_.now();
   auto outcome = guarded<Outcome>([&]() -> Result<Outcome> {
     RETURN_IF_ERROR(task->context->check_cancelled());
@@ -292,8 +303,8 @@ void Runner::compute(const TaskPtr& task) {
   } else if (!begun) {
     task->context->progress(std::string(jobs::kQueued));
     const std::lock_guard lock(mutex_);
-    begin_took_ = clock_.now() - start;
-    task->phase = Phase::kBegun;
+    conditioning_took_ = clock_.now() - start;
+    task->phase = Phase::kConditioned;
     prepared_.push_front(task);
   } else if (outcome->finish) {
     hand_to_finishing(task, std::move(*outcome));
@@ -363,7 +374,8 @@ void Runner::end(const TaskPtr& task, Result<jobs::TaskResult> result) {
   worker::TaskEnd end;
   end.attempt = context.attempt();
   end.status = result.status();
-  if (!result.ok() && context.cancelled()) end.status = context.check_cancelled();  // and ended for it
+  if (!result.ok() && context.cancelled())
+    end.status = context.check_cancelled();  // and ended for it
   end.lost_inputs = context.lost_inputs();
   end.of_host = context.is_of_host(end.status);
   if (result.ok()) end.result = std::move(*result);

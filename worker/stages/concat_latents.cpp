@@ -12,14 +12,17 @@
 namespace mimicfleet::stages {
 namespace {
 
-// Below this angle the two ways between two frames are the same, and slerp would divide by nearly nothing.
+// Below this angle the two ways between two frames are the same, and slerp would divide by nearly
+// nothing.
 constexpr double kSmallestAngle = 1e-4;
 
 at::Tensor slerp(const at::Tensor& from, const at::Tensor& to, double alpha) {
   const at::Tensor a = from.flatten().to(at::kDouble);
   const at::Tensor b = to.flatten().to(at::kDouble);
-  const double lengths = at::linalg_vector_norm(a).item<double>() * at::linalg_vector_norm(b).item<double>();
-  const double cosine = lengths == 0 ? 1 : std::clamp(at::dot(a, b).item<double>() / lengths, -1.0, 1.0);
+  const double lengths =
+      at::linalg_vector_norm(a).item<double>() * at::linalg_vector_norm(b).item<double>();
+  const double cosine =
+      lengths == 0 ? 1 : std::clamp(at::dot(a, b).item<double>() / lengths, -1.0, 1.0);
   const double angle = std::acos(cosine);
   const double sine = std::sin(angle);
   if (angle < kSmallestAngle || sine < kSmallestAngle) return at::lerp(from, to, alpha);
@@ -28,7 +31,8 @@ at::Tensor slerp(const at::Tensor& from, const at::Tensor& to, double alpha) {
 
 }  // namespace
 
-at::Tensor blend(const at::Tensor& from, const at::Tensor& to, double alpha, jobs::InterpMode mode) {
+at::Tensor blend(const at::Tensor& from, const at::Tensor& to, double alpha,
+                 jobs::InterpMode mode) {
   const at::Tensor start = from.to(at::kFloat);
   const at::Tensor end = to.to(at::kFloat);
   const at::Tensor frame =
@@ -36,14 +40,14 @@ at::Tensor blend(const at::Tensor& from, const at::Tensor& to, double alpha, job
   return frame.to(from.scalar_type());
 }
 
-void FilmLatents::put(const at::Tensor& frames) {
+void ConcatLatents::put(const at::Tensor& frames) {
   if (frames.size(1) == 0) return;
   ready_frames_ += frames.size(1);
   ready_.push_back(frames);
 }
 
 // Puts what lies between two clips; what of `to` has become part of it is taken from its beginning.
-void FilmLatents::join(const at::Tensor& from, at::Tensor& to) {
+void ConcatLatents::join(const at::Tensor& from, at::Tensor& to) {
   for (std::int64_t i = 1; i <= joining_.interp_frames; ++i) {
     const double alpha = static_cast<double>(i) / static_cast<double>(joining_.interp_frames + 1);
     put(blend(from.narrow(1, from.size(1) - 1, 1), to.narrow(1, 0, 1), alpha, joining_.mode));
@@ -56,7 +60,7 @@ void FilmLatents::join(const at::Tensor& from, at::Tensor& to) {
   to = to.narrow(1, faded, to.size(1) - faded);
 }
 
-Status FilmLatents::add_clip() {
+Status ConcatLatents::add_clip() {
   const std::size_t clip = next_clip_++;
   ASSIGN_OR_RETURN(at::Tensor frames, load_(clip));
   const bool first = clip == 0;
@@ -69,14 +73,15 @@ Status FilmLatents::add_clip() {
     tail_.reset();
     return {};
   }
-  // Copied, so that the whole clip is not kept for its end. Faded frames only come with the next clip.
+  // Copied, so that the whole clip is not kept for its end. Faded frames only come with the next
+  // clip.
   put(frames.narrow(1, 0, frames.size(1) - faded));
   const std::int64_t kept = std::max<std::int64_t>(faded, 1);
   tail_ = frames.narrow(1, frames.size(1) - kept, kept).clone();
   return {};
 }
 
-at::Tensor FilmLatents::take(std::int64_t count) {
+at::Tensor ConcatLatents::take(std::int64_t count) {
   std::vector<at::Tensor> parts;
   ready_frames_ -= count;
   while (count > 0) {
@@ -93,7 +98,7 @@ at::Tensor FilmLatents::take(std::int64_t count) {
   return parts.empty() ? at::Tensor() : at::cat(parts, 1);
 }
 
-Result<at::Tensor> FilmLatents::next(std::int64_t count) {
+Result<at::Tensor> ConcatLatents::next(std::int64_t count) {
   if (next_clip_ == 0) RETURN_IF_ERROR(joining_.check(clips_));
   while (ready_frames_ < count && next_clip_ < clips_.size()) RETURN_IF_ERROR(add_clip());
   return take(std::min(count, ready_frames_));

@@ -23,8 +23,8 @@ constexpr double kFallbackFps = 15;
 // One decode on its way through the stages.
 class Decoding {
  public:
-  Decoding(Services& services, LoadedModels& models, const jobs::LeaseGrant& lease, DecodeInputs& inputs,
-           runner::TaskContext& context)
+  Decoding(Services& services, LoadedModels& models, const jobs::LeaseGrant& lease,
+           DecodeInputs& inputs, runner::TaskContext& context)
       : services_(services), models_(models), lease_(lease), inputs_(inputs), context_(context) {}
 
   [[nodiscard]] Result<DecodedVideo> run();
@@ -33,11 +33,12 @@ class Decoding {
   [[nodiscard]] Result<DecodedVideo> begin();
   [[nodiscard]] Status write(const at::Tensor& frames, DecodedVideo& video);
   [[nodiscard]] Result<at::Tensor> clip_latents(std::size_t clip);
-  [[nodiscard]] std::vector<jobs::FilmClip> clips() const;
-  [[nodiscard]] Result<std::string> kept_latents();
-  [[nodiscard]] std::vector<std::string> warnings_of_part(std::size_t part, const Latents& latents) const;
+  [[nodiscard]] std::vector<jobs::ConcatClip> clips() const;
+  [[nodiscard]] Result<std::string> cached_latents();
+  [[nodiscard]] std::vector<std::string> warnings_of_part(std::size_t part,
+                                                          const Latents& latents) const;
   void tell_parts();
-  [[nodiscard]] bool is_film() const { return !lease_.spec.segments.empty(); }
+  [[nodiscard]] bool is_concat() const { return !lease_.spec.segments.empty(); }
   [[nodiscard]] double source_fps() const;
   [[nodiscard]] double fps();
 
@@ -46,13 +47,14 @@ class Decoding {
   const jobs::LeaseGrant& lease_;
   DecodeInputs& inputs_;
   runner::TaskContext& context_;
-  std::map<std::size_t, std::vector<std::string>> warnings_of_parts_;  // of a film
+  std::map<std::size_t, std::vector<std::string>> warnings_of_parts_;  // of a concatenated video
   std::int64_t decoded_ = 0;
   double mux_seconds_ = 0;
 };
 
 double Decoding::source_fps() const {
-  if (is_film() && lease_.spec.segments[0].encode.is_nil()) return lease_.spec.segments[0].saved.fps;
+  if (is_concat() && lease_.spec.segments[0].encode.is_nil())
+    return lease_.spec.segments[0].saved.fps;
   return lease_.inputs.at(0).made_by.source_fps;
 }
 
@@ -69,7 +71,8 @@ Status Decoding::write(const at::Tensor& frames, DecodedVideo& video) {
   const Instant begin = SteadyClock().now();
   const bool keeps_first = lease_.spec.parameters.drop_reference == jobs::DropReference::kNone;
   for (std::int64_t i = 0; i < frames.size(0); ++i, ++decoded_) {
-    if (decoded_ == 0 && !keeps_first) continue;  // the reference; a film leaves out later ones by itself
+    if (decoded_ == 0 && !keeps_first)
+      continue;  // the reference; a concatenated video leaves out later ones by itself
     media::Image image = to_image(frames[i]);
     if (video.saved_frames) RETURN_IF_ERROR(context_.written(video.saved_frames->add(image)));
     const Status written = context_.written(video.writer.write(std::move(image)));
@@ -83,21 +86,23 @@ Status Decoding::write(const at::Tensor& frames, DecodedVideo& video) {
   return context_.check_cancelled();
 }
 
-// [1, F, 4, h, w]. As in the original a clip of its own is decoded as it was sampled, a film in half
-// precision.
+// [1, F, 4, h, w]. As in the original a clip of its own is decoded as it was sampled, a
+// concatenated video in half precision.
 Result<at::Tensor> Decoding::clip_latents(std::size_t clip) {
   ASSIGN_OR_RETURN(const Latents latents, read_latents(services_, inputs_.latents[clip], context_));
-  if (is_film()) warnings_of_parts_[clip] = warnings_of_part(clip, latents);
+  if (is_concat()) warnings_of_parts_[clip] = warnings_of_part(clip, latents);
   const at::Tensor values = to_tensor(latents);
-  return is_film() ? values.to(at::kHalf) : values;
+  return is_concat() ? values.to(at::kHalf) : values;
 }
 
 // What its encode told, or left beside latents that come out of a file.
-std::vector<std::string> Decoding::warnings_of_part(std::size_t part, const Latents& latents) const {
+std::vector<std::string> Decoding::warnings_of_part(std::size_t part,
+                                                    const Latents& latents) const {
   const auto& segments = lease_.spec.segments;
   if (segments[part].encode.is_nil()) return warnings_of(latents.metadata);
-  const auto encoded = std::count_if(segments.begin(), segments.begin() + static_cast<std::ptrdiff_t>(part),
-                                     [](const auto& segment) { return !segment.encode.is_nil(); });
+  const auto encoded =
+      std::count_if(segments.begin(), segments.begin() + static_cast<std::ptrdiff_t>(part),
+                    [](const auto& segment) { return !segment.encode.is_nil(); });
   return lease_.inputs[static_cast<std::size_t>(encoded)].made_by.warnings;
 }
 
@@ -119,8 +124,8 @@ void Decoding::tell_parts() {
   }
 }
 
-std::vector<jobs::FilmClip> Decoding::clips() const {
-  std::vector<jobs::FilmClip> clips;
+std::vector<jobs::ConcatClip> Decoding::clips() const {
+  std::vector<jobs::ConcatClip> clips;
   for (const auto& latents : inputs_.latents) clips.push_back({latents.name, latents.frames});
   return clips;
 }
@@ -133,7 +138,8 @@ Result<DecodedVideo> Decoding::begin() {
   auto on_cancel = context_.on_cancel([stop] { stop->stop(); });
   auto writer = media::VideoWriter::create(inputs_.outputs.video_path(), format, stop);
   RETURN_IF_ERROR(context_.written(writer.status()));
-  DecodedVideo video{*std::move(writer), std::move(on_cancel), nullptr, std::nullopt, 0, lease_.models};
+  DecodedVideo video{*std::move(writer), std::move(on_cancel), nullptr, std::nullopt, 0,
+                     lease_.models};
   if (lease_.spec.output.save_frames) {
     auto frames = SavedFrames::begin(inputs_.outputs);
     RETURN_IF_ERROR(context_.written(frames.status()));
@@ -145,15 +151,15 @@ Result<DecodedVideo> Decoding::begin() {
 Result<DecodedVideo> Decoding::run() {
   const auto& spec = lease_.spec;
   const jobs::Joining joining(spec.parameters);
-  ASSIGN_OR_RETURN(const std::int64_t frames_in_all, joining.film_frames(clips()));
+  ASSIGN_OR_RETURN(const std::int64_t frames_in_all, joining.concat_frames(clips()));
   const int total = static_cast<int>(frames_in_all);
   ASSIGN_OR_RETURN(DecodedVideo video, begin());
 
   const Instant begin = SteadyClock().now();
   context_.progress("vae_decode", 0, total);
-  FilmLatents film(clips(), joining, [this](std::size_t clip) { return clip_latents(clip); });
+  ConcatLatents concat(clips(), joining, [this](std::size_t clip) { return clip_latents(clip); });
   const Status decoded = svd::decode_supply(
-      models_.diffusion, [&film](std::int64_t count) { return film.next(count); },
+      models_.diffusion, [&concat](std::int64_t count) { return concat.next(count); },
       spec.parameters.decode_chunk_size,
       [&](const at::Tensor& frames) {
         Status status = write(frames, video);
@@ -161,20 +167,20 @@ Result<DecodedVideo> Decoding::run() {
         return status;
       });
   if (decoded.code() == StatusCode::kBadInput) {
-    return decoded.prefixed(is_film() ? spec.name : lease_.inputs.at(0).driving.path);
+    return decoded.prefixed(is_concat() ? spec.name : lease_.inputs.at(0).driving.path);
   }
   RETURN_IF_ERROR(decoded);
   tell_parts();
   context_.add_time("vae_decode", to_seconds(SteadyClock().now() - begin) - mux_seconds_, false);
   context_.add_time(std::string(jobs::kMux), mux_seconds_, false);
-  if (spec.output.save_latents && !is_film()) {
-    ASSIGN_OR_RETURN(video.latents, kept_latents());
+  if (spec.output.save_latents && !is_concat()) {
+    ASSIGN_OR_RETURN(video.latents, cached_latents());
   }
   return video;
 }
 
 // The latents of the clip in the precision that travelled, as a file holds them.
-Result<std::string> Decoding::kept_latents() {
+Result<std::string> Decoding::cached_latents() {
   const auto& input = lease_.inputs[0];
   ASSIGN_OR_RETURN(const at::Tensor values, clip_latents(0));
   const auto metadata = saved_metadata({.key = input.artefact.key,
@@ -194,7 +200,8 @@ Result<std::string> Decoding::kept_latents() {
 
 }  // namespace
 
-Result<std::unique_ptr<DecodeInputs>> prepare_decode(const Services& services, const jobs::LeaseGrant& lease,
+Result<std::unique_ptr<DecodeInputs>> prepare_decode(const Services& services,
+                                                     const jobs::LeaseGrant& lease,
                                                      runner::TaskContext& context) {
   auto outputs = OutputFiles::open(lease.spec.output, services.inputs);
   RETURN_IF_ERROR(context.written(outputs.status()));
@@ -202,12 +209,14 @@ Result<std::unique_ptr<DecodeInputs>> prepare_decode(const Services& services, c
   return std::make_unique<DecodeInputs>(*std::move(outputs), std::move(latents));
 }
 
-Result<runner::Outcome> run_decode(Services& services, LoadedModels& models, const jobs::LeaseGrant& lease,
-                                   DecodeInputs& inputs, runner::TaskContext& context) {
+Result<runner::Outcome> run_decode(Services& services, LoadedModels& models,
+                                   const jobs::LeaseGrant& lease, DecodeInputs& inputs,
+                                   runner::TaskContext& context) {
   ASSIGN_OR_RETURN(DecodedVideo decoded, Decoding(services, models, lease, inputs, context).run());
   const auto video =
       std::make_shared<DecodedVideo>(std::move(decoded));  // std::function copies what it holds
-  return runner::Outcome{{}, [&services, &lease, &inputs, &context, video](jobs::TaskResult& result) {
+  return runner::Outcome{{},
+                         [&services, &lease, &inputs, &context, video](jobs::TaskResult& result) {
                            return finish_video(services, lease, inputs, *video, context, result);
                          }};
 }

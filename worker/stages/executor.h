@@ -20,7 +20,7 @@ namespace mimicfleet::stages {
 struct EncodeInputs;
 
 // Where the next encode is begun while another task is computed.
-enum class BeginBeside {
+enum class OverlapConditioning {
   kWhereMemorySuffices,  // on a GPU with enough for both
   kAlways,               // also on a CPU, which gains nothing by it
 };
@@ -37,7 +37,7 @@ struct ExecutorOptions {
   bool needs_fp8 = false;  // load() fails on a device that cannot do it
   std::vector<std::string> roots;
   bool decoder_only = false;
-  BeginBeside begin_beside = BeginBeside::kWhereMemorySuffices;
+  OverlapConditioning condition_overlapped = OverlapConditioning::kWhereMemorySuffices;
   std::string data_bind_endpoint = "tcp://127.0.0.1:*";
   std::string data_advertised_host;  // empty: as bound
   std::string worker_name;
@@ -52,29 +52,33 @@ class StageExecutor final : public runner::Executor {
   StageExecutor(ExecutorOptions options, Post post, const worker::WorkerMetrics& metrics);
   ~StageExecutor() override;
 
-  // Opens files, stores and device, finds and loads the first model set. Posts Holding when the data port is
-  // open.
+  // Opens files, stores and device, finds and loads the first model set. Posts Holding when the
+  // data port is open.
   [[nodiscard]] Result<worker::Ready> load() override;
-  [[nodiscard]] Result<std::unique_ptr<runner::Prepared>> prepare(const jobs::LeaseGrant& lease,
-                                                                  runner::TaskContext& context) override;
+  [[nodiscard]] Result<std::unique_ptr<runner::Prepared>> prepare(
+      const jobs::LeaseGrant& lease, runner::TaskContext& context) override;
   [[nodiscard]] Status begin(const jobs::LeaseGrant& lease, runner::Prepared& prepared,
                              runner::TaskContext& context) override;
-  // Where options.begin_beside says, with the models that are loaded. After a failure of the device the
-  // inputs are prepared once more.
-  [[nodiscard]] Result<bool> begin_beside(const jobs::LeaseGrant& lease, runner::Prepared& prepared,
-                                          runner::TaskContext& context) override;
-  [[nodiscard]] Result<runner::Outcome> run(const jobs::LeaseGrant& lease, runner::Prepared& prepared,
+  // Where options.begin_beside says, with the models that are loaded. After a failure of the device
+  // the inputs are prepared once more.
+  [[nodiscard]] Result<bool> condition_overlapped(const jobs::LeaseGrant& lease,
+                                                  runner::Prepared& prepared,
+                                                  runner::TaskContext& context) override;
+  [[nodiscard]] Result<runner::Outcome> run(const jobs::LeaseGrant& lease,
+                                            runner::Prepared& prepared,
                                             runner::TaskContext& context) override;
   [[nodiscard]] Status end_of_process() const override { return failures_.end_of_process(); }
 
  private:
-  [[nodiscard]] Result<runner::Outcome> compute(const jobs::LeaseGrant& lease, runner::Prepared& prepared,
+  [[nodiscard]] Result<runner::Outcome> compute(const jobs::LeaseGrant& lease,
+                                                runner::Prepared& prepared,
                                                 runner::TaskContext& context);
   [[nodiscard]] Status on_device(const jobs::LeaseGrant& lease, runner::TaskContext& context,
                                  const std::function<Status()>& work);
-  [[nodiscard]] Status begin_on_side(const jobs::LeaseGrant& lease, LoadedModels& models,
-                                     EncodeInputs& inputs, runner::TaskContext& context);
-  [[nodiscard]] Result<LoadedModels*> use_models(const jobs::LeaseGrant& lease, runner::TaskContext& context);
+  [[nodiscard]] Status condition_on_side(const jobs::LeaseGrant& lease, LoadedModels& models,
+                                         EncodeInputs& inputs, runner::TaskContext& context);
+  [[nodiscard]] Result<LoadedModels*> use_models(const jobs::LeaseGrant& lease,
+                                                 runner::TaskContext& context);
   [[nodiscard]] std::int64_t shortages_ever() const;  // of the GPU's memory
   [[nodiscard]] Status open_artefacts();
   void open_feature_cache(const jobs::NumericsClass& numerics);
@@ -91,7 +95,7 @@ class StageExecutor final : public runner::Executor {
   double load_seconds_ = 0;  // of the first model set, for the first task
   // Shared by who uses the models beside the computing thread, which alone loads and unloads them.
   std::shared_mutex models_stay_;
-  std::optional<nn::SideStream> side_stream_;  // where encodes are begun beside other tasks
+  std::optional<nn::SideStream> side_stream_;  // where encodes are conditioned while other tasks
   std::atomic<bool> memory_suffices_ = true;
   DeviceFailures failures_;
 };

@@ -5,7 +5,8 @@
 namespace mimicfleet::stages {
 
 Result<std::unique_ptr<FrameStream>> FrameStream::open(StableFile file, int sample_stride,
-                                                       std::size_t budget_bytes, media::Reading reading,
+                                                       std::size_t budget_bytes,
+                                                       media::Reading reading,
                                                        std::shared_ptr<media::MediaStop> stop) {
   media::DecodeOptions options;
   options.sample_stride = sample_stride;
@@ -70,8 +71,8 @@ Result<std::vector<media::Image>> FrameStream::next(std::size_t count,
   std::vector<media::Image> frames;
   std::unique_lock lock(mutex_);
   while (frames.size() < count) {
-    while (
-        !changed_.wait_for(lock, std::chrono::milliseconds(100), [&] { return over_ || !ready_.empty(); })) {
+    while (!changed_.wait_for(lock, std::chrono::milliseconds(100),
+                              [&] { return over_ || !ready_.empty(); })) {
       if (cancelled()) return Status(StatusCode::kCancelled, "cancelled");
     }
     if (ready_.empty()) {

@@ -16,12 +16,12 @@
 
 namespace mimicfleet::stages {
 
-// Decodes the sampled frames of a video ahead of their use, on a thread of its own, and holds at most
-// `budget_bytes` of them: the decoding process waits while nobody takes any.
+// Decodes the sampled frames of a video ahead of their use, on a thread of its own, and holds at
+// most `budget_bytes` of them: the decoding process waits while nobody takes any.
 class FrameStream {
  public:
-  // Codes as media::VideoFrames::open(). `stop` ends the decoding process early, also while it is waited for
-  // here.
+  // Codes as media::VideoFrames::open(). `stop` ends the decoding process early, also while it is
+  // waited for here.
   [[nodiscard]] static Result<std::unique_ptr<FrameStream>> open(
       StableFile file, int sample_stride, std::size_t budget_bytes, media::Reading reading = {},
       std::shared_ptr<media::MediaStop> stop = std::make_shared<media::MediaStop>());
@@ -32,8 +32,8 @@ class FrameStream {
   // Every how many frames of the video one is delivered.
   [[nodiscard]] std::int64_t stride() const { return frames_.stride(); }
 
-  // The next frames, `count` of them, fewer at the end, none after it. Waits; kCancelled once `cancelled`
-  // says so. kInputChanged at the end if the file was written to meanwhile.
+  // The next frames, `count` of them, fewer at the end, none after it. Waits; kCancelled once
+  // `cancelled` says so. kInputChanged at the end if the file was written to meanwhile.
   [[nodiscard]] Result<std::vector<media::Image>> next(std::size_t count,
                                                        const std::function<bool()>& cancelled);
   // Of the frames that were taken.

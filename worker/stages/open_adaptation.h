@@ -7,7 +7,8 @@
 namespace mimicfleet::stages {
 
 // `diffusion`: of the model set. Codes of InputFiles::open_input().
-[[nodiscard]] Result<UnetAdaptation> open_adaptation(const InputFiles& inputs, const Digest& diffusion,
+[[nodiscard]] Result<UnetAdaptation> open_adaptation(const InputFiles& inputs,
+                                                     const Digest& diffusion,
                                                      const jobs::Parameters& parameters);
 
 }  // namespace mimicfleet::stages

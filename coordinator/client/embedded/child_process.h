@@ -12,8 +12,8 @@
 
 namespace mimicfleet::coordinator {
 
-// A program that we started, in a process group of its own (Ctrl-C in the terminal does not reach it). It
-// gets SIGTERM when we die. Destroying this kills what is left of the group.
+// A program that we started, in a process group of its own (Ctrl-C in the terminal does not reach
+// it). It gets SIGTERM when we die. Destroying this kills what is left of the group.
 class ChildProcess {
  public:
   struct Options {
@@ -34,7 +34,6 @@ class ChildProcess {
   [[nodiscard]] bool running();  // reaps it when it has ended
   // "exited with 1", "was killed by signal 9 (Killed)"; of an ended child.
   [[nodiscard]] std::string end_text() const;
-  [[nodiscard]] bool ended_well() const { return status_ == 0; }
   [[nodiscard]] std::optional<int> exit_code() const;  // none if a signal ended it
 
   void signal_group(int signal) const;
@@ -50,7 +49,8 @@ class ChildProcess {
   UniqueFd process_;           // readable when it has ended
 };
 
-// The text of the last line of a log that has level error, or its last line; empty if there is none.
+// The text of the last line of a log that has level error, or its last line; empty if there is
+// none.
 [[nodiscard]] std::string last_error_in(const std::string& log_path);
 
 }  // namespace mimicfleet::coordinator

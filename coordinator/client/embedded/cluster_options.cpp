@@ -38,13 +38,14 @@ Result<std::string> common_precision(const RunPlan& plan) {
     }
   };
   for (const auto& clip : plan.clips) add(clip.reason, clip.plan.parameters);
-  for (const auto& film : plan.films) add(film.reason, film.plan.parameters);
+  for (const auto& concat : plan.concats) add(concat.reason, concat.plan.parameters);
   if (wanted.size() > 1) {
     return Status(
         StatusCode::kInvalidArgument,
-        fmt::format("the clips ask for different precisions ({}, {}), and the workers of one run have "
-                    "one: run them apart, or use a server",
-                    *wanted.begin(), *wanted.rbegin()));
+        fmt::format(
+            "the clips ask for different precisions ({}, {}), and the workers of one run have "
+            "one: run them apart, or use a server",
+            *wanted.begin(), *wanted.rbegin()));
   }
   return wanted.empty() ? std::string("auto") : *wanted.begin();
 }
@@ -63,11 +64,11 @@ std::vector<std::string> enclosing_folders(const RunPlan& plan, const std::strin
     if (const auto& overlay = clip.plan.parameters.unet_overlay) {
       folders.insert(fs::path(overlay->path).parent_path().string());
     }
-    if (clip.plan.keep_latents) folders.insert(clip.plan.keep_latents->directory);
+    if (clip.plan.cache_latents) folders.insert(clip.plan.cache_latents->directory);
   }
-  for (const auto& film : plan.films) {
-    if (film.reason.empty()) continue;
-    for (const auto& part : film.plan.parts) {
+  for (const auto& concat : plan.concats) {
+    if (concat.reason.empty()) continue;
+    for (const auto& part : concat.plan.parts) {
       if (part.clip.empty()) folders.insert(fs::path(part.saved.file.path).parent_path().string());
     }
   }
@@ -90,15 +91,16 @@ Result<ClusterOptions> cluster_options(const RunPlan& plan, const OutputFolder& 
   cluster.feature_cache_limit = options.feature_cache_limit;
   if (cluster.feature_cache_dir.empty()) {
     const std::string cache = user_cache_folder();
-    cluster.feature_cache_dir = cache.empty() ? cluster.run_folder + "/features" : cache + "/features";
+    cluster.feature_cache_dir =
+        cache.empty() ? cluster.run_folder + "/features" : cache + "/features";
   }
   cluster.roots = enclosing_folders(plan, folder.path());
   const std::size_t gpus = visible_gpus(std::getenv("CUDA_VISIBLE_DEVICES"), present_gpus());
   ASSIGN_OR_RETURN(cluster.devices, worker_devices(options.device, options.workers, gpus));
   ASSIGN_OR_RETURN(cluster.precision, common_precision(plan));
-  cluster.needs_fp8 = std::any_of(plan.clips.begin(), plan.clips.end(), [](const PlannedClip& clip) {
-    return !clip.reason.empty() && clip.plan.parameters.fp8;
-  });
+  cluster.needs_fp8 = std::any_of(
+      plan.clips.begin(), plan.clips.end(),
+      [](const PlannedClip& clip) { return !clip.reason.empty() && clip.plan.parameters.fp8; });
   cluster.threads = options.threads;
   if (cluster.threads == 0)
     cluster.threads = std::max<std::size_t>(1, physical_cores() / cluster.devices.size());

@@ -20,7 +20,8 @@ struct EmbeddedOptions {
 };
 
 // What a cluster for this plan is started with. kInvalidArgument: clips want different precisions.
-[[nodiscard]] Result<ClusterOptions> cluster_options(const RunPlan& plan, const OutputFolder& folder,
+[[nodiscard]] Result<ClusterOptions> cluster_options(const RunPlan& plan,
+                                                     const OutputFolder& folder,
                                                      const EmbeddedOptions& options);
 
 // The folders that hold these files, without those inside another one.

@@ -24,16 +24,20 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string folder_of(const std::string& path) { return absolute_path(path).parent_path().string(); }
+std::string folder_of(const std::string& path) {
+  return absolute_path(path).parent_path().string();
+}
 
-// What the defaults of a run that keeps latents or makes films are, as in the original.
+// What the defaults of a run that keeps latents or makes concatenated videos are, as in the
+// original.
 SettingLayer latents_defaults() {
   return {"mode", {{jobs::find_setting("max_pose_frames"), "179", "--mode"}}};
 }
 
 // What a look says against the file itself, not of the program that looked.
 Status fault_of_file(const Status& look) {
-  const bool is_of_program = look.code() == StatusCode::kInternal || look.code() == StatusCode::kTimeout ||
+  const bool is_of_program = look.code() == StatusCode::kInternal ||
+                             look.code() == StatusCode::kTimeout ||
                              look.code() == StatusCode::kResourceExhausted;
   return is_of_program ? Status() : look;
 }
@@ -77,9 +81,10 @@ Status no_such_file(const std::string& path, const std::string& where) {
           fmt::format("{}; {}{}", subject, why, where.empty() ? "" : fmt::format(" ({})", where))};
 }
 
-// An input file by content. Links are followed now, so that workers see the file itself. `where` it is
-// listed, if it is.
-Result<jobs::FileRef> name_file(const std::string& path, const std::string& where, FileDigestCache& cache) {
+// An input file by content. Links are followed now, so that workers see the file itself. `where` it
+// is listed, if it is.
+Result<jobs::FileRef> name_file(const std::string& path, const std::string& where,
+                                FileDigestCache& cache) {
   std::error_code error;
   const fs::path real = fs::canonical(path, error);
   jobs::FileRef file;
@@ -91,7 +96,8 @@ Result<jobs::FileRef> name_file(const std::string& path, const std::string& wher
   file.size_bytes = identity.size;
   ASSIGN_OR_RETURN(file.digest, cache.digest(file.path));
   if (file.size_bytes == 0) {
-    return Status(StatusCode::kBadInput, fmt::format("{}: is empty (0 bytes); copy it again", path));
+    return Status(StatusCode::kBadInput,
+                  fmt::format("{}: is empty (0 bytes); copy it again", path));
   }
   return file;
 }
@@ -113,10 +119,11 @@ std::optional<double> RunPlan::seconds_per_clip() const {
 std::vector<std::string> RunPlan::videos_to_make() const {
   std::vector<std::string> names;
   for (const auto& clip : clips) {
-    if (!clip.reason.empty() && clip.plan.output.save_video) names.push_back(clip.plan.output.relative);
+    if (!clip.reason.empty() && clip.plan.output.save_video)
+      names.push_back(clip.plan.output.relative);
   }
-  for (const auto& film : films) {
-    if (!film.reason.empty()) names.push_back(film.plan.output.relative);
+  for (const auto& concat : concats) {
+    if (!concat.reason.empty()) names.push_back(concat.plan.output.relative);
   }
   return names;
 }
@@ -124,7 +131,7 @@ std::vector<std::string> RunPlan::videos_to_make() const {
 std::size_t RunPlan::to_run() const {
   const auto has_to_run = [](const auto& planned) { return !planned.reason.empty(); };
   return static_cast<std::size_t>(std::count_if(clips.begin(), clips.end(), has_to_run) +
-                                  std::count_if(films.begin(), films.end(), has_to_run));
+                                  std::count_if(concats.begin(), concats.end(), has_to_run));
 }
 
 std::vector<std::string> RunPlan::warnings() const {
@@ -142,8 +149,8 @@ Result<Planner> Planner::prepare(SubmitRequest request, const OfferedModels& off
   if (auto& reference = planner.request_.reference; !reference.empty()) {
     reference = SpelledPaths().find(absolute_path(reference).string());
   }
-  for (auto* path : {&planner.request_.config, &planner.request_.models, &planner.request_.sentences,
-                     &planner.request_.dwpose}) {
+  for (auto* path : {&planner.request_.config, &planner.request_.models,
+                     &planner.request_.sentences, &planner.request_.dwpose}) {
     as_on_disk(*path);
   }
   planner.looks_ = MediaLooks(planner.request_.looks);
@@ -152,7 +159,7 @@ Result<Planner> Planner::prepare(SubmitRequest request, const OfferedModels& off
   if (!planner.request_.sentences.empty()) {
     RETURN_IF_ERROR(planner.want_sentences());
   } else if (planner.request_.mode == Mode::kDecode) {
-    RETURN_IF_ERROR(planner.want_film());
+    RETURN_IF_ERROR(planner.want_concat());
   }
   RETURN_IF_ERROR(planner.take_models(offered, folders));
   ASSIGN_OR_RETURN(planner.preset_, preset_layer(planner.request_.preset));
@@ -196,8 +203,9 @@ Status Planner::read_config() {
   auto config = read_run_config(request_.config);
   if (config.status().code() == StatusCode::kNotFound) {
     const std::string why = why_missing(request_.config);
-    return {StatusCode::kNotFound, fmt::format("{}; {}", config.status().message(),
-                                               why.empty() ? "give a file that is there to --config" : why)};
+    return {StatusCode::kNotFound,
+            fmt::format("{}; {}", config.status().message(),
+                        why.empty() ? "give a file that is there to --config" : why)};
   }
   ASSIGN_OR_RETURN(config_, std::move(config));
   return {};
@@ -216,8 +224,10 @@ Status Planner::collect_inputs() {
       }
     }
   }
-  if (!request_.videos.empty()) return collect_videos(request_.paths.empty() ? "." : request_.paths.front());
-  const bool only_kept_words = request_.paths.empty() && given.empty() && !request_.sentences.empty();
+  if (!request_.videos.empty())
+    return collect_videos(request_.paths.empty() ? "." : request_.paths.front());
+  const bool only_kept_words =
+      request_.paths.empty() && given.empty() && !request_.sentences.empty();
   if (request_.paths.empty() && given.empty() && !only_kept_words) {
     return {StatusCode::kInvalidArgument,
             "nothing to do: give a folder, videos or a manifest (see `coordinator submit --help`)"};
@@ -267,13 +277,14 @@ Status Planner::resolve_input(const Input& input, SharedSettings& shared) {
 
 Status Planner::resolve_all() {
   SharedSettings shared;
-  if (makes_films()) {
-    ASSIGN_OR_RETURN(film_settings_, settings_of({}));
+  if (makes_concats()) {
+    ASSIGN_OR_RETURN(concat_settings_, settings_of({}));
     if (!request_.reference.empty()) references_.insert(request_.reference);
   }
   for (const auto& input : inputs_) {
     RETURN_IF_ERROR(resolve_input(input, shared));
-    if (makes_films() || !input.error.ok()) continue;  // a film may need no image at all
+    if (makes_concats() || !input.error.ok())
+      continue;  // a concatenated video may need no image at all
     ASSIGN_OR_RETURN(const std::string reference, reference_of(input));
     // That of a single manifest line fails this clip alone, later.
     if (reference != input.reference) references_.insert(reference);
@@ -286,8 +297,9 @@ Status Planner::resolve_all() {
     }
     if (fs::exists(reference, error)) continue;
     const std::string why = why_missing(reference);
-    return {StatusCode::kNotFound, fmt::format("{}: no such reference image; {}", log::printable(reference),
-                                               why.empty() ? "give one with --ref-image FILE" : why)};
+    return {StatusCode::kNotFound,
+            fmt::format("{}: no such reference image; {}", log::printable(reference),
+                        why.empty() ? "give one with --ref-image FILE" : why)};
   }
   return {};
 }
@@ -304,7 +316,7 @@ Status Planner::check_adaptations() const {
     for (const auto& lora : parameters.loras) loras.insert(lora.file.path);
     if (parameters.unet_overlay) overlays.insert(parameters.unet_overlay->path);
   };
-  collect(film_settings_.parameters);
+  collect(concat_settings_.parameters);
   for (const auto& settings : settings_) collect(settings.parameters);
   if (loras.empty() && overlays.empty()) return {};
   std::optional<weights::ParameterShapes> unet;  // none: only the server's workers have the models
@@ -326,14 +338,15 @@ Status Planner::check_references(FileDigestCache& cache) {
 }
 
 Result<ResolvedSettings> Planner::settings_of(const Input& input) const {
-  const SettingLayer config = config_ ? config_->layer(input.config_case) : SettingLayer{"config", {}};
-  std::vector<SettingLayer> layers = {defaults_, config, SettingLayer{"manifest", input.values}, preset_,
-                                      request_.flags};
+  const SettingLayer config =
+      config_ ? config_->layer(input.config_case) : SettingLayer{"config", {}};
+  std::vector<SettingLayer> layers = {defaults_, config, SettingLayer{"manifest", input.values},
+                                      preset_, request_.flags};
   if (!request_.variants.empty()) layers.push_back(request_.variants[input.variant].layer);
-  if (keeps_latents()) layers.insert(layers.begin(), latents_defaults());
+  if (caches_latents()) layers.insert(layers.begin(), latents_defaults());
   ASSIGN_OR_RETURN(ResolvedSettings resolved, resolve_settings(layers));
   RETURN_IF_ERROR(find_adaptation(resolved, adaptation_folders()));
-  if (keeps_latents()) RETURN_IF_ERROR(follow_output_fps(resolved));
+  if (caches_latents()) RETURN_IF_ERROR(follow_output_fps(resolved));
   return resolved;
 }
 
@@ -352,10 +365,11 @@ Result<std::string> Planner::reference_of(const Input& input) const {
     const auto& reference = config_->cases[input.config_case].reference;
     if (!reference.empty()) return locate(reference, folder_of(config_->path));
   }
-  return Status(StatusCode::kInvalidArgument,
-                fmt::format("{}: no reference image for it: give --ref-image FILE, a ref_image column in the "
-                            "manifest, or ref_image_path in --config",
-                            log::printable(input.path)));
+  return Status(
+      StatusCode::kInvalidArgument,
+      fmt::format("{}: no reference image for it: give --ref-image FILE, a ref_image column in the "
+                  "manifest, or ref_image_path in --config",
+                  log::printable(input.path)));
 }
 
 Result<jobs::FileRef> Planner::name_shared(const std::string& path, const std::string& where,
@@ -395,10 +409,11 @@ Result<jobs::ClipPlan> Planner::plan_clip(std::size_t index, const OutputPlaces&
   clip.output.relative = input.relative;
   clip.output.save_latents = request_.save_latents;
   clip.output.save_frames = request_.save_frames;
-  if (keeps_latents()) keep_latents(clip, places);
+  if (caches_latents()) cache_latents(clip, places);
   const OutputNames names(places.videos.directory, places.latents.directory);
-  RETURN_IF_ERROR(names.check_length(input.path, input.relative, request_.save_latents || keeps_latents()));
-  RETURN_IF_ERROR(check_outputs_free(clip.output, clip.keep_latents));
+  RETURN_IF_ERROR(
+      names.check_length(input.path, input.relative, request_.save_latents || caches_latents()));
+  RETURN_IF_ERROR(check_outputs_free(clip.output, clip.cache_latents));
   return clip;
 }
 
@@ -407,11 +422,13 @@ void Planner::plan_clips(RunPlan& run, const OutputPlaces& places, FileDigestCac
   for (std::size_t i = 0; i < inputs_.size(); ++i) {
     auto clip = plan_clip(i, places, cache);
     if (clip.ok() && clip->output.save_video) {
-      if (Status replaces = read_.check_replaces_none(clip->output); !replaces.ok()) clip = replaces;
+      if (Status replaces = read_.check_replaces_none(clip->output); !replaces.ok())
+        clip = replaces;
     }
     if (clip.ok()) {
-      OutputState outputs = request_.mode == Mode::kEncode ? look_at_encode(*clip, cache)
-                                                           : look_at_outputs(*clip, run.models.set, cache);
+      OutputState outputs = request_.mode == Mode::kEncode
+                                ? look_at_encode(*clip, cache)
+                                : look_at_outputs(*clip, run.models.set, cache);
       run.clips.push_back({std::move(*clip), std::move(outputs.reason), outputs.seconds});
       run.clips.back().replaces = std::move(outputs.made_with);
       run.clips.back().replaces_latents = outputs.are_latents;
@@ -444,8 +461,8 @@ void Planner::look_for_foreign_files(RunPlan& run, const std::string& directory)
       clip.foreign = own.foreign(clip.plan.output.relative);
     }
   }
-  for (auto& film : run.films) {
-    if (!film.reason.empty()) film.foreign = own.foreign(film.plan.output.relative);
+  for (auto& concat : run.concats) {
+    if (!concat.reason.empty()) concat.foreign = own.foreign(concat.plan.output.relative);
   }
 }
 
@@ -461,8 +478,8 @@ Result<RunPlan> Planner::finish(const OutputPlaces& places, FileDigestCache& cac
   run.name = !request_.sentences.empty() ? request_.sentences
              : request_.paths.empty()    ? request_.config
                                          : request_.paths.front();
-  if (makes_films()) {
-    RETURN_IF_ERROR(plan_films(run, places, cache, on_clip));
+  if (makes_concats()) {
+    RETURN_IF_ERROR(plan_concats(run, places, cache, on_clip));
   } else {
     plan_clips(run, places, cache, on_clip);
   }

@@ -18,7 +18,8 @@
 #include "jobs/joining.h"
 #include "jobs/keys.h"
 
-// The parts of planning that concern latents that are kept and the films that are joined from them.
+// The parts of planning that concern latents that are kept and the concatenated videos that are
+// joined from them.
 namespace mimicfleet::coordinator {
 namespace {
 
@@ -37,18 +38,20 @@ bool is_there(const fs::path& path) {
 }
 
 // As the original names it, but the same each time, and never too long for a file.
-std::string film_name(const std::string& prefix, const std::vector<Input>& inputs,
-                      const std::vector<std::size_t>& order) {
+std::string concat_name(const std::string& prefix, const std::vector<Input>& inputs,
+                        const std::vector<std::size_t>& order) {
   std::string name = prefix;
-  for (const std::size_t input : order) name += "_" + fs::path(inputs[input].relative).filename().string();
+  for (const std::size_t input : order)
+    name += "_" + fs::path(inputs[input].relative).filename().string();
   if (name.size() <= kMaxNameBytes) return name;
   std::size_t cut = kMaxNameBytes - 32;
-  while (cut > 0 && (static_cast<unsigned char>(name[cut]) & 0xc0) == 0x80) --cut;  // not within a letter
+  while (cut > 0 && (static_cast<unsigned char>(name[cut]) & 0xc0) == 0x80)
+    --cut;  // not within a letter
   return fmt::format("{}_of_{}_{:.8}", name.substr(0, cut), order.size(), sha256(name).hex());
 }
 
-// The videos that words may mean: by path, else by name, with or without suffix, in either spelling of
-// accents.
+// The videos that words may mean: by path, else by name, with or without suffix, in either spelling
+// of accents.
 class WordIndex {
  public:
   explicit WordIndex(const std::vector<Input>& inputs) {
@@ -93,12 +96,12 @@ std::optional<std::string> kept_word(const std::string& folder, const std::strin
 
 struct JoinedClip {
   std::string name;
-  jobs::SavedLatents latents;
+  jobs::CachedLatents latents;
 };
 
-// What tells that latents cannot be joined: the field and both values; empty if they can, or if nobody knows
-// yet.
-std::string misfit(const jobs::SavedLatents& a, const jobs::SavedLatents& b) {
+// What tells that latents cannot be joined: the field and both values; empty if they can, or if
+// nobody knows yet.
+std::string misfit(const jobs::CachedLatents& a, const jobs::CachedLatents& b) {
   const bool known = a.width != 0 && b.width != 0;
   if (known && (a.width != b.width || a.height != b.height)) {
     return fmt::format("size ({}x{} and {}x{})", a.width, a.height, b.width, b.height);
@@ -116,25 +119,28 @@ Status check_joined(const std::vector<JoinedClip>& clips, const jobs::ModelSet& 
       const std::string field = misfit(clips[j].latents, clips[i].latents);
       if (field.empty()) continue;
       return {StatusCode::kInvalidArgument,
-              fmt::format("{} and {} cannot be joined: their latents differ in {}; make one of them again "
-                          "(--mode encode --overwrite-cache)",
-                          clips[j].name, clips[i].name, field)};
+              fmt::format(
+                  "{} and {} cannot be joined: their latents differ in {}; make one of them again "
+                  "(--mode encode --overwrite-latents)",
+                  clips[j].name, clips[i].name, field)};
     }
     const Digest& vae = clips[i].latents.vae;
     if (vae.is_zero() || vae == models.vae) continue;
-    return {StatusCode::kInvalidArgument,
-            fmt::format("{} cannot be decoded by the models {}: its latents differ in VAE digest ({:.8}… and "
-                        "{:.8}…); give the --models that made it, or make it again",
-                        clips[i].name, models.name, vae.hex(), models.vae.hex())};
+    return {
+        StatusCode::kInvalidArgument,
+        fmt::format(
+            "{} cannot be decoded by the models {}: its latents differ in VAE digest ({:.8}… and "
+            "{:.8}…); give the --models that made it, or make it again",
+            clips[i].name, models.name, vae.hex(), models.vae.hex())};
   }
   return {};
 }
 
 // Latents that are to be encoded, as far as it is known before.
-jobs::SavedLatents expected_latents(const jobs::ClipPlan& clip, const jobs::ModelSet& models) {
-  jobs::SavedLatents latents;
-  latents.key =
-      jobs::latents_key(jobs::as_read(clip.video), jobs::as_read(clip.reference), models, clip.parameters);
+jobs::CachedLatents expected_latents(const jobs::ClipPlan& clip, const jobs::ModelSet& models) {
+  jobs::CachedLatents latents;
+  latents.key = jobs::latents_key(jobs::as_read(clip.video), jobs::as_read(clip.reference), models,
+                                  clip.parameters);
   latents.vae = models.vae;
   latents.width = clip.parameters.width;
   latents.height = clip.parameters.height;
@@ -145,32 +151,35 @@ jobs::SavedLatents expected_latents(const jobs::ClipPlan& clip, const jobs::Mode
 }  // namespace
 
 std::string Planner::kept_path(const OutputPlaces& places, const std::string& relative) const {
-  return fmt::format("{}/{}{}.safetensors", places.latents.directory, places.latents.relative, relative);
+  return fmt::format("{}/{}{}.safetensors", places.latents.directory, places.latents.relative,
+                     relative);
 }
 
-void Planner::keep_latents(jobs::ClipPlan& clip, const OutputPlaces& places) const {
-  clip.output.save_video = !makes_films() && request_.individual_videos;
-  clip.keep_latents = places.latents;
-  clip.keep_latents->relative += clip.output.relative + ".safetensors";
+void Planner::cache_latents(jobs::ClipPlan& clip, const OutputPlaces& places) const {
+  clip.output.save_video = !makes_concats() && request_.individual_videos;
+  clip.cache_latents = places.latents;
+  clip.cache_latents->relative += clip.output.relative + ".safetensors";
   clip.reuse_latents = !request_.overwrite_cache;
 }
 
 OutputState Planner::look_at_encode(const jobs::ClipPlan& clip, FileDigestCache& cache) const {
-  if (request_.overwrite_cache) return {"--overwrite-cache", 0};
-  const std::string path = clip.keep_latents->directory + "/" + clip.keep_latents->relative;
-  OutputState video = clip.output.save_video ? look_at_outputs(clip, models_.set, cache) : OutputState{};
+  if (request_.overwrite_cache) return {"--overwrite-latents", 0};
+  const std::string path = clip.cache_latents->directory + "/" + clip.cache_latents->relative;
+  OutputState video =
+      clip.output.save_video ? look_at_outputs(clip, models_.set, cache) : OutputState{};
   if (!is_there(path)) {
     const std::string missing =
-        clip.output.save_video ? "its latents are not kept in " + path : "not made yet";
+        clip.output.save_video ? "no cached latents in " + path : "not made yet";
     return {video.reason.empty() ? missing : video.reason, 0, std::move(video.made_with)};
   }
   const auto file = read_latents_file(path, cache);
-  const std::string cause = file.ok() ? latents_differ(*file, clip, models_.set) : file.status().message();
+  const std::string cause =
+      file.ok() ? latents_differ(*file, clip, models_.set) : file.status().message();
   if (!cause.empty()) {
     const bool video_tells = !video.made_with.empty();
     const std::string choice = file.ok() ? latents_made_with(*file, clip, models_.set) : "";
-    return {fmt::format("its latents do not fit: {}", cause), 0, video_tells ? video.made_with : choice,
-            !video_tells};
+    return {fmt::format("its latents do not fit: {}", cause), 0,
+            video_tells ? video.made_with : choice, !video_tells};
   }
   for (const std::string& warning : file->warnings) {
     const bool is_told =
@@ -200,14 +209,14 @@ Status Planner::collect_videos(const std::string& folder) {
     if (!jobs::is_safe_relative(relative)) relative = path.stem().string();
     inputs_.push_back({path.lexically_normal().string(), std::move(relative), {}, {}, 0});
   }
-  if (missing.empty() || request_.mode == Mode::kDecode) return {};  // kept latents need no video
+  if (missing.empty() || request_.mode == Mode::kDecode) return {};  // cached latents need no video
   return {StatusCode::kNotFound,
           fmt::format("--videos: not found below {}: {}", root.string(), fmt::join(missing, ", "))};
 }
 
-// One film of all videos, in order; one that is there several times is encoded once.
-Status Planner::want_film() {
-  WantedFilm film;
+// One concatenated video of all videos, in order; one that is there several times is encoded once.
+Status Planner::want_concat() {
+  WantedConcat concat;
   for (const auto& input : inputs_) RETURN_IF_ERROR(input.error);
   std::map<std::string, std::size_t> known;  // by path
   std::vector<Input> once;
@@ -221,30 +230,34 @@ Status Planner::want_film() {
   if (order.size() > kMaxWords) {
     return {
         StatusCode::kInvalidArgument,
-        fmt::format("{} clips are too many for one film; at most {} can be joined", order.size(), kMaxWords)};
+        fmt::format("{} clips are too many for one concatenated video; at most {} can be joined",
+                    order.size(), kMaxWords)};
   }
   std::map<std::string, std::string> paths;  // by what names their latents
   for (const auto& input : inputs_) {
     const auto [place, is_new] = paths.emplace(input.relative, input.path);
     if (is_new) continue;
     return {StatusCode::kInvalidArgument,
-            fmt::format("{} and {} would share latents {}.safetensors; rename one", place->second, input.path,
-                        input.relative)};
+            fmt::format("{} and {} would share latents {}.safetensors; rename one", place->second,
+                        input.path, input.relative)};
   }
   const fs::path named(request_.output_name);
-  film.relative = request_.output_name.empty()  ? film_name(request_.experiment_name, inputs_, order)
-                  : named.extension() == ".mp4" ? without_suffix(named)
-                                                : named.generic_string();
-  if (!jobs::is_safe_relative(film.relative)) {
+  concat.relative = request_.output_name.empty()
+                        ? concat_name(request_.experiment_name, inputs_, order)
+                    : named.extension() == ".mp4" ? without_suffix(named)
+                                                  : named.generic_string();
+  if (!jobs::is_safe_relative(concat.relative)) {
     return {StatusCode::kInvalidArgument,
-            fmt::format("--output-name '{}' is not below the output folder", log::printable(film.relative))};
+            fmt::format("--concat-name '{}' is not below the output folder",
+                        log::printable(concat.relative))};
   }
-  for (const std::size_t i : order) film.parts.push_back({inputs_[i].relative, inputs_[i].relative, i});
-  films_.push_back(std::move(film));
+  for (const std::size_t i : order)
+    concat.parts.push_back({inputs_[i].relative, inputs_[i].relative, i});
+  concats_.push_back(std::move(concat));
   return {};
 }
 
-// A film for each sentence that is chosen. All missing words are told at once.
+// A concatenated video for each sentence that is chosen. All missing words are told at once.
 Status Planner::want_sentences() {
   auto text = read_text(request_.sentences, kMaxSentencesBytes);
   if (const std::string why = text.ok() ? "" : why_missing(request_.sentences); !why.empty()) {
@@ -257,39 +270,42 @@ Status Planner::want_sentences() {
   const WordIndex index(inputs_);
   SpelledPaths spelled;
   const auto& selection = request_.selection;
-  std::vector<WantedFilm> chosen;
+  std::vector<WantedConcat> chosen;
   std::vector<std::string> problems;  // of each, by position; empty: none
   for (const auto& sentence : sentences) {
-    if (!selection.filter.empty() && ::fnmatch(selection.filter.c_str(), sentence.id.c_str(), 0) != 0)
+    if (!selection.filter.empty() &&
+        ::fnmatch(selection.filter.c_str(), sentence.id.c_str(), 0) != 0)
       continue;
-    WantedFilm film{sentence.id, {}};
+    WantedConcat concat{sentence.id, {}};
     std::string problem;
     for (const auto& word : sentence.words) {
       const auto found = index.find(word);
       if (found.size() > 1) {
         return {StatusCode::kInvalidArgument,
-                fmt::format("{}: '{}' may be {} or {}; write the one that is meant", sentence.where, word,
-                            inputs_[found[0]].relative, inputs_[found[1]].relative)};
+                fmt::format("{}: '{}' may be {} or {}; write the one that is meant", sentence.where,
+                            word, inputs_[found[0]].relative, inputs_[found[1]].relative)};
       }
       if (found.size() == 1) {
-        film.parts.push_back({word, inputs_[found[0]].relative, found[0]});
+        concat.parts.push_back({word, inputs_[found[0]].relative, found[0]});
       } else if (const auto kept = kept_word(cache, word, spelled)) {
-        film.parts.push_back({word, *kept, std::nullopt});
+        concat.parts.push_back({word, *kept, std::nullopt});
       } else if (problem.find(fmt::format("'{}'", word)) == std::string::npos) {
         const std::string why = why_missing(word);
-        problem += fmt::format("{}no video for '{}'{}", problem.empty() ? "" : ", ", log::printable(word),
-                               why.empty() ? index.nearest(word) : fmt::format(" ({})", why));
+        problem +=
+            fmt::format("{}no video for '{}'{}", problem.empty() ? "" : ", ", log::printable(word),
+                        why.empty() ? index.nearest(word) : fmt::format(" ({})", why));
       }
     }
-    chosen.push_back(std::move(film));
-    problems.push_back(problem.empty() ? ""
-                                       : fmt::format("{} ({}): {}", sentence.id, sentence.where, problem));
+    chosen.push_back(std::move(concat));
+    problems.push_back(
+        problem.empty() ? "" : fmt::format("{} ({}): {}", sentence.id, sentence.where, problem));
   }
   std::vector<std::string> missing;
-  for (const std::size_t i : jobs::shard_positions(chosen.size(), selection.shard, selection.shards)) {
-    if (selection.limit != 0 && films_.size() + missing.size() == selection.limit) break;
+  for (const std::size_t i :
+       jobs::shard_positions(chosen.size(), selection.shard, selection.shards)) {
+    if (selection.limit != 0 && concats_.size() + missing.size() == selection.limit) break;
     if (problems[i].empty()) {
-      films_.push_back(std::move(chosen[i]));
+      concats_.push_back(std::move(chosen[i]));
     } else {
       missing.push_back(std::move(problems[i]));
     }
@@ -300,12 +316,14 @@ Status Planner::want_sentences() {
   }
   const std::size_t more = missing.size() - std::min(missing.size(), kListedWords);
   missing.resize(missing.size() - more);
-  return {StatusCode::kNotFound,
-          fmt::format("words are missing; --skip-missing goes on without their sentences: {}{}",
-                      fmt::join(missing, "; "), more == 0 ? "" : fmt::format("; and {} more", more))};
+  return {
+      StatusCode::kNotFound,
+      fmt::format("words are missing; --skip-missing goes on without their sentences: {}{}",
+                  fmt::join(missing, "; "), more == 0 ? "" : fmt::format("; and {} more", more))};
 }
 
-Result<const Planner::PartSource*> Planner::source_of(const WantedPart& part, const OutputPlaces& places,
+Result<const Planner::PartSource*> Planner::source_of(const WantedPart& part,
+                                                      const OutputPlaces& places,
                                                       FileDigestCache& cache) {
   const auto known = sources_.find(part.relative);
   if (known != sources_.end()) return &known->second;
@@ -323,8 +341,8 @@ Result<Digest> Planner::video_as_read(std::size_t index, FileDigestCache& cache)
   return jobs::as_read(clip.video);
 }
 
-// Latents that are kept and fit, else the clip. In decode mode they fit as long as the video is the same, as
-// in the original; sentences name all that they are made with.
+// Latents that are kept and fit, else the clip. In decode mode they fit as long as the video is the
+// same, as in the original; sentences name all that they are made with.
 Result<Planner::PartSource> Planner::find_source(const WantedPart& part, const OutputPlaces& places,
                                                  FileDigestCache& cache) {
   const std::string path = kept_path(places, part.relative);
@@ -333,10 +351,11 @@ Result<Planner::PartSource> Planner::find_source(const WantedPart& part, const O
   if (!is_kept && !has_video) {
     return Status(
         StatusCode::kNotFound,
-        fmt::format("{}: neither its latents {} nor its video {}are there; make them with --mode encode",
-                    log::printable(part.name), path, part.input ? inputs_[*part.input].path + " " : ""));
+        fmt::format(
+            "{}: neither its latents {} nor its video {}are there; make them with --mode encode",
+            log::printable(part.name), path, part.input ? inputs_[*part.input].path + " " : ""));
   }
-  std::string reason = is_there(path) ? "--overwrite-cache" : "its latents are not kept in " + path;
+  std::string reason = is_there(path) ? "--overwrite-latents" : "no cached latents in " + path;
   std::string made_with;
   PartSource source;
   if (is_kept) {
@@ -365,64 +384,65 @@ Result<Planner::PartSource> Planner::find_source(const WantedPart& part, const O
   return source;
 }
 
-Result<jobs::FilmPlan> Planner::plan_film(const WantedFilm& wanted, const OutputPlaces& places,
-                                          FileDigestCache& cache) {
-  jobs::FilmPlan film;
+Result<jobs::ConcatPlan> Planner::plan_concat(const WantedConcat& wanted,
+                                              const OutputPlaces& places, FileDigestCache& cache) {
+  jobs::ConcatPlan concat;
   std::vector<Digest> keys;
   std::vector<JoinedClip> joined;
-  std::vector<jobs::FilmClip> lengths;
-  film.parameters = film_settings_.parameters;
-  film.provenance = film_settings_.provenance;
+  std::vector<jobs::ConcatClip> lengths;
+  concat.parameters = concat_settings_.parameters;
+  concat.provenance = concat_settings_.provenance;
   for (const auto& part : wanted.parts) {
     ASSIGN_OR_RETURN(const PartSource* source, source_of(part, places, cache));
-    film.parts.push_back({part.name, source->clip ? part.relative : "", source->saved});
+    concat.parts.push_back({part.name, source->clip ? part.relative : "", source->saved});
     lengths.push_back({source->saved.file.path, source->saved.frames});
-    jobs::SavedLatents latents =
+    jobs::CachedLatents latents =
         source->clip ? expected_latents(source->clip->plan, models_.set) : source->saved;
     keys.push_back(latents.key.is_zero() ? latents.file.digest : latents.key);
     // The words of a sentence fit by their key, in which the rate of the output is not.
-    if (!request_.sentences.empty() && !latents.key.is_zero()) latents.fps = film.parameters.fps;
+    if (!request_.sentences.empty() && !latents.key.is_zero()) latents.fps = concat.parameters.fps;
     joined.push_back({part.name, std::move(latents)});
   }
   RETURN_IF_ERROR(check_joined(joined, models_.set));
-  RETURN_IF_ERROR(jobs::Joining(film.parameters).check(lengths));
+  RETURN_IF_ERROR(jobs::Joining(concat.parameters).check(lengths));
   const double fps = joined[0].latents.fps;
-  if (fps > 0 && fps != film.parameters.fps && film.provenance["fps"] != "flag") {  // as the original
-    film.parameters.fps = fps;
-    film.provenance["fps"] = "latents";
+  if (fps > 0 && fps != concat.parameters.fps &&
+      concat.provenance["fps"] != "flag") {  // as the original
+    concat.parameters.fps = fps;
+    concat.provenance["fps"] = "latents";
   }
-  film.output = places.videos;
-  film.output.relative = wanted.relative;
-  film.output.save_frames = request_.save_frames;
+  concat.output = places.videos;
+  concat.output.relative = wanted.relative;
+  concat.output.save_frames = request_.save_frames;
   const OutputNames names(places.videos.directory, places.latents.directory);
   const std::string_view remedy =
-      request_.sentences.empty() ? "give a shorter --output-name" : "shorten its sentence_id";
+      request_.sentences.empty() ? "give a shorter --concat-name" : "shorten its sentence_id";
   RETURN_IF_ERROR(names.check_length(wanted.relative, wanted.relative, false, remedy));
-  RETURN_IF_ERROR(check_outputs_free(film.output, std::nullopt));
-  RETURN_IF_ERROR(read_.check_replaces_none(film.output));
-  film.key = jobs::film_key(keys, models_.set, film.parameters);
-  return film;
+  RETURN_IF_ERROR(check_outputs_free(concat.output, std::nullopt));
+  RETURN_IF_ERROR(read_.check_replaces_none(concat.output));
+  concat.key = jobs::concat_key(keys, models_.set, concat.parameters);
+  return concat;
 }
 
-Status Planner::plan_films(RunPlan& run, const OutputPlaces& places, FileDigestCache& cache,
-                           const std::function<void(std::size_t)>& on_film) {
+Status Planner::plan_concats(RunPlan& run, const OutputPlaces& places, FileDigestCache& cache,
+                             const std::function<void(std::size_t)>& on_concat) {
   std::set<std::string> encoded;
-  for (const auto& wanted : films_) {
-    auto planned = plan_film(wanted, places, cache);
+  for (const auto& wanted : concats_) {
+    auto planned = plan_concat(wanted, places, cache);
     if (!planned.ok() && request_.sentences.empty()) return planned.status();
     if (!planned.ok()) {
       run.refused.push_back({wanted.relative, request_.sentences, planned.status()});
       continue;
     }
-    OutputState state = request_.overwrite_cache ? OutputState{"--overwrite-cache", 0}
-                                                 : look_at_film(*planned, models_.set, cache);
+    OutputState state = request_.overwrite_cache ? OutputState{"--overwrite-latents", 0}
+                                                 : look_at_concat(*planned, models_.set, cache);
     for (const auto& part : planned->parts) {
       if (state.reason.empty() || part.clip.empty() || !encoded.insert(part.clip).second) continue;
       run.clips.push_back(*sources_.at(part.clip).clip);
     }
-    run.films.push_back({std::move(*planned), std::move(state.reason), state.seconds,
-                         std::move(state.made_with), std::move(state.warnings)});
-    if (on_film) on_film(run.films.size());
+    run.concats.push_back({std::move(*planned), std::move(state.reason), state.seconds,
+                           std::move(state.made_with), std::move(state.warnings)});
+    if (on_concat) on_concat(run.concats.size());
   }
   return {};
 }

@@ -12,12 +12,12 @@
 
 namespace mimicfleet::coordinator {
 
-// What became of one video, or of the latents of a clip of which no video is made. `state`: done, skipped
-// (its outputs were there), failed, cancelled, pending (of a dry run, or when the run was broken off), or
-// unknown (the server no longer answered).
+// What became of one video, or of the latents of a clip of which no video is made. `state`: done,
+// skipped (its outputs were there), failed, cancelled, pending (of a dry run, or when the run was
+// broken off), or unknown (the server no longer answered).
 struct ClipOutcome {
   std::string name;   // output below the output folder, without suffix
-  std::string kind;   // clip, film, or latents
+  std::string kind;   // clip, concatenated video, or latents
   std::string video;  // the input
   std::string state;
   std::string reason;               // why it had to run
@@ -91,7 +91,8 @@ struct RunSummary {
   [[nodiscard]] bool all_done() const;
 };
 
-// Collects a summary: first from the plan (skipped, refused and pending clips), then from the tasks.
+// Collects a summary: first from the plan (skipped, refused and pending clips), then from the
+// tasks.
 class SummaryBuilder {
  public:
   SummaryBuilder(const RunPlan& plan, const std::string& output_dir);
@@ -105,14 +106,16 @@ class SummaryBuilder {
 
  private:
   using Place = std::map<std::pair<bool, std::string>, std::size_t>;
-  ClipOutcome& add_outcome(const std::string& name, const std::string& reason, bool is_film);
-  Place place_;  // by whether it is a film, and name
+  ClipOutcome& add_outcome(const std::string& name, const std::string& reason, bool is_concat);
+  Place place_;  // by whether it is a concatenated video, and name
 };
 
-// Seconds of each stage, cold, warm and saved, and how the features were come by; empty if there is nothing.
+// Seconds of each stage, cold, warm and saved, and how the features were come by; empty if there is
+// nothing.
 [[nodiscard]] std::string ledger_table(const jobs::Ledger& ledger);
 
-// The table at the end: videos, frames, seconds of each stage; then every clip that failed with its error.
+// The table at the end: videos, frames, seconds of each stage; then every clip that failed with its
+// error.
 [[nodiscard]] std::string summary_table(const RunSummary& summary);
 
 }  // namespace mimicfleet::coordinator

@@ -21,7 +21,8 @@ constexpr std::chrono::milliseconds kNewPlacePatience{5'000};
 
 Result<std::optional<std::string>> find_target(const std::string& flag) {
   if (flag == "embedded") return std::optional<std::string>();
-  if (auto named = discovery::named_server(flag); !named.empty()) return std::optional(std::move(named));
+  if (auto named = discovery::named_server(flag); !named.empty())
+    return std::optional(std::move(named));
   const auto file = discovery::read_server_file();
   if (!file.ok()) {
     if (file.status().code() != StatusCode::kNotFound)
@@ -29,8 +30,8 @@ Result<std::optional<std::string>> find_target(const std::string& flag) {
     return std::optional<std::string>();
   }
   if (is_of_this_host(*file) && !is_alive(file->pid)) {
-    log::warn("{}: names a server whose process {} is gone; not using it", discovery::server_file_path(),
-              file->pid);
+    log::warn("{}: names a server whose process {} is gone; not using it",
+              discovery::server_file_path(), file->pid);
     return std::optional<std::string>();
   }
   auto endpoint = discovery::reachable_endpoint(*file);
@@ -48,9 +49,10 @@ Result<std::optional<std::string>> find_target(const std::string& flag) {
 Result<Connection> connect_to_server(const std::string& flag, const Interrupts* interrupts) {
   ASSIGN_OR_RETURN(const auto endpoint, find_target(flag));
   if (endpoint) return Connection::open(*endpoint, interrupts);
-  return Status(StatusCode::kUnavailable,
-                "no server is known: start one with `coordinator serve`, or name one with --server or "
-                "MIMICFLEET_SERVER");
+  return Status(
+      StatusCode::kUnavailable,
+      "no server is known: start one with `coordinator serve`, or name one with --server or "
+      "MIMICFLEET_SERVER");
 }
 
 void follow_server(const std::string& flag, const jobs::JobAccepted& job, Connection& connection,

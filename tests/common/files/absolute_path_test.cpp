@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/common/files/temporary_folder.h"
+#include "tests/temporary_folder.h"
 
 namespace mimicfleet {
 namespace {

@@ -14,8 +14,8 @@ using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-const std::string kJson =
-    R"({"__metadata__":{"seed":"42"},"latents":{"dtype":"F16","shape":[1,2],"data_offsets":[0,4]}})";
+const std::string kJson = R"({"__metadata__":{"seed":"42"},)"
+                          R"("latents":{"dtype":"F16","shape":[1,2],"data_offsets":[0,4]}})";
 
 std::string file_of(const std::string& json, std::size_t data_bytes) {
   std::string length(8, '\0');
@@ -37,12 +37,12 @@ TEST(SafetensorsHeader, OfAFileIsReadWithoutItsNumbers) {
 TEST(SafetensorsHeader, FilesThatAreCutOrLongerOrSomethingElseAreRefusedByName) {
   const TemporaryFolder folder;
   const std::string whole = file_of(kJson, 4);
-  for (const auto& [content, cause] :
-       std::vector<std::pair<std::string, std::string>>{{whole.substr(0, whole.size() - 1), "lies outside"},
-                                                        {whole + "x", "longer or shorter"},
-                                                        {whole.substr(0, 20), "header would be"},
-                                                        {"abc", "ends too early"},
-                                                        {file_of("[1]", 0), "does not begin with {"}}) {
+  for (const auto& [content, cause] : std::vector<std::pair<std::string, std::string>>{
+           {whole.substr(0, whole.size() - 1), "lies outside"},
+           {whole + "x", "longer or shorter"},
+           {whole.substr(0, 20), "header would be"},
+           {"abc", "ends too early"},
+           {file_of("[1]", 0), "does not begin with {"}}) {
     put(folder, "a.safetensors", content);
     const auto header = read_header(folder / "a.safetensors");
     EXPECT_EQ(header.status().code(), StatusCode::kBadInput);

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "common/check.h"
-#include "tests/common/files/temporary_folder.h"
+#include "tests/temporary_folder.h"
 
 namespace mimicfleet::service {
 

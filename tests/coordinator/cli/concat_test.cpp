@@ -10,7 +10,7 @@ using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-class FilmCommands : public CommandLine {
+class ConcatCommands : public CommandLine {
  protected:
   bool exists(const std::string& name) const { return std::filesystem::exists(folder_ / name); }
   // How often an encode was leased to a worker in the last run.
@@ -25,15 +25,16 @@ class FilmCommands : public CommandLine {
   }
 };
 
-TEST_F(FilmCommands, EncodeThenDecodeRunsOnlyTheDecode) {
+TEST_F(ConcatCommands, EncodeThenDecodeRunsOnlyTheDecode) {
   auto encode = run_json(submit({"--mode", "encode"}));
   EXPECT_THAT(states(encode), ElementsAre("a: done", "b: done"));
   EXPECT_TRUE(exists("out/a.mp4") && exists("out/_latents/a.safetensors"));
-  EXPECT_THAT(states(run_json(submit({"--mode", "encode"}))), ElementsAre("a: skipped", "b: skipped"));
+  EXPECT_THAT(states(run_json(submit({"--mode", "encode"}))),
+              ElementsAre("a: skipped", "b: skipped"));
   const Words decode = {"--mode", "decode", "--videos", "b.mp4", "a.mp4", "--interp_frames", "2"};
-  const auto film = run_json(submit(decode));
-  EXPECT_THAT(states(film), ElementsAre("latent_concat_b_a: done"));
-  EXPECT_EQ(film.clips[0].kind, "film");
+  const auto concat = run_json(submit(decode));
+  EXPECT_THAT(states(concat), ElementsAre("latent_concat_b_a: done"));
+  EXPECT_EQ(concat.clips[0].kind, "film");
   EXPECT_EQ(encodes(), 0U);
   EXPECT_TRUE(exists("out/latent_concat_b_a.mp4"));
   EXPECT_THAT(states(run_json(submit(decode))), ElementsAre("latent_concat_b_a: skipped"));
@@ -42,22 +43,22 @@ TEST_F(FilmCommands, EncodeThenDecodeRunsOnlyTheDecode) {
   EXPECT_EQ(again.clips.at(0).reason, "interp_frames was 2");
 }
 
-TEST_F(FilmCommands, LatentsAloneAreAResult) {
-  const auto outcome =
-      run(submit({"--mode", "encode", "--disable_individual_videos", "--cache_dir", folder_ / "kept"}));
+TEST_F(ConcatCommands, LatentsAloneAreAResult) {
+  const auto outcome = run(
+      submit({"--mode", "encode", "--disable_individual_videos", "--cache_dir", folder_ / "kept"}));
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
   EXPECT_THAT(outcome.out, HasSubstr("latents     2 done\n"));
   EXPECT_TRUE(exists("kept/a.safetensors"));
   EXPECT_FALSE(exists("out/a.mp4"));
   put(folder_, "kept/b.safetensors", "damaged");
-  const auto again =
-      run_json(submit({"--mode", "encode", "--disable-individual-videos", "--cache-dir", folder_ / "kept"}));
+  const auto again = run_json(
+      submit({"--mode", "encode", "--disable-individual-videos", "--cache-dir", folder_ / "kept"}));
   EXPECT_THAT(states(again), ElementsAre("a: skipped", "b: done"));
-  EXPECT_THAT(again.clips[1].reason,
-              AllOf(HasSubstr("its latents do not fit"), HasSubstr("not a valid safetensors file")));
+  EXPECT_THAT(again.clips[1].reason, AllOf(HasSubstr("its latents do not fit"),
+                                           HasSubstr("not a valid safetensors file")));
 }
 
-TEST_F(FilmCommands, SentencesAreMadeOfWordsThatAreEncodedOnce) {
+TEST_F(ConcatCommands, SentencesAreMadeOfWordsThatAreEncodedOnce) {
   put(folder_, "s.csv", "sentence_id,ref_ids\ns1,a b\ns2,b a b\n");
   const Words sentences = {"--sentences", folder_ / "s.csv"};
   const auto first = run_json(submit(sentences));
@@ -73,7 +74,7 @@ TEST_F(FilmCommands, SentencesAreMadeOfWordsThatAreEncodedOnce) {
   EXPECT_EQ(changed.clips[0].reason, "it was made of other clips");
 }
 
-TEST_F(FilmCommands, MissingWordsStopEverythingUnlessTheirSentencesAreLeftOut) {
+TEST_F(ConcatCommands, MissingWordsStopEverythingUnlessTheirSentencesAreLeftOut) {
   put(folder_, "s.csv", "sentence_id,ref_ids\ns1,a nobody\ns2,b\n");
   const auto outcome = run(submit({"--sentences", folder_ / "s.csv"}));
   EXPECT_EQ(outcome.exit_code, 2);
@@ -84,7 +85,7 @@ TEST_F(FilmCommands, MissingWordsStopEverythingUnlessTheirSentencesAreLeftOut) {
   EXPECT_THAT(rest.out, AllOf(HasSubstr("videos      1 done\n"), HasSubstr("left out s1 (")));
 }
 
-TEST_F(FilmCommands, APlanSaysWhatMustBeEncodedAgainAndWhatItCosts) {
+TEST_F(ConcatCommands, APlanSaysWhatMustBeEncodedAgainAndWhatItCosts) {
   EXPECT_EQ(run(submit({"--mode", "encode"})).exit_code, 0);
   std::filesystem::remove(folder_ / "out/_latents/b.safetensors");
   Words words = submit({"--mode", "decode", "--videos", "a.mp4", "b.mp4"});
@@ -92,15 +93,16 @@ TEST_F(FilmCommands, APlanSaysWhatMustBeEncodedAgainAndWhatItCosts) {
   const auto outcome = run(words);
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
   EXPECT_THAT(outcome.out,
-              AllOf(HasSubstr("encode  b (its latents are not kept in "), HasSubstr("1 encodes ("),
+              AllOf(HasSubstr("encode  b (no cached latents in "), HasSubstr("1 encodes ("),
                     HasSubstr("of one worker's time, going by the records that are there\n")));
   EXPECT_FALSE(exists("out/latent_concat_a_b.mp4"));
 }
 
-TEST_F(FilmCommands, CrossFadesThatKeptLatentsAreTooShortForAreRefusedBeforeAnythingRuns) {
+TEST_F(ConcatCommands, CrossFadesThatKeptLatentsAreTooShortForAreRefusedBeforeAnythingRuns) {
   EXPECT_EQ(run(submit({"--mode", "encode"})).exit_code, 0);
   std::filesystem::remove(folder_ / "out/_latents/b.safetensors");
-  Words words = submit({"--mode", "decode", "--videos", "b.mp4", "a.mp4", "--crossfade-frames", "500"});
+  Words words =
+      submit({"--mode", "decode", "--videos", "b.mp4", "a.mp4", "--crossfade-frames", "500"});
   for (const std::string command : {"submit", "plan"}) {
     words[0] = command;
     const auto outcome = run(words);
@@ -111,7 +113,7 @@ TEST_F(FilmCommands, CrossFadesThatKeptLatentsAreTooShortForAreRefusedBeforeAnyt
   EXPECT_FALSE(exists("out/_latents/b.safetensors"));
 }
 
-TEST_F(FilmCommands, EveryFlagOfTheOriginalsScriptIsUnderstoodInBothSpellings) {
+TEST_F(ConcatCommands, EveryFlagOfTheOriginalsScriptIsUnderstoodInBothSpellings) {
   put(folder_, "c.yaml", "test_case:\n- ref_image_path: ref.png\n");
   for (const std::string mode : {"encode", "decode"}) {
     Words words = {"plan",
@@ -136,15 +138,15 @@ TEST_F(FilmCommands, EveryFlagOfTheOriginalsScriptIsUnderstoodInBothSpellings) {
                    "--no_use_float16",
                    "--device",
                    "cpu"};
-    const Words more =
-        mode == "encode" ? Words{"--disable_individual_videos"}
-                         : Words{"--interp_frames", "2", "--interp_mode", "linear", "--experiment_name", "x"};
+    const Words more = mode == "encode" ? Words{"--disable_individual_videos"}
+                                        : Words{"--interp_frames",   "2", "--interp_mode", "linear",
+                                                "--experiment_name", "x"};
     words.insert(words.end(), more.begin(), more.end());
     words.insert(words.end(), {"--videos", "a.mp4", "b.mp4"});
     const auto underscored = run(words);
     EXPECT_EQ(underscored.exit_code, 0) << underscored.err;
     EXPECT_THAT(underscored.out,
-                HasSubstr(mode == "encode" ? "encode  a (--overwrite-cache)" : "make    x_a_b"));
+                HasSubstr(mode == "encode" ? "encode  a (--overwrite-latents)" : "make    x_a_b"));
     for (auto& word : words) {
       if (word.starts_with("--")) std::replace(word.begin(), word.end(), '_', '-');
     }
@@ -152,14 +154,16 @@ TEST_F(FilmCommands, EveryFlagOfTheOriginalsScriptIsUnderstoodInBothSpellings) {
   }
 }
 
-TEST_F(FilmCommands, FlagsThatDoNotGoTogetherAreRefused) {
+TEST_F(ConcatCommands, FlagsThatDoNotGoTogetherAreRefused) {
   const auto error = [&](Words words) {
     const auto outcome = run(submit(std::move(words)));
     EXPECT_EQ(outcome.exit_code, 2);
     return outcome.err;
   };
-  EXPECT_THAT(error({"--mode", "code"}), HasSubstr("--mode code: choose generate, encode or decode"));
-  EXPECT_THAT(error({"--overwrite-cache"}), HasSubstr("--overwrite-cache is for --mode encode or decode"));
+  EXPECT_THAT(error({"--mode", "code"}),
+              HasSubstr("--mode code: choose generate, encode or decode"));
+  EXPECT_THAT(error({"--overwrite-latents"}),
+              HasSubstr("--overwrite-latents is for --mode encode or decode"));
   EXPECT_THAT(error({"--mode", "encode", "--interp-frames", "2"}),
               HasSubstr("--interp-frames is for --mode decode"));
   EXPECT_THAT(error({"--mode", "encode", "--save-latents"}),

@@ -16,7 +16,9 @@ using testing::IsEmpty;
 class AffinityTest : public testing::Test {
  protected:
   // The encode of the job's clip at this position.
-  TaskId encode(JobId job, std::size_t position) const { return fleet_.job(job).tasks.at(2 * position); }
+  TaskId encode(JobId job, std::size_t position) const {
+    return fleet_.job(job).tasks.at(2 * position);
+  }
   // A worker that has the key points of one clip, which cost so many seconds to make.
   WorkerId holder_of(const TaskId& task, double made_seconds, const std::string& name = "holder") {
     auto hello = fleet_.hello(name);
@@ -24,12 +26,15 @@ class AffinityTest : public testing::Test {
     fleet_.input(hello);
     return hello.worker;
   }
-  bool leased(const TaskId& task) const { return fleet_.state.tasks.at(task).state == TaskState::kRunning; }
+  bool leased(const TaskId& task) const {
+    return fleet_.state.tasks.at(task).state == TaskState::kRunning;
+  }
   std::string why(const TaskId& task) const {
     return explain(fleet_.state, fleet_.state.tasks.at(task), fleet_.clock.now());
   }
   // Lets time pass while the workers stay in touch.
-  void pass(Duration time, const std::vector<WorkerId>& free, const std::vector<WorkerId>& busy = {}) {
+  void pass(Duration time, const std::vector<WorkerId>& free,
+            const std::vector<WorkerId>& busy = {}) {
     for (Duration passed{}; passed < time; passed += std::chrono::milliseconds(500)) {
       fleet_.pass(std::chrono::milliseconds(500));
       for (const auto& worker : busy) fleet_.beat(worker, 0);
@@ -41,30 +46,30 @@ class AffinityTest : public testing::Test {
 
 TEST_F(AffinityTest, AnEncodeGoesToTheWorkerThatHasItsFeaturesAndOthersTakeWhatNobodyHas) {
   const JobId job = fleet_.submit(3);
-  const WorkerId holder = holder_of(encode(job, 2), 10);
+  const WorkerId replica = holder_of(encode(job, 2), 10);
   const WorkerId other = fleet_.join("other");
   EXPECT_EQ(fleet_.lease(other).task, encode(job, 0));
-  fleet_.beat(holder);
-  EXPECT_EQ(fleet_.lease(holder).task, encode(job, 2));
+  fleet_.beat(replica);
+  EXPECT_EQ(fleet_.lease(replica).task, encode(job, 2));
 }
 
 TEST_F(AffinityTest, WhatAWorkerHoldsIsFoundFarBehindInTheQueue) {
   const JobId job = fleet_.submit(2000);
-  const WorkerId holder = holder_of(encode(job, 1900), 10);
-  fleet_.beat(holder);
-  EXPECT_EQ(fleet_.lease(holder).task, encode(job, 1900));
+  const WorkerId replica = holder_of(encode(job, 1900), 10);
+  fleet_.beat(replica);
+  EXPECT_EQ(fleet_.lease(replica).task, encode(job, 1900));
 }
 
 TEST_F(AffinityTest, AnotherWorkerStealsAfterADelayThatGrowsWithTheCostOfAMiss) {
   for (const int cost : {2, 8}) {
     fleet_ = Fleet();
     const JobId job = fleet_.submit(1);
-    const WorkerId holder = holder_of(encode(job, 0), cost);
-    fleet_.beat(holder, 0);  // busy
+    const WorkerId replica = holder_of(encode(job, 0), cost);
+    fleet_.beat(replica, 0);  // busy
     const WorkerId thief = fleet_.join("thief");
-    pass(seconds(cost - 1), {thief}, {holder});
+    pass(seconds(cost - 1), {thief}, {replica});
     EXPECT_FALSE(leased(encode(job, 0))) << cost;
-    pass(seconds(2), {thief}, {holder});
+    pass(seconds(2), {thief}, {replica});
     ASSERT_TRUE(leased(encode(job, 0))) << cost;
     EXPECT_EQ(fleet_.lease(thief).task, encode(job, 0));
   }
@@ -73,10 +78,10 @@ TEST_F(AffinityTest, AnotherWorkerStealsAfterADelayThatGrowsWithTheCostOfAMiss) 
 TEST_F(AffinityTest, TheDelayIsBounded) {
   fleet_.state.config.affinity_at_most = seconds(4);
   const JobId job = fleet_.submit(1);
-  const WorkerId holder = holder_of(encode(job, 0), 1e6);
-  fleet_.beat(holder, 0);
+  const WorkerId replica = holder_of(encode(job, 0), 1e6);
+  fleet_.beat(replica, 0);
   const WorkerId thief = fleet_.join("thief");
-  pass(seconds(5), {thief}, {holder});
+  pass(seconds(5), {thief}, {replica});
   EXPECT_TRUE(leased(encode(job, 0)));
 }
 
@@ -104,7 +109,7 @@ TEST_F(AffinityTest, WhereFeaturesAreIsLearntFromResults) {
   result.features = {{jobs::FeatureKind::kKeypoints, jobs::FeatureOutcome::kMiss,
                       fleet_.keypoints_of(encode(first, 0)), 5, true}};
   fleet_.complete(maker, fleet_.lease(maker), result);
-  EXPECT_EQ(fleet_.state.affinity.holders(fleet_.keypoints_of(encode(first, 0))).count(maker), 1U);
+  EXPECT_EQ(fleet_.state.affinity.replicas(fleet_.keypoints_of(encode(first, 0))).count(maker), 1U);
   fleet_.beat(maker, 0);
   const JobId again = fleet_.submit(1);
   EXPECT_EQ(best_place(fleet_.state, fleet_.state.tasks.at(encode(again, 0))).worker, maker);
@@ -118,8 +123,8 @@ TEST_F(AffinityTest, WhereFeaturesAreIsLearntFromResults) {
 
 TEST_F(AffinityTest, AJobThatTakesNothingFromCachesWaitsForNobody) {
   const JobId known = fleet_.submit(1);
-  const WorkerId holder = holder_of(encode(known, 0), 100);
-  fleet_.beat(holder, 0);
+  const WorkerId replica = holder_of(encode(known, 0), 100);
+  fleet_.beat(replica, 0);
   fleet_.input(CancelJob{known});
   const JobId job = fleet_.submit(1, 0, {true, true, true});
   EXPECT_TRUE(fleet_.state.tasks.at(encode(job, 0)).wants.empty());
@@ -145,19 +150,20 @@ TEST_F(AffinityTest, LargeLatentsAreWaitedForInProportionToTheirSize) {
 
 TEST_F(AffinityTest, ExplainSaysForWhomATaskWaitsAndHowLong) {
   const JobId job = fleet_.submit(1);
-  const WorkerId holder = holder_of(encode(job, 0), 8);
-  fleet_.beat(holder, 0);
+  const WorkerId replica = holder_of(encode(job, 0), 8);
+  fleet_.beat(replica, 0);
   fleet_.join("idle");
-  EXPECT_THAT(why(encode(job, 0)), AllOf(HasSubstr("waits for holder, which has its features in the cache"),
-                                         HasSubstr("8.0 s longer"), HasSubstr("in 8.0 s others may")));
+  EXPECT_THAT(why(encode(job, 0)),
+              AllOf(HasSubstr("waits for holder, which has its features in the cache"),
+                    HasSubstr("8.0 s longer"), HasSubstr("in 8.0 s others may")));
 }
 
 TEST_F(AffinityTest, WithoutAffinityTheFirstInOrderStarts) {
   fleet_.state.config.affinity = 0;
   const JobId job = fleet_.submit(3);
-  const WorkerId holder = holder_of(encode(job, 2), 10);
-  fleet_.beat(holder);
-  EXPECT_EQ(fleet_.lease(holder).task, encode(job, 0));
+  const WorkerId replica = holder_of(encode(job, 2), 10);
+  fleet_.beat(replica);
+  EXPECT_EQ(fleet_.lease(replica).task, encode(job, 0));
 }
 
 TEST(AffinitySimulation, ASecondRunFindsItsFeaturesAndEndsSooner) {

@@ -10,10 +10,10 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
-// A job of words w0, w1, … whose latents are kept, and of films of some of them.
-class Films : public ::testing::Test {
+// A job of words w0, w1, … whose latents are kept, and of concatenated videos of some of them.
+class ConcatenatedVideos : public ::testing::Test {
  protected:
-  JobId submit(std::size_t words, const std::vector<std::vector<std::size_t>>& films) {
+  JobId submit(std::size_t words, const std::vector<std::vector<std::size_t>>& concats) {
     jobs::JobPlan plan;
     plan.models = fleet_.models();
     for (std::size_t i = 0; i < words; ++i) {
@@ -21,15 +21,16 @@ class Films : public ::testing::Test {
       clip.output.relative = "w" + std::to_string(i);
       clip.video.digest = sha256(clip.output.relative);
       clip.output.save_video = false;
-      clip.keep_latents = jobs::LatentsTarget{"/out", "_latents/" + clip.output.relative, "n"};
+      clip.cache_latents =
+          jobs::CachedLatentsTarget{"/out", "_latents/" + clip.output.relative, "n"};
       clip.reuse_latents = true;
     }
-    for (const auto& parts : films) {
-      auto& film = plan.films.emplace_back();
-      film.output.relative = "s" + std::to_string(plan.films.size());
+    for (const auto& parts : concats) {
+      auto& concat = plan.concats.emplace_back();
+      concat.output.relative = "s" + std::to_string(plan.concats.size());
       for (const std::size_t word : parts) {
         const std::string name = "w" + std::to_string(word);
-        film.parts.push_back({name, name, {}});
+        concat.parts.push_back({name, name, {}});
       }
     }
     Job job;
@@ -51,7 +52,8 @@ class Films : public ::testing::Test {
     const auto& spec = fleet_.state.tasks.at(attempt.task).spec;
     if (spec.kind == TaskKind::kEncodeLatents) {
       done.result.latents = jobs::ArtefactRef{spec.key, sha256(spec.name), 1, numerics_};
-      if (saves) done.result.saved_latents = jobs::FileRef{"/out/_latents/" + spec.name, sha256("file"), 1};
+      if (saves)
+        done.result.cached_latents = jobs::FileRef{"/out/_latents/" + spec.name, sha256("file"), 1};
     }
     fleet_.input(done);
     fleet_.beat(worker);
@@ -61,7 +63,8 @@ class Films : public ::testing::Test {
   jobs::NumericsClass numerics_{"", "", "fp32", 0};
 };
 
-TEST_F(Films, EveryWordIsEncodedOnceAndAFilmStartsAsSoonAsItsWordsAreThere) {
+TEST_F(ConcatenatedVideos,
+       EveryWordIsEncodedOnceAndAConcatenatedVideoStartsAsSoonAsItsWordsAreThere) {
   const JobId job = submit(3, {{0, 1, 0}, {1, 2}});
   const WorkerId worker = fleet_.join("w");
   std::vector<std::string> order;
@@ -73,7 +76,7 @@ TEST_F(Films, EveryWordIsEncodedOnceAndAFilmStartsAsSoonAsItsWordsAreThere) {
   EXPECT_THAT(fleet_.grants.at(2).lease.inputs, SizeIs(3));
 }
 
-TEST_F(Films, LatentsInAFileOutliveTheWorkerThatMadeThem) {
+TEST_F(ConcatenatedVideos, LatentsInAFileOutliveTheWorkerThatMadeThem) {
   const JobId job = submit(1, {{0}});
   const WorkerId first = fleet_.join("first");
   finish(first, /*saves=*/true);
@@ -81,13 +84,13 @@ TEST_F(Films, LatentsInAFileOutliveTheWorkerThatMadeThem) {
   const WorkerId second = fleet_.join("second");
   EXPECT_EQ(name_of(fleet_.lease(second)), "s1");
   const auto& input = fleet_.grants.back().lease.inputs.at(0);
-  EXPECT_THAT(input.holders, IsEmpty());
+  EXPECT_THAT(input.replicas, IsEmpty());
   EXPECT_EQ(input.saved->path, "/out/_latents/w0");
   finish(second);
   EXPECT_TRUE(fleet_.job(job).ended);
 }
 
-TEST_F(Films, LatentsThatNeitherAWorkerNorAFileDeliversAreMadeAgain) {
+TEST_F(ConcatenatedVideos, LatentsThatNeitherAWorkerNorAFileDeliversAreMadeAgain) {
   submit(1, {{0}});
   const WorkerId worker = fleet_.join("w");
   finish(worker, /*saves=*/true);
@@ -103,7 +106,7 @@ TEST_F(Films, LatentsThatNeitherAWorkerNorAFileDeliversAreMadeAgain) {
   EXPECT_EQ(name_of(fleet_.lease(worker)), "s1");
 }
 
-TEST_F(Films, ASingleVideoIsNeverMadeOfTheFileBecauseThatIsHalfPrecision) {
+TEST_F(ConcatenatedVideos, ASingleVideoIsNeverMadeOfTheFileBecauseThatIsHalfPrecision) {
   jobs::JobPlan plan;
   plan.models = fleet_.models();
   plan.clips.emplace_back().output.relative = "a";
@@ -118,7 +121,7 @@ TEST_F(Films, ASingleVideoIsNeverMadeOfTheFileBecauseThatIsHalfPrecision) {
   EXPECT_EQ(fleet_.state.tasks.at(fleet_.lease(second).task).spec.kind, TaskKind::kEncodeLatents);
 }
 
-TEST_F(Films, AnEncodeIsToldWhoHoldsWhatItWouldMake) {
+TEST_F(ConcatenatedVideos, AnEncodeIsToldWhoHoldsWhatItWouldMake) {
   submit(1, {});
   const WorkerId maker = fleet_.join("maker");
   finish(maker);
@@ -126,10 +129,10 @@ TEST_F(Films, AnEncodeIsToldWhoHoldsWhatItWouldMake) {
   const auto& inputs = fleet_.grants.back().lease.inputs;
   ASSERT_THAT(inputs, SizeIs(1));
   EXPECT_EQ(inputs[0].artefact.content, sha256("w0"));
-  EXPECT_THAT(inputs[0].holders, ElementsAre("tcp://maker"));
+  EXPECT_THAT(inputs[0].replicas, ElementsAre("tcp://maker"));
 }
 
-TEST_F(Films, WhatAnotherNumericsClassMadeIsNotOffered) {
+TEST_F(ConcatenatedVideos, WhatAnotherNumericsClassMadeIsNotOffered) {
   submit(1, {});
   const WorkerId maker = fleet_.join("maker");
   numerics_.threads = 7;
@@ -138,7 +141,7 @@ TEST_F(Films, WhatAnotherNumericsClassMadeIsNotOffered) {
   EXPECT_THAT(fleet_.grants.back().lease.inputs, IsEmpty());
 }
 
-TEST_F(Films, LatentsOfWorkersThatLeftAreForgotten) {
+TEST_F(ConcatenatedVideos, LatentsOfWorkersThatLeftAreForgotten) {
   submit(1, {});
   const WorkerId maker = fleet_.join("maker");
   finish(maker);
@@ -147,7 +150,7 @@ TEST_F(Films, LatentsOfWorkersThatLeftAreForgotten) {
   EXPECT_THAT(fleet_.state.made, IsEmpty());
 }
 
-TEST_F(Films, AWordThatFailsEndsOnlyItsFilms) {
+TEST_F(ConcatenatedVideos, AWordThatFailsEndsOnlyItsConcatenatedVideos) {
   const JobId job = submit(2, {{0}, {1}});
   const WorkerId worker = fleet_.join("w");
   fleet_.fail(worker, fleet_.lease(worker), Status(StatusCode::kBadInput, "nobody to be seen"));
@@ -159,34 +162,35 @@ TEST_F(Films, AWordThatFailsEndsOnlyItsFilms) {
   EXPECT_EQ(fleet_.job(job).counts.failed, 2U);
 }
 
-TEST_F(Films, AFilmThatIsFailedWhileItRunsGivesItsLeaseBackAndStaysFailed) {
+TEST_F(ConcatenatedVideos,
+       AConcatenatedVideoThatIsFailedWhileItRunsGivesItsLeaseBackAndStaysFailed) {
   const JobId job = submit(1, {{0}, {0}});
   const WorkerId maker = fleet_.join("maker");
   finish(maker);
-  const TaskAttempt film = fleet_.lease(maker);
-  ASSERT_EQ(fleet_.kind(film), TaskKind::kDecodeVideo);
-  // The other film finds the latents gone, and they cannot be made again.
+  const TaskAttempt concat = fleet_.lease(maker);
+  ASSERT_EQ(fleet_.kind(concat), TaskKind::kDecodeVideo);
+  // The other concatenated video finds the latents gone, and they cannot be made again.
   const WorkerId other = fleet_.join("other");
   fleet_.lose_inputs(other, fleet_.lease(other));
-  fleet_.state.holders.clear();
+  fleet_.state.replicas.clear();
   fleet_.pass(std::chrono::seconds(2));
   fleet_.beat(other);
   ASSERT_EQ(name_of(fleet_.lease(other)), "w0");
   fleet_.fail(other, fleet_.lease(other), Status(StatusCode::kBadInput, "w0.mp4: is no video"));
-  EXPECT_EQ(fleet_.task(film.task).state, TaskState::kFailed);
+  EXPECT_EQ(fleet_.task(concat.task).state, TaskState::kFailed);
   EXPECT_THAT(fleet_.leases(maker), IsEmpty());
   EXPECT_TRUE(fleet_.job(job).ended);
   jobs::WorkerHeartbeat beat;
   beat.worker = maker;
   beat.state = jobs::WorkerState::kReady;
-  beat.running = {{film.task, film.attempt, "vae_decode", 3, 10}};
-  EXPECT_THAT(fleet_.input(beat).revoked, ElementsAre(film));
+  beat.running = {{concat.task, concat.attempt, "vae_decode", 3, 10}};
+  EXPECT_THAT(fleet_.input(beat).revoked, ElementsAre(concat));
   for (int i = 0; i < 10; ++i) {
     fleet_.pass(std::chrono::seconds(1));
     beat.running.clear();
     fleet_.input(beat);
   }
-  EXPECT_EQ(fleet_.task(film.task).state, TaskState::kFailed);
+  EXPECT_EQ(fleet_.task(concat.task).state, TaskState::kFailed);
   EXPECT_EQ(fleet_.job(job).counts.failed, 3U);
   EXPECT_EQ(fleet_.job(job).counts.total(), 3U);
   EXPECT_THAT(fleet_.state.ready, IsEmpty());

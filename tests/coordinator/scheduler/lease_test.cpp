@@ -22,7 +22,7 @@ TEST(Leases, AClipRunsAsEncodeThenDecodeAndTheJobEnds) {
   fleet.beat(worker);
   const auto decode = fleet.lease(worker);
   EXPECT_EQ(fleet.state.tasks.at(decode.task).spec.kind, TaskKind::kDecodeVideo);
-  EXPECT_EQ(fleet.grants.back().lease.inputs.at(0).holders, std::vector<std::string>{"tcp://w"});
+  EXPECT_EQ(fleet.grants.back().lease.inputs.at(0).replicas, std::vector<std::string>{"tcp://w"});
   fleet.complete(worker, decode);
   EXPECT_TRUE(fleet.job(job).ended);
   EXPECT_EQ(fleet.count_events("task_committed"), 2U);

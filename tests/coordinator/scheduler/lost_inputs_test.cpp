@@ -39,8 +39,8 @@ class LostInputs : public testing::Test {
   const Task& encode() const { return fleet_.task(fleet_.job(job_).tasks[0]); }
   const Task& decode() const { return fleet_.task(fleet_.job(job_).tasks[1]); }
   bool held_by(WorkerId worker) const {
-    const auto holders = fleet_.state.holders.find(encode().result.latents->content);
-    return holders != fleet_.state.holders.end() && holders->second.contains(worker);
+    const auto replicas = fleet_.state.replicas.find(encode().result.latents->content);
+    return replicas != fleet_.state.replicas.end() && replicas->second.contains(worker);
   }
 
   Fleet fleet_;
@@ -48,44 +48,45 @@ class LostInputs : public testing::Test {
 };
 
 TEST_F(LostInputs, OneWorkerThatCannotFetchLeavesTheReplicaToTheOthers) {
-  const WorkerId holder = fleet_.join("holder");
-  encode_by(holder);
+  const WorkerId replica = fleet_.join("holder");
+  encode_by(replica);
   const WorkerId cut_off = fleet_.join("cut off");
   fleet_.lose_inputs(cut_off, fleet_.lease(cut_off));
-  EXPECT_TRUE(held_by(holder));
+  EXPECT_TRUE(held_by(replica));
   for (int i = 0; i < 20; ++i) {
     fleet_.pass(seconds(1));
     fleet_.beat(cut_off);
-    fleet_.state.workers.at(holder).last_heard = fleet_.clock.now();
+    fleet_.state.workers.at(replica).last_heard = fleet_.clock.now();
   }
   EXPECT_THAT(fleet_.leases(cut_off), IsEmpty()) << "it is not asked again while another can";
-  EXPECT_THAT(explain(fleet_.state, decode(), fleet_.clock.now()), HasSubstr("cut off: it cannot fetch"));
-  fleet_.beat(holder);
-  fleet_.complete(holder, fleet_.lease(holder));
+  EXPECT_THAT(explain(fleet_.state, decode(), fleet_.clock.now()),
+              HasSubstr("cut off: it cannot fetch"));
+  fleet_.beat(replica);
+  fleet_.complete(replica, fleet_.lease(replica));
   EXPECT_TRUE(fleet_.job(job_).ended);
   EXPECT_EQ(encode().attempt, 1U) << "made once";
   EXPECT_EQ(decode().failures, 0U);
 }
 
 TEST_F(LostInputs, AfterOneThatCouldNotTheHolderGoesBeforeOthersThatMayNotEither) {
-  const WorkerId holder = fleet_.join("holder");
-  encode_by(holder);
+  const WorkerId replica = fleet_.join("holder");
+  encode_by(replica);
   const WorkerId first = fleet_.join("first");
   fleet_.lose_inputs(first, fleet_.lease(first));
   const WorkerId second = fleet_.join("second");
   fleet_.pass(seconds(5));
   fleet_.beat(second);
   EXPECT_THAT(fleet_.leases(second), IsEmpty());
-  fleet_.beat(holder);
-  EXPECT_EQ(fleet_.lease(holder).task, decode().spec.id);
+  fleet_.beat(replica);
+  EXPECT_EQ(fleet_.lease(replica).task, decode().spec.id);
 }
 
 TEST_F(LostInputs, AHolderThatDoesNotHaveThemHoldsThemNoMore) {
-  const WorkerId holder = fleet_.join("holder");
-  encode_by(holder);
-  fleet_.beat(holder);
-  fleet_.lose_inputs(holder, fleet_.lease(holder));
-  EXPECT_FALSE(held_by(holder));
+  const WorkerId replica = fleet_.join("holder");
+  encode_by(replica);
+  fleet_.beat(replica);
+  fleet_.lose_inputs(replica, fleet_.lease(replica));
+  EXPECT_FALSE(held_by(replica));
   EXPECT_EQ(encode().state, TaskState::kRunning) << "made again";
 }
 
@@ -98,7 +99,8 @@ TEST_F(LostInputs, WhenNobodyCanHaveThemTheyAreMadeAgainBoundedly) {
   join(encoder);
   join(decoder);
   for (int i = 0; i < 200 && !fleet_.job(job_).ended; ++i) {
-    if (!fleet_.leases(encoder.worker).empty()) fleet_.complete(encoder.worker, fleet_.lease(encoder.worker));
+    if (!fleet_.leases(encoder.worker).empty())
+      fleet_.complete(encoder.worker, fleet_.lease(encoder.worker));
     if (!fleet_.leases(decoder.worker).empty())
       fleet_.lose_inputs(decoder.worker, fleet_.lease(decoder.worker));
     fleet_.pass(seconds(1));
@@ -137,13 +139,14 @@ TEST_F(LostInputs, TheSameReportAgainAndAgainCostsFailuresAndTime) {
 }
 
 TEST_F(LostInputs, ReportsOfManyWorkersAreBoundedAndCostTime) {
-  const WorkerId holder = fleet_.join("holder");
-  encode_by(holder);
+  const WorkerId replica = fleet_.join("holder");
+  encode_by(replica);
   int reports = 0;
   for (int i = 0; i < 300 && !fleet_.job(job_).ended; ++i) {
     const WorkerId worker = fleet_.join("w" + std::to_string(i));
-    fleet_.state.workers.at(holder).state = jobs::WorkerState::kDraining;  // it holds them and does nothing
-    fleet_.state.workers.at(holder).last_heard = fleet_.clock.now();
+    fleet_.state.workers.at(replica).state =
+        jobs::WorkerState::kDraining;  // it holds them and does nothing
+    fleet_.state.workers.at(replica).last_heard = fleet_.clock.now();
     fleet_.beat(worker);
     if (!fleet_.leases(worker).empty()) {
       if (fleet_.kind(fleet_.lease(worker)) == TaskKind::kDecodeVideo) {
@@ -162,17 +165,18 @@ TEST_F(LostInputs, ReportsOfManyWorkersAreBoundedAndCostTime) {
 }
 
 TEST_F(LostInputs, ALoopbackDataPortIsForWorkersOfItsHostOnly) {
-  const auto holder = hello("holder", "tcp://127.0.0.1:4001");
-  join(holder);
-  encode_by(holder.worker);
+  const auto replica = hello("holder", "tcp://127.0.0.1:4001");
+  join(replica);
+  encode_by(replica.worker);
   const auto stranger = hello("stranger", "tcp://127.0.0.1:4002");
   join(stranger);
   EXPECT_THAT(fleet_.leases(stranger.worker), IsEmpty());
   auto neighbour = hello("neighbour", "tcp://127.0.0.1:4003");
-  neighbour.host = holder.host;
+  neighbour.host = replica.host;
   join(neighbour);
   EXPECT_EQ(fleet_.lease(neighbour.worker).task, decode().spec.id);
-  EXPECT_THAT(fleet_.grants.back().lease.inputs.at(0).holders, ElementsAre("tcp://127.0.0.1:4001"));
+  EXPECT_THAT(fleet_.grants.back().lease.inputs.at(0).replicas,
+              ElementsAre("tcp://127.0.0.1:4001"));
 }
 
 TEST_F(LostInputs, ReplicasThatAStrangerCannotReachAreNotToldToIt) {
@@ -183,12 +187,14 @@ TEST_F(LostInputs, ReplicasThatAStrangerCannotReachAreNotToldToIt) {
   open.artefacts = {*encode().result.latents};
   join(open);
   fleet_.state.workers.at(open.worker).slots = 0;
-  fleet_.fail(open.worker, fleet_.lease(open.worker), Status(StatusCode::kInternal, "a passing fault"));
+  fleet_.fail(open.worker, fleet_.lease(open.worker),
+              Status(StatusCode::kInternal, "a passing fault"));
   fleet_.pass(seconds(3));
   const auto stranger = hello("stranger", "tcp://stranger.example:4003");
   join(stranger);
   ASSERT_EQ(fleet_.lease(stranger.worker).task, decode().spec.id);
-  EXPECT_THAT(fleet_.grants.back().lease.inputs.at(0).holders, ElementsAre("tcp://open.example:4002"));
+  EXPECT_THAT(fleet_.grants.back().lease.inputs.at(0).replicas,
+              ElementsAre("tcp://open.example:4002"));
 }
 
 TEST_F(LostInputs, TwoHostsWithoutAdvertiseEachDecodeTheirOwn) {
@@ -209,16 +215,17 @@ TEST_F(LostInputs, TwoHostsWithoutAdvertiseEachDecodeTheirOwn) {
   EXPECT_EQ(fleet_.count_events("task_leased"), 12U) << "nothing twice";
   for (const auto& grant : fleet_.grants) {
     for (const auto& input : grant.lease.inputs) {
-      EXPECT_EQ(fleet_.task(grant.lease.spec.needs.at(0)).worker, grant.worker) << input.holders.size();
+      EXPECT_EQ(fleet_.task(grant.lease.spec.needs.at(0)).worker, grant.worker)
+          << input.replicas.size();
     }
   }
 }
 
 TEST_F(LostInputs, WhatNobodyElseReachesIsMadeAgainWhenItsHolderTakesNoMore) {
-  const auto holder = hello("holder", "tcp://127.0.0.1:4001");
-  join(holder);
-  encode_by(holder.worker);
-  fleet_.input(StopWorker{holder.worker, /*drain=*/true});
+  const auto replica = hello("holder", "tcp://127.0.0.1:4001");
+  join(replica);
+  encode_by(replica.worker);
+  fleet_.input(StopWorker{replica.worker, /*drain=*/true});
   const auto other = hello("other", "tcp://127.0.0.1:4002");
   join(other);
   EXPECT_EQ(fleet_.lease(other.worker).task, encode().spec.id);
@@ -234,7 +241,8 @@ TEST_F(LostInputs, HostsThatCannotReachEachOtherAtAllFailWithTheRemedy) {
   join(decoder);
   fleet_.complete(encoder.worker, fleet_.lease(encoder.worker));
   const std::string remedy =
-      "decoder on decoder.example does not reach tcp://127.0.0.1:4001 of encoder on encoder.example: start "
+      "decoder on decoder.example does not reach tcp://127.0.0.1:4001 of encoder on "
+      "encoder.example: start "
       "that worker with --advertise and its host's name";
   EXPECT_THAT(explain(fleet_.state, decode(), fleet_.clock.now()),
               "no worker can have its latents: " + remedy + "; waiting 60 s for another worker");
@@ -271,7 +279,8 @@ TEST_F(LostInputs, WhatADecoderCannotReachIsMadeAgainByAnEncoderThatItReaches) {
   ASSERT_EQ(fleet_.lease(open.worker).task, encode().spec.id);
   fleet_.complete(open.worker, fleet_.lease(open.worker));
   ASSERT_EQ(fleet_.lease(decoder.worker).task, decode().spec.id);
-  EXPECT_THAT(fleet_.grants.back().lease.inputs.at(0).holders, ElementsAre("tcp://open.example:4003"));
+  EXPECT_THAT(fleet_.grants.back().lease.inputs.at(0).replicas,
+              ElementsAre("tcp://open.example:4003"));
 }
 
 // Neither waits for the other: the one in reach has just failed.
@@ -312,14 +321,14 @@ TEST_F(LostInputs, AnEncoderThatIsStartedWithAdvertiseIsFetchedFromWithoutMaking
 }
 
 TEST_F(LostInputs, APauseAfterThemIsExplainedByThem) {
-  const WorkerId holder = fleet_.join("holder");
-  encode_by(holder);
+  const WorkerId replica = fleet_.join("holder");
+  encode_by(replica);
   const WorkerId cut_off = fleet_.join("cut off");
   fleet_.lose_inputs(cut_off, fleet_.lease(cut_off));
-  EXPECT_EQ(
-      explain(fleet_.state, decode(), fleet_.clock.now()),
-      "starts again in 1 s, after latents that could not be fetched, time 1 of 3: no worker could deliver "
-      "latents");
+  EXPECT_EQ(explain(fleet_.state, decode(), fleet_.clock.now()),
+            "starts again in 1 s, after latents that could not be fetched, time 1 of 3: no worker "
+            "could deliver "
+            "latents");
 }
 
 TEST_F(LostInputs, WhatCouldNotBeFetchedFromOneIsMadeAgainByAnother) {
@@ -346,17 +355,17 @@ TEST_F(LostInputs, LatentsToReuseThatAWorkerDoesNotReachAreNotOffered) {
     auto& clip = plan.clips.emplace_back();
     clip.output.relative = "word";
     clip.output.save_video = false;
-    clip.keep_latents = jobs::LatentsTarget{"/out", "_latents/word", "n"};
+    clip.cache_latents = jobs::CachedLatentsTarget{"/out", "_latents/word", "n"};
     clip.reuse_latents = true;
     return fleet_.submit(plan);
   };
-  const auto holder = hello("holder", "tcp://127.0.0.1:4001");
-  join(holder);
+  const auto replica = hello("holder", "tcp://127.0.0.1:4001");
+  join(replica);
   job_ = submit();
   jobs::TaskResult result;
-  result.latents.emplace().numerics = holder.numerics;
-  fleet_.complete(holder.worker, fleet_.lease(holder.worker), result);
-  fleet_.state.workers.at(holder.worker).slots = 0;
+  result.latents.emplace().numerics = replica.numerics;
+  fleet_.complete(replica.worker, fleet_.lease(replica.worker), result);
+  fleet_.state.workers.at(replica.worker).slots = 0;
   submit();
   const auto stranger = hello("stranger", "tcp://stranger.example:4002");
   join(stranger);

@@ -13,7 +13,7 @@ using std::chrono::milliseconds;
 
 // What happens beside workers that join, die, stall, fail, and finish late or twice.
 struct Troubles {
-  bool films = false;      // half of the clips are words of films
+  bool concats = false;    // half of the clips are words of concatenated videos
   bool restarts = false;   // of the coordinator, also right after the job was stored
   bool cut_off = false;    // some cannot fetch from others, or lose what they hold
   bool bad_hosts = false;  // some workers' hosts can do nothing
@@ -31,7 +31,8 @@ class Chaos {
     if (troubles_.misfits) misfit_ = fleet_.submit(plan(3, jobs::Precision::kBf16));
     job_ = fleet_.submit(plan(clips, jobs::Precision::kAuto));
     if (troubles_.restarts && chance(50)) {
-      for (auto& [id, task] : fleet_.state.tasks) task.state = TaskState::kWaiting;  // as it is stored first
+      for (auto& [id, task] : fleet_.state.tasks)
+        task.state = TaskState::kWaiting;  // as it is stored first
       fleet_.restart();
     }
     for (int step = 0; step < 40000 && !fleet_.job(job_).ended; ++step) {
@@ -62,17 +63,18 @@ class Chaos {
       clip.output.relative = "c" + std::to_string(i);
       clip.video.digest = sha256(clip.output.relative);
       clip.parameters.precision = precision;
-      clip.output.save_video = !troubles_.films || i % 2 == 0;
+      clip.output.save_video = !troubles_.concats || i % 2 == 0;
       if (clip.output.save_video) continue;
-      clip.keep_latents = jobs::LatentsTarget{"/out", "_latents/" + clip.output.relative, "n"};
+      clip.cache_latents =
+          jobs::CachedLatentsTarget{"/out", "_latents/" + clip.output.relative, "n"};
       clip.reuse_latents = true;
     }
-    for (std::size_t i = 1; troubles_.films && i < clips; i += 2) {
-      auto& film = plan.films.emplace_back();
-      film.output.relative = "f" + std::to_string(i);
-      film.parameters.precision = precision;
+    for (std::size_t i = 1; troubles_.concats && i < clips; i += 2) {
+      auto& concat = plan.concats.emplace_back();
+      concat.output.relative = "f" + std::to_string(i);
+      concat.parameters.precision = precision;
       for (std::size_t word = 1; word <= i; word += 2) {
-        film.parts.push_back({"c" + std::to_string(word), "c" + std::to_string(word), {}});
+        concat.parts.push_back({"c" + std::to_string(word), "c" + std::to_string(word), {}});
       }
     }
     return plan;
@@ -82,7 +84,8 @@ class Chaos {
     Member member;
     member.hello = fleet_.hello(name);
     member.hello.host = chance(50) ? "h1" : "h2";
-    member.hello.data_endpoint = troubles_.cut_off && chance(50) ? "tcp://127.0.0.1:1" : "tcp://" + name;
+    member.hello.data_endpoint =
+        troubles_.cut_off && chance(50) ? "tcp://127.0.0.1:1" : "tcp://" + name;
     member.bad = troubles_.bad_hosts && chance(30);
     fleet_.input(member.hello);
     fleet_.beat(member.hello.worker, 1 + random_() % 2);
@@ -111,7 +114,8 @@ class Chaos {
   void finish(WorkerId worker, const TaskAttempt& attempt) {
     if (!fleet_.complete(worker, attempt).reply.ok()) return;
     const auto& latents = fleet_.task(attempt.task).result.latents;
-    if (latents && workers_.contains(worker)) workers_.at(worker).hello.artefacts.push_back(*latents);
+    if (latents && workers_.contains(worker))
+      workers_.at(worker).hello.artefacts.push_back(*latents);
     finished_.emplace_back(worker, attempt);
   }
 
@@ -154,8 +158,8 @@ class Chaos {
   std::vector<std::pair<WorkerId, TaskAttempt>> finished_;
 };
 
-// Every accepted task ends in one state, every commit is of the newest attempt, and none is committed twice
-// unless its latents were lost in between.
+// Every accepted task ends in one state, every commit is of the newest attempt, and none is
+// committed twice unless its latents were lost in between.
 void check_log(const Fleet& fleet) {
   std::map<std::string, std::uint32_t> newest;
   std::map<std::string, int> commits;
@@ -165,7 +169,8 @@ void check_log(const Fleet& fleet) {
       EXPECT_EQ(event.attempt, newest[event.task] + 1) << "attempts grow by one";
       newest[event.task] = event.attempt;
     }
-    if (event.kind == "task_requeued" && event.detail.find("latents are made again") != std::string::npos)
+    if (event.kind == "task_requeued" &&
+        event.detail.find("latents are made again") != std::string::npos)
       ++requeued[event.task];
     if (event.kind == "task_committed") {
       EXPECT_EQ(event.attempt, newest[event.task]) << "only the newest attempt commits";
@@ -173,7 +178,8 @@ void check_log(const Fleet& fleet) {
     }
   }
   for (const auto& [id, task] : fleet.state.tasks) {
-    const bool done = task.state == TaskState::kDone;  // else its latents were lost, and it failed then
+    const bool done =
+        task.state == TaskState::kDone;  // else its latents were lost, and it failed then
     if (commits.contains(to_string(id))) {
       EXPECT_EQ(commits[to_string(id)], requeued[to_string(id)] + (done ? 1 : 0)) << task.spec.name;
     }
@@ -235,17 +241,19 @@ void expect_all_done(Troubles troubles, std::uint32_t seeds) {
   }
 }
 
-TEST(Simulation, UnderChaosEveryTaskIsCommittedByItsNewestAttemptAndTheJobEnds) { expect_all_done({}, 300); }
+TEST(Simulation, UnderChaosEveryTaskIsCommittedByItsNewestAttemptAndTheJobEnds) {
+  expect_all_done({}, 300);
+}
 
-TEST(Simulation, FilmsToo) { expect_all_done({.films = true}, 100); }
+TEST(Simulation, ConcatenatedVideosToo) { expect_all_done({.concats = true}, 100); }
 
 TEST(Simulation, AlsoWhenTheCoordinatorIsStartedAgain) {
-  expect_all_done({.films = true, .restarts = true}, 100);
+  expect_all_done({.concats = true, .restarts = true}, 100);
 }
 
 TEST(Simulation, AlsoWhenWorkersCannotFetchFromOthers) {
-  expect_all_done({.films = true, .cut_off = true}, 100);
-  expect_all_done({.films = true, .restarts = true, .cut_off = true}, 100);
+  expect_all_done({.concats = true, .cut_off = true}, 100);
+  expect_all_done({.concats = true, .restarts = true, .cut_off = true}, 100);
 }
 
 TEST(Simulation, AlsoBesideAJobThatFitsNobodyWhichWaits) {
@@ -253,15 +261,16 @@ TEST(Simulation, AlsoBesideAJobThatFitsNobodyWhichWaits) {
   chaos.run(12);
   EXPECT_EQ(chaos.job().counts.done, 24U);
   EXPECT_EQ(chaos.misfit().counts.ready, 3U);
-  expect_all_done({.films = true, .restarts = true, .cut_off = true, .misfits = true}, 50);
+  expect_all_done({.concats = true, .restarts = true, .cut_off = true, .misfits = true}, 50);
 }
 
-// A task may meet bad hosts alone, and fails then; nothing else is lost, and nothing goes on for ever.
+// A task may meet bad hosts alone, and fails then; nothing else is lost, and nothing goes on for
+// ever.
 TEST(Simulation, WithBadHostsEveryJobEndsAndWhatFailsSaysWhere) {
   std::uint32_t done = 0;
   for (std::uint32_t seed = 1; seed <= 100; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
-    Chaos chaos(seed, {.films = true, .restarts = true, .cut_off = true, .bad_hosts = true});
+    Chaos chaos(seed, {.concats = true, .restarts = true, .cut_off = true, .bad_hosts = true});
     chaos.run(12);
     ASSERT_TRUE(chaos.job().ended);
     done += chaos.job().counts.done;

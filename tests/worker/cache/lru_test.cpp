@@ -9,7 +9,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-class RecencyTest : public ::testing::Test {
+class LruTest : public ::testing::Test {
  protected:
   void use(const std::string& name, std::uint64_t bytes) {
     recency_.note(name, {recency_.next_sequence(), bytes, 1});
@@ -22,10 +22,10 @@ class RecencyTest : public ::testing::Test {
     });
     return names;
   }
-  Recency recency_;
+  Lru recency_;
 };
 
-TEST_F(RecencyTest, EachKindIsCounted) {
+TEST_F(LruTest, EachKindIsCounted) {
   const auto name = [](jobs::FeatureKind kind, char key) {
     EntryName of_kind{kind, {}, "cpu"};
     of_kind.key.bytes[0] = static_cast<std::uint8_t>(key);
@@ -45,7 +45,7 @@ TEST_F(RecencyTest, EachKindIsCounted) {
   EXPECT_EQ(sizes.at(std::nullopt).bytes, 7U);
 }
 
-TEST_F(RecencyTest, WhatWasUnusedForLongestGoesFirst) {
+TEST_F(LruTest, WhatWasUnusedForLongestGoesFirst) {
   use("a", 10);
   use("b", 10);
   use("c", 10);
@@ -58,7 +58,7 @@ TEST_F(RecencyTest, WhatWasUnusedForLongestGoesFirst) {
   EXPECT_THAT(newest(2), ElementsAre("a", "c"));
 }
 
-TEST_F(RecencyTest, AReplacedEntryCountsOnceAndAForgottenOneNotAtAll) {
+TEST_F(LruTest, AReplacedEntryCountsOnceAndAForgottenOneNotAtAll) {
   use("a", 10);
   use("a", 25);
   EXPECT_EQ(recency_.bytes(), 25U);
@@ -69,7 +69,7 @@ TEST_F(RecencyTest, AReplacedEntryCountsOnceAndAForgottenOneNotAtAll) {
   EXPECT_EQ(recency_.find("a"), nullptr);
 }
 
-TEST_F(RecencyTest, TwoEntriesThatClaimOneUseAreNotBothKept) {
+TEST_F(LruTest, TwoEntriesThatClaimOneUseAreNotBothKept) {
   recency_.note("a", {7, 10, 1});
   recency_.note("b", {7, 10, 1});
   EXPECT_EQ(recency_.size(), 1U);

@@ -8,7 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/paths.h"
-#include "tests/worker/stages/temporary_folder.h"
+#include "tests/temporary_folder.h"
 #include "worker/library/unet_adaptation.h"
 
 namespace mimicfleet::stages {

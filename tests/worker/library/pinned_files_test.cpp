@@ -6,7 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/worker/stages/temporary_folder.h"
+#include "tests/temporary_folder.h"
 
 namespace mimicfleet::stages {
 namespace {

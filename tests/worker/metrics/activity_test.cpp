@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/fake_clock.h"
+
 namespace mimicfleet::worker {
 namespace {
 

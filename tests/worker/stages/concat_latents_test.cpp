@@ -17,7 +17,7 @@
 namespace mimicfleet::stages {
 namespace {
 
-using jobs::FilmClip;
+using jobs::ConcatClip;
 using jobs::Joining;
 using ::testing::ElementsAre;
 
@@ -35,18 +35,20 @@ Joining joining(int interp, int crossfade, jobs::DropReference drop = jobs::Drop
   return Joining(parameters);
 }
 
-std::vector<FilmClip> clips_of(const std::vector<at::Tensor>& latents) {
-  std::vector<FilmClip> clips;
-  for (const auto& frames : latents) clips.push_back({std::to_string(clips.size()), frames.size(1)});
+std::vector<ConcatClip> clips_of(const std::vector<at::Tensor>& latents) {
+  std::vector<ConcatClip> clips;
+  for (const auto& frames : latents)
+    clips.push_back({std::to_string(clips.size()), frames.size(1)});
   return clips;
 }
 
-// All of a film, read `count` frames at a time.
+// All of a concatenated video, read `count` frames at a time.
 at::Tensor read(const std::vector<at::Tensor>& clips, const Joining& how, std::int64_t count = 5) {
-  FilmLatents film(clips_of(clips), how, [&](std::size_t i) -> Result<at::Tensor> { return clips[i]; });
+  ConcatLatents concat(clips_of(clips), how,
+                       [&](std::size_t i) -> Result<at::Tensor> { return clips[i]; });
   std::vector<at::Tensor> parts;
   for (;;) {
-    const auto part = film.next(count);
+    const auto part = concat.next(count);
     EXPECT_TRUE(part.ok()) << part.status();
     if (!part.ok() || !part->defined()) break;
     parts.push_back(*part);
@@ -54,12 +56,13 @@ at::Tensor read(const std::vector<at::Tensor>& clips, const Joining& how, std::i
   return at::cat(parts, 1);
 }
 
-std::vector<float> first_values(const at::Tensor& film) {
-  const at::Tensor values = film.select(4, 0).select(3, 0).select(2, 0)[0].to(at::kFloat).contiguous();
+std::vector<float> first_values(const at::Tensor& concat) {
+  const at::Tensor values =
+      concat.select(4, 0).select(3, 0).select(2, 0)[0].to(at::kFloat).contiguous();
   return {values.const_data_ptr<float>(), values.const_data_ptr<float>() + values.numel()};
 }
 
-TEST(FilmLatents, AreTheOriginalsToTheBit) {
+TEST(ConcatLatents, AreTheOriginalsToTheBit) {
   const Golden golden("concat");
   const std::vector<at::Tensor> clips = {golden["video0.latents_f16_values"].to(at::kHalf),
                                          golden["video1.latents_f16_values"].to(at::kHalf)};
@@ -67,16 +70,16 @@ TEST(FilmLatents, AreTheOriginalsToTheBit) {
   EXPECT_TRUE(golden.is_equal("concat_interp3", read(clips, joining(3, 0)).to(at::kFloat)));
 }
 
-TEST(FilmLatents, DecodedTheyAreTheOriginalsFrames) {
+TEST(ConcatLatents, DecodedTheyAreTheOriginalsFrames) {
   const Golden golden("concat");
   const std::vector<at::Tensor> clips = {golden["video0.latents_f16_values"].to(at::kHalf),
                                          golden["video1.latents_f16_values"].to(at::kHalf)};
   for (const std::string name : {"frames_interp0", "frames_interp3"}) {
-    FilmLatents film(clips_of(clips), joining(name.ends_with('3') ? 3 : 0, 0),
-                     [&](std::size_t i) -> Result<at::Tensor> { return clips[i]; });
+    ConcatLatents concat(clips_of(clips), joining(name.ends_with('3') ? 3 : 0, 0),
+                         [&](std::size_t i) -> Result<at::Tensor> { return clips[i]; });
     std::vector<at::Tensor> chunks;
     const Status decoded = svd::decode_supply(
-        golden_models(), [&](std::int64_t count) { return film.next(count); },
+        golden_models(), [&](std::int64_t count) { return concat.next(count); },
         std::stoi(golden.metadata("decode_chunk_size")),
         [&](const at::Tensor& frames) {
           chunks.push_back(frames);
@@ -90,23 +93,26 @@ TEST(FilmLatents, DecodedTheyAreTheOriginalsFrames) {
   }
 }
 
-TEST(FilmLatents, AreTheSameInPiecesOfAnySize) {
+TEST(ConcatLatents, AreTheSameInPiecesOfAnySize) {
   const std::vector<at::Tensor> clips = {clip(3, 0), clip(4, 10), clip(2, 20)};
   const at::Tensor whole = read(clips, joining(2, 0), 100);
   EXPECT_EQ(whole.size(1), 13);
-  for (const int count : {1, 2, 3, 8}) EXPECT_TRUE(read(clips, joining(2, 0), count).equal(whole)) << count;
+  for (const int count : {1, 2, 3, 8})
+    EXPECT_TRUE(read(clips, joining(2, 0), count).equal(whole)) << count;
 }
 
-TEST(FilmLatents, InterpolatedFramesDivideTheWayEvenly) {
-  EXPECT_THAT(first_values(read({clip(2, 0), clip(2, 5)}, joining(3, 0))), ElementsAre(0, 1, 2, 3, 4, 5, 6));
+TEST(ConcatLatents, InterpolatedFramesDivideTheWayEvenly) {
+  EXPECT_THAT(first_values(read({clip(2, 0), clip(2, 5)}, joining(3, 0))),
+              ElementsAre(0, 1, 2, 3, 4, 5, 6));
 }
 
-TEST(FilmLatents, ReferencesOfLaterClipsAreLeftOutBeforeJoining) {
-  EXPECT_THAT(first_values(read({clip(2, 0), clip(3, 4)}, joining(1, 0, jobs::DropReference::kEach))),
-              ElementsAre(0, 1, 3, 5, 6));
+TEST(ConcatLatents, ReferencesOfLaterClipsAreLeftOutBeforeJoining) {
+  EXPECT_THAT(
+      first_values(read({clip(2, 0), clip(3, 4)}, joining(1, 0, jobs::DropReference::kEach))),
+      ElementsAre(0, 1, 3, 5, 6));
 }
 
-TEST(FilmLatents, ACrossFadeMakesTheEndOfOneClipAndTheBeginningOfTheNextOne) {
+TEST(ConcatLatents, ACrossFadeMakesTheEndOfOneClipAndTheBeginningOfTheNextOne) {
   // 2 of 0 1 2 3 meet 2 of 10 11 12: 2 -> 10 by a third, 3 -> 11 by two thirds.
   const auto values = first_values(read({clip(4, 0), clip(3, 10), clip(4, 20)}, joining(0, 1), 2));
   EXPECT_THAT(values, ElementsAre(0, 1, 2, 6.5, 11, 16, 21, 22, 23));
@@ -117,34 +123,35 @@ TEST(FilmLatents, ACrossFadeMakesTheEndOfOneClipAndTheBeginningOfTheNextOne) {
   EXPECT_EQ(two[4], 12);
 }
 
-TEST(FilmLatents, TheirNumberIsKnownBefore) {
+TEST(ConcatLatents, TheirNumberIsKnownBefore) {
   for (const auto& how :
        {joining(0, 0), joining(3, 0), joining(0, 2), joining(2, 0, jobs::DropReference::kEach)}) {
     const std::vector<at::Tensor> clips = {clip(5, 0), clip(6, 9), clip(7, 20)};
-    EXPECT_EQ(how.film_frames(clips_of(clips)).value_or(0), read(clips, how).size(1));
+    EXPECT_EQ(how.concat_frames(clips_of(clips)).value_or(0), read(clips, how).size(1));
   }
 }
 
-TEST(FilmLatents, AClipThatIsTooShortForItsCrossFadesIsNamedBeforeAnyIsRead) {
-  const std::vector<FilmClip> clips = {{"a", 8}, {"b", 5}, {"c", 8}};
+TEST(ConcatLatents, AClipThatIsTooShortForItsCrossFadesIsNamedBeforeAnyIsRead) {
+  const std::vector<ConcatClip> clips = {{"a", 8}, {"b", 5}, {"c", 8}};
   bool loaded = false;
-  FilmLatents film(clips, joining(0, 3), [&](std::size_t i) -> Result<at::Tensor> {
+  ConcatLatents concat(clips, joining(0, 3), [&](std::size_t i) -> Result<at::Tensor> {
     loaded = true;
     return clip(static_cast<int>(clips[i].frames), 0);
   });
-  const Status status = film.next(8).status();
+  const Status status = concat.next(8).status();
   EXPECT_EQ(status.message(),
             "b: its 5 frames are too few for --crossfade-frames 3 at both ends; give at most 2");
   EXPECT_FALSE(loaded);
 }
 
-TEST(FilmLatents, AClipThatCannotBeReadEndsTheFilm) {
-  FilmLatents film({{"a", 4}, {"b", 4}}, joining(0, 0), [](std::size_t i) -> Result<at::Tensor> {
-    if (i == 1) return Status(StatusCode::kUnavailable, "gone");
-    return clip(4, 0);
-  });
-  EXPECT_EQ(film.next(4)->size(1), 4);
-  EXPECT_EQ(film.next(4).status().message(), "gone");
+TEST(ConcatLatents, AClipThatCannotBeReadEndsTheConcatenatedVideo) {
+  ConcatLatents concat({{"a", 4}, {"b", 4}}, joining(0, 0),
+                       [](std::size_t i) -> Result<at::Tensor> {
+                         if (i == 1) return Status(StatusCode::kUnavailable, "gone");
+                         return clip(4, 0);
+                       });
+  EXPECT_EQ(concat.next(4)->size(1), 4);
+  EXPECT_EQ(concat.next(4).status().message(), "gone");
 }
 
 TEST(Blend, SlerpKeepsTheLengthAndTurnsEvenly) {

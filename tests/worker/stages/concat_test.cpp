@@ -23,46 +23,48 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
 
-class FilmTest : public StageExecutorTest {
+class ConcatTest : public StageExecutorTest {
  protected:
   // An encode whose latents are kept as _latents/NAME.safetensors.
   jobs::LeaseGrant keeping(const std::string& name) const {
     jobs::LeaseGrant lease = encode(kPack + "videos/" + name + ".mp4");
     lease.spec.parameters.max_pose_frames = 6;
-    lease.spec.keep_latents =
-        jobs::LatentsTarget{folder_.path(), "_latents/" + name + ".safetensors", "0123"};
-    lease.spec.key = jobs::latents_key(lease.spec.video.digest, lease.spec.reference.digest, lease.models,
-                                       lease.spec.parameters);
+    lease.spec.cache_latents =
+        jobs::CachedLatentsTarget{folder_.path(), "_latents/" + name + ".safetensors", "0123"};
+    lease.spec.key = jobs::latents_key(lease.spec.video.digest, lease.spec.reference.digest,
+                                       lease.models, lease.spec.parameters);
     return lease;
   }
-  jobs::LeaseGrant film(const std::string& name) const {
+  jobs::LeaseGrant concat(const std::string& name) const {
     jobs::LeaseGrant lease = encode();
     lease.spec.kind = jobs::TaskKind::kDecodeVideo;
     lease.spec.output.relative = lease.spec.name = name;
     return lease;
   }
-  static void add_encoded(jobs::LeaseGrant& film, const jobs::LeaseGrant& encode,
+  static void add_encoded(jobs::LeaseGrant& concat, const jobs::LeaseGrant& encode,
                           const jobs::TaskResult& made) {
-    film.spec.segments.push_back({encode.spec.video.path, encode.spec.id, {}});
+    concat.spec.segments.push_back({encode.spec.video.path, encode.spec.id, {}});
     jobs::TaskInput input;
     input.artefact = made.latents.value();
-    input.saved = made.saved_latents;
+    input.saved = made.cached_latents;
     input.made_by = made;
     input.driving = encode.spec.video;
-    film.inputs.push_back(input);
+    concat.inputs.push_back(input);
   }
-  static void add_file(jobs::LeaseGrant& film, const std::string& path, const jobs::TaskResult& made) {
-    jobs::SavedLatents saved;
+  static void add_file(jobs::LeaseGrant& concat, const std::string& path,
+                       const jobs::TaskResult& made) {
+    jobs::CachedLatents saved;
     saved.file = file_ref(path);
     saved.frames = made.frames;
     saved.width = made.width;
     saved.height = made.height;
-    film.spec.segments.push_back({path, {}, saved});
+    concat.spec.segments.push_back({path, {}, saved});
   }
   // A file of latents [1, frames, 4, 24, 16] that nobody encoded.
   void put_latents(const std::string& name, int frames, std::uint64_t value,
                    const LatentsMetadata& metadata = {}) const {
-    const at::Tensor latents = at::full({1, frames, 4, 24, 16}, static_cast<double>(value) / 10, at::kHalf);
+    const at::Tensor latents =
+        at::full({1, frames, 4, 24, 16}, static_cast<double>(value) / 10, at::kHalf);
     std::ofstream(folder_.path(name), std::ios::binary) << latents_to_bytes(latents, metadata);
   }
   // What an encode would tell of such a file.
@@ -75,7 +77,7 @@ class FilmTest : public StageExecutorTest {
   }
 };
 
-TEST_F(FilmTest, IsTheSameToTheByteOutOfTheStoreAndOutOfFiles) {
+TEST_F(ConcatTest, IsTheSameToTheByteOutOfTheStoreAndOutOfFiles) {
   std::vector<jobs::LeaseGrant> encodes = {keeping("a"), keeping("b")};
   std::vector<jobs::TaskResult> made;
   for (const auto& lease : encodes) {
@@ -83,14 +85,15 @@ TEST_F(FilmTest, IsTheSameToTheByteOutOfTheStoreAndOutOfFiles) {
     ASSERT_TRUE(result.ok()) << result.status();
     made.push_back(*result);
   }
-  ASSERT_TRUE(made[0].saved_latents);
-  EXPECT_EQ(made[0].saved_latents->digest, sha256_file(folder_.path("_latents/a.safetensors")).value());
-  jobs::LeaseGrant held = film("held");
-  jobs::LeaseGrant files = film("files");
-  jobs::LeaseGrant lost = film("lost");
+  ASSERT_TRUE(made[0].cached_latents);
+  EXPECT_EQ(made[0].cached_latents->digest,
+            sha256_file(folder_.path("_latents/a.safetensors")).value());
+  jobs::LeaseGrant held = concat("held");
+  jobs::LeaseGrant files = concat("files");
+  jobs::LeaseGrant lost = concat("lost");
   for (const std::size_t i : {0, 1, 0}) {
     add_encoded(held, encodes[i], made[i]);
-    add_file(files, made[i].saved_latents->path, made[i]);
+    add_file(files, made[i].cached_latents->path, made[i]);
     add_encoded(lost, encodes[i], made[i]);
     lost.inputs.back().artefact.content = sha256("nobody has this");
   }
@@ -114,10 +117,10 @@ TEST_F(FilmTest, IsTheSameToTheByteOutOfTheStoreAndOutOfFiles) {
   EXPECT_TRUE(record->driving.path.empty());
 }
 
-TEST_F(FilmTest, KeptLatentsAreTheOriginalsInHalfPrecision) {
+TEST_F(ConcatTest, KeptLatentsAreTheOriginalsInHalfPrecision) {
   constexpr double kBound = 1e-2;  // from the video, see docs/models.md
   const Golden golden("concat");
-  jobs::LeaseGrant lease = film("film");
+  jobs::LeaseGrant lease = concat("film");
   lease.spec.output.save_frames = true;
   lease.spec.parameters.drop_reference = jobs::DropReference::kNone;
   lease.spec.parameters.interp_frames = 3;
@@ -156,13 +159,14 @@ TEST_F(FilmTest, KeptLatentsAreTheOriginalsInHalfPrecision) {
   const at::Tensor& index = golden["frames_interp3_index"];
   std::vector<std::string> pictures;
   for (std::int64_t i = 0; i < index.numel(); ++i) {
-    pictures.push_back(folder_.path(fmt::format("_frames/film/{:06}.png", index[i].item<std::int64_t>())));
+    pictures.push_back(
+        folder_.path(fmt::format("_frames/film/{:06}.png", index[i].item<std::int64_t>())));
   }
   expect_golden_frames(golden, "frames_interp3_keep_u8", read_pictures(pictures),
                        "sampled here: ", kSentenceFromVideo);
 }
 
-TEST_F(FilmTest, AnEncodeThatMayBeReusedTakesWhatTheStoreHas) {
+TEST_F(ConcatTest, AnEncodeThatMayBeReusedTakesWhatTheStoreHas) {
   jobs::LeaseGrant lease = keeping("a");
   lease.spec.parameters.seed = 1234;
   lease.spec.key = sha256("an encode of its own");
@@ -176,17 +180,17 @@ TEST_F(FilmTest, AnEncodeThatMayBeReusedTakesWhatTheStoreHas) {
   EXPECT_TRUE(warm("denoise"));
   EXPECT_EQ(second->latents->content, first->latents->content);
   EXPECT_EQ(second->source_fps, first->source_fps);
-  EXPECT_EQ(second->saved_latents, first->saved_latents);
+  EXPECT_EQ(second->cached_latents, first->cached_latents);
   lease.spec.reuse_latents = false;
   ASSERT_TRUE(run(lease).ok());
   EXPECT_FALSE(warm("denoise"));
 }
 
-TEST_F(FilmTest, WhatIsToldOfItsPartsIsToldOfItWithTheirNames) {
+TEST_F(ConcatTest, WhatIsToldOfItsPartsIsToldOfItWithTheirNames) {
   put_latents("a.safetensors", 4, 1, {{"warnings", "nobody is found\nthe motion is too fast"}});
   put_latents("b.safetensors", 4, 2);
   put_latents("c.safetensors", 4, 3, {{"warnings", "nobody is found"}});
-  jobs::LeaseGrant lease = film("film");
+  jobs::LeaseGrant lease = concat("film");
   for (const std::string name : {"a", "b", "c", "a"}) {
     add_file(lease, folder_.path(name + ".safetensors"), made_of(4));
     lease.spec.segments.back().name = name;
@@ -207,7 +211,7 @@ TEST_F(FilmTest, WhatIsToldOfItsPartsIsToldOfItWithTheirNames) {
   EXPECT_EQ(record->warnings, expected);
 }
 
-TEST_F(FilmTest, KeptLatentsKeepWhatIsToldOfThem) {
+TEST_F(ConcatTest, KeptLatentsKeepWhatIsToldOfThem) {
   jobs::LeaseGrant clip = keeping("a");
   clip.spec.warnings = {"driving video: is interlaced", "the motion is too fast"};
   auto made = run(clip);
@@ -223,10 +227,10 @@ TEST_F(FilmTest, KeptLatentsKeepWhatIsToldOfThem) {
   EXPECT_EQ(warnings("_latents/words/a.safetensors"), clip.spec.warnings);
 }
 
-TEST_F(FilmTest, LatentsThatChangedOrAreOfAnotherSizeAreRefused) {
+TEST_F(ConcatTest, LatentsThatChangedOrAreOfAnotherSizeAreRefused) {
   put_latents("a.safetensors", 4, 1);
   jobs::TaskResult made = made_of(4);
-  jobs::LeaseGrant lease = film("film");
+  jobs::LeaseGrant lease = concat("film");
   add_file(lease, folder_.path("a.safetensors"), made);
   made.width = 192;
   add_file(lease, folder_.path("a.safetensors"), made);
@@ -237,10 +241,10 @@ TEST_F(FilmTest, LatentsThatChangedOrAreOfAnotherSizeAreRefused) {
   EXPECT_EQ(run(lease).status().code(), StatusCode::kInputChanged);
 }
 
-TEST_F(FilmTest, AClipThatIsTooShortForItsCrossFadesIsNamed) {
+TEST_F(ConcatTest, AClipThatIsTooShortForItsCrossFadesIsNamed) {
   put_latents("a.safetensors", 4, 1);
   const jobs::TaskResult made = made_of(4);
-  jobs::LeaseGrant lease = film("film");
+  jobs::LeaseGrant lease = concat("film");
   for (int i = 0; i < 3; ++i) add_file(lease, folder_.path("a.safetensors"), made);
   lease.spec.parameters.crossfade_frames = 3;
   const Status status = run(lease).status();
@@ -251,12 +255,12 @@ TEST_F(FilmTest, AClipThatIsTooShortForItsCrossFadesIsNamed) {
                     HasSubstr("give at most 2")));
 }
 
-TEST_F(FilmTest, ATargetOfAnotherFolderIsRefusedBeforeAnythingIsComputed) {
+TEST_F(ConcatTest, ATargetOfAnotherFolderIsRefusedBeforeAnythingIsComputed) {
   jobs::LeaseGrant lease = keeping("a");
-  lease.spec.keep_latents->nonce = "another";
+  lease.spec.cache_latents->nonce = "another";
   EXPECT_EQ(run(lease).status().code(), StatusCode::kFailedPrecondition);
   lease = keeping("a");
-  lease.spec.keep_latents->relative = "../a.safetensors";
+  lease.spec.cache_latents->relative = "../a.safetensors";
   EXPECT_EQ(run(lease).status().code(), StatusCode::kInvalidArgument);
 }
 
@@ -275,29 +279,33 @@ double peak_mib() {
   return static_cast<double>(usage.ru_maxrss) / 1024;
 }
 
-TEST_F(FilmTest, OfFiftyClipsTakesNoMoreMemoryThanOneOfFive) {
+TEST_F(ConcatTest, OfFiftyClipsTakesNoMoreMemoryThanOneOfFive) {
   constexpr int kFrames = 6;  // of a clip: 0.42 MiB of pixels, four times that as they are decoded
   const jobs::TaskResult made = made_of(kFrames);
   std::vector<double> allocated;
   std::vector<double> peaks;
   for (const int clips : {5, 50}) {
-    jobs::LeaseGrant lease = film(fmt::format("film{}", clips));
+    jobs::LeaseGrant lease = concat(fmt::format("film{}", clips));
     for (int i = 0; i < clips; ++i) {
       const std::string name = fmt::format("clip{}.safetensors", i);
       put_latents(name, kFrames, static_cast<std::uint64_t>(i % 10));
       add_file(lease, folder_.path(name), made);
     }
     allocated.push_back(0);
-    on_progress_ = [&](const auto&) { allocated.back() = std::max(allocated.back(), allocated_mib()); };
+    on_progress_ = [&](const auto&) {
+      allocated.back() = std::max(allocated.back(), allocated_mib());
+    };
     const auto result = run(lease);
     ASSERT_TRUE(result.ok()) << result.status();
     EXPECT_EQ(result->frames, clips * kFrames - 1);
     peaks.push_back(peak_mib());
   }
-  std::printf("5 clips: %.1f MiB allocated at most, peak %.1f MiB; 50 clips: %.1f and %.1f, ratio %.3f\n",
-              allocated[0], peaks[0], allocated[1], peaks[1], peaks[1] / peaks[0]);
+  std::printf(
+      "5 clips: %.1f MiB allocated at most, peak %.1f MiB; 50 clips: %.1f and %.1f, ratio %.3f\n",
+      allocated[0], peaks[0], allocated[1], peaks[1], peaks[1] / peaks[0]);
   EXPECT_GT(allocated[0], 1);
-  EXPECT_LT(allocated[1] - allocated[0], 8) << "the pixels of all frames are 21 MiB, as numbers 84 MiB";
+  EXPECT_LT(allocated[1] - allocated[0], 8)
+      << "the pixels of all frames are 21 MiB, as numbers 84 MiB";
 }
 
 }  // namespace

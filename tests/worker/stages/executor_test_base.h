@@ -10,7 +10,7 @@
 
 #include "jobs/keys.h"
 #include "tests/paths.h"
-#include "tests/worker/stages/temporary_folder.h"
+#include "tests/temporary_folder.h"
 #include "worker/stages/executor.h"
 
 namespace mimicfleet::stages {
@@ -28,18 +28,19 @@ struct Worker {
   worker::Ready ready;
 
   // `before` sees the folder of the features before the worker does.
-  explicit Worker(BeginBeside begin_beside = BeginBeside::kWhereMemorySuffices,
-                  const std::function<void(const std::string&)>& before = nullptr)
+  explicit Worker(
+      OverlapConditioning condition_overlapped = OverlapConditioning::kWhereMemorySuffices,
+      const std::function<void(const std::string&)>& before = nullptr)
       : executor(
-            options(begin_beside), [](const worker::Event&) {}, metrics) {
+            options(condition_overlapped), [](const worker::Event&) {}, metrics) {
     if (before) before(folder.path("features"));
     auto loaded = executor.load();
     EXPECT_TRUE(loaded.ok()) << loaded.status();
     ready = loaded.value();
   }
-  [[nodiscard]] ExecutorOptions options(BeginBeside begin_beside) const {
+  [[nodiscard]] ExecutorOptions options(OverlapConditioning condition_overlapped) const {
     ExecutorOptions options;
-    options.begin_beside = begin_beside;
+    options.condition_overlapped = condition_overlapped;
     options.models = {kPack + "models"};
     options.feature_cache_dir = folder.path("features");
     options.data_dir = folder.path("data");
@@ -78,7 +79,8 @@ class StageExecutorTest : public ::testing::Test {
     spec.parameters.tile_frames = 8;
     spec.parameters.tile_overlap = 3;
     spec.output = {folder_.path(), "words/a", "0123"};
-    spec.key = jobs::latents_key(spec.video.digest, spec.reference.digest, lease.models, spec.parameters);
+    spec.key =
+        jobs::latents_key(spec.video.digest, spec.reference.digest, lease.models, spec.parameters);
     return lease;
   }
   static jobs::LeaseGrant decode(const jobs::LeaseGrant& encode, const jobs::TaskResult& made) {
@@ -97,11 +99,13 @@ class StageExecutorTest : public ::testing::Test {
     return lease;
   }
 
-  Result<jobs::TaskResult> run(const jobs::LeaseGrant& lease) { return run(lease, worker_->executor); }
+  Result<jobs::TaskResult> run(const jobs::LeaseGrant& lease) {
+    return run(lease, worker_->executor);
+  }
   Result<jobs::TaskResult> run(const jobs::LeaseGrant& lease, StageExecutor& executor) {
-    context_ =
-        std::make_unique<runner::TaskContext>(jobs::TaskAttempt{lease.spec.id, lease.attempt},
-                                              [this](const auto& progress) { on_progress_(progress); });
+    context_ = std::make_unique<runner::TaskContext>(
+        jobs::TaskAttempt{lease.spec.id, lease.attempt},
+        [this](const auto& progress) { on_progress_(progress); });
     ASSIGN_OR_RETURN(auto prepared, executor.prepare(lease, *context_));
     RETURN_IF_ERROR(executor.begin(lease, *prepared, *context_));
     ASSIGN_OR_RETURN(auto computed, executor.run(lease, *prepared, *context_));

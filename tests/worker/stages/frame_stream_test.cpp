@@ -10,7 +10,7 @@
 
 #include "common/media/record.h"
 #include "tests/paths.h"
-#include "tests/worker/stages/temporary_folder.h"
+#include "tests/temporary_folder.h"
 
 namespace mimicfleet::stages {
 namespace {
@@ -96,7 +96,8 @@ class HungDecoder {
         .write(reinterpret_cast<const char*>(payload.data()), payload.size())
         .write(reinterpret_cast<const char*>(&notes), sizeof(notes));
     const std::string program = folder_.path("media");
-    std::ofstream(program) << "#!/bin/sh\ncat '" << folder_.path("info") << "' >&1\nexec sleep 600\n";
+    std::ofstream(program) << "#!/bin/sh\ncat '" << folder_.path("info")
+                           << "' >&1\nexec sleep 600\n";
     fs::permissions(program, fs::perms::owner_all);
     ::setenv("MIMICFLEET_MEDIA", program.c_str(), 1);
   }
@@ -114,7 +115,8 @@ TEST(FrameStream, AStreamWhoseDecoderHangsEndsAtOnceToo) {
     ASSERT_TRUE(stream.ok()) << stream.status();
     EXPECT_EQ((*stream)->next(1, [] { return true; }).status().code(), StatusCode::kCancelled);
   }
-  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::minutes(5)) << "it waited for the decoder";
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::minutes(5))
+      << "it waited for the decoder";
 }
 
 TEST(FrameStream, AVideoThatIsReplacedWhileItIsReadIsToldToHaveChanged) {

@@ -21,7 +21,8 @@ class BeginBesideTest : public StageExecutorTest {
   struct Attempt {
     explicit Attempt(jobs::LeaseGrant grant)
         : lease(std::move(grant)),
-          context({lease.spec.id, lease.attempt}, [this](const auto& progress) { stage = progress.stage; }) {}
+          context({lease.spec.id, lease.attempt},
+                  [this](const auto& progress) { stage = progress.stage; }) {}
     jobs::LeaseGrant lease;
     std::string stage;  // the last that was told
     runner::TaskContext context;
@@ -29,7 +30,7 @@ class BeginBesideTest : public StageExecutorTest {
   };
   static void SetUpTestSuite() {
     StageExecutorTest::SetUpTestSuite();
-    beside_ = std::make_unique<Worker>(BeginBeside::kAlways);
+    beside_ = std::make_unique<Worker>(OverlapConditioning::kAlways);
   }
   static void TearDownTestSuite() {
     beside_.reset();
@@ -49,7 +50,8 @@ class BeginBesideTest : public StageExecutorTest {
     attempt.prepared = std::move(*prepared);
   }
   static Result<jobs::TaskResult> sample(Attempt& attempt) {
-    ASSIGN_OR_RETURN(auto computed, executor().run(attempt.lease, *attempt.prepared, attempt.context));
+    ASSIGN_OR_RETURN(auto computed,
+                     executor().run(attempt.lease, *attempt.prepared, attempt.context));
     return std::move(computed.result);
   }
 
@@ -66,7 +68,8 @@ TEST_F(BeginBesideTest, WhatIsBegunBesideASamplingHasTheSameLatentsAsOneByOne) {
   prepare(b);
   ASSERT_TRUE(executor().begin(a.lease, *a.prepared, a.context).ok());
   Result<bool> begun = false;
-  std::thread side([&] { begun = executor().begin_beside(b.lease, *b.prepared, b.context); });
+  std::thread side(
+      [&] { begun = executor().condition_overlapped(b.lease, *b.prepared, b.context); });
   const auto made_a = sample(a);
   side.join();
   ASSERT_TRUE(begun.ok() && *begun) << begun.status();
@@ -74,7 +77,7 @@ TEST_F(BeginBesideTest, WhatIsBegunBesideASamplingHasTheSameLatentsAsOneByOne) {
   ASSERT_TRUE(made_a.ok() && made_b.ok());
   EXPECT_EQ(made_a->latents->content, alone_a->latents->content);
   EXPECT_EQ(made_b->latents->content, alone_b->latents->content);
-  EXPECT_THAT(b.context.warnings(), Not(Contains(HasSubstr("not begun beside"))));
+  EXPECT_THAT(b.context.warnings(), Not(Contains(HasSubstr("not overlapped"))));
 }
 
 TEST_F(BeginBesideTest, AfterAFailureOfTheDeviceTheTaskIsPreparedOnceMoreAndBeginsInItsTurn) {
@@ -84,7 +87,7 @@ TEST_F(BeginBesideTest, AfterAFailureOfTheDeviceTheTaskIsPreparedOnceMoreAndBegi
   prepare(a);
   std::ofstream(folder_.path("plant")).flush();
   ::setenv("MIMICFLEET_PLANT_GPU_FAULT", folder_.path("plant").c_str(), 1);
-  const auto begun = executor().begin_beside(a.lease, *a.prepared, a.context);
+  const auto begun = executor().condition_overlapped(a.lease, *a.prepared, a.context);
   ::unsetenv("MIMICFLEET_PLANT_GPU_FAULT");
   EXPECT_FALSE(fs::exists(folder_.path("plant")));
   ASSERT_TRUE(begun.ok()) << begun.status();
@@ -101,14 +104,15 @@ TEST_F(BeginBesideTest, ATaskThatIsCancelledEnds) {
   Attempt a(fresh("a.mp4"));
   prepare(a);
   a.context.cancel();
-  EXPECT_EQ(executor().begin_beside(a.lease, *a.prepared, a.context).status().code(), StatusCode::kCancelled);
+  EXPECT_EQ(executor().condition_overlapped(a.lease, *a.prepared, a.context).status().code(),
+            StatusCode::kCancelled);
 }
 
 TEST_F(BeginBesideTest, NothingBeginsBesideWithModelsThatAreNotLoaded) {
   Attempt a(fresh("a.mp4"));
   prepare(a);
   a.lease.spec.model_set = sha256("others");
-  const auto begun = executor().begin_beside(a.lease, *a.prepared, a.context);
+  const auto begun = executor().condition_overlapped(a.lease, *a.prepared, a.context);
   ASSERT_TRUE(begun.ok()) << begun.status();
   EXPECT_FALSE(*begun);
 }
@@ -116,7 +120,7 @@ TEST_F(BeginBesideTest, NothingBeginsBesideWithModelsThatAreNotLoaded) {
 TEST_F(BeginBesideTest, OnACpuNothingBeginsBesideByItself) {
   Attempt a(fresh("a.mp4"));
   prepare(a);
-  const auto begun = worker_->executor.begin_beside(a.lease, *a.prepared, a.context);
+  const auto begun = worker_->executor.condition_overlapped(a.lease, *a.prepared, a.context);
   ASSERT_TRUE(begun.ok()) << begun.status();
   EXPECT_FALSE(*begun);
 }

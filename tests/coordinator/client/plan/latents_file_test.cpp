@@ -15,7 +15,7 @@ namespace {
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-class SavedLatents : public ::testing::Test {
+class CachedLatents : public ::testing::Test {
  protected:
   Result<LatentsFile> read(const std::string& bytes) {
     put(folder_, "a.safetensors", bytes);
@@ -34,7 +34,7 @@ class SavedLatents : public ::testing::Test {
   LatentsStrings strings_ = strings_of(clip_, models_);
 };
 
-TEST_F(SavedLatents, AreDescribedByTheirHeader) {
+TEST_F(CachedLatents, AreDescribedByTheirHeader) {
   const auto file = read(latents_bytes(strings_, 7));
   ASSERT_TRUE(file.ok()) << file.status();
   EXPECT_EQ(file->saved.frames, 7);
@@ -45,7 +45,7 @@ TEST_F(SavedLatents, AreDescribedByTheirHeader) {
   EXPECT_EQ(file->saved.file.digest, sha256(latents_bytes(strings_, 7)));
 }
 
-TEST_F(SavedLatents, FitTheClipThatTheyWereMadeOfAndElseSayWhatWasDifferent) {
+TEST_F(CachedLatents, FitTheClipThatTheyWereMadeOfAndElseSayWhatWasDifferent) {
   EXPECT_EQ(difference(), "");
   clip_.parameters.crf = 30;  // changes no latents
   clip_.parameters.interp_frames = 3;
@@ -65,8 +65,10 @@ TEST_F(SavedLatents, FitTheClipThatTheyWereMadeOfAndElseSayWhatWasDifferent) {
   EXPECT_EQ(difference(), "the models changed");
 }
 
-TEST_F(SavedLatents, TellThatTheyWereMadeWithOtherModelsOrAnotherImage) {
-  const auto made_with = [&] { return latents_made_with(*read(latents_bytes(strings_)), clip_, models_); };
+TEST_F(CachedLatents, TellThatTheyWereMadeWithOtherModelsOrAnotherImage) {
+  const auto made_with = [&] {
+    return latents_made_with(*read(latents_bytes(strings_)), clip_, models_);
+  };
   strings_["models_name"] = models_.name;
   strings_["checkpoint"] = models_.checkpoint = "/models/a.pth";
   strings_["reference_path"] = clip_.reference.path;
@@ -85,13 +87,13 @@ TEST_F(SavedLatents, TellThatTheyWereMadeWithOtherModelsOrAnotherImage) {
   EXPECT_EQ(made_with(), "") << "an older version does not say it";
 }
 
-TEST_F(SavedLatents, ThoseOfTheOriginalFitAnything) {
+TEST_F(CachedLatents, ThoseOfTheOriginalFitAnything) {
   strings_ = {{"fps", "12.5"}, {"seed", "42"}};
   EXPECT_EQ(difference(), "");
   EXPECT_EQ(read(latents_bytes(strings_))->saved.fps, 12.5);
 }
 
-TEST_F(SavedLatents, OtherFilesAreRefusedByName) {
+TEST_F(CachedLatents, OtherFilesAreRefusedByName) {
   std::string other = latents_bytes(strings_);
   other.replace(other.find("latents\""), 7, "weights");
   const std::string whole = latents_bytes(strings_);
@@ -102,9 +104,10 @@ TEST_F(SavedLatents, OtherFilesAreRefusedByName) {
   }
 }
 
-TEST_F(SavedLatents, KeepWhatIsToBeToldOfThem) {
-  EXPECT_EQ(read(latents_bytes({{"warnings", "the motion is too fast\nnobody is found"}}))->warnings,
-            (std::vector<std::string>{"the motion is too fast", "nobody is found"}));
+TEST_F(CachedLatents, KeepWhatIsToBeToldOfThem) {
+  EXPECT_EQ(
+      read(latents_bytes({{"warnings", "the motion is too fast\nnobody is found"}}))->warnings,
+      (std::vector<std::string>{"the motion is too fast", "nobody is found"}));
   EXPECT_TRUE(read(latents_bytes({}))->warnings.empty());
 }
 

@@ -16,10 +16,12 @@ class CacheBenchmarkTest : public ::testing::Test {
   static jobs::TaskInfo encode(double preprocess, bool warm) {
     jobs::TaskInfo task;
     task.state = jobs::TaskState::kDone;
-    task.result.stages = {
-        {"load", 9, false}, {"preprocess", preprocess, warm}, {"draw", 1, false}, {"denoise", 5, false}};
-    task.result.features = {
-        {jobs::FeatureKind::kKeypoints, warm ? jobs::FeatureOutcome::kHit : jobs::FeatureOutcome::kUnasked}};
+    task.result.stages = {{"load", 9, false},
+                          {"preprocess", preprocess, warm},
+                          {"draw", 1, false},
+                          {"denoise", 5, false}};
+    task.result.features = {{jobs::FeatureKind::kKeypoints,
+                             warm ? jobs::FeatureOutcome::kHit : jobs::FeatureOutcome::kUnasked}};
     if (!warm) task.result.calls = {{"video_decode", 1}, {"detector", 4}};
     return task;
   }
@@ -50,7 +52,7 @@ TEST_F(CacheBenchmarkTest, PutsBothPassesSideBySide) {
                            HasSubstr("pipeline                   7.000       7.000      1.0x\n"),
                            HasSubstr("keypoints                 0 of 1      1 of 1\n"),
                            HasSubstr("detector                       4           0\n"),
-                           HasSubstr("1 videos, equal to the byte in both passes\n")));
+                           HasSubstr("1 videos, byte-identical in both passes\n")));
 }
 
 TEST_F(CacheBenchmarkTest, AnotherVideoInTheWarmPassIsNamed) {
@@ -59,7 +61,7 @@ TEST_F(CacheBenchmarkTest, AnotherVideoInTheWarmPassIsNamed) {
   EXPECT_FALSE(benchmark_.same_outputs);
   EXPECT_THAT(benchmark_.different, ElementsAre("a"));
   EXPECT_THAT(benchmark_table(benchmark_),
-              AllOf(HasSubstr("different   a"), Not(HasSubstr("equal to the byte"))));
+              AllOf(HasSubstr("different   a"), Not(HasSubstr("byte-identical"))));
 }
 
 TEST_F(CacheBenchmarkTest, AClipThatOnePassDidNotMakeIsNoSuccess) {

@@ -21,7 +21,7 @@ class TemporaryFolder {
   TemporaryFolder() {
     std::string name = std::filesystem::temp_directory_path() / "mimicfleet-test-XXXXXX";
     CHECK(::mkdtemp(name.data()) != nullptr);
-    path_ = name;
+    path_ = std::filesystem::canonical(name);
   }
   ~TemporaryFolder() {
     std::error_code ignored;
@@ -31,10 +31,13 @@ class TemporaryFolder {
   TemporaryFolder& operator=(const TemporaryFolder&) = delete;
 
   [[nodiscard]] std::string operator/(std::string_view name) const { return path_ / name; }
-  [[nodiscard]] std::string path() const { return path_; }
+  [[nodiscard]] std::string path(std::string_view name = {}) const {
+    return name.empty() ? path_ : path_ / name;
+  }
 
-  // Writes a file and returns its path.
+  // Writes a file, with the folders that it lies in, and returns its path.
   std::string write(std::string_view name, std::string_view content) const {
+    std::filesystem::create_directories((path_ / name).parent_path());
     std::ofstream(path_ / name, std::ios::binary) << content;
     return path_ / name;
   }
@@ -54,6 +57,13 @@ class TemporaryFolder {
 [[nodiscard]] inline std::string read_file(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(in), {}};
+}
+
+// Makes a file that was just written look so: clocks of file systems tick every few milliseconds
+// only.
+inline void tick(const std::string& path) {
+  std::filesystem::last_write_time(
+      path, std::filesystem::last_write_time(path) + std::chrono::seconds(1));
 }
 
 // Makes a file look as if it was written `age` ago.
