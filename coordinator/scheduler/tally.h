@@ -24,8 +24,8 @@ struct TaskWait {
   double seconds = 0;  // from ready to leased
 };
 
-// What there is to count of decisions, for the metrics. It counts once it is stored: what was decided and
-// lost did not happen.
+// What there is to count of decisions, for the metrics. It counts once it is stored: what was
+// decided and lost did not happen.
 struct Tally {
   std::vector<TaskEnd> tasks_ended;
   std::vector<TaskWait> waits;
