@@ -33,7 +33,7 @@ constexpr const char* kExamples = R"(examples:
 The coordinator is found by --coordinator, MIMICFLEET_SERVER, or the file that `coordinator serve`
 writes; while there is no answer, that file is read again.
 Exit codes: 0 it was asked to leave, 1 it failed, 2 a mistake on the command line, 3 no coordinator
-is known, 4 starting it again cannot help (models or device that it cannot use, or it was refused).)";
+is known, 4 starting it again cannot help (models or device that it cannot use; refused).)";
 
 // What CLI11 reads as text and we read further.
 struct RawOptions {
