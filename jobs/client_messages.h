@@ -198,9 +198,7 @@ struct TaskList {
 struct Event {
   std::uint64_t sequence = 0;
   std::uint64_t epoch = 0;
-  std::string
-      kind;  // job_submitted task_leased task_committed task_failed host_failed lease_expired
-             // lease_released task_requeued stale_result task_cancelled job_ended worker_joined …
+  std::string kind;       // of jobs/events.h, or of another version
   std::uint64_t job = 0;  // number
   std::string task;       // id
   std::string name;

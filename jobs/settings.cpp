@@ -8,7 +8,9 @@
 
 #include <fmt/format.h>
 
+#include "common/json/json.h"
 #include "common/log.h"
+#include "common/wire/codec.h"
 
 namespace mimicfleet::jobs {
 namespace {
@@ -247,12 +249,12 @@ using L = LcmConstants;
 // How latents are sampled.
 std::vector<Setting> of_sampling() {
   return {
-      Member<&P::steps>("steps", "N", "denoising steps")
+      Member<&P::steps>("steps", "N", "denoising steps, with lcm at most 40")
           .between(1, 1000)
           .also("num_inference_steps")
           .also("lcm_steps"),
       Member<&P::scheduler>("scheduler", "euler|lcm",
-                            "noise scheduler; lcm with a LoRA or overlay"),
+                            "noise scheduler; with a LoRA or overlay lcm"),
       Member<&P::guidance_scale>(
           "guidance_scale", "X",
           "classifier-free guidance; 1 or less: one UNet pass instead of two")
@@ -404,6 +406,17 @@ std::string underscored(std::string_view name) {
 
 std::string Setting::shown() const {
   return flag.empty() ? std::string(name) : fmt::format("--{}", flag);
+}
+
+std::string Setting::default_text() const {
+  static const wire::Value built_in = wire::to_value(Parameters());
+  const wire::Value* value = built_in.find(name);
+  const bool is_plain = value != nullptr && !value->is_nil() &&
+                        value->get_if<wire::Map>() == nullptr &&
+                        value->get_if<wire::Array>() == nullptr;
+  if (keeps_text || !is_plain) return "";
+  const auto* word = value->get_if<std::string>();
+  return word != nullptr ? *word : json::to_text(*value);
 }
 
 bool is_true(std::string_view text) { return lower(text) == "true"; }

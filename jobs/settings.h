@@ -49,6 +49,8 @@ struct Setting {
   // keys.
   void (*add_to_latents_key)(KeyBuilder&, std::string_view name, const Parameters&) = nullptr;
 
+  // What it is where nobody sets it; empty: none, or the help says it.
+  [[nodiscard]] std::string default_text() const;
   [[nodiscard]] std::string shown() const;  // "--steps", or the name of what stands only in files
 };
 

@@ -44,14 +44,9 @@ std::string flag_names(const jobs::Setting& setting) {
 }
 
 std::string help_of(const jobs::Setting& setting) {
-  static const wire::Value built_in = wire::to_value(jobs::Parameters());
-  const wire::Value* value = built_in.find(setting.name);
-  // What is no plain value has its default in the text.
-  const bool is_plain = value != nullptr && value->get_if<wire::Map>() == nullptr;
-  if (setting.keeps_text || !is_plain) return std::string(setting.help);
-  const auto* word = value->get_if<std::string>();
-  return fmt::format("{}; default {}", setting.help,
-                     word != nullptr ? *word : json::to_text(*value));
+  const std::string built_in = setting.default_text();
+  if (built_in.empty()) return std::string(setting.help);
+  return fmt::format("{}; default {}", setting.help, built_in);
 }
 
 Status read_shard(const std::string& text, InputSelection& selection) {

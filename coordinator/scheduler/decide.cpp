@@ -68,7 +68,8 @@ void Handler::operator()(const JobSubmitted& input) const {
   state.jobs.emplace(id, std::move(job));
   for (const auto& spec : input.tasks) count_task(state, state.tasks.at(spec.id));
   decision.changed_jobs.push_back(id);
-  change.log("job_submitted", state.jobs.at(id), fmt::format("{} tasks", input.tasks.size()));
+  change.log(jobs::EventKind::kJobSubmitted, state.jobs.at(id),
+             fmt::format("{} tasks", input.tasks.size()));
   for (const auto& spec : input.tasks) {
     for (const TaskId& need : spec.needs) state.tasks.at(need).needed_by.push_back(spec.id);
   }
@@ -107,7 +108,7 @@ void Handler::operator()(const RetryJob& input) const {
     task.recomputes = 0;
     task.losses = 0;
     change.admit(task);
-    change.log("task_requeued", task, "retried by a user");
+    change.log(jobs::EventKind::kTaskRequeued, task, "retried by a user");
   }
   change.end_job_if_over(found->second);
 }
@@ -121,7 +122,9 @@ void Handler::operator()(const jobs::WorkerHello& hello) const {
   worker.last_heard = now;
   change.forget_host_failures(worker);  // what was wrong with its host may be right now
   // Before it has loaded its models it only says what it was started with.
-  if (is_new) change.log("worker_joined", worker, hello.model_sets.empty() ? "" : hello.device);
+  if (is_new)
+    change.log(jobs::EventKind::kWorkerJoined, worker,
+               hello.model_sets.empty() ? "" : hello.device);
   worker.hello.features.clear();  // known to `affinity`
   for (const auto& artefact : hello.artefacts) change.note_replica(artefact, hello.worker);
   for (const auto& feature : hello.features) {
@@ -144,7 +147,7 @@ void Handler::operator()(const jobs::WorkerHeartbeat& beat) const {
   Worker& worker = found->second;
   worker.last_heard = now;
   if (beat.state == jobs::WorkerState::kReady && worker.state != beat.state)
-    change.log("worker_ready", worker, worker.hello.device);
+    change.log(jobs::EventKind::kWorkerReady, worker, worker.hello.device);
   worker.state = beat.state;
   std::set<TaskId> listed;
   std::uint32_t taken = 0;  // slots
@@ -183,7 +186,8 @@ void Handler::operator()(const jobs::TaskCompleted& done) const {
   const bool repeated = task.state == TaskState::kDone && task.attempt == done.attempt.attempt &&
                         task.worker == done.worker;
   if (repeated) return;
-  change.log("stale_result", task, fmt::format("attempt {} came too late", done.attempt.attempt));
+  change.log(jobs::EventKind::kStaleResult, task,
+             fmt::format("attempt {} came too late", done.attempt.attempt));
   decision.reply = Status(StatusCode::kFailedPrecondition,
                           fmt::format("attempt {} is not current: attempt {} is {}",
                                       done.attempt.attempt, task.attempt, to_string(task.state)));
@@ -193,7 +197,7 @@ void Handler::operator()(const jobs::TaskFailed& failed) const {
   Task* task = leased(failed.worker, failed.attempt);
   if (task == nullptr) return;  // told before, or not its any more: nothing changes
   if (failed.released) {
-    change.log("lease_released", *task, failed.status.message());
+    change.log(jobs::EventKind::kLeaseReleased, *task, failed.status.message());
     change.release(*task);
     takes_no_more(failed.worker);
   } else if (is_of_host(failed)) {
@@ -208,7 +212,7 @@ void Handler::operator()(const jobs::TaskFailed& failed) const {
 void Handler::operator()(const jobs::WorkerGoodbye& goodbye) const {
   const auto found = state.workers.find(goodbye.worker);
   if (found == state.workers.end()) return;
-  change.log("worker_left", found->second, "");
+  change.log(jobs::EventKind::kWorkerLeft, found->second, "");
   change.forget_worker(found->second, /*lost=*/false);
 }
 
@@ -232,7 +236,7 @@ void Handler::operator()(const Tick&) const {
     if (now - worker.last_heard > state.config.lease) lost.push_back(id);
   }
   for (const WorkerId& id : lost) {
-    change.log("worker_lost", state.workers.at(id), "no heartbeat");
+    change.log(jobs::EventKind::kWorkerLost, state.workers.at(id), "no heartbeat");
     change.forget_worker(state.workers.at(id), /*lost=*/true);
   }
   change.expire_leases();

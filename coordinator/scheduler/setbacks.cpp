@@ -26,7 +26,8 @@ Status joint_status(const std::vector<HostFailure>& failures) {
 
 void Transitions::fail_on_host(Task& task, const Status& status) {
   task.error = status;
-  log("host_failed", task, fmt::format("{}: {}", to_string(status.code()), status.message()));
+  log(jobs::EventKind::kHostFailed, task,
+      fmt::format("{}: {}", to_string(status.code()), status.message()));
   Worker& worker = state_.workers.at(task.worker);
   const std::string where = place_of(worker);
   const auto said_before = std::erase_if(task.host_failures, [&](const HostFailure& failure) {
@@ -52,7 +53,7 @@ void Transitions::note_strike(Worker& worker, const Task& task, const Status& st
   strikes.last = status;
   if (was_set_aside || !is_set_aside(state_, worker, task.spec.job)) return;
   jobs::Event& event = add_event(
-      "worker_set_aside",
+      jobs::EventKind::kWorkerSetAside,
       fmt::format("its host could not do {} tasks of this job: it gets no more of them while "
                   "another worker can; the last: {}",
                   strikes.tasks.size(), status.message()));
@@ -152,7 +153,7 @@ void Transitions::lose_inputs(Task& task, const std::vector<Digest>& contents,
     if (!lost.empty() || state_.replicas.contains(content)) note_cannot_fetch(content, task.worker);
   }
   if (lost.empty()) return fail(task, status);  // nothing that it was given
-  log("inputs_lost", task, status.message());
+  log(jobs::EventKind::kInputsLost, task, status.message());
   ++task.losses;
   task.error = status;
   task.failed_on = task.worker;
@@ -189,12 +190,13 @@ void Transitions::make_again(Task& task, const std::vector<TaskId>& encodes,
     if (encode.recomputes > state_.config.max_attempts) {
       const Status status(StatusCode::kUnavailable,
                           "its latents were lost again and again; the last time: " + reason);
-      log("task_failed", encode, fmt::format("{}: {}", to_string(status.code()), status.message()));
+      log(jobs::EventKind::kTaskFailed, encode,
+          fmt::format("{}: {}", to_string(status.code()), status.message()));
       fail_for_good(encode, status);
       return;
     }
     admit(encode);
-    log("task_requeued", encode, "its latents are made again: " + reason);
+    log(jobs::EventKind::kTaskRequeued, encode, "its latents are made again: " + reason);
   }
   if (!is_terminal(task.state)) admit(task);
 }
@@ -204,7 +206,7 @@ void Transitions::note_out_of_reach(Task& task, const Worker& worker, const std:
   if (!state_.refused.insert(task.spec.id).second) return;
   task.askable_until = now_;
   task.error = Status(StatusCode::kFailedPrecondition, why);
-  jobs::Event& event = log("inputs_lost", task, why);
+  jobs::Event& event = log(jobs::EventKind::kInputsLost, task, why);
   event.worker = worker.hello.name;
   event.host = worker.hello.host;
   give_up_if_refused_by_all(task);

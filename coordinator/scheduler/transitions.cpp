@@ -159,7 +159,7 @@ void Transitions::commit(Task& task, const jobs::TaskResult& result) {
     }
   }
   move_to(task, TaskState::kDone);
-  log("task_committed", task, "");
+  log(jobs::EventKind::kTaskCommitted, task, "");
   for (const TaskId& id : task.needed_by) {
     Task& next = state_.tasks.at(id);
     if (next.state == TaskState::kWaiting) admit(next);
@@ -179,7 +179,8 @@ void Transitions::fail_attempt(Task& task, const Status& status) {
   decision_.tally.attempts_failed.push_back(task.spec.kind);
   task.error = status;
   task.failed_on = task.worker;
-  log("task_failed", task, fmt::format("{}: {}", to_string(status.code()), status.message()));
+  log(jobs::EventKind::kTaskFailed, task,
+      fmt::format("{}: {}", to_string(status.code()), status.message()));
   if (!status.retryable() || task.failures >= state_.config.max_attempts) {
     fail_for_good(task, status);
     return;
@@ -187,7 +188,7 @@ void Transitions::fail_attempt(Task& task, const Status& status) {
   task.not_before = now_ + task.failures * state_.config.retry_delay;
   task.pauses_after = fmt::format("failure {} of {}", task.failures, state_.config.max_attempts);
   admit(task);
-  log("task_requeued", task, "after " + task.pauses_after);
+  log(jobs::EventKind::kTaskRequeued, task, "after " + task.pauses_after);
 }
 
 void Transitions::fail_for_good(Task& task, const Status& status) {
@@ -204,7 +205,7 @@ void Transitions::release(Task& task) { admit(task); }
 
 void Transitions::cancel(Task& task) {
   move_to(task, TaskState::kCancelled);
-  log("task_cancelled", task, "");
+  log(jobs::EventKind::kTaskCancelled, task, "");
 }
 
 void Transitions::end_job_if_over(Job& job) {
@@ -212,7 +213,7 @@ void Transitions::end_job_if_over(Job& job) {
   job.ended = true;
   decision_.changed_jobs.push_back(job.id);
   decision_.tally.jobs_ended.push_back(end_state(job.counts));
-  log("job_ended", job,
+  log(jobs::EventKind::kJobEnded, job,
       fmt::format("{} done, {} failed, {} cancelled", job.counts.done, job.counts.failed,
                   job.counts.cancelled));
 }
@@ -231,7 +232,7 @@ void Transitions::forget_worker(const Worker& worker, bool lost) {
       note_expiry(task, Expiry::kSilent, "its worker was lost");
       fail(task, reason);
     } else {
-      log("lease_released", task, "its worker left");
+      log(jobs::EventKind::kLeaseReleased, task, "its worker left");
       release(task);
     }
   }
@@ -264,7 +265,8 @@ void Transitions::note_replica(const jobs::ArtefactRef& artefact, WorkerId worke
 // A task that waits for others of its worker moves as long as they do.
 Instant Transitions::last_progress(const Task& task) const {
   const auto worker = state_.workers.find(task.worker);
-  const bool waits = task.progress.stage == jobs::kQueued && worker != state_.workers.end();
+  const bool waits =
+      jobs::is_stage(task.progress.stage, jobs::Stage::kQueued) && worker != state_.workers.end();
   return waits ? std::max(task.progressed_at, worker->second.progressed_at) : task.progressed_at;
 }
 
@@ -286,12 +288,12 @@ void Transitions::expire_leases() {
 
 void Transitions::note_expiry(const Task& task, Expiry reason, std::string detail) {
   decision_.tally.expiries.push_back(reason);
-  log("lease_expired", task, std::move(detail));
+  log(jobs::EventKind::kLeaseExpired, task, std::move(detail));
 }
 
 void Transitions::hand_back_unstarted(Task& task) {
   decision_.tally.expiries.push_back(Expiry::kNotStarted);
-  log("lease_released", task, "the worker does not know of it");
+  log(jobs::EventKind::kLeaseReleased, task, "the worker does not know of it");
   release(task);
 }
 
@@ -356,7 +358,7 @@ void Transitions::grant(Task& task, Worker& worker) {
   task.progress = {};
   worker.leases.insert(task.spec.id);
   move_to(task, TaskState::kRunning);
-  log("task_leased", task, "");
+  log(jobs::EventKind::kTaskLeased, task, "");
   Grant grant;
   grant.worker = worker.hello.worker;
   grant.lease.epoch = state_.epoch;
@@ -381,16 +383,16 @@ void Transitions::dispatch() {
   }
 }
 
-jobs::Event& Transitions::add_event(std::string_view kind, std::string detail) {
+jobs::Event& Transitions::add_event(jobs::EventKind kind, std::string detail) {
   jobs::Event event;
   event.sequence = state_.next_sequence++;
   event.epoch = state_.epoch;
-  event.kind = kind;
+  event.kind = to_string(kind);
   event.detail = std::move(detail);
   return decision_.events.emplace_back(std::move(event));
 }
 
-jobs::Event& Transitions::log(std::string_view kind, const Task& task, std::string detail) {
+jobs::Event& Transitions::log(jobs::EventKind kind, const Task& task, std::string detail) {
   jobs::Event& event = add_event(kind, std::move(detail));
   event.job = state_.jobs.at(task.spec.job).number;
   event.task = to_string(task.spec.id);
@@ -403,13 +405,13 @@ jobs::Event& Transitions::log(std::string_view kind, const Task& task, std::stri
   return event;
 }
 
-void Transitions::log(std::string_view kind, const Job& job, std::string detail) {
+void Transitions::log(jobs::EventKind kind, const Job& job, std::string detail) {
   jobs::Event& event = add_event(kind, std::move(detail));
   event.job = job.number;
   event.name = job.name;
 }
 
-void Transitions::log(std::string_view kind, const Worker& worker, std::string detail) {
+void Transitions::log(jobs::EventKind kind, const Worker& worker, std::string detail) {
   jobs::Event& event = add_event(kind, std::move(detail));
   event.worker = worker.hello.name;
   event.host = worker.hello.host;

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "coordinator/scheduler/decide.h"
+#include "jobs/events.h"
 
 namespace mimicfleet::coordinator {
 
@@ -65,9 +66,9 @@ class Transitions {
   // Gives ready tasks to workers with free slots.
   void dispatch();
 
-  jobs::Event& log(std::string_view kind, const Task& task, std::string detail);
-  void log(std::string_view kind, const Job& job, std::string detail);
-  void log(std::string_view kind, const Worker& worker, std::string detail);
+  jobs::Event& log(jobs::EventKind kind, const Task& task, std::string detail);
+  void log(jobs::EventKind kind, const Job& job, std::string detail);
+  void log(jobs::EventKind kind, const Worker& worker, std::string detail);
 
  private:
   void move_to(Task& task, TaskState next);
@@ -98,7 +99,7 @@ class Transitions {
   [[nodiscard]] jobs::TaskInput input_of(const TaskId& need, const Worker& worker) const;
   [[nodiscard]] std::vector<jobs::TaskInput> inputs_of(const Task& task,
                                                        const Worker& worker) const;
-  jobs::Event& add_event(std::string_view kind, std::string detail);
+  jobs::Event& add_event(jobs::EventKind kind, std::string detail);
 
   State& state_;
   Decision& decision_;

@@ -8,6 +8,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "jobs/events.h"
 
 namespace mimicfleet::coordinator {
 namespace {
@@ -17,11 +18,10 @@ constexpr auto kLookGap = std::chrono::milliseconds(100);
 
 // What whoever looks after the workers wants to read: which task of which job, where.
 void log_setback(const jobs::Event& event) {
-  const bool of_task =
-      event.kind == "task_failed" || event.kind == "host_failed" || event.kind == "inputs_lost";
-  if (!of_task && event.kind != "worker_set_aside") return;
+  const jobs::EventFacts* facts = jobs::find_event(event.kind);
+  if (facts == nullptr || !facts->is_setback) return;
   const std::string where = event.host.empty() ? event.worker : event.worker + " on " + event.host;
-  if (of_task) {
+  if (facts->of == jobs::EventFacts::Of::kTask) {
     log::warn("job {}, {} of {}, attempt {} by {}: {}: {}", event.job, to_string(event.task_kind),
               log::printable(event.name), event.attempt, log::printable(where), event.kind,
               log::printable(event.detail));

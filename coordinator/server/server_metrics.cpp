@@ -11,6 +11,7 @@
 #include "coordinator/scheduler/eligibility.h"
 #include "coordinator/scheduler/transitions.h"
 #include "coordinator/server/server.h"
+#include "jobs/events.h"
 #include "monitoring/background_read.h"
 #include "monitoring/disk_metrics.h"
 
@@ -24,11 +25,6 @@ constexpr std::array kOpenStates = {TaskState::kWaiting, TaskState::kReady, Task
 constexpr std::array kEndStates = {TaskState::kDone, TaskState::kFailed, TaskState::kCancelled};
 constexpr std::array kWorkerStates = {jobs::WorkerState::kLoading, jobs::WorkerState::kReady,
                                       jobs::WorkerState::kDraining};
-constexpr std::array kEvents = {
-    "job_submitted", "job_ended",       "task_leased",    "task_committed", "task_failed",
-    "host_failed",   "task_requeued",   "task_cancelled", "lease_expired",  "lease_released",
-    "inputs_lost",   "stale_result",    "worker_joined",  "worker_ready",   "worker_left",
-    "worker_lost",   "worker_set_aside"};
 // Why hosts cannot do tasks; what is none of these is `other`.
 constexpr std::array kHostFailures = {"not_found", "failed_precondition", "input_changed",
                                       "resource_exhausted", "other"};
@@ -176,7 +172,8 @@ void ServerMetrics::add_worker_metrics() {
 }
 
 void ServerMetrics::add_server_metrics() {
-  for (const char* kind : kEvents) {
+  for (const auto& event : jobs::kEvents) {
+    const std::string kind(event.name);
     events_.emplace(kind, metrics_.counter("mimicfleet_events_total",
                                            "Entries of the event log, by kind", {{"kind", kind}}));
   }
@@ -274,10 +271,11 @@ void ServerMetrics::on_commit(const std::vector<jobs::Event>& events, const Tall
 void ServerMetrics::count_event(const jobs::Event& event) {
   if (const auto counter = events_.find(event.kind); counter != events_.end())
     counter->second.add();
-  if (event.kind == "worker_joined") of_host(event.host).joined.add();
-  if (event.kind == "worker_left") of_host(event.host).said_goodbye.add();
-  if (event.kind == "worker_lost") of_host(event.host).lost.add();
-  if (event.kind == "host_failed") {
+  if (jobs::is_event(event.kind, jobs::EventKind::kWorkerJoined)) of_host(event.host).joined.add();
+  if (jobs::is_event(event.kind, jobs::EventKind::kWorkerLeft))
+    of_host(event.host).said_goodbye.add();
+  if (jobs::is_event(event.kind, jobs::EventKind::kWorkerLost)) of_host(event.host).lost.add();
+  if (jobs::is_event(event.kind, jobs::EventKind::kHostFailed)) {
     const auto reason = host_failures_.find(code_in(event.detail));
     (reason == host_failures_.end() ? host_failures_.at("other") : reason->second).add();
   }

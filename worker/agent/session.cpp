@@ -118,7 +118,8 @@ void Session::on_grant(jobs::LeaseGrant grant, Instant now) {
     return report(attempt,
                   jobs::TaskFailed{hello_.worker, epoch_, attempt, status, true, {}, false}, now);
   }
-  leases_[attempt].progress = {attempt.task, attempt.attempt, std::string(jobs::kQueued), 0, 0};
+  leases_[attempt].progress = {attempt.task, attempt.attempt,
+                               std::string(to_string(jobs::Stage::kQueued)), 0, 0};
   actions_.start.push_back(std::move(grant));
   urgent_ = true;
 }
@@ -178,7 +179,7 @@ void Session::on_computed(const worker::Computed& computed) {
   const auto lease = leases_.find(computed.attempt);
   if (lease == leases_.end()) return;
   lease->second.progress = {computed.attempt.task, computed.attempt.attempt,
-                            std::string(jobs::kMux), 0, 0};
+                            std::string(to_string(jobs::Stage::kMux)), 0, 0};
   urgent_ = true;
 }
 
@@ -226,7 +227,7 @@ void Session::on_stop_request(Instant now) {
 // What has not begun begins sooner elsewhere.
 void Session::hand_back_queued(Instant now) {
   for (auto& [attempt, lease] : leases_) {
-    if (lease.revoked || lease.progress.stage != jobs::kQueued) continue;
+    if (lease.revoked || !jobs::is_stage(lease.progress.stage, jobs::Stage::kQueued)) continue;
     revoke(attempt);
     const Status status(StatusCode::kUnavailable, "the worker was asked to stop");
     report(attempt, jobs::TaskFailed{hello_.worker, epoch_, attempt, status, true, {}, false}, now);
@@ -356,7 +357,8 @@ std::vector<jobs::TaskProgress> Session::running() const {
   }
   for (const auto& [attempt, report] : reports_) {
     if (std::holds_alternative<jobs::TaskCompleted>(report.message)) {
-      list.push_back({attempt.task, attempt.attempt, std::string(jobs::kReported), 0, 0});
+      list.push_back(
+          {attempt.task, attempt.attempt, std::string(to_string(jobs::Stage::kReported)), 0, 0});
     }
   }
   return list;

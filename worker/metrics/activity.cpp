@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "jobs/stages.h"
-#include "worker/metrics/stage_series.h"
 
 namespace mimicfleet::worker {
 namespace {
@@ -20,8 +19,10 @@ Activity::Activity(monitoring::Metrics& metrics, const Clock& clock)
           metrics.counter("mimicfleet_worker_busy_seconds_total",
                           "Seconds in which the worker was working on at least one task")),
       busy_since_(clock.now()) {
-  std::vector<std::string> stages = {kIdle, std::string(jobs::kQueued)};
-  for (const auto& series : stage_series()) stages.push_back(series.stage);
+  std::vector<std::string> stages = {kIdle};
+  for (const auto& stage : jobs::kStages) {
+    if (stage.stage != jobs::Stage::kReported) stages.emplace_back(stage.name);
+  }
   for (const auto& stage : stages) {
     in_stage_.emplace(
         stage,
@@ -33,8 +34,9 @@ Activity::Activity(monitoring::Metrics& metrics, const Clock& clock)
 }
 
 bool Activity::is_busy() const {
-  return std::any_of(stages_.begin(), stages_.end(),
-                     [](const auto& task) { return task.second != jobs::kQueued; });
+  return std::any_of(stages_.begin(), stages_.end(), [](const auto& task) {
+    return !jobs::is_stage(task.second, jobs::Stage::kQueued);
+  });
 }
 
 void Activity::keep_time() {
@@ -46,7 +48,7 @@ void Activity::keep_time() {
 void Activity::started(const jobs::TaskAttempt& attempt) {
   const std::lock_guard lock(mutex_);
   keep_time();
-  stages_.insert_or_assign(attempt, std::string(jobs::kQueued));
+  stages_.insert_or_assign(attempt, std::string(to_string(jobs::Stage::kQueued)));
 }
 
 void Activity::in_stage(const jobs::TaskProgress& progress) {

@@ -1,7 +1,7 @@
 #include "worker/metrics/worker_metrics.h"
 
 #include "common/log.h"
-#include "worker/metrics/stage_series.h"
+#include "jobs/stages.h"
 
 namespace mimicfleet::worker {
 namespace {
@@ -73,25 +73,26 @@ WorkerMetrics::WorkerMetrics(Metrics& metrics)
 }
 
 void WorkerMetrics::add_stages(Metrics& metrics) {
-  for (const auto& series : stage_series()) {
+  for (const auto& stage : jobs::kStages) {
+    if (!stage.is_timed()) continue;
+    const std::string name(stage.name);
     for (const bool warm : {false, true}) {
-      if (warm && !series.can_be_warm) continue;
-      const monitoring::Labels labels = {{"stage", series.stage},
-                                         {"cache", warm ? "warm" : "cold"}};
+      if (warm && !stage.can_be_warm) continue;
+      const monitoring::Labels labels = {{"stage", name}, {"cache", warm ? "warm" : "cold"}};
       stage_seconds_.emplace(
-          std::pair(series.stage, warm),
+          std::pair(name, warm),
           metrics.histogram(
               "mimicfleet_stage_duration_seconds",
               "Seconds that a task spent in a stage, by whether what it makes was there (warm) "
               "or had to be made (cold)",
-              series.buckets, labels));
+              {stage.buckets.begin(), stage.buckets.end()}, labels));
     }
-    if (!series.cache_saves) continue;
-    saved_seconds_.emplace(series.stage,
+    if (!stage.cache_saves) continue;
+    saved_seconds_.emplace(name,
                            metrics.counter("mimicfleet_cache_saved_seconds_total",
                                            "Seconds of computing that hits of the feature cache "
                                            "have spared, less what reading them took",
-                                           {{"stage", series.stage}}));
+                                           {{"stage", name}}));
   }
 }
 

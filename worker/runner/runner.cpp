@@ -238,7 +238,7 @@ void Runner::prepare_loop() {
       end(task, prepared.status());
       continue;
     }
-    task->context->progress(std::string(jobs::kQueued));
+    task->context->progress(jobs::Stage::kQueued);
     const std::lock_guard lock(mutex_);
     task->prepared = std::move(*prepared);
     prepared_.push_back(task);
@@ -257,7 +257,7 @@ void Runner::condition_overlapped(const TaskPtr& task) {
     RETURN_IF_ERROR(task->context->check_cancelled());
     return executor_.condition_overlapped(task->lease, *task->prepared, *task->context);
   });
-  if (begun.ok() && *begun) task->context->progress(std::string(jobs::kQueued));
+  if (begun.ok() && *begun) task->context->progress(jobs::Stage::kQueued);
   {
     const std::lock_guard lock(mutex_);
     task->phase = begun.ok() && *begun ? Phase::kConditioned : Phase::kToConditionInTurn;
@@ -301,7 +301,7 @@ void Runner::compute(const TaskPtr& task) {
   if (!outcome.ok()) {
     end(task, outcome.status());
   } else if (!begun) {
-    task->context->progress(std::string(jobs::kQueued));
+    task->context->progress(jobs::Stage::kQueued);
     const std::lock_guard lock(mutex_);
     conditioning_took_ = clock_.now() - start;
     task->phase = Phase::kConditioned;

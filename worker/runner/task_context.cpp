@@ -40,18 +40,17 @@ Status TaskContext::check_cancelled() const {
   return cancelled() ? Status(StatusCode::kCancelled, "cancelled") : Status();
 }
 
-void TaskContext::progress(const std::string& stage, int step, int steps) const {
-  on_progress_({attempt_.task, attempt_.attempt, stage, step, steps});
+void TaskContext::progress(jobs::Stage stage, int step, int steps) const {
+  on_progress_({attempt_.task, attempt_.attempt, std::string(to_string(stage)), step, steps});
 }
 
-void TaskContext::add_time(const std::string& stage, double seconds, bool warm,
-                           double saved_seconds) {
+void TaskContext::add_time(jobs::Stage stage, double seconds, bool warm, double saved_seconds) {
   const std::lock_guard lock(mutex_);
-  const auto found =
-      std::find_if(timings_.begin(), timings_.end(),
-                   [&](const jobs::StageTiming& timing) { return timing.stage == stage; });
+  const auto found = std::find_if(
+      timings_.begin(), timings_.end(),
+      [&](const jobs::StageTiming& timing) { return jobs::is_stage(timing.stage, stage); });
   if (found == timings_.end()) {
-    timings_.push_back({stage, seconds, warm, saved_seconds});
+    timings_.push_back({std::string(to_string(stage)), seconds, warm, saved_seconds});
   } else {
     found->seconds += seconds;
     found->warm = found->warm && warm;
@@ -163,8 +162,8 @@ bool TaskContext::is_of_host(const Status& end) const {
   return ran_out_ && end.code() == StatusCode::kResourceExhausted;
 }
 
-StageTimer::StageTimer(TaskContext& context, std::string stage)
-    : context_(context), stage_(std::move(stage)), begin_(SteadyClock().now()) {
+StageTimer::StageTimer(TaskContext& context, jobs::Stage stage)
+    : context_(context), stage_(stage), begin_(SteadyClock().now()) {
   context_.progress(stage_);
 }
 

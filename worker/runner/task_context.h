@@ -13,6 +13,7 @@
 
 #include "common/clock.h"
 #include "jobs/messages.h"
+#include "jobs/stages.h"
 
 namespace mimicfleet::runner {
 
@@ -54,10 +55,10 @@ class TaskContext {
   [[nodiscard]] Status hold_lease() const;
 
   // `step` of `steps` of the stage is done; 0 of 0: the stage begins.
-  void progress(const std::string& stage, int step = 0, int steps = 0) const;
+  void progress(jobs::Stage stage, int step = 0, int steps = 0) const;
 
   // Adds to the stage's seconds. A stage of which any part was made anew is cold.
-  void add_time(const std::string& stage, double seconds, bool warm, double saved_seconds = 0);
+  void add_time(jobs::Stage stage, double seconds, bool warm, double saved_seconds = 0);
   // `what` was computed once more: video_decode, image_decode, detector, clip, vae_encode, …
   void count_call(const std::string& what);
   // How the attempt came by a feature; then, unless it was a hit, what making it cost and whether
@@ -108,12 +109,12 @@ class TaskContext {
 // Times a stage from its making to finish(); without finish() nothing is noted (the stage failed).
 class StageTimer {
  public:
-  StageTimer(TaskContext& context, std::string stage);
+  StageTimer(TaskContext& context, jobs::Stage stage);
   void finish(bool warm = false, double saved_seconds = 0);
 
  private:
   TaskContext& context_;
-  std::string stage_;
+  jobs::Stage stage_;
   std::chrono::steady_clock::time_point begin_;
 };
 

@@ -156,14 +156,14 @@ Result<DecodedVideo> Decoding::run() {
   ASSIGN_OR_RETURN(DecodedVideo video, begin());
 
   const Instant begin = SteadyClock().now();
-  context_.progress("vae_decode", 0, total);
+  context_.progress(jobs::Stage::kVaeDecode, 0, total);
   ConcatLatents concat(clips(), joining, [this](std::size_t clip) { return clip_latents(clip); });
   const Status decoded = svd::decode_supply(
       models_.diffusion, [&concat](std::int64_t count) { return concat.next(count); },
       spec.parameters.decode_chunk_size,
       [&](const at::Tensor& frames) {
         Status status = write(frames, video);
-        context_.progress("vae_decode", static_cast<int>(decoded_), total);
+        context_.progress(jobs::Stage::kVaeDecode, static_cast<int>(decoded_), total);
         return status;
       });
   if (decoded.code() == StatusCode::kBadInput) {
@@ -171,8 +171,9 @@ Result<DecodedVideo> Decoding::run() {
   }
   RETURN_IF_ERROR(decoded);
   tell_parts();
-  context_.add_time("vae_decode", to_seconds(SteadyClock().now() - begin) - mux_seconds_, false);
-  context_.add_time(std::string(jobs::kMux), mux_seconds_, false);
+  context_.add_time(jobs::Stage::kVaeDecode, to_seconds(SteadyClock().now() - begin) - mux_seconds_,
+                    false);
+  context_.add_time(jobs::Stage::kMux, mux_seconds_, false);
   if (spec.output.save_latents && !is_concat()) {
     ASSIGN_OR_RETURN(video.latents, cached_latents());
   }

@@ -85,7 +85,7 @@ class Encoding {
   [[nodiscard]] Result<at::Tensor> pose_pictures(const pose::FramePose& own,
                                                  const VideoKeypoints& driving,
                                                  const Reference& reference);
-  [[nodiscard]] Result<at::Tensor> feature(const char* stage, FeatureKind kind, const Digest& key,
+  [[nodiscard]] Result<at::Tensor> feature(jobs::Stage stage, FeatureKind kind, const Digest& key,
                                            const std::function<Result<at::Tensor>()>& make);
   [[nodiscard]] Result<svd::SampledLatents> sample();
   [[nodiscard]] Result<svd::SampledLatents> reuse(const jobs::ArtefactRef& made);
@@ -180,7 +180,7 @@ Result<bool> Encoding::estimate_driving(VideoKeypoints& found) {
     if (frames.empty()) return false;
     ASSIGN_OR_RETURN(auto poses, estimate(to_tensor(frames), spec_.video.path));
     std::move(poses.begin(), poses.end(), std::back_inserter(found.frames));
-    context_.progress("preprocess", static_cast<int>(found.frames.size()));
+    context_.progress(jobs::Stage::kPreprocess, static_cast<int>(found.frames.size()));
     RETURN_IF_ERROR(context_.check_cancelled());
   }
   const std::size_t length = length_for_fit(found.frames, deciding);
@@ -225,7 +225,7 @@ Result<at::Tensor> Encoding::pose_pictures(const pose::FramePose& own,
                                            const VideoKeypoints& driving,
                                            const Reference& reference) {
   RETURN_IF_ERROR(context_.check_cancelled());
-  runner::StageTimer timer(context_, "draw");
+  runner::StageTimer timer(context_, jobs::Stage::kDraw);
   const auto mode = spec_.parameters.retarget == jobs::Retarget::kGraft
                         ? pose::RetargetMode::kGraft
                         : pose::RetargetMode::kRescale;
@@ -243,13 +243,13 @@ Result<at::Tensor> Encoding::pose_pictures(const pose::FramePose& own,
   return pictures;
 }
 
-Result<at::Tensor> Encoding::feature(const char* stage, FeatureKind kind, const Digest& key,
+Result<at::Tensor> Encoding::feature(jobs::Stage stage, FeatureKind kind, const Digest& key,
                                      const std::function<Result<at::Tensor>()>& make) {
   RETURN_IF_ERROR(context_.check_cancelled());
   runner::StageTimer timer(context_, stage);
   ASSIGN_OR_RETURN(auto made,
                    features_.get_or_make(kind, key, {"value"}, [&]() -> Result<NamedTensors> {
-                     context_.count_call(stage);
+                     context_.count_call(std::string(to_string(stage)));
                      ASSIGN_OR_RETURN(at::Tensor value, make());
                      return NamedTensors{{"value", std::move(value)}};
                    }));
@@ -260,19 +260,19 @@ Result<at::Tensor> Encoding::feature(const char* stage, FeatureKind kind, const 
 Result<svd::SampledLatents> Encoding::sample() {
   source_fps_ = inputs_.conditions->source_fps;
   const jobs::Sampling& sampling = spec_.parameters;
-  context_.progress("denoise", 0, sampling.steps);
-  ASSIGN_OR_RETURN(
-      auto sampled,
-      svd::sample_latents(models_.diffusion, inputs_.conditions->image, inputs_.conditions->poses,
-                          sampling, [this](const svd::SamplingProgress& progress) {
-                            const bool step_ends = progress.tile == progress.tiles;
-                            if (step_ends) {
-                              context_.progress("denoise", progress.step, progress.steps);
-                            }
-                            return !context_.cancelled();
-                          }));
-  context_.add_time("pose_net", sampled.pose_net_seconds, false);
-  context_.add_time("denoise", sampled.denoise_seconds, false);
+  context_.progress(jobs::Stage::kDenoise, 0, sampling.steps);
+  ASSIGN_OR_RETURN(auto sampled,
+                   svd::sample_latents(
+                       models_.diffusion, inputs_.conditions->image, inputs_.conditions->poses,
+                       sampling, [this](const svd::SamplingProgress& progress) {
+                         const bool step_ends = progress.tile == progress.tiles;
+                         if (step_ends) {
+                           context_.progress(jobs::Stage::kDenoise, progress.step, progress.steps);
+                         }
+                         return !context_.cancelled();
+                       }));
+  context_.add_time(jobs::Stage::kPoseNet, sampled.pose_net_seconds, false);
+  context_.add_time(jobs::Stage::kDenoise, sampled.denoise_seconds, false);
   services_.metrics.unet_evaluations(sampled.unet_evaluations);
   if (!at::isfinite(sampled.latents).all().item<bool>()) {
     return Status(
@@ -339,7 +339,7 @@ Result<svd::SampledLatents> Encoding::reuse(const jobs::ArtefactRef& made) {
   for (std::string& warning : warnings_of(latents.metadata)) context_.warn(std::move(warning));
   const auto fps = latents.metadata.find("source_fps");
   if (fps != latents.metadata.end()) source_fps_ = std::strtod(fps->second.c_str(), nullptr);
-  context_.add_time("denoise", 0, true);
+  context_.add_time(jobs::Stage::kDenoise, 0, true);
   svd::SampledLatents sampled;
   sampled.latents = to_tensor(latents);
   return sampled;
@@ -348,23 +348,23 @@ Result<svd::SampledLatents> Encoding::reuse(const jobs::ArtefactRef& made) {
 // CLIP and the VAE's encoder see the reference image alone: while they run, the first frames are
 // decoded.
 Status Encoding::begin() {
-  runner::StageTimer of_reference(context_, "preprocess");
+  runner::StageTimer of_reference(context_, jobs::Stage::kPreprocess);
   Warmth warmth;
   ASSIGN_OR_RETURN(const Reference reference, prepare_reference(warmth));
   of_reference.finish(warmth.warm, std::exchange(warmth.saved_seconds, 0));
   EncodeInputs::Conditions conditions;
-  ASSIGN_OR_RETURN(conditions.image.clip_embedding,
-                   feature("clip", FeatureKind::kClipEmbedding, keys_.clip_embedding, [&] {
-                     return svd::encode_clip(models_.diffusion, reference.prepared);
-                   }));
+  ASSIGN_OR_RETURN(
+      conditions.image.clip_embedding,
+      feature(jobs::Stage::kClip, FeatureKind::kClipEmbedding, keys_.clip_embedding,
+              [&] { return svd::encode_clip(models_.diffusion, reference.prepared); }));
   ASSIGN_OR_RETURN(conditions.image.vae_latent,
-                   feature("vae_encode", FeatureKind::kVaeLatent, keys_.vae_latent, [&] {
+                   feature(jobs::Stage::kVaeEncode, FeatureKind::kVaeLatent, keys_.vae_latent, [&] {
                      return svd::encode_image_latent(models_.diffusion, reference.prepared,
                                                      spec_.parameters.seed,
                                                      spec_.parameters.noise_aug_strength);
                    }));
   RETURN_IF_ERROR(context_.check_cancelled());
-  runner::StageTimer of_poses(context_, "preprocess");
+  runner::StageTimer of_poses(context_, jobs::Stage::kPreprocess);
   ASSIGN_OR_RETURN(const auto own_pose, reference_pose(reference, warmth));
   RETURN_IF_ERROR(tell(judge_reference(own_pose, spec_.reference.path), conditions));
   ASSIGN_OR_RETURN(auto driving, driving_poses(warmth));
@@ -485,7 +485,7 @@ std::optional<jobs::ArtefactRef> made_before(const Services& services,
     const bool same =
         input.artefact.key == lease.spec.key && input.artefact.numerics == services.device.numerics;
     if (!same) continue;
-    runner::StageTimer timer(context, "transfer");
+    runner::StageTimer timer(context, jobs::Stage::kTransfer);
     bool local = true;
     if (!fetch_into_store(services, input, context, local).ok()) continue;  // then it is made
     timer.finish(local);
@@ -508,7 +508,7 @@ Result<std::unique_ptr<EncodeInputs>> prepare_encode(const Services& services,
   }
   inputs->made = made_before(services, lease, context);
   if (inputs->made) return inputs;
-  runner::StageTimer timer(context, "preprocess");
+  runner::StageTimer timer(context, jobs::Stage::kPreprocess);
   const jobs::FeatureKeys keys = keys_of(lease);
   const Features features(services.features, lease.spec.features, context);
   ASSIGN_OR_RETURN(StableFile video, services.inputs.open_input(lease.spec.video));

@@ -63,7 +63,7 @@ Status adapt_unet(const Services& services, LoadedModels& models, const UnetAdap
   ASSIGN_OR_RETURN(const auto use, models.unets.use(adaptation, models.diffusion));
   if (use.seconds > 0) {
     services.metrics.unet_adapted();
-    context.add_time("load", use.seconds, false);
+    context.add_time(jobs::Stage::kLoad, use.seconds, false);
   }
   if (!use.note.empty()) context.warn(use.note);
   return {};
@@ -238,7 +238,7 @@ Result<bool> StageExecutor::condition_overlapped(const jobs::LeaseGrant& lease,
   context.start_over();
   ASSIGN_OR_RETURN(auto again, prepare_encode(*services_, lease, context));
   *inputs = std::move(*again);
-  context.progress(std::string(jobs::kQueued));
+  context.progress(jobs::Stage::kQueued);
   return false;
 }
 
@@ -284,7 +284,7 @@ Result<LoadedModels*> StageExecutor::use_models(const jobs::LeaseGrant& lease,
   ASSIGN_OR_RETURN(const auto use, services_->use_models(lease.spec.model_set));
   // The first task pays for the models that it found loaded; from then on they are warm.
   const double load_seconds = use.load_seconds + std::exchange(load_seconds_, 0);
-  context.add_time("load", load_seconds, load_seconds == 0);
+  context.add_time(jobs::Stage::kLoad, load_seconds, load_seconds == 0);
   return use.models;
 }
 

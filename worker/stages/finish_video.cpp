@@ -74,7 +74,7 @@ Status finish_video(const Services& services, const jobs::LeaseGrant& lease,
   RETURN_IF_ERROR(context.check_cancelled());
   const Permit permit = [&context] { return context.hold_lease(); };
   const OutputFiles& outputs = inputs.outputs;
-  runner::StageTimer timer(context, std::string(jobs::kMux));
+  runner::StageTimer timer(context, jobs::Stage::kMux);
   if (video.saved_frames) RETURN_IF_ERROR(context.written(video.saved_frames->finish(permit)));
   if (video.latents) {
     RETURN_IF_ERROR(

@@ -86,7 +86,7 @@ Status fetch_into_store(const Services& services, const jobs::TaskInput& input,
 Result<std::vector<LatentsSource>> find_latents(const Services& services,
                                                 const jobs::LeaseGrant& lease,
                                                 runner::TaskContext& context) {
-  runner::StageTimer timer(context, "transfer");
+  runner::StageTimer timer(context, jobs::Stage::kTransfer);
   const bool is_concat = !lease.spec.segments.empty();
   const std::size_t count = is_concat ? lease.spec.segments.size() : lease.inputs.size();
   std::vector<LatentsSource> sources;

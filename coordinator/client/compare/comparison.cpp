@@ -11,6 +11,7 @@
 #include "coordinator/client/compare/quality.h"
 #include "coordinator/client/compare/side_by_side.h"
 #include "jobs/record_json.h"
+#include "jobs/stages.h"
 
 namespace mimicfleet::coordinator {
 namespace {
@@ -28,7 +29,9 @@ Result<jobs::OutputRecord> read_record(const fs::path& path) {
 
 double sampling_seconds(const jobs::OutputRecord& record) {
   double seconds = 0;
-  for (const auto& stage : record.stages) seconds += stage.stage == "denoise" ? stage.seconds : 0;
+  for (const auto& stage : record.stages) {
+    if (jobs::is_stage(stage.stage, jobs::Stage::kDenoise)) seconds += stage.seconds;
+  }
   return seconds;
 }
 

@@ -10,6 +10,7 @@
 #include "coordinator/client/plan/changed_setting.h"
 #include "jobs/keys.h"
 #include "jobs/record_json.h"
+#include "jobs/stages.h"
 
 namespace mimicfleet::coordinator {
 namespace {
@@ -74,7 +75,8 @@ std::string made_with(const jobs::OutputRecord& record, const jobs::FileRef& ref
 
 double seconds_of(const jobs::OutputRecord& record) {
   double seconds = 0;
-  for (const auto& stage : record.stages) seconds += stage.stage == "load" ? 0 : stage.seconds;
+  for (const auto& stage : record.stages)
+    seconds += jobs::is_stage(stage.stage, jobs::Stage::kLoad) ? 0 : stage.seconds;
   return seconds;
 }
 

@@ -1,21 +1,21 @@
 #include "coordinator/client/report/cache_benchmark.h"
 
 #include <iterator>
-#include <set>
 
 #include <fmt/format.h>
 
 #include "common/log.h"
+#include "jobs/stages.h"
 
 namespace mimicfleet::coordinator {
 namespace {
 
 double* part_of(BenchmarkPass& pass, const std::string& stage) {
-  static const std::set<std::string> kPipeline = {"clip",    "vae_encode", "pose_net",
-                                                  "denoise", "transfer",   "vae_decode"};
-  if (stage == "preprocess") return &pass.preprocess_seconds;
-  if (stage == "draw") return &pass.draw_seconds;
-  return kPipeline.contains(stage) ? &pass.pipeline_seconds : nullptr;
+  const jobs::StageFacts* facts = jobs::find_stage(stage);
+  if (facts == nullptr) return nullptr;
+  if (facts->stage == jobs::Stage::kPreprocess) return &pass.preprocess_seconds;
+  if (facts->stage == jobs::Stage::kDraw) return &pass.draw_seconds;
+  return facts->uses_models ? &pass.pipeline_seconds : nullptr;
 }
 
 double ratio(double cold, double warm) { return warm > 0 ? cold / warm : 0; }
@@ -74,7 +74,7 @@ void add_counts(fmt::memory_buffer& out, const CacheBenchmark& benchmark) {
 void BenchmarkPass::add(const std::string& clip, const jobs::TaskInfo& task) {
   ledger.add(task.result);
   for (const auto& timing : task.result.stages) {
-    if (timing.stage == "load") {
+    if (jobs::is_stage(timing.stage, jobs::Stage::kLoad)) {
       load_seconds += timing.seconds;
       continue;
     }

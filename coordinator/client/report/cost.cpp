@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "coordinator/client/report/progress.h"
 #include "jobs/record_json.h"
+#include "jobs/stages.h"
 
 namespace mimicfleet::coordinator {
 namespace {
@@ -19,17 +20,12 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kMaxRecords = 500;
 constexpr std::size_t kListed = 50;
-constexpr std::array<std::string_view, 6> kEncodeStages = {"preprocess", "draw",     "clip",
-                                                           "vae_encode", "pose_net", "denoise"};
-constexpr std::array<std::string_view, 3> kDecodeStages = {"transfer", "vae_decode", "mux"};
 
-template <std::size_t N>
-double seconds_in(const std::vector<jobs::StageTiming>& timings,
-                  const std::array<std::string_view, N>& stages) {
+double seconds_in(const std::vector<jobs::StageTiming>& timings, jobs::TaskKind kind) {
   double seconds = 0;
   for (const auto& timing : timings) {
-    if (std::find(stages.begin(), stages.end(), timing.stage) != stages.end())
-      seconds += timing.seconds;
+    const jobs::StageFacts* stage = jobs::find_stage(timing.stage);
+    if (stage != nullptr && stage->of == kind) seconds += timing.seconds;
   }
   return seconds;
 }
@@ -42,12 +38,12 @@ struct Rates {
   double frames = 0;
 
   void add(const jobs::OutputRecord& record) {
-    const double encode = seconds_in(record.stages, kEncodeStages);
+    const double encode = seconds_in(record.stages, jobs::TaskKind::kEncodeLatents);
     if (encode > 0) {
       encode_seconds += encode;
       frame_steps += static_cast<double>(record.frames + 1) * record.parameters.steps;
     }
-    decode_seconds += seconds_in(record.stages, kDecodeStages);
+    decode_seconds += seconds_in(record.stages, jobs::TaskKind::kDecodeVideo);
     frames += record.frames;
   }
 };

@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 
 #include "common/log.h"
+#include "jobs/stages.h"
 
 namespace mimicfleet::coordinator {
 namespace {
@@ -29,10 +30,10 @@ double part_of_task(const jobs::TaskInfo& task, double encode_share, double vide
   const auto& progress = task.progress;
   const double steps = progress.steps > 0 ? static_cast<double>(progress.step) / progress.steps : 0;
   if (task.spec.kind == jobs::TaskKind::kDecodeVideo) {
-    return video_share * (progress.stage == "vae_decode" ? steps : 0);
+    return video_share * (jobs::is_stage(progress.stage, jobs::Stage::kVaeDecode) ? steps : 0);
   }
   const double share = encode_share > 0 ? encode_share : video_share;
-  if (progress.stage != "denoise") return share * kBeforeDenoise / 2;
+  if (!jobs::is_stage(progress.stage, jobs::Stage::kDenoise)) return share * kBeforeDenoise / 2;
   return share * (kBeforeDenoise + (1 - kBeforeDenoise) * steps);
 }
 

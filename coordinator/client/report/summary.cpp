@@ -8,14 +8,11 @@
 
 #include "common/log.h"
 #include "coordinator/client/report/progress.h"
+#include "jobs/stages.h"
 
 namespace mimicfleet::coordinator {
 namespace {
 
-// In the order in which a clip goes through them.
-constexpr std::array<std::string_view, 10> kStages = {
-    "load",     "preprocess", "draw",     "clip",       "vae_encode",
-    "pose_net", "denoise",    "transfer", "vae_decode", "mux"};
 constexpr std::array<std::string_view, 5> kStates = {"done", "skipped", "pending", "failed",
                                                      "cancelled"};
 constexpr std::string_view kUnknown = "unknown";
@@ -43,13 +40,12 @@ void add_stages(fmt::memory_buffer& out, const jobs::Ledger& ledger) {
     fmt::format_to(std::back_inserter(out), "{:<12}{:>10.2f}{:>10.2f}{:>10.2f}\n", name,
                    stage.cold_seconds, stage.warm_seconds, stage.saved_seconds);
   };
-  for (const auto name : kStages) {
-    const auto stage = ledger.stages.find(std::string(name));
-    if (stage != ledger.stages.end()) line(name, stage->second);
+  for (const auto& facts : jobs::kStages) {
+    const auto stage = ledger.stages.find(std::string(facts.name));
+    if (stage != ledger.stages.end()) line(facts.name, stage->second);
   }
   for (const auto& [name, stage] : ledger.stages) {
-    if (std::find(kStages.begin(), kStages.end(), name) == kStages.end())
-      line(log::printable(name), stage);
+    if (jobs::find_stage(name) == nullptr) line(log::printable(name), stage);
   }
   line("all", ledger.total());
 }

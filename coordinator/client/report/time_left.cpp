@@ -18,8 +18,8 @@ constexpr double kFewestWorkers = 0.05;
 
 // Whether a worker computes the task. Loading models is done once, not for each clip.
 bool is_computed(const jobs::TaskProgress& at) {
-  return !at.stage.empty() && at.stage != jobs::kQueued && at.stage != "load" &&
-         jobs::takes_slot(at.stage);
+  const jobs::StageFacts* stage = jobs::find_stage(at.stage);
+  return stage == nullptr ? !at.stage.empty() : stage->of.has_value() && stage->takes_slot;
 }
 
 std::uint32_t less(std::uint32_t from, std::uint32_t part) { return from - std::min(from, part); }

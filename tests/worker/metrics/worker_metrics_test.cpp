@@ -7,7 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "worker/metrics/stage_series.h"
+#include "jobs/stages.h"
 #include "worker/metrics/worker_info.h"
 
 namespace mimicfleet::worker {
@@ -55,10 +55,10 @@ TEST(WorkerMetrics, SeriesThatCannotHappenAreNotThere) {
 // docs/benchmarks.md: what sampling takes with 4 steps, 4 guided ones, and 25 guided ones on an
 // H100.
 TEST(WorkerMetrics, TheBucketsOfSamplingTellTheFiguresOfBenchmarksApart) {
-  for (const auto& series : stage_series()) {
-    EXPECT_TRUE(std::is_sorted(series.buckets.begin(), series.buckets.end())) << series.stage;
-    EXPECT_LE(series.buckets.size(), 22U) << series.stage;
-    if (series.stage != "denoise") continue;
+  for (const auto& series : jobs::kStages) {
+    EXPECT_TRUE(std::is_sorted(series.buckets.begin(), series.buckets.end())) << series.name;
+    EXPECT_LE(series.buckets.size(), 22U) << series.name;
+    if (series.stage != jobs::Stage::kDenoise) continue;
     for (const double figure : {3.6, 7.5, 47.0}) {
       const auto above = std::upper_bound(series.buckets.begin(), series.buckets.end(), figure);
       ASSERT_NE(above, series.buckets.end());

@@ -71,7 +71,7 @@ class FakeExecutor final : public Executor {
                       TaskContext& context) override {
     note("run " + lease.spec.name);
     EXPECT_EQ(dynamic_cast<PreparedName&>(prepared).name, lease.spec.name);
-    StageTimer timer(context, "denoise");
+    StageTimer timer(context, jobs::Stage::kDenoise);
     context.warn("a warning");
     context.add_transferred(7);
     if (lease.spec.name == "fail") {

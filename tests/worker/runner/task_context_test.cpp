@@ -12,9 +12,9 @@ using ::testing::SizeIs;
 
 TEST(TaskContext, AStageIsWarmOnlyIfAllOfItWas) {
   TaskContext context({}, [](const jobs::TaskProgress&) {});
-  context.add_time("preprocess", 1, true);
-  context.add_time("clip", 0.5, true);
-  context.add_time("preprocess", 2, false);
+  context.add_time(jobs::Stage::kPreprocess, 1, true);
+  context.add_time(jobs::Stage::kClip, 0.5, true);
+  context.add_time(jobs::Stage::kPreprocess, 2, false);
   const auto timings = context.timings();
   ASSERT_THAT(timings, SizeIs(2));
   EXPECT_EQ(timings[0].stage, "preprocess");
@@ -27,9 +27,9 @@ TEST(TaskContext, AStageThatDoesNotFinishHasNoTime) {
   std::vector<jobs::TaskProgress> told;
   TaskContext context({new_id<jobs::TaskId>(), 2},
                       [&](const auto& progress) { told.push_back(progress); });
-  { const StageTimer failed(context, "clip"); }
-  StageTimer done(context, "denoise");
-  context.progress("denoise", 1, 4);
+  { const StageTimer failed(context, jobs::Stage::kClip); }
+  StageTimer done(context, jobs::Stage::kDenoise);
+  context.progress(jobs::Stage::kDenoise, 1, 4);
   done.finish();
   ASSERT_THAT(context.timings(), SizeIs(1));
   EXPECT_EQ(context.timings()[0].stage, "denoise");
@@ -80,7 +80,7 @@ TEST(TaskContext, RemembersHowEachFeatureWasComeByAndWhatWasComputed) {
 
 TEST(TaskContext, AnAttemptThatStartsOverHasToldNothing) {
   TaskContext context({}, [](const jobs::TaskProgress&) {});
-  context.add_time("preprocess", 1, false);
+  context.add_time(jobs::Stage::kPreprocess, 1, false);
   context.add_feature({jobs::FeatureKind::kKeypoints, jobs::FeatureOutcome::kMiss, 7});
   context.count_call("detector");
   context.warn("a warning");
@@ -137,8 +137,8 @@ TEST(TaskContext, WhatEndsAWaitIsCalledOnceWhileItIsWanted) {
 
 TEST(TaskContext, SavedSecondsOfAStageAddUp) {
   TaskContext context({}, [](const jobs::TaskProgress&) {});
-  context.add_time("preprocess", 1, true, 0.5);
-  context.add_time("preprocess", 1, false, 0.25);
+  context.add_time(jobs::Stage::kPreprocess, 1, true, 0.5);
+  context.add_time(jobs::Stage::kPreprocess, 1, false, 0.25);
   ASSERT_THAT(context.timings(), SizeIs(1));
   EXPECT_EQ(context.timings()[0].saved_seconds, 0.75);
   EXPECT_FALSE(context.timings()[0].warm);

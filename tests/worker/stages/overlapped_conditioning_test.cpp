@@ -92,7 +92,7 @@ TEST_F(BeginBesideTest, AfterAFailureOfTheDeviceTheTaskIsPreparedOnceMoreAndBegi
   EXPECT_FALSE(fs::exists(folder_.path("plant")));
   ASSERT_TRUE(begun.ok()) << begun.status();
   EXPECT_FALSE(*begun);
-  EXPECT_EQ(a.stage, jobs::kQueued);
+  EXPECT_EQ(a.stage, to_string(jobs::Stage::kQueued));
   ASSERT_TRUE(executor().begin(a.lease, *a.prepared, a.context).ok());
   const auto made = sample(a);
   ASSERT_TRUE(made.ok()) << made.status();
