@@ -8,7 +8,6 @@
 
 #include "common/cli/command_line.h"
 #include "common/config/byte_size.h"
-#include "common/json/json.h"
 #include "common/log.h"
 #include "coordinator/cli/command.h"
 #include "coordinator/cli/latents_flags.h"
