@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "common/discovery/discovery.h"
+#include "coordinator/client/embedded/cluster_options.h"
 #include "coordinator/client/run/find_server.h"
 #include "tests/temporary_folder.h"
 
