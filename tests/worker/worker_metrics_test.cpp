@@ -118,9 +118,12 @@ TEST(WorkerInfo, SaysWhoTheWorkerIsAndItsDeviceOnceThatIsOpen) {
   hello.host = "node1";
   hello.device = "auto";
   hello.slurm_job_id = "4711";
+  hello.kinds = {jobs::TaskKind::kDecodeVideo};
   WorkerInfo info(metrics, hello);
   EXPECT_THAT(metrics.text(), AllOf(HasSubstr("worker=\"left\""), HasSubstr("host=\"node1\""),
                                     HasSubstr("device=\"auto\""), HasSubstr("slurm_job_id=\"4711\"")));
+  EXPECT_THAT(metrics.text(), AllOf(HasSubstr("mimicfleet_worker_takes{kind=\"decode_video\"} 1"),
+                                    HasSubstr("mimicfleet_worker_takes{kind=\"encode_latents\"} 0")));
   jobs::NumericsClass numerics;
   numerics.device = "NVIDIA H200";
   numerics.precision = "fp16";
