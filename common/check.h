@@ -1,8 +1,8 @@
 #pragma once
 
-// CHECK(condition): ends the process with file and line when a programmer's assumption is false. For expected
-// failures use Status. LibTorch's logging has a macro of this name that ends the process, too: whichever
-// header comes last wins.
+// CHECK(condition): ends the process with file and line when a programmer's assumption is false.
+// For expected failures use Status. LibTorch's logging has a macro of this name that ends the
+// process, too: whichever header comes last wins.
 #ifdef CHECK
 #undef CHECK
 #endif

@@ -74,7 +74,8 @@ Hasher& Hasher::update(std::span<const std::uint8_t> bytes) {
 Digest Hasher::finish() {
   Digest digest;
   unsigned size = 0;
-  CHECK(EVP_DigestFinal_ex(context_->evp, digest.bytes.data(), &size) == 1 && size == digest.bytes.size());
+  CHECK(EVP_DigestFinal_ex(context_->evp, digest.bytes.data(), &size) == 1 &&
+        size == digest.bytes.size());
   return digest;
 }
 

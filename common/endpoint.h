@@ -6,11 +6,12 @@
 
 namespace mimicfleet {
 
-// Whether a ZeroMQ endpoint such as tcp://127.0.0.1:5555 can be reached from its own host alone. What is no
-// TCP endpoint can.
+// Whether a ZeroMQ endpoint such as tcp://127.0.0.1:5555 can be reached from its own host alone.
+// What is no TCP endpoint can.
 [[nodiscard]] bool is_local_endpoint(std::string_view endpoint);
 
-// HOST:PORT at its last colon: a host may be an IPv6 address in brackets. Without a colon all is the host.
+// HOST:PORT at its last colon: a host may be an IPv6 address in brackets. Without a colon all is
+// the host.
 struct HostAndPort {
   std::string_view host;
   std::optional<std::string_view> port;

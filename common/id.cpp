@@ -19,7 +19,8 @@ void random_bits(std::uint64_t& high, std::uint64_t& low) {
 std::string id_to_hex(std::uint64_t high, std::uint64_t low) {
   std::string text;
   for (const std::uint64_t half : {high, low}) {
-    for (int shift = 60; shift >= 0; shift -= 4) text.push_back("0123456789abcdef"[half >> shift & 15]);
+    for (int shift = 60; shift >= 0; shift -= 4)
+      text.push_back("0123456789abcdef"[half >> shift & 15]);
   }
   return text;
 }

@@ -16,7 +16,8 @@ namespace mimicfleet::log {
 namespace {
 
 constexpr const char* kPattern = "%Y-%m-%d %H:%M:%S.%e %l [%n %P] %v";
-constexpr const char* kJournalPattern = "<%*>%v";  // the journal has time, program and process of its own
+constexpr const char* kJournalPattern =
+    "<%*>%v";  // the journal has time, program and process of its own
 
 // The level as syslog counts, by which `journalctl -p warning` selects.
 class SyslogLevel final : public spdlog::custom_flag_formatter {
@@ -60,7 +61,8 @@ void initialize(std::string_view program, std::string_view level) {
   auto sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
   auto logger = std::make_shared<spdlog::logger>(std::string(program), std::move(sink));
   const char* override_level = std::getenv("MIMICFLEET_LOG");
-  logger->set_level(spdlog::level::from_str(override_level != nullptr ? override_level : std::string(level)));
+  logger->set_level(
+      spdlog::level::from_str(override_level != nullptr ? override_level : std::string(level)));
   logger->set_formatter(stderr_formatter());
   logger->flush_on(spdlog::level::info);
   spdlog::set_default_logger(std::move(logger));

@@ -14,10 +14,10 @@ namespace mimicfleet {
 // Why something did not work, in terms of what the caller can do about it.
 enum class StatusCode {
   kOk,
-  kInvalidArgument,     // the caller's flags or values; nothing was tried
-  kNotFound,            // a file, job or artefact that is not there
-  kBadInput,            // foreign bytes that are damaged or of the wrong kind; trying again cannot help
-  kInputChanged,        // a file is not what it was when the job was made
+  kInvalidArgument,  // the caller's flags or values; nothing was tried
+  kNotFound,         // a file, job or artefact that is not there
+  kBadInput,      // foreign bytes that are damaged or of the wrong kind; trying again cannot help
+  kInputChanged,  // a file is not what it was when the job was made
   kFailedPrecondition,  // the state does not allow it (folder not writable, stale lease)
   kResourceExhausted,   // memory, disk, a limit of ours
   kUnavailable,         // a peer or server that may come back; trying again can help
@@ -31,8 +31,8 @@ enum class StatusCode {
 [[nodiscard]] std::string_view to_string(StatusCode code);
 [[nodiscard]] std::optional<StatusCode> status_code_from(std::string_view name);
 
-// Success, or a code with a message for people. Messages name the file, the cause and, where there is one,
-// the remedy, in one line.
+// Success, or a code with a message for people. Messages name the file, the cause and, where there
+// is one, the remedy, in one line.
 class [[nodiscard]] Status {
  public:
   Status() = default;

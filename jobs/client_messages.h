@@ -45,9 +45,9 @@ struct ServerInfo {
   }
 };
 
-// Making the same request twice (same RequestId) makes one job. A long job comes in parts of at most
-// kClipsPerPart clips or segments of films (clips first): the first has a nil `job`, the others the id that
-// the first was answered with; nothing runs before the part with `last`.
+// Making the same request twice (same RequestId) makes one job. A long job comes in parts of at
+// most kClipsPerPart clips or segments of films (clips first): the first has a nil `job`, the
+// others the id that the first was answered with; nothing runs before the part with `last`.
 struct JobSubmit {
   static constexpr std::string_view kType = "job_submit";
   static constexpr std::size_t kClipsPerPart = 1000;
@@ -80,7 +80,9 @@ struct TaskCounts {
   std::uint32_t done = 0;
   std::uint32_t failed = 0;
   std::uint32_t cancelled = 0;
-  [[nodiscard]] std::uint32_t total() const { return waiting + ready + running + done + failed + cancelled; }
+  [[nodiscard]] std::uint32_t total() const {
+    return waiting + ready + running + done + failed + cancelled;
+  }
   [[nodiscard]] std::uint32_t ended() const { return done + failed + cancelled; }
   template <typename Self, typename Fields>
   static void fields(Self& self, Fields& field) {
@@ -195,8 +197,9 @@ struct TaskList {
 struct Event {
   std::uint64_t sequence = 0;
   std::uint64_t epoch = 0;
-  std::string kind;  // job_submitted task_leased task_committed task_failed host_failed lease_expired
-                     // lease_released task_requeued stale_result task_cancelled job_ended worker_joined …
+  std::string
+      kind;  // job_submitted task_leased task_committed task_failed host_failed lease_expired
+             // lease_released task_requeued stale_result task_cancelled job_ended worker_joined …
   std::uint64_t job = 0;  // number
   std::string task;       // id
   std::string name;
@@ -257,8 +260,8 @@ struct JobCancel {
   }
 };
 
-// Failed and cancelled tasks of the selected jobs become ready again with fresh attempts. Answered by
-// JobList.
+// Failed and cancelled tasks of the selected jobs become ready again with fresh attempts. Answered
+// by JobList.
 struct JobRetry {
   static constexpr std::string_view kType = "job_retry";
   std::string selector;
@@ -293,8 +296,8 @@ struct WorkerListRequest {
   static void fields(Self&, Fields&) {}
 };
 
-// Tasks of a job that a worker's host could not do. After three the worker gets no more of that job while
-// another can.
+// Tasks of a job that a worker's host could not do. After three the worker gets no more of that job
+// while another can.
 struct HostTrouble {
   std::uint64_t job = 0;  // number
   std::uint32_t tasks = 0;

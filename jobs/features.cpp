@@ -7,15 +7,16 @@
 namespace mimicfleet::jobs {
 namespace {
 
-constexpr std::array<std::string_view, 5> kKindNames = {"keypoints", "reference_keypoints", "reference_image",
-                                                        "clip_embedding", "vae_latent"};
+constexpr std::array<std::string_view, 5> kKindNames = {
+    "keypoints", "reference_keypoints", "reference_image", "clip_embedding", "vae_latent"};
 constexpr std::array<std::pair<FeatureOutcome, std::string_view>, 4> kOutcomes = {
     {{FeatureOutcome::kHit, "hit"},
      {FeatureOutcome::kMiss, "miss"},
      {FeatureOutcome::kDamaged, "damaged"},
      {FeatureOutcome::kUnasked, "unasked"}}};
 
-Digest keypoints_feature(const Digest& video, const Digest& detector, const Parameters& parameters) {
+Digest keypoints_feature(const Digest& video, const Digest& detector,
+                         const Parameters& parameters) {
   Parameters uncut = parameters;
   uncut.max_pose_frames = 0;
   return KeyBuilder("feature.keypoints.v3")
@@ -34,7 +35,8 @@ Digest reference_image_feature(const Digest& reference, const Parameters& parame
       .finish();
 }
 
-Digest vae_latent_feature(const Digest& reference_image, const Digest& vae, const Parameters& parameters) {
+Digest vae_latent_feature(const Digest& reference_image, const Digest& vae,
+                          const Parameters& parameters) {
   const bool noisy = parameters.noise_aug_strength != 0;
   return KeyBuilder("feature.vae_latent.v2")
       .add("reference_image", reference_image)
@@ -51,7 +53,9 @@ Digest of_reference(std::string_view domain, const Digest& reference_image, cons
 
 }  // namespace
 
-std::string_view to_string(FeatureKind kind) { return kKindNames.at(static_cast<std::size_t>(kind) - 1); }
+std::string_view to_string(FeatureKind kind) {
+  return kKindNames.at(static_cast<std::size_t>(kind) - 1);
+}
 std::string_view to_string(FeatureOutcome outcome) {
   return kOutcomes[static_cast<std::size_t>(outcome)].second;
 }
@@ -93,7 +97,8 @@ FeatureKeys feature_keys(const Digest& video, const Digest& reference, const Mod
   keys.reference_image = reference_image_feature(reference, parameters);
   keys.reference_keypoints =
       of_reference("feature.reference_keypoints.v3", keys.reference_image, models.detector);
-  keys.clip_embedding = of_reference("feature.clip_embedding.v2", keys.reference_image, models.clip);
+  keys.clip_embedding =
+      of_reference("feature.clip_embedding.v2", keys.reference_image, models.clip);
   keys.vae_latent = vae_latent_feature(keys.reference_image, models.vae, parameters);
   return keys;
 }

@@ -11,8 +11,8 @@
 #include "jobs/model_set.h"
 #include "jobs/parameters.h"
 
-// Features: what an encode computes of its inputs before it samples, and what workers therefore keep
-// (docs/cache_format.md).
+// Features: what an encode computes of its inputs before it samples, and what workers therefore
+// keep (docs/cache_format.md).
 namespace mimicfleet::jobs {
 
 // The numbers are part of the cache's format; a payload of another layout gets another number.
@@ -23,14 +23,14 @@ enum class FeatureKind : std::uint16_t {
   kClipEmbedding = 4,
   kVaeLatent = 5,
 };
-inline constexpr std::array kFeatureKinds = {FeatureKind::kKeypoints, FeatureKind::kReferenceKeypoints,
-                                             FeatureKind::kReferenceImage, FeatureKind::kClipEmbedding,
-                                             FeatureKind::kVaeLatent};
+inline constexpr std::array kFeatureKinds = {
+    FeatureKind::kKeypoints, FeatureKind::kReferenceKeypoints, FeatureKind::kReferenceImage,
+    FeatureKind::kClipEmbedding, FeatureKind::kVaeLatent};
 [[nodiscard]] std::string_view to_string(FeatureKind kind);
 [[nodiscard]] std::optional<FeatureKind> enum_from(std::string_view name, FeatureKind*);
 
-// What names each feature of one encode: content and parameters that determine it. The numerics class is not
-// in these keys; a cache keeps the entries of each class apart.
+// What names each feature of one encode: content and parameters that determine it. The numerics
+// class is not in these keys; a cache keeps the entries of each class apart.
 struct FeatureKeys {
   Digest keypoints;  // do not depend on how many frames the clip is cut to afterwards
   Digest reference_keypoints;
@@ -40,21 +40,26 @@ struct FeatureKeys {
 
   [[nodiscard]] const Digest& of(FeatureKind kind) const;
 };
-[[nodiscard]] FeatureKeys feature_keys(const Digest& video, const Digest& reference, const ModelSet& models,
-                                       const Parameters& parameters);
+[[nodiscard]] FeatureKeys feature_keys(const Digest& video, const Digest& reference,
+                                       const ModelSet& models, const Parameters& parameters);
 
-// A short name of a key, for hints about who holds what: two keys with one tag cost time, never correctness.
+// A short name of a key, for hints about who holds what: two keys with one tag cost time, never
+// correctness.
 [[nodiscard]] std::uint64_t feature_tag(const Digest& key);
 
-// What an encode may take from a worker's cache and leave in it. Changes no pixels, so it is in no key.
+// What an encode may take from a worker's cache and leave in it. Changes no pixels, so it is in no
+// key.
 struct FeaturePolicy {
-  bool use = true;       // false: nothing is taken or left (`--disable-feature-cache`)
-  bool refresh = false;  // nothing is taken: all is made anew and left (`--feature-cache-force-refresh`)
-  bool pipeline = true;  // false: not CLIP embedding and VAE latent (`--disable-pipeline-feature-cache`)
+  bool use = true;  // false: nothing is taken or left (`--disable-feature-cache`)
+  bool refresh =
+      false;  // nothing is taken: all is made anew and left (`--feature-cache-force-refresh`)
+  bool pipeline =
+      true;  // false: not CLIP embedding and VAE latent (`--disable-pipeline-feature-cache`)
 
   [[nodiscard]] bool takes(FeatureKind kind) const { return leaves(kind) && !refresh; }
   [[nodiscard]] bool leaves(FeatureKind kind) const {
-    return use && (pipeline || (kind != FeatureKind::kClipEmbedding && kind != FeatureKind::kVaeLatent));
+    return use &&
+           (pipeline || (kind != FeatureKind::kClipEmbedding && kind != FeatureKind::kVaeLatent));
   }
 
   friend bool operator==(const FeaturePolicy&, const FeaturePolicy&) = default;

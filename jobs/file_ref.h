@@ -7,8 +7,9 @@
 
 namespace mimicfleet::jobs {
 
-// A file by content; `path` is only where the submitting client saw it. `reading`: what makes a driving video
-// or reference image what a viewer shows (av::Reading::text()); empty: it is read as the original does.
+// A file by content; `path` is only where the submitting client saw it. `reading`: what makes a
+// driving video or reference image what a viewer shows (av::Reading::text()); empty: it is read as
+// the original does.
 struct FileRef {
   std::string path;
   Digest digest;

@@ -13,11 +13,10 @@ std::int64_t joined_ends(const std::vector<FilmClip>& clips, std::size_t positio
 }
 
 Status nothing_left(const FilmClip& clip) {
-  return {
-      StatusCode::kInvalidArgument,
-      fmt::format("{}: it has {} frames, of which the reference is left out, so that nothing can be joined; "
-                  "give --drop-reference-frames first",
-                  clip.name, clip.frames)};
+  return {StatusCode::kInvalidArgument, fmt::format("{}: it has {} frames, of which the reference "
+                                                    "is left out, so that nothing can be joined; "
+                                                    "give --drop-reference-frames first",
+                                                    clip.name, clip.frames)};
 }
 
 }  // namespace
@@ -28,7 +27,8 @@ Joining::Joining(const Parameters& parameters)
       mode(parameters.interp_mode),
       drop_later_references(parameters.drop_reference == DropReference::kEach) {}
 
-std::int64_t Joining::joined_frames(const std::vector<FilmClip>& clips, std::size_t position) const {
+std::int64_t Joining::joined_frames(const std::vector<FilmClip>& clips,
+                                    std::size_t position) const {
   return clips[position].frames - (position > 0 && drop_later_references ? 1 : 0);
 }
 
@@ -46,11 +46,13 @@ Status Joining::check(const std::vector<FilmClip>& clips) const {
   }
   if (!tightest) return {};
   const FilmClip& clip = clips[*tightest];
-  return {StatusCode::kInvalidArgument,
-          fmt::format("{}: its {} frames{} are too few for --crossfade-frames {}{}; give at most {}",
-                      clip.name, clip.frames,
-                      joined_frames(clips, *tightest) < clip.frames ? ", one of which is left out," : "",
-                      crossfade_frames, joined_ends(clips, *tightest) > 1 ? " at both ends" : "", possible)};
+  return {
+      StatusCode::kInvalidArgument,
+      fmt::format(
+          "{}: its {} frames{} are too few for --crossfade-frames {}{}; give at most {}", clip.name,
+          clip.frames,
+          joined_frames(clips, *tightest) < clip.frames ? ", one of which is left out," : "",
+          crossfade_frames, joined_ends(clips, *tightest) > 1 ? " at both ends" : "", possible)};
 }
 
 Result<std::int64_t> Joining::film_frames(const std::vector<FilmClip>& clips) const {

@@ -25,8 +25,8 @@ struct Joining {
 
   explicit Joining(const Parameters& parameters);
 
-  // kInvalidArgument naming the clip that is the first to be too short, its frames and what is possible.
-  // Clips whose frames are not known are taken to be long enough.
+  // kInvalidArgument naming the clip that is the first to be too short, its frames and what is
+  // possible. Clips whose frames are not known are taken to be long enough.
   [[nodiscard]] Status check(const std::vector<FilmClip>& clips) const;
 
   // The frames of a film of these clips, all of them known. Codes of check().
@@ -34,7 +34,8 @@ struct Joining {
 
  private:
   // What of a clip is joined.
-  [[nodiscard]] std::int64_t joined_frames(const std::vector<FilmClip>& clips, std::size_t position) const;
+  [[nodiscard]] std::int64_t joined_frames(const std::vector<FilmClip>& clips,
+                                           std::size_t position) const;
 };
 
 }  // namespace mimicfleet::jobs

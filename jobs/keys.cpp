@@ -11,7 +11,8 @@ namespace {
 
 std::string little_endian(std::uint64_t value) {
   std::string bytes;
-  for (int shift = 0; shift < 64; shift += 8) bytes.push_back(static_cast<char>(value >> shift & 0xff));
+  for (int shift = 0; shift < 64; shift += 8)
+    bytes.push_back(static_cast<char>(value >> shift & 0xff));
   return bytes;
 }
 
@@ -68,8 +69,9 @@ KeyBuilder& KeyBuilder::add(std::string_view field, double value) {
 }
 
 KeyBuilder& KeyBuilder::add(std::string_view field, const Digest& value) {
-  add_bytes('h', field,
-            std::string_view(reinterpret_cast<const char*>(value.bytes.data()), value.bytes.size()));
+  add_bytes(
+      'h', field,
+      std::string_view(reinterpret_cast<const char*>(value.bytes.data()), value.bytes.size()));
   return *this;
 }
 
@@ -90,7 +92,10 @@ std::string NumericsClass::name() const {
 
 Digest as_read(const FileRef& file) {
   if (file.reading.empty()) return file.digest;
-  return KeyBuilder("file_as_read.v1").add("file", file.digest).add("reading", file.reading).finish();
+  return KeyBuilder("file_as_read.v1")
+      .add("file", file.digest)
+      .add("reading", file.reading)
+      .finish();
 }
 
 Digest unet_key(const Digest& diffusion, const Parameters& parameters) {
@@ -162,7 +167,8 @@ Digest video_key(const Digest& latents, const ModelSet& models, const Parameters
   return add_decoding(add_latents(key, {latents}), models, parameters).finish();
 }
 
-Digest film_key(const std::vector<Digest>& latents, const ModelSet& models, const Parameters& parameters) {
+Digest film_key(const std::vector<Digest>& latents, const ModelSet& models,
+                const Parameters& parameters) {
   KeyBuilder key("film.v1");
   add_decoding(add_latents(key, latents), models, parameters)
       .add("interp_frames", std::int64_t{parameters.interp_frames})

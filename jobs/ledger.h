@@ -8,8 +8,8 @@
 
 namespace mimicfleet::jobs {
 
-// Seconds of a stage over many tasks, by whether its result was made (cold) or came out of a cache or
-// resident models (warm), and what the cache saved.
+// Seconds of a stage over many tasks, by whether its result was made (cold) or came out of a cache
+// or resident models (warm), and what the cache saved.
 struct StageSeconds {
   double cold_seconds = 0;
   double warm_seconds = 0;
@@ -25,7 +25,8 @@ struct StageSeconds {
 // What the results of tasks come to.
 struct Ledger {
   std::map<std::string, StageSeconds> stages;
-  std::map<std::string, std::map<std::string, std::uint32_t>> features;  // kind -> outcome -> how many
+  std::map<std::string, std::map<std::string, std::uint32_t>>
+      features;  // kind -> outcome -> how many
   std::map<std::string, std::uint32_t> calls;
 
   void add(const TaskResult& result);

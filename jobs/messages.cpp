@@ -14,7 +14,9 @@ constexpr std::array<std::pair<WorkerState, std::string_view>, 4> kStates = {
 
 }  // namespace
 
-std::string_view to_string(WorkerState state) { return kStates[static_cast<std::size_t>(state)].second; }
+std::string_view to_string(WorkerState state) {
+  return kStates[static_cast<std::size_t>(state)].second;
+}
 
 std::optional<WorkerState> enum_from(std::string_view name, WorkerState*) {
   for (const auto& [state, candidate] : kStates) {

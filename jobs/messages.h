@@ -9,9 +9,9 @@
 #include "jobs/plan.h"
 #include "jobs/task.h"
 
-// The bodies of all messages, grouped by who sends them. docs/protocol.md says when each is sent and what it
-// promises. Every request is answered by its reply type or by ErrorReply. Durations travel, never clock
-// times.
+// The bodies of all messages, grouped by who sends them. docs/protocol.md says when each is sent
+// and what it promises. Every request is answered by its reply type or by ErrorReply. Durations
+// travel, never clock times.
 namespace mimicfleet::jobs {
 
 // ---- any peer
@@ -39,8 +39,8 @@ enum class WorkerState { kLoading, kReady, kDraining, kLost };
 [[nodiscard]] std::string_view to_string(WorkerState state);
 [[nodiscard]] std::optional<WorkerState> enum_from(std::string_view name, WorkerState*);
 
-// Introduces one incarnation of a worker process. Sent first, and again whenever the coordinator does not
-// know the worker (it restarted) or the worker's models became known.
+// Introduces one incarnation of a worker process. Sent first, and again whenever the coordinator
+// does not know the worker (it restarted) or the worker's models became known.
 struct WorkerHello {
   static constexpr std::string_view kType = "worker_hello";
   WorkerId worker;
@@ -59,7 +59,8 @@ struct WorkerHello {
   std::vector<std::string> model_folders;  // where each of these lies on the worker's host
   std::vector<ArtefactRef> artefacts;      // latents it holds
   std::vector<TaskProgress> running;       // leases it still works on
-  std::vector<HeldFeature> features;       // in its cache, those used last first; not all if they are many
+  std::vector<HeldFeature>
+      features;  // in its cache, those used last first; not all if they are many
   template <typename Self, typename Fields>
   static void fields(Self& self, Fields& field) {
     field("worker", self.worker);
@@ -137,8 +138,8 @@ struct HeartbeatReply {
   }
 };
 
-// Repeated until it is answered. OkReply also when it was committed before; kFailedPrecondition when the
-// attempt is no longer current (the result is then thrown away).
+// Repeated until it is answered. OkReply also when it was committed before; kFailedPrecondition
+// when the attempt is no longer current (the result is then thrown away).
 struct TaskCompleted {
   static constexpr std::string_view kType = "task_completed";
   WorkerId worker;
@@ -155,8 +156,8 @@ struct TaskCompleted {
 };
 
 // The attempt failed (`status`), or is handed back untouched (`released`, which costs no attempt).
-// `lost_inputs`: artefacts that no holder could deliver to this worker. `of_host`: it is the worker's host
-// that lacks something, such as a folder or disk space; another worker is asked.
+// `lost_inputs`: artefacts that no holder could deliver to this worker. `of_host`: it is the
+// worker's host that lacks something, such as a folder or disk space; another worker is asked.
 struct TaskFailed {
   static constexpr std::string_view kType = "task_failed";
   WorkerId worker;
@@ -191,8 +192,9 @@ struct WorkerGoodbye {
 // ---- coordinator to worker
 // ----------------------------------------------------------------------------------
 
-// An input of a task: which artefact, who holds it, and how it was made (for the output's record). A file
-// that keeps the latents in half precision is good enough for a film, which is joined from those.
+// An input of a task: which artefact, who holds it, and how it was made (for the output's record).
+// A file that keeps the latents in half precision is good enough for a film, which is joined from
+// those.
 struct TaskInput {
   ArtefactRef artefact;
   std::vector<std::string> holders;  // data endpoints
@@ -221,8 +223,8 @@ struct LeaseGrant {
   std::uint64_t epoch = 0;
   std::uint32_t attempt = 0;
   TaskSpec spec;
-  // Of a decode in the order of spec.needs. Of an encode with reuse_latents: what it would make, if somebody
-  // holds it.
+  // Of a decode in the order of spec.needs. Of an encode with reuse_latents: what it would make, if
+  // somebody holds it.
   std::vector<TaskInput> inputs;
   ModelSet models;
   template <typename Self, typename Fields>

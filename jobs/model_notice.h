@@ -6,8 +6,8 @@
 
 namespace mimicfleet::jobs {
 
-// A key of a model root's defaults.yaml: a sentence that whoever uses these models should read, such as that
-// they are toys.
+// A key of a model root's defaults.yaml: a sentence that whoever uses these models should read,
+// such as that they are toys.
 inline constexpr std::string_view kNoticeKey = "notice";
 
 // Of a model set's defaults; empty without one.

@@ -15,7 +15,8 @@ Digest part(std::string_view name, const model_root::FileDigests& files) {
 
 }  // namespace
 
-ModelSet make_model_set(const model_root::ModelFiles& files, const model_root::PartDigests& digests) {
+ModelSet make_model_set(const model_root::ModelFiles& files,
+                        const model_root::PartDigests& digests) {
   ModelSet set;
   set.diffusion = part("diffusion", digests.diffusion);
   set.vae = part("vae", digests.vae);

@@ -40,7 +40,8 @@ struct ModelSet {
 // The id that goes with the four parts (canonical, versioned).
 [[nodiscard]] Digest model_set_id(const ModelSet& parts);
 
-// The set that these files make: each part is named by what its files are and hold, never by their paths.
+// The set that these files make: each part is named by what its files are and hold, never by their
+// paths.
 [[nodiscard]] ModelSet make_model_set(const model_root::ModelFiles& files,
                                       const model_root::PartDigests& digests);
 

@@ -24,12 +24,15 @@ constexpr std::array<std::pair<SchedulerKind, std::string_view>, 5> kSchedulers 
 }};
 constexpr std::array<std::pair<Retarget, std::string_view>, 2> kRetargets = {
     {{Retarget::kGraft, "graft"}, {Retarget::kRescale, "rescale"}}};
-constexpr std::array<std::pair<Precision, std::string_view>, 4> kPrecisions = {{{Precision::kAuto, "auto"},
-                                                                                {Precision::kFp32, "fp32"},
-                                                                                {Precision::kBf16, "bf16"},
-                                                                                {Precision::kFp16, "fp16"}}};
+constexpr std::array<std::pair<Precision, std::string_view>, 4> kPrecisions = {
+    {{Precision::kAuto, "auto"},
+     {Precision::kFp32, "fp32"},
+     {Precision::kBf16, "bf16"},
+     {Precision::kFp16, "fp16"}}};
 constexpr std::array<std::pair<DropReference, std::string_view>, 3> kDrops = {
-    {{DropReference::kNone, "none"}, {DropReference::kFirst, "first"}, {DropReference::kEach, "each"}}};
+    {{DropReference::kNone, "none"},
+     {DropReference::kFirst, "first"},
+     {DropReference::kEach, "each"}}};
 constexpr std::array<std::pair<InterpMode, std::string_view>, 2> kInterpModes = {
     {{InterpMode::kLinear, "linear"}, {InterpMode::kSlerp, "slerp"}}};
 
@@ -47,7 +50,8 @@ std::string_view name_of(Names<E> names, E value) {
 template <typename E>
 std::optional<E> named(Names<E> names, std::string_view name) {
   std::string lower(name);
-  std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return std::tolower(c); });
+  std::transform(lower.begin(), lower.end(), lower.begin(),
+                 [](unsigned char c) { return std::tolower(c); });
   for (const auto& [value, candidate] : names) {
     if (candidate == lower) return value;
   }
@@ -64,9 +68,10 @@ Status size_fits(std::string_view flag, std::int32_t pixels) {
   RETURN_IF_ERROR(in_range(flag, pixels, 64, 4096));
   if (pixels % 64 == 0) return {};
   const auto near = std::max(64, (pixels + 32) / 64 * 64);
-  return {StatusCode::kInvalidArgument,
-          fmt::format("{} {} is not accepted by the models: it must be a multiple of 64, such as {}", flag,
-                      pixels, near)};
+  return {
+      StatusCode::kInvalidArgument,
+      fmt::format("{} {} is not accepted by the models: it must be a multiple of 64, such as {}",
+                  flag, pixels, near)};
 }
 
 Status valid_size(const Parameters& parameters) {
@@ -104,31 +109,37 @@ Status lcm_fits(const LcmConstants& lcm) {
 Status fp8_fits(const Parameters& parameters) {
   if (!parameters.fp8 || parameters.precision != Precision::kFp32) return {};
   return {StatusCode::kInvalidArgument,
-          "--fp8 is not possible with --precision fp32: give fp16 or bf16, or leave one of the two out"};
+          "--fp8 is not possible with --precision fp32: give fp16 or bf16, or leave one of the two "
+          "out"};
 }
 
 Status overlap_fits(const Parameters& parameters) {
   if (parameters.tile_overlap >= 0 && parameters.tile_overlap < parameters.tile_frames) return {};
-  return {StatusCode::kInvalidArgument,
-          fmt::format("--frames-overlap {} is not possible with --num-frames {}: it must be 0 to {}",
-                      parameters.tile_overlap, parameters.tile_frames, parameters.tile_frames - 1)};
+  return {
+      StatusCode::kInvalidArgument,
+      fmt::format("--frames-overlap {} is not possible with --num-frames {}: it must be 0 to {}",
+                  parameters.tile_overlap, parameters.tile_frames, parameters.tile_frames - 1)};
 }
 
 Status interval_fits(const GuidanceInterval& interval) {
   if (interval.begin >= 0 && interval.begin < interval.end && interval.end <= 1) return {};
-  return {StatusCode::kInvalidArgument,
-          fmt::format("--guidance-interval {} is not possible: it must be A:B with 0 <= A < B <= 1, such as "
-                      "0.2:0.8",
-                      to_string(interval))};
+  return {
+      StatusCode::kInvalidArgument,
+      fmt::format(
+          "--guidance-interval {} is not possible: it must be A:B with 0 <= A < B <= 1, such as "
+          "0.2:0.8",
+          to_string(interval))};
 }
 
 Status loras_fit(const Parameters& parameters) {
   if (parameters.loras.size() > kMostLoras) {
-    return {StatusCode::kInvalidArgument, fmt::format("--lcm-lora-path: {} LoRAs are too many: at most {}",
-                                                      parameters.loras.size(), kMostLoras)};
+    return {StatusCode::kInvalidArgument,
+            fmt::format("--lcm-lora-path: {} LoRAs are too many: at most {}",
+                        parameters.loras.size(), kMostLoras)};
   }
   for (const auto& lora : parameters.loras) {
-    RETURN_IF_ERROR(in_range("--lcm-lora-scale", lora.scale, -kLargestLoraScale, kLargestLoraScale));
+    RETURN_IF_ERROR(
+        in_range("--lcm-lora-scale", lora.scale, -kLargestLoraScale, kLargestLoraScale));
   }
   return {};
 }
@@ -137,7 +148,9 @@ Status loras_fit(const Parameters& parameters) {
 
 std::string_view to_string(SchedulerKind kind) { return name_of<SchedulerKind>(kSchedulers, kind); }
 std::string_view to_string(Retarget retarget) { return name_of<Retarget>(kRetargets, retarget); }
-std::string_view to_string(Precision precision) { return name_of<Precision>(kPrecisions, precision); }
+std::string_view to_string(Precision precision) {
+  return name_of<Precision>(kPrecisions, precision);
+}
 std::string_view to_string(DropReference drop) { return name_of<DropReference>(kDrops, drop); }
 std::string_view to_string(InterpMode mode) { return name_of<InterpMode>(kInterpModes, mode); }
 std::string_view to_string(Compat compat) { return name_of<Compat>(kCompats, compat); }
@@ -160,11 +173,14 @@ std::optional<InterpMode> enum_from(std::string_view name, InterpMode*) {
   return named<InterpMode>(kInterpModes, name);
 }
 
-std::optional<Compat> enum_from(std::string_view name, Compat*) { return named<Compat>(kCompats, name); }
+std::optional<Compat> enum_from(std::string_view name, Compat*) {
+  return named<Compat>(kCompats, name);
+}
 
 StepRange guided_steps(const Parameters& parameters) {
   if (!(parameters.guidance_scale > 1)) return {};
-  // A share such as 0.58 of 25 steps, which is 14.499999999999998, ends in the middle of one all the same.
+  // A share such as 0.58 of 25 steps, which is 14.499999999999998, ends in the middle of one all
+  // the same.
   constexpr double kRounding = 1e-9;
   const double steps = parameters.steps;
   const auto first_from = [&](double share) {
@@ -196,11 +212,11 @@ Status validate(const Parameters& parameters) {
   RETURN_IF_ERROR(in_range("--interp-frames", parameters.interp_frames, 0, 1000));
   RETURN_IF_ERROR(in_range("--crossfade-frames", parameters.crossfade_frames, 0, 1000));
   if (parameters.interp_frames > 0 && parameters.crossfade_frames > 0) {
-    return {
-        StatusCode::kInvalidArgument,
-        fmt::format("--crossfade-frames {} is not possible with --interp-frames {}: a join either has frames "
-                    "put in or is faded over; choose one",
-                    parameters.crossfade_frames, parameters.interp_frames)};
+    return {StatusCode::kInvalidArgument,
+            fmt::format("--crossfade-frames {} is not possible with --interp-frames {}: a join "
+                        "either has frames "
+                        "put in or is faded over; choose one",
+                        parameters.crossfade_frames, parameters.interp_frames)};
   }
   return in_range("--crf", parameters.crf, 0, 51);
 }

@@ -34,8 +34,9 @@ enum class Compat { kViewer, kOriginal };
 [[nodiscard]] std::optional<InterpMode> enum_from(std::string_view name, InterpMode*);
 [[nodiscard]] std::optional<Compat> enum_from(std::string_view name, Compat*);
 
-// The part of a sampling that is guided, as shares of its steps (Kynkäänniemi et al. 2024, "Applying Guidance
-// in a Limited Interval Improves Sample and Distribution Quality in Diffusion Models").
+// The part of a sampling that is guided, as shares of its steps (Kynkäänniemi et al. 2024,
+// "Applying Guidance in a Limited Interval Improves Sample and Distribution Quality in Diffusion
+// Models").
 struct GuidanceInterval {
   double begin = 0;
   double end = 1;
@@ -48,7 +49,8 @@ struct GuidanceInterval {
   }
 };
 
-[[nodiscard]] std::string to_string(const GuidanceInterval& interval);  // "0.2:0.8", as the flag takes it
+[[nodiscard]] std::string to_string(
+    const GuidanceInterval& interval);  // "0.2:0.8", as the flag takes it
 
 // Constants of the lcm scheduler, as the original's command line has them.
 struct LcmConstants {
@@ -86,9 +88,11 @@ struct Lora {
   }
 };
 
-// Everything that a user may set about a generated video. Defaults are the original's (configs/test.yaml).
+// Everything that a user may set about a generated video. Defaults are the original's
+// (configs/test.yaml).
 struct Parameters {
-  // Pixels of the short side (the long one follows from 9:16, in multiples of 64), or an explicit size.
+  // Pixels of the short side (the long one follows from 9:16, in multiples of 64), or an explicit
+  // size.
   std::int32_t resolution = 576;
   std::int32_t width = 0;  // both 0: from `resolution` and the reference image's orientation
   std::int32_t height = 0;
@@ -109,7 +113,8 @@ struct Parameters {
   std::int32_t pose_canvas = 2160;  // short side of the canvas that poses are drawn on
   Retarget retarget = Retarget::kGraft;
   Precision precision = Precision::kAuto;
-  bool fp8 = false;  // linear layers of the UNet's transformers in 8-bit floating point, on GPUs that can
+  bool fp8 =
+      false;  // linear layers of the UNet's transformers in 8-bit floating point, on GPUs that can
   std::vector<Lora> loras;              // fused in this order
   std::optional<FileRef> unet_overlay;  // a whole UNet in place of the checkpoint's
 
@@ -123,7 +128,8 @@ struct Parameters {
   // Of videos joined from the latents of several clips.
   std::int32_t interp_frames = 0;  // put in between two clips
   InterpMode interp_mode = InterpMode::kLinear;
-  std::int32_t crossfade_frames = 0;  // in which the end of a clip and the beginning of the next are one
+  std::int32_t crossfade_frames =
+      0;  // in which the end of a clip and the beginning of the next are one
 
   template <typename Self, typename Fields>
   static void fields(Self& self, Fields& field) {
@@ -168,8 +174,8 @@ struct StepRange {
   friend bool operator==(const StepRange&, const StepRange&) = default;
 };
 
-// The steps that run the UNet with guidance: step i of n, if its middle (i + 1/2) / n lies in the interval,
-// the interval's end not being part of it. None with a scale of 1 or less.
+// The steps that run the UNet with guidance: step i of n, if its middle (i + 1/2) / n lies in the
+// interval, the interval's end not being part of it. None with a scale of 1 or less.
 [[nodiscard]] StepRange guided_steps(const Parameters& parameters);
 
 // kInvalidArgument naming the flag, its value and what it may be.

@@ -14,7 +14,8 @@ namespace {
 // Outputs that differ only by case are one file on some file systems.
 std::string folded(const std::string& path) {
   std::string lower = path;
-  std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return std::tolower(c); });
+  std::transform(lower.begin(), lower.end(), lower.begin(),
+                 [](unsigned char c) { return std::tolower(c); });
   return lower;
 }
 
@@ -24,7 +25,8 @@ TaskSpec encode_task(const JobPlan& plan, const ClipPlan& clip, JobId job) {
   task.job = job;
   task.kind = TaskKind::kEncodeLatents;
   task.name = clip.output.relative;
-  task.key = latents_key(as_read(clip.video), as_read(clip.reference), plan.models, clip.parameters);
+  task.key =
+      latents_key(as_read(clip.video), as_read(clip.reference), plan.models, clip.parameters);
   task.model_set = plan.models.id;
   task.parameters = clip.parameters;
   task.video = clip.video;
@@ -88,16 +90,18 @@ class Outputs {
   [[nodiscard]] Status add(const OutputTarget& output, const std::string& source) {
     if (!is_safe_relative(output.relative)) {
       return {StatusCode::kInvalidArgument,
-              fmt::format("{}: output path '{}' is not below the output folder", source, output.relative)};
+              fmt::format("{}: output path '{}' is not below the output folder", source,
+                          output.relative)};
     }
     const auto [place, inserted] =
         by_path_.emplace(folded(output.relative) + (output.save_video ? "" : " (latents)"), source);
     if (inserted) return {};
     return {
         StatusCode::kInvalidArgument,
-        fmt::format("{} and {} would both be written to {}.mp4: rename one of them or give them outputs of "
-                    "their own in a manifest",
-                    place->second, source, output.relative)};
+        fmt::format(
+            "{} and {} would both be written to {}.mp4: rename one of them or give them outputs of "
+            "their own in a manifest",
+            place->second, source, output.relative)};
   }
 
  private:
@@ -130,7 +134,8 @@ Result<std::vector<TaskSpec>> make_tasks(const JobPlan& plan, JobId job) {
     if (clip.output.save_video) tasks.push_back(decode_task(plan, tasks.back()));
   }
   for (const auto& film : plan.films) {
-    if (Status bad = validate(film.parameters); !bad.ok()) return bad.prefixed(film.output.relative);
+    if (Status bad = validate(film.parameters); !bad.ok())
+      return bad.prefixed(film.output.relative);
     RETURN_IF_ERROR(outputs.add(film.output, "the film " + film.output.relative));
     ASSIGN_OR_RETURN(TaskSpec task, film_task(plan, film, job, encodes));
     tasks.push_back(std::move(task));
@@ -141,7 +146,8 @@ Result<std::vector<TaskSpec>> make_tasks(const JobPlan& plan, JobId job) {
 std::vector<std::size_t> shard_positions(std::size_t count, std::size_t index, std::size_t shards) {
   CHECK(shards > 0 && index >= 1 && index <= shards);
   std::vector<std::size_t> positions;
-  for (std::size_t position = index - 1; position < count; position += shards) positions.push_back(position);
+  for (std::size_t position = index - 1; position < count; position += shards)
+    positions.push_back(position);
   return positions;
 }
 

@@ -11,7 +11,8 @@
 
 namespace mimicfleet::jobs {
 
-// One clip of a job as the client planned it: inputs with digests, resolved parameters, where it goes.
+// One clip of a job as the client planned it: inputs with digests, resolved parameters, where it
+// goes.
 struct ClipPlan {
   FileRef video;
   FileRef reference;
@@ -87,16 +88,18 @@ struct JobPlan {
   }
 };
 
-// The tasks of a plan: for every clip an encode and the decode that needs it, for every film a decode that
-// needs its clips' encodes, with fresh ids. kInvalidArgument: a parameter out of range, an unsafe output
-// path, two videos with one output (both named), or a film without parts or of a clip that is not there.
+// The tasks of a plan: for every clip an encode and the decode that needs it, for every film a
+// decode that needs its clips' encodes, with fresh ids. kInvalidArgument: a parameter out of range,
+// an unsafe output path, two videos with one output (both named), or a film without parts or of a
+// clip that is not there.
 [[nodiscard]] Result<std::vector<TaskSpec>> make_tasks(const JobPlan& plan, JobId job);
 
-// True for a relative path of plain components: no "..", no leading '/', no NUL, no empty component.
+// True for a relative path of plain components: no "..", no leading '/', no NUL, no empty
+// component.
 [[nodiscard]] bool is_safe_relative(const std::string& path);
 
-// `--shard I/N`: which of `count` items the shard `index` (1-based) of `shards` takes: those at positions
-// index-1, index-1+shards, …
+// `--shard I/N`: which of `count` items the shard `index` (1-based) of `shards` takes: those at
+// positions index-1, index-1+shards, …
 [[nodiscard]] std::vector<std::size_t> shard_positions(std::size_t count, std::size_t index,
                                                        std::size_t shards);
 

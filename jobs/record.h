@@ -33,7 +33,8 @@ struct RecordPart {
 // What is larger is none: a film of a thousand words has some hundred kilobytes.
 inline constexpr std::size_t kMaxRecordBytes = 4 << 20;
 
-// `<output>.json` beside every video: how it was made and what it must hash to. docs/outputs.md describes it.
+// `<output>.json` beside every video: how it was made and what it must hash to. docs/outputs.md
+// describes it.
 struct OutputRecord {
   std::uint32_t version = 1;
   std::string program;  // "mimicfleet 0.1.0"

@@ -14,8 +14,8 @@ constexpr std::uint64_t kLargestExact = std::uint64_t{1} << 53;
 constexpr std::string_view kTag = "tag";
 constexpr std::string_view kSeed = "seed";
 
-// Changes every value that is neither map nor array; `change` gets the name of the member that it is, or is
-// in.
+// Changes every value that is neither map nor array; `change` gets the name of the member that it
+// is, or is in.
 template <typename Change>
 wire::Value changed(std::string_view name, const wire::Value& value, const Change& change) {
   if (const auto* array = value.get_if<wire::Array>()) {
@@ -25,7 +25,8 @@ wire::Value changed(std::string_view name, const wire::Value& value, const Chang
   }
   if (const auto* map = value.get_if<wire::Map>()) {
     wire::Map out;
-    for (const auto& [member, element] : *map) out.emplace_back(member, changed(member, element, change));
+    for (const auto& [member, element] : *map)
+      out.emplace_back(member, changed(member, element, change));
     return out;
   }
   return change(name, value);

@@ -19,7 +19,9 @@ constexpr std::array<std::pair<TaskState, std::string_view>, 6> kStates = {
 }  // namespace
 
 std::string_view to_string(TaskKind kind) { return kKinds[static_cast<std::size_t>(kind)].second; }
-std::string_view to_string(TaskState state) { return kStates[static_cast<std::size_t>(state)].second; }
+std::string_view to_string(TaskState state) {
+  return kStates[static_cast<std::size_t>(state)].second;
+}
 
 std::optional<TaskKind> enum_from(std::string_view name, TaskKind*) {
   for (const auto& [kind, candidate] : kKinds) {

@@ -17,9 +17,9 @@
 
 namespace mimicfleet::jobs {
 
-// A job is what a user submits; its tasks are what workers do. Each video makes one kEncodeLatents (pose,
-// conditioning, sampling) and one kDecodeVideo (VAE, H.264); a decode may also join the latents of many
-// encodes and files into one film.
+// A job is what a user submits; its tasks are what workers do. Each video makes one kEncodeLatents
+// (pose, conditioning, sampling) and one kDecodeVideo (VAE, H.264); a decode may also join the
+// latents of many encodes and files into one film.
 using TaskId = Id<struct TaskTag>;
 
 enum class TaskKind { kEncodeLatents, kDecodeVideo };
@@ -40,8 +40,9 @@ enum class TaskState {
   return state == TaskState::kDone || state == TaskState::kFailed || state == TaskState::kCancelled;
 }
 
-// Where a result goes: `directory`/`relative`.mp4 and .json, and optionally _latents and _frames below it.
-// `nonce` is the content of `directory`/_run/nonce: a worker that reads the same there sees the same folder.
+// Where a result goes: `directory`/`relative`.mp4 and .json, and optionally _latents and _frames
+// below it. `nonce` is the content of `directory`/_run/nonce: a worker that reads the same there
+// sees the same folder.
 struct OutputTarget {
   std::string directory;
   std::string relative;  // without suffix, '/'-separated, never absolute, never with ".."
@@ -61,8 +62,8 @@ struct OutputTarget {
   }
 };
 
-// Where an encode keeps its latents for good, in half precision: `directory`/`relative`, with the nonce of
-// `directory` as in OutputTarget.
+// Where an encode keeps its latents for good, in half precision: `directory`/`relative`, with the
+// nonce of `directory` as in OutputTarget.
 struct LatentsTarget {
   std::string directory;
   std::string relative;  // with suffix; else as OutputTarget::relative
@@ -76,8 +77,8 @@ struct LatentsTarget {
   }
 };
 
-// Latents that lie in a file (docs/latent_format.md), as its header describes them. What it does not say is
-// empty, zero or 0: the original kept neither keys nor digests.
+// Latents that lie in a file (docs/latent_format.md), as its header describes them. What it does
+// not say is empty, zero or 0: the original kept neither keys nor digests.
 struct SavedLatents {
   FileRef file;
   Digest key;  // TaskSpec::key of their encode
@@ -118,9 +119,10 @@ struct TaskSpec {
   TaskId id;
   JobId job;
   TaskKind kind = TaskKind::kEncodeLatents;
-  std::string name;           // for people: the output's relative path
-  Digest key;                 // names what it makes, apart from the numerics class
-  std::vector<TaskId> needs;  // tasks whose latents it takes, in order; of a film maybe one several times
+  std::string name;  // for people: the output's relative path
+  Digest key;        // names what it makes, apart from the numerics class
+  std::vector<TaskId>
+      needs;  // tasks whose latents it takes, in order; of a film maybe one several times
   Digest model_set;
   Parameters parameters;
   FileRef video;                              // kEncodeLatents
@@ -130,7 +132,8 @@ struct TaskSpec {
       false;  // kEncodeLatents: what a worker of the same numerics class holds is not made again
   std::vector<Segment> segments;  // kDecodeVideo: of a film; none: the video of its one encode
   OutputTarget output;
-  std::map<std::string, std::string> provenance;  // parameter -> flag | config | defaults | built-in
+  std::map<std::string, std::string>
+      provenance;  // parameter -> flag | config | defaults | built-in
   std::int32_t priority = 0;
   FeaturePolicy features;
   std::vector<std::string> warnings;  // kEncodeLatents: for its result, known since it was planned
@@ -174,13 +177,15 @@ struct ArtefactRef {
   }
 };
 
-// Seconds of one stage, and whether its result came out of a cache or resident models (warm) or was made
-// (cold). A stage of several parts is cold if one of them was made.
+// Seconds of one stage, and whether its result came out of a cache or resident models (warm) or was
+// made (cold). A stage of several parts is cold if one of them was made.
 struct StageTiming {
-  std::string stage;  // load preprocess draw clip vae_encode pose_net denoise vae_decode mux transfer
+  std::string
+      stage;  // load preprocess draw clip vae_encode pose_net denoise vae_decode mux transfer
   double seconds = 0;
   bool warm = false;
-  double saved_seconds = 0;  // by what came out of the cache: what making it cost, less what reading it took
+  double saved_seconds =
+      0;  // by what came out of the cache: what making it cost, less what reading it took
 
   template <typename Self, typename Fields>
   static void fields(Self& self, Fields& field) {
@@ -201,13 +206,14 @@ struct TaskResult {
   std::int32_t height = 0;
   double source_fps = 0;  // kEncodeLatents: of the driving video, divided by its stride; 0: unknown
   std::int64_t unet_evaluations = 0;  // kEncodeLatents: tiles x passes of each step
-  std::int32_t tiles = 0;             // kEncodeLatents: stretches of frames that the UNet saw one by one
+  std::int32_t tiles = 0;  // kEncodeLatents: stretches of frames that the UNet saw one by one
   NumericsClass numerics;
   std::vector<StageTiming> stages;
   std::uint64_t transferred_bytes = 0;  // latents fetched from other workers
   std::vector<std::string> warnings;
-  std::vector<FeatureUse> features;            // kEncodeLatents
-  std::map<std::string, std::uint32_t> calls;  // what was computed, by name (video_decode, detector, clip, …)
+  std::vector<FeatureUse> features;  // kEncodeLatents
+  std::map<std::string, std::uint32_t>
+      calls;  // what was computed, by name (video_decode, detector, clip, …)
 
   template <typename Self, typename Fields>
   static void fields(Self& self, Fields& field) {

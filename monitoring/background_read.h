@@ -12,8 +12,8 @@
 
 namespace mimicfleet::monitoring {
 
-// Calls a function again and again on a thread of its own: for what may take long or hang, such as a network
-// disk that is away. The end of this object does not wait for a call that hangs.
+// Calls a function again and again on a thread of its own: for what may take long or hang, such as
+// a network disk that is away. The end of this object does not wait for a call that hangs.
 class BackgroundCalls {
  public:
   // `call` and what it uses may be in use after the end of this object: let it own all of that.
@@ -35,7 +35,8 @@ template <typename Value>
 class BackgroundRead {
  public:
   static constexpr std::chrono::milliseconds kEvery = std::chrono::seconds(10);
-  static constexpr std::chrono::milliseconds kFirst = std::chrono::seconds(1);  // is waited for no longer
+  static constexpr std::chrono::milliseconds kFirst =
+      std::chrono::seconds(1);  // is waited for no longer
   static constexpr Duration kFresh = 4 * Duration(kEvery);
 
   // `read` must own what it uses, as above.

@@ -7,8 +7,8 @@
 
 namespace mimicfleet::monitoring {
 
-// The commit that this program was built from, `-dirty` if the files differed from it; `unknown` where it was
-// not built in a git checkout.
+// The commit that this program was built from, `-dirty` if the files differed from it; `unknown`
+// where it was not built in a git checkout.
 [[nodiscard]] std::string_view build_revision();
 
 // mimicfleet_build_info. `further` are labels beside program, version and revision.

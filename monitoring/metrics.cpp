@@ -59,11 +59,13 @@ Metrics::Metrics() : impl_(std::make_unique<Impl>()) {}
 Metrics::~Metrics() = default;
 
 Counter Metrics::counter(const std::string& name, const std::string& help, const Labels& labels) {
-  return Counter(prometheus::BuildCounter().Name(name).Help(help).Register(impl_->registry).Add(labels));
+  return Counter(
+      prometheus::BuildCounter().Name(name).Help(help).Register(impl_->registry).Add(labels));
 }
 
 Gauge Metrics::gauge(const std::string& name, const std::string& help, const Labels& labels) {
-  return Gauge(prometheus::BuildGauge().Name(name).Help(help).Register(impl_->registry).Add(labels));
+  return Gauge(
+      prometheus::BuildGauge().Name(name).Help(help).Register(impl_->registry).Add(labels));
 }
 
 Histogram Metrics::histogram(const std::string& name, const std::string& help,
@@ -77,11 +79,14 @@ void Metrics::before_scrape(std::function<void()> refresh) {
   impl_->refreshers.push_back(std::move(refresh));
 }
 
-void Metrics::gauges(std::string name, std::string help, std::function<std::vector<Sample>()> read) {
+void Metrics::gauges(std::string name, std::string help,
+                     std::function<std::vector<Sample>()> read) {
   const std::lock_guard lock(impl_->mutex);
   impl_->read_families.push_back({std::move(name), std::move(help), std::move(read)});
 }
 
-std::string Metrics::text() const { return prometheus::TextSerializer().Serialize(impl_->collect()); }
+std::string Metrics::text() const {
+  return prometheus::TextSerializer().Serialize(impl_->collect());
+}
 
 }  // namespace mimicfleet::monitoring

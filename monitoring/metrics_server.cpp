@@ -16,20 +16,22 @@ std::string index_page(const std::map<std::string, http::Handler>& routes) {
     links += fmt::format("<li><a href=\"{0}\">{0}</a></li>\n", path);
   }
   return fmt::format(
-      "<!DOCTYPE html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><title>mimicfleet</title></head>\n"
+      "<!DOCTYPE html>\n<html lang=\"en\">\n<head><meta "
+      "charset=\"utf-8\"><title>mimicfleet</title></head>\n"
       "<body>\n<h1>mimicfleet</h1>\n<ul>\n{}</ul>\n</body>\n</html>\n",
       links);
 }
 
 }  // namespace
 
-Result<std::unique_ptr<MetricsServer>> MetricsServer::start(const std::string& address,
-                                                            const Metrics& metrics,
-                                                            std::map<std::string, http::Handler> routes) {
+Result<std::unique_ptr<MetricsServer>> MetricsServer::start(
+    const std::string& address, const Metrics& metrics,
+    std::map<std::string, http::Handler> routes) {
   routes.insert_or_assign("/metrics", [&metrics](const http::Request&) {
     return http::Response{.content_type = kTextFormat, .body = metrics.text()};
   });
-  const http::Response index{.content_type = "text/html; charset=utf-8", .body = index_page(routes)};
+  const http::Response index{.content_type = "text/html; charset=utf-8",
+                             .body = index_page(routes)};
   routes.insert_or_assign("/", [index](const http::Request&) { return index; });
   auto server = http::Server::start(address, std::move(routes));
   if (!server.ok()) {

@@ -15,9 +15,12 @@ class MetricsServer {
  public:
   // As http::Server::start(). `metrics` must outlive this object.
   [[nodiscard]] static Result<std::unique_ptr<MetricsServer>> start(
-      const std::string& address, const Metrics& metrics, std::map<std::string, http::Handler> routes = {});
+      const std::string& address, const Metrics& metrics,
+      std::map<std::string, http::Handler> routes = {});
 
-  [[nodiscard]] const std::string& address() const { return server_->address(); }  // the port filled in
+  [[nodiscard]] const std::string& address() const {
+    return server_->address();
+  }  // the port filled in
 
  private:
   explicit MetricsServer(std::unique_ptr<http::Server> server) : server_(std::move(server)) {}

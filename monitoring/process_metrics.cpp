@@ -60,7 +60,8 @@ std::vector<prometheus::MetricFamily> process_metrics() {
              resident_bytes()),
       family("process_cpu_seconds_total", "Total user and system CPU time spent in seconds.",
              MetricType::Counter, cpu_seconds()),
-      family("process_open_fds", "Number of open file descriptors.", MetricType::Gauge, open_descriptors()),
+      family("process_open_fds", "Number of open file descriptors.", MetricType::Gauge,
+             open_descriptors()),
       family("process_start_time_seconds", "Start time of the process since unix epoch in seconds.",
              MetricType::Gauge, kStartSeconds),
   };

@@ -6,7 +6,9 @@ namespace mimicfleet {
 
 std::string source_path(std::string_view below_repository) {
   const char* moved = std::getenv("MIMICFLEET_SOURCE_DIR");
-  return std::string(moved == nullptr ? MIMICFLEET_SOURCE_DIR : moved).append("/").append(below_repository);
+  return std::string(moved == nullptr ? MIMICFLEET_SOURCE_DIR : moved)
+      .append("/")
+      .append(below_repository);
 }
 
 std::string binary_path(std::string_view below_build) {

@@ -14,18 +14,20 @@ constexpr const char* kIdle = "idle";
 
 Activity::Activity(monitoring::Metrics& metrics, const Clock& clock)
     : clock_(clock),
-      tasks_running_(
-          metrics.gauge("mimicfleet_worker_tasks_running", "Tasks that the worker has and has not ended")),
-      busy_seconds_(metrics.counter("mimicfleet_worker_busy_seconds_total",
-                                    "Seconds in which the worker was working on at least one task")),
+      tasks_running_(metrics.gauge("mimicfleet_worker_tasks_running",
+                                   "Tasks that the worker has and has not ended")),
+      busy_seconds_(
+          metrics.counter("mimicfleet_worker_busy_seconds_total",
+                          "Seconds in which the worker was working on at least one task")),
       busy_since_(clock.now()) {
   std::vector<std::string> stages = {kIdle, std::string(jobs::kQueued)};
   for (const auto& series : stage_series()) stages.push_back(series.stage);
   for (const auto& stage : stages) {
-    in_stage_.emplace(stage,
-                      metrics.gauge("mimicfleet_worker_stage",
-                                    "Tasks that are in a stage now; idle is 1 while the worker has no task",
-                                    {{"stage", stage}}));
+    in_stage_.emplace(
+        stage,
+        metrics.gauge("mimicfleet_worker_stage",
+                      "Tasks that are in a stage now; idle is 1 while the worker has no task",
+                      {{"stage", stage}}));
   }
   metrics.before_scrape([this] { refresh(); });
 }

@@ -10,9 +10,9 @@
 
 namespace mimicfleet::worker {
 
-// What the worker does now, and for how long it has worked at all. A task that waits for its worker to be
-// done with another one is in the stage `queued`; a worker whose tasks all wait is not busy. Usable from any
-// thread.
+// What the worker does now, and for how long it has worked at all. A task that waits for its worker
+// to be done with another one is in the stage `queued`; a worker whose tasks all wait is not busy.
+// Usable from any thread.
 class Activity {
  public:
   // `metrics` is not to be read after this object is gone. Both must outlive it.

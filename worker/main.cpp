@@ -57,8 +57,8 @@ jobs::WorkerHello hello_of(const WorkerOptions& options) {
   hello.worker = new_id<WorkerId>();
   hello.host = host_name();
   hello.pid = ::getpid();
-  hello.name =
-      options.name.empty() ? fmt::format("{}-{}-{}", hello.host, options.device, hello.pid) : options.name;
+  hello.name = options.name.empty() ? fmt::format("{}-{}-{}", hello.host, options.device, hello.pid)
+                                    : options.name;
   hello.version = MIMICFLEET_VERSION;
   hello.device = options.device;
   hello.kinds = options.kinds;
@@ -66,20 +66,23 @@ jobs::WorkerHello hello_of(const WorkerOptions& options) {
   return hello;
 }
 
-stages::ExecutorOptions executor_options(const WorkerOptions& options, const std::string& worker_name) {
+stages::ExecutorOptions executor_options(const WorkerOptions& options,
+                                         const std::string& worker_name) {
   stages::ExecutorOptions out;
   out.models = options.models;
   out.feature_cache_dir = options.feature_cache_dir;
   out.feature_cache_limit = options.feature_cache_limit;
   out.data_dir = options.data_dir;
-  if (const std::string caches = user_cache_folder(); !caches.empty()) out.digest_store = caches + "/digests";
+  if (const std::string caches = user_cache_folder(); !caches.empty())
+    out.digest_store = caches + "/digests";
   out.device = options.device;
   out.precision = options.precision;
   out.threads = options.threads;
   out.needs_fp8 = options.needs_fp8;
   out.roots = options.roots;
   out.decoder_only = options.kinds == std::vector{jobs::TaskKind::kDecodeVideo};
-  const auto port = data_port(options.advertise, options.insecure).value();  // checked with the options
+  const auto port =
+      data_port(options.advertise, options.insecure).value();  // checked with the options
   out.data_bind_endpoint = port.bind_endpoint;
   out.data_advertised_host = port.advertised_host;
   out.worker_name = worker_name;
@@ -111,7 +114,8 @@ int work(const WorkerOptions& options, const std::string& endpoint) {
   const auto metrics_server = telemetry.serve(options.metrics, service::health_routes(health));
   if (!metrics_server.ok()) return failed(metrics_server.status());
   if (*metrics_server) {
-    const auto port = data_port(options.advertise, options.insecure).value();  // checked with the options
+    const auto port =
+        data_port(options.advertise, options.insecure).value();  // checked with the options
     hello.metrics_endpoint = metrics_endpoint((*metrics_server)->address(), port.advertised_host);
   }
 
@@ -121,7 +125,8 @@ int work(const WorkerOptions& options, const std::string& endpoint) {
   auto connected = agent::Agent::connect(endpoint, hello, session);
   if (!connected.ok()) return failed(connected.status());
   agent::Agent& agent = **connected;
-  if (discovery::named_server(options.coordinator).empty()) {  // one that comes back may be somewhere else
+  if (discovery::named_server(options.coordinator)
+          .empty()) {  // one that comes back may be somewhere else
     agent.set_search([] { return discovery::find_server("").value_or(""); });
   }
   if (options.exit_with_parent) {
@@ -141,16 +146,19 @@ int work(const WorkerOptions& options, const std::string& endpoint) {
     agent.post(std::move(event));
   };
   stages::StageExecutor executor(executor_options(options, hello.name), post, telemetry.metrics());
-  runner::Runner runner(executor, post, [&](const jobs::LeaseGrant& lease, const agent::TaskEnd& end) {
-    telemetry.task_ended(lease, end);
-  });
+  runner::Runner runner(executor, post,
+                        [&](const jobs::LeaseGrant& lease, const agent::TaskEnd& end) {
+                          telemetry.task_ended(lease, end);
+                        });
   ObservedRunner observed(runner, telemetry.activity());
   const Status refusal = agent.run(observed, stop_request());
   const Status gave_up = runner.failure();
   const Status outcome = gave_up.ok() ? refusal : gave_up;
   const int code = outcome.ok() ? 0 : failed(outcome);
-  if (!executor.end_of_process().ok()) std::_Exit(code);  // what is on the device may be beyond tidying up
-  if (!runner.stop(kStopPatience)) std::_Exit(code);      // a step that takes longer is of no use to anybody
+  if (!executor.end_of_process().ok())
+    std::_Exit(code);  // what is on the device may be beyond tidying up
+  if (!runner.stop(kStopPatience))
+    std::_Exit(code);  // a step that takes longer is of no use to anybody
   return code;
 }
 

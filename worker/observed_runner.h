@@ -11,7 +11,8 @@ namespace mimicfleet::worker {
 class ObservedRunner final : public agent::TaskRunner {
  public:
   // Both must outlive this object.
-  ObservedRunner(agent::TaskRunner& runner, Activity& activity) : runner_(runner), activity_(activity) {}
+  ObservedRunner(agent::TaskRunner& runner, Activity& activity)
+      : runner_(runner), activity_(activity) {}
 
   void start(jobs::LeaseGrant lease) override {
     activity_.started({lease.spec.id, lease.attempt});

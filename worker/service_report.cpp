@@ -7,7 +7,8 @@ namespace {
 
 std::string line_of(const agent::Session& session, const std::string& not_ready) {
   const auto tasks = session.tasks();
-  const std::string work = tasks == 0 ? "idle" : fmt::format("{} task{}", tasks, tasks == 1 ? "" : "s");
+  const std::string work =
+      tasks == 0 ? "idle" : fmt::format("{} task{}", tasks, tasks == 1 ? "" : "s");
   return not_ready.empty() ? work : fmt::format("{}; {}", not_ready, work);
 }
 

@@ -23,7 +23,8 @@ std::map<std::string, std::string> folders_of(const WorkerOptions& options) {
 
 }  // namespace
 
-Telemetry::Telemetry(const WorkerOptions& options, const jobs::WorkerHello& hello, const Clock& clock)
+Telemetry::Telemetry(const WorkerOptions& options, const jobs::WorkerHello& hello,
+                     const Clock& clock)
     : metrics_(registry_), activity_(registry_, clock), info_(registry_, hello), gpu_(registry_) {
   monitoring::add_build_info(registry_, "worker", hello.version, {{"torch", TORCH_VERSION}});
   monitoring::add_disk_metrics(registry_, folders_of(options));

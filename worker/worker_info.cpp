@@ -21,7 +21,8 @@ WorkerInfo::WorkerInfo(monitoring::Metrics& metrics, const jobs::WorkerHello& he
   for (const auto kind : {jobs::TaskKind::kEncodeLatents, jobs::TaskKind::kDecodeVideo}) {
     const bool takes = std::find(hello.kinds.begin(), hello.kinds.end(), kind) != hello.kinds.end();
     metrics
-        .gauge("mimicfleet_worker_takes", "1 for the kinds of tasks that the worker takes, 0 for others",
+        .gauge("mimicfleet_worker_takes",
+               "1 for the kinds of tasks that the worker takes, 0 for others",
                {{"kind", std::string(to_string(kind))}})
         .set(takes ? 1 : 0);
   }

@@ -7,7 +7,8 @@
 
 namespace mimicfleet::worker {
 
-// mimicfleet_worker_info: who the worker is. Device and precision are known once the device is open.
+// mimicfleet_worker_info: who the worker is. Device and precision are known once the device is
+// open.
 class WorkerInfo {
  public:
   // `metrics` is not to be read after this object is gone.

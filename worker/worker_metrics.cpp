@@ -34,32 +34,37 @@ Counter artefact_bytes(Metrics& metrics, const char* direction) {
 WorkerMetrics::WorkerMetrics(Metrics& metrics)
     : connected_(metrics.gauge("mimicfleet_worker_coordinator_connected",
                                "1 while the coordinator answers, 0 while it is silent")),
-      videos_made_(
-          metrics.counter("mimicfleet_worker_videos_made_total", "Videos that this worker has finished")),
+      videos_made_(metrics.counter("mimicfleet_worker_videos_made_total",
+                                   "Videos that this worker has finished")),
       frames_made_(metrics.counter("mimicfleet_worker_frames_made_total",
                                    "Frames of the videos that this worker has finished")),
-      cache_limit_bytes_(metrics.gauge("mimicfleet_cache_limit_bytes",
-                                       "Bytes that the entries of the feature cache may take together")),
+      cache_limit_bytes_(
+          metrics.gauge("mimicfleet_cache_limit_bytes",
+                        "Bytes that the entries of the feature cache may take together")),
       cache_evictions_(
           metrics.counter("mimicfleet_cache_evictions_total",
                           "Entries that were removed to keep the feature cache below its limit")),
-      device_peak_bytes_(metrics.gauge("mimicfleet_device_memory_peak_bytes",
-                                       "Most memory of the GPU that tensors of the last task took")),
-      device_held_bytes_(metrics.gauge("mimicfleet_device_memory_held_bytes",
-                                       "Memory of the GPU that the worker held after its last task")),
-      model_loads_(metrics.counter("mimicfleet_model_loads_total", "Times that a model set was loaded")),
+      device_peak_bytes_(
+          metrics.gauge("mimicfleet_device_memory_peak_bytes",
+                        "Most memory of the GPU that tensors of the last task took")),
+      device_held_bytes_(
+          metrics.gauge("mimicfleet_device_memory_held_bytes",
+                        "Memory of the GPU that the worker held after its last task")),
+      model_loads_(
+          metrics.counter("mimicfleet_model_loads_total", "Times that a model set was loaded")),
       unet_adaptations_(metrics.counter("mimicfleet_unet_adaptations_total",
                                         "Times that LoRAs were fused or another UNet was loaded")),
-      unet_evaluations_(
-          metrics.counter("mimicfleet_unet_evaluations_total", "Runs of the UNet over one tile of frames")),
+      unet_evaluations_(metrics.counter("mimicfleet_unet_evaluations_total",
+                                        "Runs of the UNet over one tile of frames")),
       sent_bytes_(artefact_bytes(metrics, "sent")),
       received_bytes_(artefact_bytes(metrics, "received")),
       refused_holders_(
           metrics.counter("mimicfleet_artefact_holders_refused_total",
                           "Workers whose latents were refused: other bytes than they should be")) {
   for (const auto state : kStates) {
-    states_.emplace(state, metrics.gauge("mimicfleet_worker_state", "1 for the state that the worker is in",
-                                         {{"state", text(state)}}));
+    states_.emplace(
+        state, metrics.gauge("mimicfleet_worker_state", "1 for the state that the worker is in",
+                             {{"state", text(state)}}));
   }
   standing(jobs::WorkerState::kLoading, false);
   add_stages(metrics);
@@ -71,13 +76,15 @@ void WorkerMetrics::add_stages(Metrics& metrics) {
   for (const auto& series : stage_series()) {
     for (const bool warm : {false, true}) {
       if (warm && !series.can_be_warm) continue;
-      const monitoring::Labels labels = {{"stage", series.stage}, {"cache", warm ? "warm" : "cold"}};
+      const monitoring::Labels labels = {{"stage", series.stage},
+                                         {"cache", warm ? "warm" : "cold"}};
       stage_seconds_.emplace(
           std::pair(series.stage, warm),
-          metrics.histogram("mimicfleet_stage_duration_seconds",
-                            "Seconds that a task spent in a stage, by whether what it makes was there (warm) "
-                            "or had to be made (cold)",
-                            series.buckets, labels));
+          metrics.histogram(
+              "mimicfleet_stage_duration_seconds",
+              "Seconds that a task spent in a stage, by whether what it makes was there (warm) "
+              "or had to be made (cold)",
+              series.buckets, labels));
     }
     if (!series.cache_saves) continue;
     saved_seconds_.emplace(series.stage,
@@ -91,16 +98,17 @@ void WorkerMetrics::add_stages(Metrics& metrics) {
 void WorkerMetrics::add_tasks(Metrics& metrics) {
   for (const auto kind : kKinds) {
     for (const char* state : {"done", "failed", "cancelled"}) {
-      attempts_.emplace(std::pair(kind, state),
-                        metrics.counter("mimicfleet_worker_task_attempts_total",
-                                        "Attempts at tasks that ended on this worker, by kind and outcome",
-                                        {{"kind", text(kind)}, {"state", state}}));
+      attempts_.emplace(
+          std::pair(kind, state),
+          metrics.counter("mimicfleet_worker_task_attempts_total",
+                          "Attempts at tasks that ended on this worker, by kind and outcome",
+                          {{"kind", text(kind)}, {"state", state}}));
     }
   }
   for (const char* call : kCalls) {
-    calls_.emplace(
-        call, metrics.counter("mimicfleet_feature_computations_total",
-                              "Inputs that were decoded and features that were computed", {{"what", call}}));
+    calls_.emplace(call, metrics.counter("mimicfleet_feature_computations_total",
+                                         "Inputs that were decoded and features that were computed",
+                                         {{"what", call}}));
   }
 }
 
@@ -109,7 +117,8 @@ void WorkerMetrics::add_cache(Metrics& metrics) {
     const monitoring::Labels labels = {{"entry", kind ? text(*kind) : kOtherEntries}};
     cache_sizes_.emplace(
         kind, CacheSize{metrics.gauge("mimicfleet_cache_bytes",
-                                      "Bytes of the entries in the feature cache, by what they are", labels),
+                                      "Bytes of the entries in the feature cache, by what they are",
+                                      labels),
                         metrics.gauge("mimicfleet_cache_entries",
                                       "Entries in the feature cache, by what they are", labels)});
   };
@@ -134,12 +143,14 @@ void WorkerMetrics::standing(jobs::WorkerState state, bool connected) const {
 void WorkerMetrics::stage(const jobs::StageTiming& timing) const {
   const auto found = stage_seconds_.find({timing.stage, timing.warm});
   if (found == stage_seconds_.end()) {
-    log::warn("the stage {} ({}) has no metric", log::printable(timing.stage), timing.warm ? "warm" : "cold");
+    log::warn("the stage {} ({}) has no metric", log::printable(timing.stage),
+              timing.warm ? "warm" : "cold");
     return;
   }
   found->second.observe(timing.seconds);
   const auto saved = saved_seconds_.find(timing.stage);
-  if (saved != saved_seconds_.end() && timing.saved_seconds > 0) saved->second.add(timing.saved_seconds);
+  if (saved != saved_seconds_.end() && timing.saved_seconds > 0)
+    saved->second.add(timing.saved_seconds);
 }
 
 void WorkerMetrics::device_memory(std::uint64_t peak_bytes, std::uint64_t held_bytes) const {
@@ -148,7 +159,9 @@ void WorkerMetrics::device_memory(std::uint64_t peak_bytes, std::uint64_t held_b
 }
 
 void WorkerMetrics::task_ended(jobs::TaskKind kind, const Status& status) const {
-  const char* state = status.ok() ? "done" : status.code() == StatusCode::kCancelled ? "cancelled" : "failed";
+  const char* state = status.ok()                               ? "done"
+                      : status.code() == StatusCode::kCancelled ? "cancelled"
+                                                                : "failed";
   attempts_.at({kind, state}).add();
 }
 

@@ -23,12 +23,16 @@ class WorkerMetrics {
   void task_ended(jobs::TaskKind kind, const Status& status) const;
   void video_made(std::int32_t frames) const;
   void cache_request(cache::EntryKind entry, cache::Outcome outcome) const;
-  void cache_limit(std::uint64_t bytes) const { cache_limit_bytes_.set(static_cast<double>(bytes)); }
+  void cache_limit(std::uint64_t bytes) const {
+    cache_limit_bytes_.set(static_cast<double>(bytes));
+  }
   void cache_size(const cache::SizeByKind& sizes, std::size_t evicted) const;
   void device_memory(std::uint64_t peak_bytes, std::uint64_t held_bytes) const;
   void models_loaded() const { model_loads_.add(); }
   void unet_adapted() const { unet_adaptations_.add(); }
-  void unet_evaluations(std::int64_t count) const { unet_evaluations_.add(static_cast<double>(count)); }
+  void unet_evaluations(std::int64_t count) const {
+    unet_evaluations_.add(static_cast<double>(count));
+  }
   void sent(std::uint64_t bytes) const { sent_bytes_.add(static_cast<double>(bytes)); }
   void received(std::uint64_t bytes) const { received_bytes_.add(static_cast<double>(bytes)); }
   void holders_refused(std::uint32_t count) const { refused_holders_.add(count); }
@@ -44,8 +48,9 @@ class WorkerMetrics {
 
   std::map<jobs::WorkerState, monitoring::Gauge> states_;
   monitoring::Gauge connected_;
-  std::map<std::pair<std::string, bool>, monitoring::Histogram> stage_seconds_;  // by stage, and warm
-  std::map<std::string, monitoring::Counter> saved_seconds_;                     // by stage
+  std::map<std::pair<std::string, bool>, monitoring::Histogram>
+      stage_seconds_;                                         // by stage, and warm
+  std::map<std::string, monitoring::Counter> saved_seconds_;  // by stage
   std::map<std::string, monitoring::Counter> calls_;
   std::map<std::pair<jobs::TaskKind, std::string>, monitoring::Counter> attempts_;
   monitoring::Counter videos_made_;

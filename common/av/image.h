@@ -34,8 +34,8 @@ struct ImageLimits {
 };
 
 // Reads a PNG, JPEG or WebP file in a child process. The pixels are those of Pillow's
-// Image.open(path).convert("RGB"): alpha and colour profile are dropped, palettes and CMYK converted, deeper
-// than 8 bits cut, EXIF orientation ignored. Of an animation the first frame.
+// Image.open(path).convert("RGB"): alpha and colour profile are dropped, palettes and CMYK
+// converted, deeper than 8 bits cut, EXIF orientation ignored. Of an animation the first frame.
 // Codes as for VideoFrames::open().
 [[nodiscard]] Result<Image> read_image(const std::string& path, const ImageLimits& limits = {});
 
@@ -44,8 +44,8 @@ struct ReadImage {
   ReadingNotes notes;
 };
 
-// The same with the steps of `reading`; with Reading::viewer() as a viewer shows it: turned by its EXIF
-// orientation, 16-bit grey scaled, what is transparent on white.
+// The same with the steps of `reading`; with Reading::viewer() as a viewer shows it: turned by its
+// EXIF orientation, 16-bit grey scaled, what is transparent on white.
 [[nodiscard]] Result<ReadImage> read_image_as(const std::string& path, Reading reading,
                                               const ImageLimits& limits = {});
 // `stop` may end the process that decodes.
@@ -53,8 +53,8 @@ struct ReadImage {
                                               const ImageLimits& limits = {},
                                               std::shared_ptr<MediaStop> stop = nullptr);
 
-// Writes a PNG (8-bit RGB, lossless, the same bytes for the same pixels) that appears whole or not at all.
-// Codes as AtomicFile.
+// Writes a PNG (8-bit RGB, lossless, the same bytes for the same pixels) that appears whole or not
+// at all. Codes as AtomicFile.
 [[nodiscard]] Status write_png(const std::string& path, const Image& image);
 
 }  // namespace mimicfleet::av

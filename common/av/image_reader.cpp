@@ -7,8 +7,8 @@
 namespace mimicfleet::av {
 namespace {
 
-Result<ReadImage> read_open_image(int fd, const std::string& name, Reading reading, const ImageLimits& limits,
-                                  std::shared_ptr<MediaStop> stop) {
+Result<ReadImage> read_open_image(int fd, const std::string& name, Reading reading,
+                                  const ImageLimits& limits, std::shared_ptr<MediaStop> stop) {
   ASSIGN_OR_RETURN(const std::string format, find_format(fd, name, Wanted::kImage));
   ASSIGN_OR_RETURN(const FileIdentity identity, identity_of(fd, name));
   RETURN_IF_ERROR(check_image_bytes(identity.size, name, limits.max_file_bytes));
@@ -37,7 +37,8 @@ Result<ReadImage> read_open_image(int fd, const std::string& name, Reading readi
 
 }  // namespace
 
-Result<ReadImage> read_image_as(const std::string& path, Reading reading, const ImageLimits& limits) {
+Result<ReadImage> read_image_as(const std::string& path, Reading reading,
+                                const ImageLimits& limits) {
   ASSIGN_OR_RETURN(const UniqueFd fd, open_for_reading(path));
   return read_open_image(fd.get(), path, reading, limits, nullptr);
 }

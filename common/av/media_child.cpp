@@ -40,7 +40,8 @@ std::optional<int> reap(MediaProcess& media) {
     }
   }
   int status = 0;
-  if (::waitpid(media.pid, &status, media.process.valid() ? WNOHANG : 0) != media.pid) return std::nullopt;
+  if (::waitpid(media.pid, &status, media.process.valid() ? WNOHANG : 0) != media.pid)
+    return std::nullopt;
   media.pid = -1;
   return status;
 }
@@ -48,7 +49,8 @@ std::optional<int> reap(MediaProcess& media) {
 void end(MediaProcess& media) {
   if (media.pid <= 0) return;
   ::kill(media.pid, SIGKILL);
-  // One that sleeps in a dead file system cannot be ended; it is left to be reaped with this process.
+  // One that sleeps in a dead file system cannot be ended; it is left to be reaped with this
+  // process.
   static_cast<void>(reap(media));
   media.pid = -1;
 }
@@ -111,7 +113,8 @@ class Spares {
   }
 
   // One that does this: the oldest that waits, else a new one.
-  [[nodiscard]] Status take(const std::vector<std::string>& arguments, int file, MediaProcess& taken) {
+  [[nodiscard]] Status take(const std::vector<std::string>& arguments, int file,
+                            MediaProcess& taken) {
     taken = pop();
     if (taken.pid < 0 || !order(taken, arguments, file)) {
       end(taken);
@@ -185,9 +188,12 @@ Result<std::unique_ptr<MediaChild>> MediaChild::start(Start start) {
   return child;
 }
 
-Result<std::unique_ptr<MediaChild>> MediaChild::start_for_many(const std::vector<std::string>& arguments) {
-  Start nothing{
-      .name = "", .file = -1, .arguments = {}, .order = RecordOrder(RecordOrder::Task::kProbe, 0, 0)};
+Result<std::unique_ptr<MediaChild>> MediaChild::start_for_many(
+    const std::vector<std::string>& arguments) {
+  Start nothing{.name = "",
+                .file = -1,
+                .arguments = {},
+                .order = RecordOrder(RecordOrder::Task::kProbe, 0, 0)};
   auto child = std::unique_ptr<MediaChild>(new MediaChild(nothing));
   RETURN_IF_ERROR(launch(arguments, -1, child->process_));
   return child;
@@ -221,7 +227,8 @@ Result<RecordHeader> MediaChild::read(std::vector<std::uint8_t>& payload) {
 Result<StreamInfo> MediaChild::read_info(const DecodeLimits& limits) {
   std::vector<std::uint8_t> payload;
   ASSIGN_OR_RETURN(const RecordHeader header, read(payload));
-  CHECK(header.type == RecordType::kInfo);  // RecordOrder accepts nothing else first, where one is due
+  CHECK(header.type ==
+        RecordType::kInfo);  // RecordOrder accepts nothing else first, where one is due
   auto info = decode_info(payload, limits);
   if (!info.ok()) return named(info.status());
   order_.accept(*info);
@@ -292,7 +299,8 @@ Status MediaChild::wait_until_ready(int fd, short events) {
 
 Status MediaChild::why_it_ended() {
   const auto status = reap(process_);
-  if (!status) return {StatusCode::kInternal, "the media program closed its output and did not end"};
+  if (!status)
+    return {StatusCode::kInternal, "the media program closed its output and did not end"};
   if (WIFEXITED(*status)) {
     return {StatusCode::kInternal,
             "the media program ended early with exit code " + std::to_string(WEXITSTATUS(*status))};
@@ -305,8 +313,9 @@ Status MediaChild::why_it_ended() {
     return {StatusCode::kResourceExhausted,
             "the media program was killed, most likely for memory; give this host more"};
   }
-  return {StatusCode::kInternal, "the media program crashed with signal " + std::to_string(number) + " (" +
-                                     ::strsignal(number) + "); convert the file with ffmpeg and try again"};
+  return {StatusCode::kInternal, "the media program crashed with signal " + std::to_string(number) +
+                                     " (" + ::strsignal(number) +
+                                     "); convert the file with ffmpeg and try again"};
 }
 
 void MediaChild::stop() const { kill_process(process_.process.get()); }

@@ -25,14 +25,15 @@ inline constexpr int kChildFile = 3;     // the video or image
 inline constexpr int kChildLifeline =
     4;  // its other end closes when the parent dies, and then the child dies
 
-// The task of a process that is told later what to do and on which file: by one message to kChildFrames, the
-// length of the arguments (4 bytes, of this machine), the arguments, each ended by a zero, and the file.
+// The task of a process that is told later what to do and on which file: by one message to
+// kChildFrames, the length of the arguments (4 bytes, of this machine), the arguments, each ended
+// by a zero, and the file.
 inline constexpr std::string_view kWaitForOrder = "wait";
 inline constexpr std::size_t kMaxOrderBytes = 4096;
 
-// Keeps `count` processes of `media` ready for those who start one next (0: none, as it is at first): such a
-// start takes 20 to 60 ms otherwise, for the libraries that FFmpeg brings. One that waits has seen no foreign
-// byte yet, and ends with this process.
+// Keeps `count` processes of `media` ready for those who start one next (0: none, as it is at
+// first): such a start takes 20 to 60 ms otherwise, for the libraries that FFmpeg brings. One that
+// waits has seen no foreign byte yet, and ends with this process.
 void keep_spare_media(std::size_t count);
 [[nodiscard]] std::vector<pid_t> spare_media();
 
@@ -46,8 +47,8 @@ struct MediaProcess {
 };
 
 // One run of the `media` program, which lies beside the running executable (or in ../bin, or where
-// MIMICFLEET_MEDIA says). Its limits are set by itself before it looks at the file; those on waiting are
-// enforced here. Destroying it ends the process.
+// MIMICFLEET_MEDIA says). Its limits are set by itself before it looks at the file; those on
+// waiting are enforced here. Destroying it ends the process.
 class MediaChild {
  public:
   struct Start {
@@ -70,8 +71,8 @@ class MediaChild {
   MediaChild(const MediaChild&) = delete;
   MediaChild& operator=(const MediaChild&) = delete;
 
-  // The next record, checked; `payload` receives what follows it. A failure record, the death of the child
-  // and the end of patience become a Status that begins with the file's name.
+  // The next record, checked; `payload` receives what follows it. A failure record, the death of
+  // the child and the end of patience become a Status that begins with the file's name.
   [[nodiscard]] Result<RecordHeader> read(std::vector<std::uint8_t>& payload);
 
   // The same of the record that has to come first, and of that after it (or first, of an image).

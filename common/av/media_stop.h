@@ -5,8 +5,8 @@
 
 namespace mimicfleet::av {
 
-// For whoever may not want to wait for processes of `media` any more: ends those that were started with it,
-// and those that will be. Thread-safe.
+// For whoever may not want to wait for processes of `media` any more: ends those that were started
+// with it, and those that will be. Thread-safe.
 class MediaStop {
  public:
   // Who waits for one of them gets an error now.

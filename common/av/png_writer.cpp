@@ -17,14 +17,16 @@ void append(png_structp png, png_bytep bytes, std::size_t size) {
   out.insert(out.end(), bytes, bytes + size);
 }
 
-// libpng reports errors by longjmp: no object with a destructor may live in the frame that it leaves.
+// libpng reports errors by longjmp: no object with a destructor may live in the frame that it
+// leaves.
 bool encode(const Image& image, png_structp png, png_infop info, std::vector<std::uint8_t>& out) {
   if (setjmp(png_jmpbuf(png)) != 0) return false;
   png_set_write_fn(png, &out, append, nullptr);
   png_set_compression_level(png, kCompression);
   png_set_filter(png, 0, PNG_FILTER_SUB | PNG_FILTER_UP);
-  png_set_IHDR(png, info, static_cast<png_uint_32>(image.width), static_cast<png_uint_32>(image.height), 8,
-               PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+  png_set_IHDR(png, info, static_cast<png_uint_32>(image.width),
+               static_cast<png_uint_32>(image.height), 8, PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE,
+               PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
   png_write_info(png, info);
   for (int y = 0; y < image.height; ++y) {
     png_write_row(png, image.pixels.data() + Image::bytes(image.width, y));
@@ -43,7 +45,8 @@ Status write_png(const std::string& path, const Image& image) {
   png_infop info = png == nullptr ? nullptr : png_create_info_struct(png);
   const bool encoded = info != nullptr && encode(image, png, info, bytes);
   png_destroy_write_struct(&png, &info);
-  if (!encoded) return {StatusCode::kResourceExhausted, path + ": cannot be encoded as PNG: out of memory"};
+  if (!encoded)
+    return {StatusCode::kResourceExhausted, path + ": cannot be encoded as PNG: out of memory"};
 
   ASSIGN_OR_RETURN(auto file, AtomicFile::create(path));
   RETURN_IF_ERROR(file.write(bytes));

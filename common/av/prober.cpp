@@ -39,18 +39,20 @@ Result<Looked> Prober::ask(int fd, const std::string& path, Wanted wanted) {
   if (is_image) RETURN_IF_ERROR(check_image_bytes(identity.size, path, limits_.max_image_bytes));
   const std::int64_t max_pixels = is_image ? limits_.max_image_pixels : limits_.max_frame_pixels;
   if (!child_) {
-    ASSIGN_OR_RETURN(child_, MediaChild::start_for_many({"look", flag("memory-bytes", limits_.memory_bytes),
-                                                         flag("cpu-seconds", limits_.cpu_seconds)}));
+    ASSIGN_OR_RETURN(child_,
+                     MediaChild::start_for_many({"look", flag("memory-bytes", limits_.memory_bytes),
+                                                 flag("cpu-seconds", limits_.cpu_seconds)}));
     looks_left_ = kLooksOfAProcess;
   }
-  RETURN_IF_ERROR(child_->give({.name = path,
-                                .file = fd,
-                                .arguments = {is_image ? "image" : "probe", "--format=" + format,
-                                              "--reading=" + Reading::viewer().text(),
-                                              flag("file-bytes", static_cast<std::int64_t>(identity.size)),
-                                              flag("max-pixels", max_pixels)},
-                                .wait_seconds = limits_.wait_seconds,
-                                .order = RecordOrder(RecordOrder::Task::kProbe, max_pixels, 1)}));
+  RETURN_IF_ERROR(
+      child_->give({.name = path,
+                    .file = fd,
+                    .arguments = {is_image ? "image" : "probe", "--format=" + format,
+                                  "--reading=" + Reading::viewer().text(),
+                                  flag("file-bytes", static_cast<std::int64_t>(identity.size)),
+                                  flag("max-pixels", max_pixels)},
+                    .wait_seconds = limits_.wait_seconds,
+                    .order = RecordOrder(RecordOrder::Task::kProbe, max_pixels, 1)}));
   Looked looked;
   ASSIGN_OR_RETURN(const StreamInfo info, child_->read_info({.max_pixels = max_pixels}));
   looked.video = info.video;

@@ -14,7 +14,8 @@ class MediaChild;
 
 // What a file says of itself, and what a viewer shows of it otherwise than the original reads.
 struct Looked {
-  VideoInfo video;  // as a viewer shows it; of an image its size, and its format as container and codec
+  VideoInfo
+      video;  // as a viewer shows it; of an image its size, and its format as container and codec
   ReadingNotes notes;
 };
 
@@ -27,9 +28,9 @@ struct ProberLimits {
   int wait_seconds = 60;                              // for one file
 };
 
-// Looks at many files one after the other, in one sandboxed process: starting one a file takes 60 ms. The
-// process is replaced after a file that it could not read, for what that may have done to it, and now and
-// then anyway. For one thread at a time.
+// Looks at many files one after the other, in one sandboxed process: starting one a file takes 60
+// ms. The process is replaced after a file that it could not read, for what that may have done to
+// it, and now and then anyway. For one thread at a time.
 class Prober {
  public:
   explicit Prober(ProberLimits limits = {});
@@ -37,8 +38,8 @@ class Prober {
   Prober(Prober&&) noexcept;
   Prober& operator=(Prober&&) noexcept;
 
-  // Of a video the header and its first frames. Codes as VideoFrames::open(); that all of it decodes is not
-  // said by this.
+  // Of a video the header and its first frames. Codes as VideoFrames::open(); that all of it
+  // decodes is not said by this.
   [[nodiscard]] Result<Looked> video(const std::string& path);
   // An image is read to its end. Codes as read_image().
   [[nodiscard]] Result<Looked> image(const std::string& path);

@@ -7,13 +7,14 @@
 namespace mimicfleet::av {
 namespace {
 
-constexpr std::array<std::pair<Step, std::string_view>, 7> kSteps = {{{Step::kUpright, "upright.1"},
-                                                                      {Step::kSquare, "square.1"},
-                                                                      {Step::kDeep, "deep.1"},
-                                                                      {Step::kWhite, "white.1"},
-                                                                      {Step::kTones, "tones.1"},
-                                                                      {Step::kProgressive, "progressive.1"},
-                                                                      {Step::kTurned, "turned.1"}}};
+constexpr std::array<std::pair<Step, std::string_view>, 7> kSteps = {
+    {{Step::kUpright, "upright.1"},
+     {Step::kSquare, "square.1"},
+     {Step::kDeep, "deep.1"},
+     {Step::kWhite, "white.1"},
+     {Step::kTones, "tones.1"},
+     {Step::kProgressive, "progressive.1"},
+     {Step::kTurned, "turned.1"}}};
 
 }  // namespace
 
@@ -38,8 +39,8 @@ std::optional<Reading> Reading::parse(std::string_view text) {
   while (!text.empty()) {
     const std::string_view word = text.substr(0, text.find(' '));
     text.remove_prefix(std::min(word.size() + 1, text.size()));
-    const auto* const known =
-        std::find_if(kSteps.begin(), kSteps.end(), [&](const auto& step) { return step.second == word; });
+    const auto* const known = std::find_if(kSteps.begin(), kSteps.end(),
+                                           [&](const auto& step) { return step.second == word; });
     if (known == kSteps.end()) return std::nullopt;
     reading.add(known->first);
   }

@@ -6,11 +6,12 @@
 #include <string_view>
 #include <vector>
 
-// A viewer shows some files otherwise than the original reads them; what a viewer shows is what is used.
+// A viewer shows some files otherwise than the original reads them; what a viewer shows is what is
+// used.
 namespace mimicfleet::av {
 
-// What makes the difference. Each has a version of its own, so that a change of one of them makes nothing
-// anew that needed only others.
+// What makes the difference. Each has a version of its own, so that a change of one of them makes
+// nothing anew that needed only others.
 enum class Step : std::uint32_t {
   kUpright,      // an image's EXIF orientation; a display matrix that mirrors
   kSquare,       // pixels that are not square, resampled
@@ -18,7 +19,7 @@ enum class Step : std::uint32_t {
   kWhite,        // what is transparent lies on white; the original shows the colour below
   kTones,        // HDR (PQ, HLG) brought to the tones of a normal screen
   kProgressive,  // interlaced frames made whole
-  kTurned,       // what the frames themselves say about their orientation, in place of the container
+  kTurned,  // what the frames themselves say about their orientation, in place of the container
 };
 
 // A set of steps: those that may be done, or those that are.

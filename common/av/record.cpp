@@ -22,7 +22,8 @@ struct InfoPayload {
 static_assert(sizeof(InfoPayload) == kInfoPayloadBytes);
 
 Status malformed(std::string_view what) {
-  return {StatusCode::kInternal, "the media program sent a wrong record (" + std::string(what) + ")"};
+  return {StatusCode::kInternal,
+          "the media program sent a wrong record (" + std::string(what) + ")"};
 }
 
 std::array<char, 24> pack_name(const std::string& name) {
@@ -33,7 +34,8 @@ std::array<char, 24> pack_name(const std::string& name) {
 
 std::optional<std::string> unpack_name(const std::array<char, 24>& packed) {
   const std::string name(packed.data(), strnlen(packed.data(), packed.size()));
-  const bool plain = std::all_of(name.begin(), name.end(), [](char c) { return c > 0x20 && c < 0x7f; });
+  const bool plain =
+      std::all_of(name.begin(), name.end(), [](char c) { return c > 0x20 && c < 0x7f; });
   if (name.empty() || !plain) return std::nullopt;
   return name;
 }
@@ -138,7 +140,8 @@ Status decode_failure(std::span<const std::uint8_t> payload) {
   const std::string_view text(reinterpret_cast<const char*>(payload.data()), payload.size());
   const auto line_break = text.find('\n');
   const auto code = status_code_from(text.substr(0, line_break));
-  if (line_break == std::string_view::npos || !code || *code == StatusCode::kOk) return malformed("failure");
+  if (line_break == std::string_view::npos || !code || *code == StatusCode::kOk)
+    return malformed("failure");
   return {*code, printable(text.substr(line_break + 1))};
 }
 
@@ -174,7 +177,8 @@ void RecordOrder::accept(const StreamInfo& info) { info_ = info; }
 
 Status RecordOrder::accept_notes(const RecordHeader& header) {
   const bool is_late = task_ == Task::kDecode && notes_announced_ && delivered_ > 0;
-  const bool is_their_turn = !notes_announced_ && delivered_ == 0 && (task_ == Task::kImage || info_);
+  const bool is_their_turn =
+      !notes_announced_ && delivered_ == 0 && (task_ == Task::kImage || info_);
   if (task_ == Task::kEncode || !(is_late ? ++late_notes_ <= kMaxLateNotes : is_their_turn)) {
     return malformed("unexpected notes");
   }
@@ -183,7 +187,8 @@ Status RecordOrder::accept_notes(const RecordHeader& header) {
 }
 
 Status RecordOrder::accept_frame(const RecordHeader& header) {
-  const std::uint64_t pixels = std::uint64_t{header.width} * header.height;  // both 32 bits: no overflow
+  const std::uint64_t pixels =
+      std::uint64_t{header.width} * header.height;  // both 32 bits: no overflow
   if (task_ == Task::kImage) {
     if (delivered_ != 0 || header.index != 0) return malformed("second image");
   } else if (task_ != Task::kDecode || !info_) {
@@ -195,7 +200,8 @@ Status RecordOrder::accept_frame(const RecordHeader& header) {
              header.index != delivered_ * static_cast<std::uint64_t>(info_->stride)) {
     return malformed("frame index");
   }
-  if (header.width == 0 || header.height == 0 || pixels > max_pixels_) return malformed("frame size");
+  if (header.width == 0 || header.height == 0 || pixels > max_pixels_)
+    return malformed("frame size");
   if (header.payload_bytes != pixels * 3) return malformed("frame bytes");
   ++delivered_;
   return {};

@@ -10,13 +10,13 @@
 #include "common/av/video.h"
 #include "common/status.h"
 
-// What `media` writes to its output: records of a fixed header and a payload. Both sides are one build on one
-// machine, so integers are in its byte order; the reader trusts nothing.
+// What `media` writes to its output: records of a fixed header and a payload. Both sides are one
+// build on one machine, so integers are in its byte order; the reader trusts nothing.
 //
 //   decode   info, notes, (notes) frame…, end       image   notes, frame, end
 //   probe    info, notes, end               encode  end
-// Notes before a later frame of a video hold warnings of what comes up with it. A failure may come instead of
-// any record and is the last.
+// Notes before a later frame of a video hold warnings of what comes up with it. A failure may come
+// instead of any record and is the last.
 namespace mimicfleet::av {
 
 enum class RecordType : std::uint32_t { kInfo = 1, kFrame = 2, kEnd = 3, kFailure = 4, kNotes = 5 };
@@ -26,9 +26,9 @@ struct RecordHeader {
 
   std::uint32_t magic = kMagic;
   RecordType type = RecordType::kEnd;
-  std::uint32_t width = 0;          // of a frame
-  std::uint32_t height = 0;         // of a frame
-  std::uint64_t index = 0;          // of a frame; of the end: how many frames were decoded or encoded
+  std::uint32_t width = 0;   // of a frame
+  std::uint32_t height = 0;  // of a frame
+  std::uint64_t index = 0;   // of a frame; of the end: how many frames were decoded or encoded
   std::uint64_t payload_bytes = 0;  // that follow
 };
 static_assert(sizeof(RecordHeader) == 32);
@@ -50,14 +50,15 @@ inline constexpr std::int64_t kMaxStride = 1'000'000'000;  // of one frame only
 [[nodiscard]] std::string encode_failure(const Status& status);
 
 // kInternal for anything that a sound writer would not have written.
-[[nodiscard]] Result<RecordHeader> decode_header(std::span<const std::uint8_t, sizeof(RecordHeader)> bytes);
+[[nodiscard]] Result<RecordHeader> decode_header(
+    std::span<const std::uint8_t, sizeof(RecordHeader)> bytes);
 [[nodiscard]] Result<StreamInfo> decode_info(std::span<const std::uint8_t> payload,
                                              const DecodeLimits& limits);
 [[nodiscard]] Result<ReadingNotes> decode_notes(std::span<const std::uint8_t> payload);
 [[nodiscard]] Status decode_failure(std::span<const std::uint8_t> payload);
 
-// Holds the records of one child against the order, the sizes and the limits that were asked for. To be asked
-// before a payload is read, so that nothing is allocated for a lie.
+// Holds the records of one child against the order, the sizes and the limits that were asked for.
+// To be asked before a payload is read, so that nothing is allocated for a lie.
 class RecordOrder {
  public:
   enum class Task { kDecode, kProbe, kImage, kEncode };

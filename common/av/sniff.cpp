@@ -76,9 +76,10 @@ constexpr std::array kSignatures = {
     Signature{0, "<?xml"sv, {kForeign, "", "an XML file"}},
 };
 
-// Sync bytes of a transport stream, `step` bytes apart from `first` on: three, and all that the head shows if
-// `whole`.
-bool has_syncs(std::span<const std::uint8_t> head, std::size_t first, std::size_t step, bool whole) {
+// Sync bytes of a transport stream, `step` bytes apart from `first` on: three, and all that the
+// head shows if `whole`.
+bool has_syncs(std::span<const std::uint8_t> head, std::size_t first, std::size_t step,
+               bool whole) {
   const std::size_t wanted =
       whole ? std::max(kTransportSyncs, (head.size() - first + step - 1) / step) : kTransportSyncs;
   if (head.size() <= first + (wanted - 1) * step) return false;
@@ -90,7 +91,8 @@ bool has_syncs(std::span<const std::uint8_t> head, std::size_t first, std::size_
 
 // MPEG transport streams: packets of one length, on Blu-ray discs with four bytes before each.
 bool is_transport_stream(std::span<const std::uint8_t> head) {
-  return has_syncs(head, 0, kTransportPacket, false) || has_syncs(head, 4, kTransportPacket + 4, false);
+  return has_syncs(head, 0, kTransportPacket, false) ||
+         has_syncs(head, 4, kTransportPacket + 4, false);
 }
 
 // One that begins within a packet, or with something else.
@@ -114,7 +116,8 @@ bool is_text(std::span<const std::uint8_t> head) {
 Sniffed sniff(std::span<const std::uint8_t> head) {
   const std::string_view bytes(reinterpret_cast<const char*>(head.data()), head.size());
   for (const Signature& signature : kSignatures) {
-    if (bytes.size() >= signature.offset && bytes.substr(signature.offset).starts_with(signature.bytes)) {
+    if (bytes.size() >= signature.offset &&
+        bytes.substr(signature.offset).starts_with(signature.bytes)) {
       return signature.is;
     }
   }
@@ -122,7 +125,8 @@ Sniffed sniff(std::span<const std::uint8_t> head) {
   if (is_transport_stream(head)) return kTransportStream;
   if (is_text(head)) return {FileKind::kForeign, "", "a text file"};
   if (becomes_transport_stream(head)) return kTransportStream;
-  const bool zeros = std::all_of(head.begin(), head.end(), [](std::uint8_t byte) { return byte == 0; });
+  const bool zeros =
+      std::all_of(head.begin(), head.end(), [](std::uint8_t byte) { return byte == 0; });
   return {FileKind::kForeign, "", zeros ? "filled with zeros" : "an unknown kind of file"};
 }
 

@@ -31,13 +31,15 @@ Result<std::string> find_format(int fd, std::string_view name, Wanted wanted) {
 
   const std::string what = start + "is " + std::string(found.description);
   if (!video) {
-    return Status(StatusCode::kBadInput, what + ", not a PNG, JPEG or WebP image; convert it to PNG");
+    return Status(StatusCode::kBadInput,
+                  what + ", not a PNG, JPEG or WebP image; convert it to PNG");
   }
   if (found.kind == FileKind::kUnsupported) {
     return Status(StatusCode::kUnsupported,
                   what + ", which is not supported; convert it with: ffmpeg -i FILE out.mp4");
   }
-  return Status(StatusCode::kBadInput, what + ", not a video; give an MP4, MKV, WebM, AVI, TS or GIF");
+  return Status(StatusCode::kBadInput,
+                what + ", not a video; give an MP4, MKV, WebM, AVI, TS or GIF");
 }
 
 Status check_image_bytes(std::uint64_t bytes, std::string_view name, std::int64_t limit) {

@@ -25,8 +25,8 @@ std::string program_path() {
   return ::access(beside.c_str(), X_OK) == 0 ? beside : folder + "../bin/media";
 }
 
-// Nothing of ours is for a process that foreign bytes may take over; the rest is for the dynamic linker and
-// the sanitizers.
+// Nothing of ours is for a process that foreign bytes may take over; the rest is for the dynamic
+// linker and the sanitizers.
 std::vector<std::string> child_environment() {
   std::vector<std::string> out;
   for (const char* name : {"LD_LIBRARY_PATH", "ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS"}) {
@@ -55,7 +55,8 @@ class FileActions {
   posix_spawn_file_actions_t actions_;
 };
 
-// Signals as a fresh program has them, whatever this process blocks or ignores; no Ctrl-C from its terminal.
+// Signals as a fresh program has them, whatever this process blocks or ignores; no Ctrl-C from its
+// terminal.
 class Attributes {
  public:
   Attributes() {
@@ -66,8 +67,8 @@ class Attributes {
     ::sigfillset(&all);
     ::posix_spawnattr_setsigmask(&attributes_, &none);
     ::posix_spawnattr_setsigdefault(&attributes_, &all);
-    ::posix_spawnattr_setflags(&attributes_,
-                               POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
+    ::posix_spawnattr_setflags(
+        &attributes_, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
   }
   ~Attributes() { ::posix_spawnattr_destroy(&attributes_); }
   Attributes(const Attributes&) = delete;
@@ -80,7 +81,8 @@ class Attributes {
 
 }  // namespace
 
-Result<pid_t> spawn_media(const std::vector<std::string>& arguments, const std::vector<GivenFd>& fds) {
+Result<pid_t> spawn_media(const std::vector<std::string>& arguments,
+                          const std::vector<GivenFd>& fds) {
   int beyond = STDERR_FILENO + 1;
   for (const GivenFd& given : fds) beyond = std::max(beyond, given.as + 1);
 
@@ -91,9 +93,11 @@ Result<pid_t> spawn_media(const std::vector<std::string>& arguments, const std::
     ::posix_spawn_file_actions_adddup2(actions.get(), raised.back().get(), given.as);
   }
   ::posix_spawn_file_actions_addopen(actions.get(), STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-  for (int fd = STDERR_FILENO + 1; fd < beyond; ++fd) {  // what was opened without O_CLOEXEC and lies between
+  for (int fd = STDERR_FILENO + 1; fd < beyond;
+       ++fd) {  // what was opened without O_CLOEXEC and lies between
     const auto is_it = [fd](const GivenFd& given) { return given.as == fd; };
-    if (std::none_of(fds.begin(), fds.end(), is_it)) ::posix_spawn_file_actions_addclose(actions.get(), fd);
+    if (std::none_of(fds.begin(), fds.end(), is_it))
+      ::posix_spawn_file_actions_addclose(actions.get(), fd);
   }
   ::posix_spawn_file_actions_addclosefrom_np(actions.get(), beyond);
 
@@ -106,8 +110,9 @@ Result<pid_t> spawn_media(const std::vector<std::string>& arguments, const std::
   const int error = ::posix_spawn(&pid, program.c_str(), actions.get(), attributes.get(),
                                   pointers(strings).data(), pointers(environment).data());
   if (error == 0) return pid;
-  return Status(StatusCode::kInternal, "cannot start " + program + ": " + std::strerror(error) +
-                                           "; it belongs beside the program, or MIMICFLEET_MEDIA names it");
+  return Status(StatusCode::kInternal,
+                "cannot start " + program + ": " + std::strerror(error) +
+                    "; it belongs beside the program, or MIMICFLEET_MEDIA names it");
 }
 
 }  // namespace mimicfleet::av

@@ -12,16 +12,17 @@
 #include "common/files/stable_file.h"
 #include "common/status.h"
 
-// Foreign video is decoded by the program `media` in a process of its own that may only read the opened file
-// and write to a pipe (docs/media.md). Nothing here links a decoder; every byte from that process is checked.
+// Foreign video is decoded by the program `media` in a process of its own that may only read the
+// opened file and write to a pipe (docs/media.md). Nothing here links a decoder; every byte from
+// that process is checked.
 namespace mimicfleet::av {
 
 struct Rational {
   int numerator = 0;
   int denominator = 1;
 
-  // The simplest fraction within 1e-9 of `value`, so that 29.97002997… is 30000/1001 again; 0/1 for what is
-  // no frame rate.
+  // The simplest fraction within 1e-9 of `value`, so that 29.97002997… is 30000/1001 again; 0/1 for
+  // what is no frame rate.
   [[nodiscard]] static Rational nearest(double value);
   [[nodiscard]] double value() const { return static_cast<double>(numerator) / denominator; }
   friend bool operator==(const Rational&, const Rational&) = default;
@@ -44,7 +45,8 @@ struct DecodeLimits {
   std::int64_t max_frames = 200'000;                  // decoded ones
   std::int64_t memory_bytes = std::int64_t{3} << 30;  // address space of the decoding process
   int cpu_seconds = 600;
-  int wait_seconds = 600;  // that next() may wait in all; what the caller does in between does not count
+  int wait_seconds =
+      600;  // that next() may wait in all; what the caller does in between does not count
 };
 
 struct DecodeOptions {
@@ -66,7 +68,8 @@ struct Frame {
 // Errors of open() and next(), each naming the file, the cause and the remedy:
 //   kNotFound            no such file
 //   kFailedPrecondition  not readable by this user
-//   kBadInput            not a file; empty; not a video (and what it looks like); no video stream; truncated;
+//   kBadInput            not a file; empty; not a video (and what it looks like); no video stream;
+//   truncated;
 //                        damaged; no frames; frames or file larger than a limit
 //   kUnsupported         a container or codec outside the list in docs/media.md
 //   kTimeout             the processor or wait limit
@@ -75,8 +78,10 @@ struct Frame {
 // After an error the frames delivered so far are worthless: a damaged video is no shorter video.
 class VideoFrames {
  public:
-  [[nodiscard]] static Result<VideoFrames> open(const std::string& path, const DecodeOptions& options = {});
-  [[nodiscard]] static Result<VideoFrames> open(const StableFile& file, const DecodeOptions& options = {});
+  [[nodiscard]] static Result<VideoFrames> open(const std::string& path,
+                                                const DecodeOptions& options = {});
+  [[nodiscard]] static Result<VideoFrames> open(const StableFile& file,
+                                                const DecodeOptions& options = {});
 
   ~VideoFrames();  // ends the decoding process if it still runs
   VideoFrames(VideoFrames&&) noexcept;
@@ -89,7 +94,8 @@ class VideoFrames {
   // The next frame, or nothing after the last one. Only then is the whole video known to be sound.
   [[nodiscard]] Result<std::optional<Frame>> next();
 
-  // What came up after the beginning and is left as it is, up to the frame that next() returned last.
+  // What came up after the beginning and is left as it is, up to the frame that next() returned
+  // last.
   [[nodiscard]] const std::vector<std::string>& late_warnings() const;
 
   // All frames that were decoded, delivered or not; known once next() returned nothing.
@@ -102,9 +108,11 @@ class VideoFrames {
 };
 
 // Reads the header and looks at the first frames.
-[[nodiscard]] Result<VideoInfo> probe_video(const std::string& path, const DecodeLimits& limits = {});
+[[nodiscard]] Result<VideoInfo> probe_video(const std::string& path,
+                                            const DecodeLimits& limits = {});
 
 // Decodes the whole video and counts its frames: the check of a written file.
-[[nodiscard]] Result<std::int64_t> count_frames(const std::string& path, const DecodeLimits& limits = {});
+[[nodiscard]] Result<std::int64_t> count_frames(const std::string& path,
+                                                const DecodeLimits& limits = {});
 
 }  // namespace mimicfleet::av

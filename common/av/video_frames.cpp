@@ -29,18 +29,20 @@ Result<Started> start(int fd, const std::string& name, Task task, const DecodeOp
   const DecodeLimits& limits = options.limits;
   Started out;
   ASSIGN_OR_RETURN(
-      out.child,
-      MediaChild::start(
-          {.name = name,
-           .file = fd,
-           .arguments = {task == Task::kProbe ? "probe" : "decode", "--format=" + format,
-                         "--reading=" + options.reading.text(), flag("sample-stride", options.sample_stride),
-                         flag("stride-follows-fps", options.stride_follows_fps ? 1 : 0),
-                         flag("max-pixels", limits.max_pixels), flag("max-frames", limits.max_frames),
-                         flag("memory-bytes", limits.memory_bytes), flag("cpu-seconds", limits.cpu_seconds)},
-           .wait_seconds = limits.wait_seconds,
-           .order = RecordOrder(task, limits.max_pixels, limits.max_frames),
-           .stop = options.stop}));
+      out.child, MediaChild::start(
+                     {.name = name,
+                      .file = fd,
+                      .arguments = {task == Task::kProbe ? "probe" : "decode", "--format=" + format,
+                                    "--reading=" + options.reading.text(),
+                                    flag("sample-stride", options.sample_stride),
+                                    flag("stride-follows-fps", options.stride_follows_fps ? 1 : 0),
+                                    flag("max-pixels", limits.max_pixels),
+                                    flag("max-frames", limits.max_frames),
+                                    flag("memory-bytes", limits.memory_bytes),
+                                    flag("cpu-seconds", limits.cpu_seconds)},
+                      .wait_seconds = limits.wait_seconds,
+                      .order = RecordOrder(task, limits.max_pixels, limits.max_frames),
+                      .stop = options.stop}));
   ASSIGN_OR_RETURN(out.info, out.child->read_info(limits));
   ASSIGN_OR_RETURN(out.notes, out.child->read_notes());
   return out;
@@ -84,7 +86,8 @@ VideoFrames::~VideoFrames() = default;
 VideoFrames::VideoFrames(VideoFrames&&) noexcept = default;
 VideoFrames& VideoFrames::operator=(VideoFrames&&) noexcept = default;
 
-Result<VideoFrames> VideoFrames::Impl::open(int fd, const std::string& name, const DecodeOptions& options) {
+Result<VideoFrames> VideoFrames::Impl::open(int fd, const std::string& name,
+                                            const DecodeOptions& options) {
   if (options.sample_stride < 1) {
     return Status(StatusCode::kInvalidArgument,
                   "sample stride " + std::to_string(options.sample_stride) + ": must be 1 or more");
@@ -146,9 +149,10 @@ Result<VideoInfo> probe_video(const std::string& path, const DecodeLimits& limit
 
 Result<std::int64_t> count_frames(const std::string& path, const DecodeLimits& limits) {
   // A stride beyond any video: one frame is delivered, all are decoded.
-  ASSIGN_OR_RETURN(auto frames, VideoFrames::open(path, {.sample_stride = static_cast<int>(kMaxStride),
-                                                         .stride_follows_fps = false,
-                                                         .limits = limits}));
+  ASSIGN_OR_RETURN(auto frames,
+                   VideoFrames::open(path, {.sample_stride = static_cast<int>(kMaxStride),
+                                            .stride_follows_fps = false,
+                                            .limits = limits}));
   for (;;) {
     ASSIGN_OR_RETURN(const auto frame, frames.next());
     if (!frame) return frames.decoded_frames();

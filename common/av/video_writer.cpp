@@ -23,22 +23,25 @@ Status check(const std::string& path, const VideoFormat& format) {
     return Status(StatusCode::kInvalidArgument, path + ": cannot be encoded: " + what);
   };
   const auto [width, height, fps, crf] = format;
-  if (width < 2 || height < 2 || width % 2 != 0 || height % 2 != 0 || width > kMaxSide || height > kMaxSide) {
+  if (width < 2 || height < 2 || width % 2 != 0 || height % 2 != 0 || width > kMaxSide ||
+      height > kMaxSide) {
     return wrong("the size " + std::to_string(width) + "x" + std::to_string(height) +
                  " is not even and between 2 and " + std::to_string(kMaxSide));
   }
-  if (fps.numerator < 1 || fps.denominator < 1 || fps.value() > kMaxFps || fps.value() < 1.0 / kMaxFps) {
-    return wrong("the fps " + std::to_string(fps.numerator) + "/" + std::to_string(fps.denominator) +
-                 " is not between 1/1000 and 1000");
+  if (fps.numerator < 1 || fps.denominator < 1 || fps.value() > kMaxFps ||
+      fps.value() < 1.0 / kMaxFps) {
+    return wrong("the fps " + std::to_string(fps.numerator) + "/" +
+                 std::to_string(fps.denominator) + " is not between 1/1000 and 1000");
   }
-  if (crf < 0 || crf > kWorstCrf) return wrong("the crf " + std::to_string(crf) + " is not between 0 and 51");
+  if (crf < 0 || crf > kWorstCrf)
+    return wrong("the crf " + std::to_string(crf) + " is not between 0 and 51");
   return {};
 }
 
 }  // namespace
 
-// The caller fills the queue; a thread of its own hands the frames to the encoding process. Only that thread
-// talks to the process until it is joined.
+// The caller fills the queue; a thread of its own hands the frames to the encoding process. Only
+// that thread talks to the process until it is joined.
 struct VideoWriter::Impl {
   Impl(AtomicFile target, std::unique_ptr<MediaChild> encoder, const VideoFormat& video_format)
       : file(std::move(target)),
@@ -121,7 +124,8 @@ Status VideoWriter::Impl::finish(const Permit& permit) {
   stop(/*drop_queue=*/false);
   Status status = error;
   if (status.ok() && written == 0) {
-    status = {StatusCode::kInvalidArgument, file.path() + ": cannot be encoded: no frames were written"};
+    status = {StatusCode::kInvalidArgument,
+              file.path() + ": cannot be encoded: no frames were written"};
   }
   if (status.ok()) {
     child->close_input();
@@ -148,19 +152,19 @@ Result<VideoWriter> VideoWriter::create(const std::string& path, const VideoForm
                                         std::shared_ptr<MediaStop> stop) {
   RETURN_IF_ERROR(check(path, format));
   ASSIGN_OR_RETURN(auto file, AtomicFile::create(path));
-  ASSIGN_OR_RETURN(
-      auto child,
-      MediaChild::start({.name = path,
-                         .file = file.fd(),
-                         .arguments = {"encode", "--width=" + std::to_string(format.width),
-                                       "--height=" + std::to_string(format.height),
-                                       "--fps-numerator=" + std::to_string(format.fps.numerator),
-                                       "--fps-denominator=" + std::to_string(format.fps.denominator),
-                                       "--crf=" + std::to_string(format.crf),
-                                       "--cpu-seconds=" + std::to_string(kCpuSeconds)},
-                         .wait_seconds = kWaitSeconds,
-                         .order = RecordOrder(RecordOrder::Task::kEncode, 1, kMaxFrames),
-                         .stop = std::move(stop)}));
+  ASSIGN_OR_RETURN(auto child,
+                   MediaChild::start(
+                       {.name = path,
+                        .file = file.fd(),
+                        .arguments = {"encode", "--width=" + std::to_string(format.width),
+                                      "--height=" + std::to_string(format.height),
+                                      "--fps-numerator=" + std::to_string(format.fps.numerator),
+                                      "--fps-denominator=" + std::to_string(format.fps.denominator),
+                                      "--crf=" + std::to_string(format.crf),
+                                      "--cpu-seconds=" + std::to_string(kCpuSeconds)},
+                        .wait_seconds = kWaitSeconds,
+                        .order = RecordOrder(RecordOrder::Task::kEncode, 1, kMaxFrames),
+                        .stop = std::move(stop)}));
   return VideoWriter(std::make_unique<Impl>(std::move(file), std::move(child), format));
 }
 

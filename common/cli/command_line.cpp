@@ -20,8 +20,8 @@ std::vector<std::string> arguments_of(int argc, char** argv) {
   std::vector<std::string> arguments(argv + 1, argv + argc);
   for (auto& argument : arguments) {
     if (!argument.starts_with("--")) continue;
-    const auto end =
-        argument.begin() + static_cast<std::ptrdiff_t>(std::min(argument.find('='), argument.size()));
+    const auto end = argument.begin() +
+                     static_cast<std::ptrdiff_t>(std::min(argument.find('='), argument.size()));
     std::replace(argument.begin(), end, '_', '-');
   }
   return arguments;
@@ -46,18 +46,21 @@ std::vector<std::string> commands_of(const CLI::App& app) {
 // The complaint about the first argument that nobody understood, in the command where it stands.
 std::optional<std::string> not_understood(const CLI::App& app, const std::string& called) {
   for (const auto* command : app.get_subcommands()) {
-    if (auto complaint = not_understood(*command, called + " " + command->get_name())) return complaint;
+    if (auto complaint = not_understood(*command, called + " " + command->get_name()))
+      return complaint;
   }
   const auto extras = app.remaining();
   if (extras.empty()) return std::nullopt;
   const std::string first = log::printable(extras.front());
   const std::string name = first.substr(0, first.find('='));
   if (name.starts_with('-')) {
-    return fmt::format("unknown flag {} of `{}`{}", name, called, config::suggestion(name, flags_of(app)));
+    return fmt::format("unknown flag {} of `{}`{}", name, called,
+                       config::suggestion(name, flags_of(app)));
   }
   const auto commands = commands_of(app);
   if (commands.empty()) return fmt::format("unexpected argument '{}' of `{}`", first, called);
-  return fmt::format("unknown command '{}' of `{}`{}", first, called, config::suggestion(first, commands));
+  return fmt::format("unknown command '{}' of `{}`{}", first, called,
+                     config::suggestion(first, commands));
 }
 
 // The complaint about something that was not given: a command of `app`, or else an argument.
@@ -95,7 +98,8 @@ std::optional<std::string> mistake(CLI::App& app, std::vector<std::string> argum
   } catch (const CLI::Success&) {
     throw;
   } catch (const CLI::RequiredError& error) {
-    return not_understood(app, app.get_name()).value_or(not_given(app, app.get_name(), error.what()));
+    return not_understood(app, app.get_name())
+        .value_or(not_given(app, app.get_name(), error.what()));
   } catch (const CLI::ArgumentMismatch& error) {
     return not_understood(app, app.get_name()).value_or(mismatch(app, error));
   } catch (const CLI::ParseError& error) {

@@ -29,8 +29,8 @@ struct Chosen {
 }
 
 [[noreturn]] void refuse(const Chosen& chosen, std::string_view cause) {
-  refuse(fmt::format("{}:{}: {}: {}", chosen.file, chosen.setting.line, log::printable(chosen.setting.key),
-                     cause));
+  refuse(fmt::format("{}:{}: {}: {}", chosen.file, chosen.setting.line,
+                     log::printable(chosen.setting.key), cause));
 }
 
 bool may_stand_in_a_file(const CLI::Option& option) {
@@ -73,7 +73,8 @@ void give_flag(CLI::Option& option, const Chosen& chosen) {
 }
 
 void give_values(CLI::Option& option, const Chosen& chosen) {
-  if (chosen.setting.is_list && option.get_expected_max() <= 1) refuse(chosen, "takes one value, no list");
+  if (chosen.setting.is_list && option.get_expected_max() <= 1)
+    refuse(chosen, "takes one value, no list");
   for (const auto& value : chosen.setting.values) option.add_result(value);
   if (chosen.setting.values.empty()) return;
   option.run_callback();
@@ -94,7 +95,8 @@ void give(CLI::App& command, const Chosen& chosen) {
   }
 }
 
-// By key. A key that is there twice, once with underscores, is refused as TOML refuses the same one.
+// By key. A key that is there twice, once with underscores, is refused as TOML refuses the same
+// one.
 std::map<std::string, Chosen> read_file(const std::string& file) {
   auto settings = config::read_settings(file);
   if (!settings.ok()) refuse(std::string(settings.status().prefixed("--config").message()));
@@ -121,9 +123,9 @@ void read_files(CLI::App& command, const std::vector<std::string>& files) {
 void add_config_files(CLI::App& command) {
   auto files = std::make_shared<std::vector<std::string>>();
   command
-      .add_option(
-          "--config", *files,
-          "TOML file with these flags as keys (without dashes); flags win; given again: later ones win")
+      .add_option("--config", *files,
+                  "TOML file with these flags as keys (without dashes); flags win; given again: "
+                  "later ones win")
       ->type_name("FILE")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);

@@ -16,9 +16,9 @@ constexpr double kLargest = 1e18;
 }  // namespace
 
 Result<std::uint64_t> parse_byte_size(std::string_view text) {
-  const Status refused(
-      StatusCode::kInvalidArgument,
-      fmt::format("'{}' is no size: write a number of bytes, such as 500M or 20G", log::printable(text)));
+  const Status refused(StatusCode::kInvalidArgument,
+                       fmt::format("'{}' is no size: write a number of bytes, such as 500M or 20G",
+                                   log::printable(text)));
   double number = 0;
   const char* const end = text.data() + text.size();
   auto [rest, error] = std::from_chars(text.data(), end, number, std::chars_format::fixed);

@@ -17,7 +17,8 @@ Result<std::string> parse_device_name(std::string_view text) {
   if (name == "auto" || name == "cpu") return name;
   if (name == "cuda") return std::string("cuda:0");
   const std::string number = name.starts_with("cuda:") ? name.substr(5) : "";
-  if (!number.empty() && number.size() <= 3 && number.find_first_not_of("0123456789") == std::string::npos) {
+  if (!number.empty() && number.size() <= 3 &&
+      number.find_first_not_of("0123456789") == std::string::npos) {
     return name;
   }
   return Status(StatusCode::kInvalidArgument,

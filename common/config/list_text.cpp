@@ -26,9 +26,11 @@ Status bad(const std::string& name, std::string_view cause) {
 // What is called a list and is something else; empty: nothing known.
 std::string_view something_else(std::string_view bytes) {
   if (bytes.starts_with("PK\x03\x04")) {
-    return "is an Excel or OpenDocument workbook, or another ZIP archive; save the table as \"CSV UTF-8\"";
+    return "is an Excel or OpenDocument workbook, or another ZIP archive; save the table as \"CSV "
+           "UTF-8\"";
   }
-  if (bytes.starts_with("\xd0\xcf\x11\xe0")) return "is an Excel workbook; save the table as \"CSV UTF-8\"";
+  if (bytes.starts_with("\xd0\xcf\x11\xe0"))
+    return "is an Excel workbook; save the table as \"CSV UTF-8\"";
   return why_stand_in(stand_in_of(bytes.substr(0, kHeadBytes)));
 }
 
@@ -38,7 +40,8 @@ enum class ByteOrder { kLittle, kBig };
 std::optional<ByteOrder> utf16_order(std::string_view bytes) {
   if (bytes.starts_with("\xff\xfe")) return ByteOrder::kLittle;
   if (bytes.starts_with("\xfe\xff")) return ByteOrder::kBig;
-  if (bytes.size() < 2 || bytes.size() % 2 != 0 || (bytes[0] == 0) == (bytes[1] == 0)) return std::nullopt;
+  if (bytes.size() < 2 || bytes.size() % 2 != 0 || (bytes[0] == 0) == (bytes[1] == 0))
+    return std::nullopt;
   return bytes[0] == 0 ? ByteOrder::kBig : ByteOrder::kLittle;
 }
 
@@ -49,7 +52,9 @@ std::uint32_t unit_at(std::string_view bytes, std::size_t at, ByteOrder order) {
 }
 
 void append_utf8(std::string& text, std::uint32_t code) {
-  const auto tail = [&](unsigned shift) { text += static_cast<char>(0x80U | (code >> shift & 0x3fU)); };
+  const auto tail = [&](unsigned shift) {
+    text += static_cast<char>(0x80U | (code >> shift & 0x3fU));
+  };
   if (code < 0x80) {
     text += static_cast<char>(code);
   } else if (code < 0x800) {
@@ -107,9 +112,10 @@ Result<std::string> list_text(std::string_view bytes, const std::string& name) {
 
 Status not_utf8(const std::string& where, std::string_view line) {
   return {StatusCode::kInvalidArgument,
-          fmt::format("{}: is not UTF-8 but written in another encoding, such as Latin-1: \"{}\"; save the "
-                      "file as UTF-8 (in Excel \"CSV UTF-8\")",
-                      where, log::printable(wire::in_utf8(line.substr(0, kShownBytes))))};
+          fmt::format(
+              "{}: is not UTF-8 but written in another encoding, such as Latin-1: \"{}\"; save the "
+              "file as UTF-8 (in Excel \"CSV UTF-8\")",
+              where, log::printable(wire::in_utf8(line.substr(0, kShownBytes))))};
 }
 
 Status check_utf8(std::string_view text, const std::string& name) {

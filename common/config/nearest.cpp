@@ -16,7 +16,8 @@ constexpr std::size_t kShortList = 8;
 
 std::string folded(std::string_view name) {
   std::string text(name);
-  for (char& c : text) c = c == '_' ? '-' : static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  for (char& c : text)
+    c = c == '_' ? '-' : static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   return text;
 }
 
@@ -29,7 +30,8 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
   for (std::size_t i = 1; i <= a.size(); ++i) {
     row[0] = i;
     for (std::size_t j = 1; j <= b.size(); ++j) {
-      row[j] = std::min({above[j] + 1, row[j - 1] + 1, above[j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1)});
+      row[j] =
+          std::min({above[j] + 1, row[j - 1] + 1, above[j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1)});
       if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) {
         row[j] = std::min(row[j], before[j - 2] + 1);
       }
@@ -46,7 +48,8 @@ struct Candidate {
 };
 
 // A name that another one starts with is one step away from it.
-std::optional<Candidate> find_closest(std::string_view name, std::span<const std::string> candidates) {
+std::optional<Candidate> find_closest(std::string_view name,
+                                      std::span<const std::string> candidates) {
   const std::string wanted = folded(name.substr(0, kLongestName));
   std::optional<Candidate> best;
   for (const auto& candidate : candidates) {
@@ -62,7 +65,8 @@ std::optional<Candidate> find_closest(std::string_view name, std::span<const std
 
 std::optional<std::string> nearest(std::string_view name, std::span<const std::string> candidates) {
   const auto best = find_closest(name, candidates);
-  if (!best || best->distance > std::max<std::size_t>(1, name.size() / 3) || name.size() > kLongestName) {
+  if (!best || best->distance > std::max<std::size_t>(1, name.size() / 3) ||
+      name.size() > kLongestName) {
     return std::nullopt;
   }
   return best->name;
@@ -73,8 +77,10 @@ std::string closest(std::string_view name, std::span<const std::string> candidat
 }
 
 std::string suggestion(std::string_view name, std::span<const std::string> candidates) {
-  if (const auto near = nearest(name, candidates)) return fmt::format("; did you mean '{}'?", *near);
-  if (candidates.size() <= kShortList) return fmt::format("; known are {}", fmt::join(candidates, ", "));
+  if (const auto near = nearest(name, candidates))
+    return fmt::format("; did you mean '{}'?", *near);
+  if (candidates.size() <= kShortList)
+    return fmt::format("; known are {}", fmt::join(candidates, ", "));
   return fmt::format("; the nearest known one is '{}'", closest(name, candidates));
 }
 

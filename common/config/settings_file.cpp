@@ -37,7 +37,8 @@ bool add_values(const toml::node& node, Setting& setting) {
   const auto* list = node.as_array();
   if (list == nullptr) return add_value(node, setting);
   setting.is_list = true;
-  return std::all_of(list->begin(), list->end(), [&](const auto& item) { return add_value(item, setting); });
+  return std::all_of(list->begin(), list->end(),
+                     [&](const auto& item) { return add_value(item, setting); });
 }
 
 }  // namespace
@@ -61,7 +62,8 @@ Result<std::vector<Setting>> parse_settings(std::string_view text, std::string_v
     if (!add_values(node, setting)) {
       return refused(
           name, setting.line,
-          fmt::format("'{}' must be a text in quotes, a number, true or false, or a list of these", shown));
+          fmt::format("'{}' must be a text in quotes, a number, true or false, or a list of these",
+                      shown));
     }
     settings.push_back(std::move(setting));
   }

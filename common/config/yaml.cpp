@@ -38,7 +38,8 @@ class TreeBuilder final : public YAML::EventHandler {
                 const std::string& value) override {
     // Plain (unquoted) empty scalars and ~ are what YAML calls null.
     const bool plain = tag == "?" || tag.empty();
-    const bool null = plain && (value.empty() || value == "~" || value == "null" || value == "Null");
+    const bool null =
+        plain && (value.empty() || value == "~" || value == "null" || value == "Null");
     add(mark, anchor, null ? YamlNode::Kind::kNull : YamlNode::Kind::kScalar, value);
   }
   void OnSequenceStart(const YAML::Mark& mark, const std::string& /*tag*/, YAML::anchor_t anchor,
@@ -65,7 +66,8 @@ class TreeBuilder final : public YAML::EventHandler {
     }
   }
 
-  void add(const YAML::Mark& mark, YAML::anchor_t anchor, YamlNode::Kind kind, const std::string& value) {
+  void add(const YAML::Mark& mark, YAML::anchor_t anchor, YamlNode::Kind kind,
+           const std::string& value) {
     count(mark, anchor);
     if (!open_.empty() && open_.back().node.kind == YamlNode::Kind::kMap && !open_.back().key) {
       if (kind != YamlNode::Kind::kScalar) throw Refused{mark.line + 1, "a key must be text"};
@@ -131,9 +133,11 @@ const YamlNode* YamlNode::find(std::string_view name) const {
   return nullptr;
 }
 
-Result<YamlNode> parse_yaml(std::string_view bytes, std::string_view name, const YamlLimits& limits) {
+Result<YamlNode> parse_yaml(std::string_view bytes, std::string_view name,
+                            const YamlLimits& limits) {
   if (bytes.size() > limits.bytes) {
-    return Status(StatusCode::kBadInput, fmt::format("{}: is larger than {} bytes", name, limits.bytes));
+    return Status(StatusCode::kBadInput,
+                  fmt::format("{}: is larger than {} bytes", name, limits.bytes));
   }
   ASSIGN_OR_RETURN(const std::string text, list_text(bytes, std::string(name)));
   RETURN_IF_ERROR(check_utf8(text, std::string(name)));
@@ -143,7 +147,8 @@ Result<YamlNode> parse_yaml(std::string_view bytes, std::string_view name, const
     YAML::Parser parser(stream);
     if (!parser.HandleNextDocument(builder)) return YamlNode{};
     TreeBuilder second(limits);
-    if (parser.HandleNextDocument(second)) return refusal(name, second.root.line, "a second document starts");
+    if (parser.HandleNextDocument(second))
+      return refusal(name, second.root.line, "a second document starts");
   } catch (const Refused& refused) {
     return refusal(name, refused.line, refused.cause);
   } catch (const YAML::Exception& error) {

@@ -11,7 +11,8 @@ namespace mimicfleet::config {
 
 struct YamlMember;
 
-// A YAML document as a tree. Scalars are kept as they were written; `line` (1-based) is for messages.
+// A YAML document as a tree. Scalars are kept as they were written; `line` (1-based) is for
+// messages.
 struct YamlNode {
   enum class Kind { kNull, kScalar, kSequence, kMap };
   Kind kind = Kind::kNull;
@@ -35,8 +36,8 @@ struct YamlLimits {
   std::size_t nodes = 100'000;
 };
 
-// kBadInput with `name`, line and cause: malformed, beyond the limits, several documents, a duplicate or
-// non-text key, anchors and aliases (which let a small file stand for a huge one).
+// kBadInput with `name`, line and cause: malformed, beyond the limits, several documents, a
+// duplicate or non-text key, anchors and aliases (which let a small file stand for a huge one).
 [[nodiscard]] Result<YamlNode> parse_yaml(std::string_view text, std::string_view name,
                                           const YamlLimits& limits = {});
 [[nodiscard]] Result<YamlNode> read_yaml(const std::string& path, const YamlLimits& limits = {});

@@ -36,22 +36,25 @@ std::string host_of(const std::string& endpoint) {
 }
 
 Status failed(const std::string& path, const char* what) {
-  return {StatusCode::kFailedPrecondition, fmt::format("{}: {}: {}", path, what, std::strerror(errno))};
+  return {StatusCode::kFailedPrecondition,
+          fmt::format("{}: {}: {}", path, what, std::strerror(errno))};
 }
 
 }  // namespace
 
-bool is_of_this_host(const ServerFile& server) { return server.host.empty() || server.host == host_name(); }
+bool is_of_this_host(const ServerFile& server) {
+  return server.host.empty() || server.host == host_name();
+}
 
 Result<std::string> reachable_endpoint(const ServerFile& server) {
   if (is_of_this_host(server)) return server.endpoint;
   if (is_local_endpoint(server.endpoint)) {
-    return Status(
-        StatusCode::kFailedPrecondition,
-        fmt::format(
-            "{} names a server on {} which listens there for programs of {} only ({}), and this is {}: "
-            "start it with --listen tcp://{}:PORT --insecure to use it from here",
-            server_file_path(), server.host, server.host, server.endpoint, host_name(), server.host));
+    return Status(StatusCode::kFailedPrecondition,
+                  fmt::format("{} names a server on {} which listens there for programs of {} only "
+                              "({}), and this is {}: "
+                              "start it with --listen tcp://{}:PORT --insecure to use it from here",
+                              server_file_path(), server.host, server.host, server.endpoint,
+                              host_name(), server.host));
   }
   const std::string host = host_of(server.endpoint);
   if (host != "0.0.0.0" && host != "[::]") return server.endpoint;
@@ -65,25 +68,30 @@ std::string server_file_path() {
 
 Result<ServerFile> read_server_file(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
-  if (!in) return Status(StatusCode::kNotFound, fmt::format("{}: no server has been started here", path));
+  if (!in)
+    return Status(StatusCode::kNotFound, fmt::format("{}: no server has been started here", path));
   std::string text(kMaxFileBytes, '\0');
   in.read(text.data(), static_cast<std::streamsize>(text.size()));
   text.resize(static_cast<std::size_t>(in.gcount()));
   auto server = json::read<ServerFile>(text);
   if (!server.ok()) return server.status().prefixed(path);
-  if (server->endpoint.empty()) return Status(StatusCode::kBadInput, path + ": it names no endpoint");
+  if (server->endpoint.empty())
+    return Status(StatusCode::kBadInput, path + ": it names no endpoint");
   return server;
 }
 
 Status write_server_file(const ServerFile& server, const std::string& path) {
-  if (path.empty()) return {StatusCode::kFailedPrecondition, "neither XDG_STATE_HOME nor HOME is set"};
+  if (path.empty())
+    return {StatusCode::kFailedPrecondition, "neither XDG_STATE_HOME nor HOME is set"};
   const auto folder = std::filesystem::path(path).parent_path();
   std::error_code error;
   std::filesystem::create_directories(folder.parent_path(), error);
-  if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) return failed(folder, "cannot make the folder");
+  if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST)
+    return failed(folder, "cannot make the folder");
 
   const std::string temporary = fmt::format("{}.{}", path, ::getpid());
-  const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+  const int fd =
+      ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (fd < 0) return failed(temporary, "cannot write");
   const std::string text = json::write(server);
   const bool written = ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size());
@@ -110,9 +118,10 @@ Result<std::string> find_server(const std::string& flag) {
   if (server.ok()) return reachable_endpoint(*server);
   return Status(
       StatusCode::kNotFound,
-      fmt::format("no coordinator is known ({}): start one with `coordinator serve`, or name it by flag "
-                  "or MIMICFLEET_SERVER",
-                  server.status().message()));
+      fmt::format(
+          "no coordinator is known ({}): start one with `coordinator serve`, or name it by flag "
+          "or MIMICFLEET_SERVER",
+          server.status().message()));
 }
 
 }  // namespace mimicfleet::discovery

@@ -8,7 +8,8 @@
 // How clients and workers find a coordinator that nobody named: a file in the user's state folder.
 namespace mimicfleet::discovery {
 
-// Several hosts may share the folder: what a process or a loopback address means depends on the host.
+// Several hosts may share the folder: what a process or a loopback address means depends on the
+// host.
 struct ServerFile {
   std::string endpoint;  // as it listens: "tcp://127.0.0.1:5555"
   std::int64_t pid = 0;
@@ -25,16 +26,19 @@ struct ServerFile {
 [[nodiscard]] bool is_of_this_host(const ServerFile& server);
 
 // Where this host reaches the server: one that listens on all its addresses is named by its host.
-// kFailedPrecondition says what to do if another host's server listens on that host's loopback only.
+// kFailedPrecondition says what to do if another host's server listens on that host's loopback
+// only.
 [[nodiscard]] Result<std::string> reachable_endpoint(const ServerFile& server);
 
-// $XDG_STATE_HOME/mimicfleet/server.json, else ~/.local/state/mimicfleet/server.json. Empty without a home.
+// $XDG_STATE_HOME/mimicfleet/server.json, else ~/.local/state/mimicfleet/server.json. Empty without
+// a home.
 [[nodiscard]] std::string server_file_path();
 
 // kNotFound: there is no such file; kBadInput: it is not a server file.
 [[nodiscard]] Result<ServerFile> read_server_file(const std::string& path = server_file_path());
 
-// Replaces the file as a whole; it is readable by its owner only, as is the folder if it is made here.
+// Replaces the file as a whole; it is readable by its owner only, as is the folder if it is made
+// here.
 [[nodiscard]] Status write_server_file(const ServerFile& server,
                                        const std::string& path = server_file_path());
 

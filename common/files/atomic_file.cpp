@@ -29,14 +29,16 @@ std::string new_temporary_name() {
   return std::string(kPrefix) + to_string(new_id<Id<AtomicFile>>()) + std::string(kSuffix);
 }
 
-// For remove_abandoned_files(). Somebody else holds it only for the moment of looking at it. Where there are
-// no locks it fails, and nothing is ever removed.
+// For remove_abandoned_files(). Somebody else holds it only for the moment of looking at it. Where
+// there are no locks it fails, and nothing is ever removed.
 void lock(int fd) {
   while (::flock(fd, LOCK_EX) != 0 && errno == EINTR) {
   }
 }
 
-bool is_young(const struct stat& info) { return std::time(nullptr) - info.st_mtim.tv_sec < kYoungest_s; }
+bool is_young(const struct stat& info) {
+  return std::time(nullptr) - info.st_mtim.tv_sec < kYoungest_s;
+}
 
 // Of a file that is locked before anything is written to it, and until its process ends.
 bool is_abandoned(int fd) {
@@ -72,7 +74,8 @@ std::pair<std::string, std::string> split(const std::string& path) {
   return {slash == 0 ? "/" : path.substr(0, slash), path.substr(slash + 1)};
 }
 
-// Folders of some network file systems cannot be synced; then a rename is as durable as they make it.
+// Folders of some network file systems cannot be synced; then a rename is as durable as they make
+// it.
 bool sync_folder(int fd) { return ::fsync(fd) == 0 || errno == EINVAL || errno == ENOTSUP; }
 
 }  // namespace
@@ -123,7 +126,9 @@ void AtomicFile::abandon() {
   file_.reset();
 }
 
-Status AtomicFile::write(std::span<const std::uint8_t> bytes) { return write_all(fd(), bytes, path_); }
+Status AtomicFile::write(std::span<const std::uint8_t> bytes) {
+  return write_all(fd(), bytes, path_);
+}
 
 Status AtomicFile::write(std::string_view bytes) {
   return write(std::span(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()));
@@ -159,7 +164,8 @@ Status AtomicFile::commit_unsynced() {
   return status;
 }
 
-Status write_file_atomically(const std::string& path, std::string_view bytes, const Permit& permit) {
+Status write_file_atomically(const std::string& path, std::string_view bytes,
+                             const Permit& permit) {
   ASSIGN_OR_RETURN(auto file, AtomicFile::create(path));
   RETURN_IF_ERROR(file.write(bytes));
   return file.commit(permit);
@@ -171,7 +177,8 @@ Result<ScratchFolder> ScratchFolder::create(const std::string& parent) {
   ScratchFolder out;
   out.path_ = path;
   const std::string lock_path = path + std::string(kLockName);
-  out.lock_.reset(::open(lock_path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666));
+  out.lock_.reset(
+      ::open(lock_path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666));
   if (!out.lock_.valid()) return file_error(lock_path, "cannot be written", errno);
   lock(out.lock_.get());
   constexpr std::uint8_t kLocked = 1;
@@ -188,8 +195,8 @@ ScratchFolder::~ScratchFolder() {
 }
 
 bool is_temporary_name(std::string_view file_name) {
-  return file_name.size() == kPrefix.size() + kIdDigits + kSuffix.size() && file_name.starts_with(kPrefix) &&
-         file_name.ends_with(kSuffix);
+  return file_name.size() == kPrefix.size() + kIdDigits + kSuffix.size() &&
+         file_name.starts_with(kPrefix) && file_name.ends_with(kSuffix);
 }
 
 int remove_abandoned_files(const std::string& folder) {
@@ -201,8 +208,8 @@ int remove_abandoned_files(const std::string& folder) {
 int remove_abandoned_files_below(const std::string& folder) {
   int removed = remove_abandoned_files(folder);
   std::error_code error;
-  for (std::filesystem::recursive_directory_iterator entry(folder, error), end; !error && entry != end;
-       entry.increment(error)) {
+  for (std::filesystem::recursive_directory_iterator entry(folder, error), end;
+       !error && entry != end; entry.increment(error)) {
     std::error_code gone;
     if (entry->symlink_status(gone).type() != std::filesystem::file_type::directory) continue;
     removed += remove_abandoned_files(entry->path());

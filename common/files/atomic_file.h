@@ -11,13 +11,13 @@
 
 namespace mimicfleet {
 
-// Asked right before something gets its name, after all that may take long: unless it is ok, all stays as it
-// was. Empty: always ok.
+// Asked right before something gets its name, after all that may take long: unless it is ok, all
+// stays as it was. Empty: always ok.
 using Permit = std::function<Status()>;
 
-// A file that appears under its name whole and durable, or not at all. Until commit() the bytes are in a
-// temporary file in the same folder (`.mimicfleet-<32 digits>.part`), which only this process can have made
-// and holds a lock on; without a commit the destructor removes it.
+// A file that appears under its name whole and durable, or not at all. Until commit() the bytes are
+// in a temporary file in the same folder (`.mimicfleet-<32 digits>.part`), which only this process
+// can have made and holds a lock on; without a commit the destructor removes it.
 class AtomicFile {
  public:
   // The folder must exist. kNotFound, kFailedPrecondition (not writable) or kResourceExhausted.
@@ -36,8 +36,8 @@ class AtomicFile {
 
   // Syncs the file, gives it its name (replacing what had it) and syncs the folder.
   [[nodiscard]] Status commit(const Permit& permit = {});
-  // The same without waiting for the disk: after a loss of power the file may be there and damaged. For what
-  // is checked when it is read, and can be made again.
+  // The same without waiting for the disk: after a loss of power the file may be there and damaged.
+  // For what is checked when it is read, and can be made again.
   [[nodiscard]] Status commit_unsynced();
 
   // Removes the temporary file; nothing may be called afterwards.
@@ -57,8 +57,8 @@ class AtomicFile {
 [[nodiscard]] Status write_file_atomically(const std::string& path, std::string_view bytes,
                                            const Permit& permit = {});
 
-// A folder of such a name that only this process uses, for many files that get their names at once. Removed
-// with all that is in it by the destructor.
+// A folder of such a name that only this process uses, for many files that get their names at once.
+// Removed with all that is in it by the destructor.
 class ScratchFolder {
  public:
   // In the folder `parent`, which must exist. Codes as AtomicFile::create().
@@ -80,9 +80,9 @@ class ScratchFolder {
 // True for the names of temporary files and folders.
 [[nodiscard]] bool is_temporary_name(std::string_view file_name);
 
-// Removes the temporary files and folders that killed processes left in a folder (not below it), and returns
-// how many. Those of living processes, on whatever host, are locked, and stay. So does what holds nothing yet
-// and is younger than a minute: it may be about to be locked.
+// Removes the temporary files and folders that killed processes left in a folder (not below it),
+// and returns how many. Those of living processes, on whatever host, are locked, and stay. So does
+// what holds nothing yet and is younger than a minute: it may be about to be locked.
 int remove_abandoned_files(const std::string& folder);
 // The same in the folder and all below it.
 int remove_abandoned_files_below(const std::string& folder);

@@ -33,9 +33,9 @@ bool is_settled(const FileIdentity& identity) {
 
 // `v1 device inode size mtime_ns sha256 checksum`
 std::string line_of(const FileIdentity& identity, const Digest& digest) {
-  std::string line = "v1 " + std::to_string(identity.device) + ' ' + std::to_string(identity.inode) + ' ' +
-                     std::to_string(identity.size) + ' ' + std::to_string(identity.mtime_ns) + ' ' +
-                     digest.hex();
+  std::string line = "v1 " + std::to_string(identity.device) + ' ' +
+                     std::to_string(identity.inode) + ' ' + std::to_string(identity.size) + ' ' +
+                     std::to_string(identity.mtime_ns) + ' ' + digest.hex();
   return line + ' ' + std::to_string(checksum64(line));
 }
 
@@ -44,7 +44,8 @@ std::optional<std::pair<FileIdentity, Digest>> parse_line(const std::string& lin
   char hex[65] = {};
   std::uint64_t checksum = 0;
   if (line.size() > kMaxLine ||
-      std::sscanf(line.c_str(), "v1 %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNd64 " %64[0-9a-f] %" SCNu64,
+      std::sscanf(line.c_str(),
+                  "v1 %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNd64 " %64[0-9a-f] %" SCNu64,
                   &identity.device, &identity.inode, &identity.size, &identity.mtime_ns, hex,
                   &checksum) != 6) {
     return std::nullopt;
@@ -79,7 +80,8 @@ void FileDigestCache::load() {
   std::filesystem::create_directories(std::filesystem::path(store_).parent_path(), ignored);
   const auto bytes = std::filesystem::file_size(store_, ignored);
   if (!ignored && bytes > kMaxStoreBytes) {
-    static_cast<void>(write_file_atomically(store_, ""));  // start anew; what is lost is hashed again
+    static_cast<void>(
+        write_file_atomically(store_, ""));  // start anew; what is lost is hashed again
     return;
   }
   std::ifstream in(store_, std::ios::binary);
@@ -103,7 +105,8 @@ Result<Digest> FileDigestCache::digest(int fd, std::string_view name) {
   ASSIGN_OR_RETURN(const Digest digest, sha256_of(fd, name));
   ASSIGN_OR_RETURN(const FileIdentity after, identity_of(fd, name));
   if (before != after) {
-    return Status(StatusCode::kInputChanged, std::string(name) + ": changed while it was read; submit it " +
+    return Status(StatusCode::kInputChanged, std::string(name) +
+                                                 ": changed while it was read; submit it " +
                                                  "again when it is complete");
   }
   if (is_settled(after)) remember(after, digest);
@@ -118,8 +121,8 @@ void FileDigestCache::remember(const FileIdentity& identity, const Digest& diges
   const std::string line = '\n' + line_of(identity, digest) + '\n';
   const UniqueFd fd(::open(store_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
   if (!fd.valid() || ::flock(fd.get(), LOCK_EX) != 0) return;
-  static_cast<void>(
-      write_all(fd.get(), {reinterpret_cast<const std::uint8_t*>(line.data()), line.size()}, store_));
+  static_cast<void>(write_all(
+      fd.get(), {reinterpret_cast<const std::uint8_t*>(line.data()), line.size()}, store_));
 }
 
 }  // namespace mimicfleet

@@ -28,7 +28,8 @@ Result<FileIdentity> identity_of(const std::string& path) {
 
 Result<FileIdentity> identity_of(int fd, std::string_view name) {
   struct stat info {};
-  if (::fstat(fd, &info) != 0) return file_error(name, "cannot be examined", errno, StatusCode::kBadInput);
+  if (::fstat(fd, &info) != 0)
+    return file_error(name, "cannot be examined", errno, StatusCode::kBadInput);
   return identity_from(info);
 }
 

@@ -9,8 +9,8 @@
 
 namespace mimicfleet {
 
-// What tells, without reading it, that a file is still the same and unchanged. A file that is replaced or
-// written to differs in one of these.
+// What tells, without reading it, that a file is still the same and unchanged. A file that is
+// replaced or written to differs in one of these.
 struct FileIdentity {
   std::uint64_t device = 0;
   std::uint64_t inode = 0;

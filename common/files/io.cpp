@@ -9,12 +9,15 @@
 
 namespace mimicfleet {
 
-Status file_error(std::string_view path, std::string_view action, int error_number, StatusCode otherwise) {
-  std::string message = std::string(path) + ": " + std::string(action) + ": " + std::strerror(error_number);
+Status file_error(std::string_view path, std::string_view action, int error_number,
+                  StatusCode otherwise) {
+  std::string message =
+      std::string(path) + ": " + std::string(action) + ": " + std::strerror(error_number);
   switch (error_number) {
     case ENOSPC:
     case EDQUOT:
-      return {StatusCode::kResourceExhausted, message + "; free some space or choose another folder"};
+      return {StatusCode::kResourceExhausted,
+              message + "; free some space or choose another folder"};
     case EFBIG:
       return {StatusCode::kResourceExhausted, message + "; raise the file size limit (ulimit -f)"};
     case EMFILE:
@@ -24,7 +27,8 @@ Status file_error(std::string_view path, std::string_view action, int error_numb
     case EACCES:
     case EPERM:
     case EROFS:
-      return {StatusCode::kFailedPrecondition, message + "; give this user the right or choose another path"};
+      return {StatusCode::kFailedPrecondition,
+              message + "; give this user the right or choose another path"};
     case EISDIR:
       return {otherwise, message + "; rename or remove that folder"};
     case ENOENT:
@@ -36,13 +40,15 @@ Status file_error(std::string_view path, std::string_view action, int error_numb
 
 Status check_regular_file(int fd, std::string_view name) {
   struct stat info {};
-  if (::fstat(fd, &info) != 0) return file_error(name, "cannot be examined", errno, StatusCode::kBadInput);
+  if (::fstat(fd, &info) != 0)
+    return file_error(name, "cannot be examined", errno, StatusCode::kBadInput);
   if (S_ISREG(info.st_mode)) return {};
   const char* kind = S_ISDIR(info.st_mode)    ? "a folder"
                      : S_ISFIFO(info.st_mode) ? "a pipe"
                      : S_ISSOCK(info.st_mode) ? "a socket"
                                               : "a device";
-  return {StatusCode::kBadInput, std::string(name) + ": is " + kind + ", not a file; give an ordinary file"};
+  return {StatusCode::kBadInput,
+          std::string(name) + ": is " + kind + ", not a file; give an ordinary file"};
 }
 
 Result<UniqueFd> open_for_reading(const std::string& path) {

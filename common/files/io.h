@@ -10,8 +10,8 @@
 
 namespace mimicfleet {
 
-// Opens a file for reading. kNotFound, kFailedPrecondition (not readable by this user), kBadInput (a folder,
-// a pipe, a device). Never waits for a writer of a pipe.
+// Opens a file for reading. kNotFound, kFailedPrecondition (not readable by this user), kBadInput
+// (a folder, a pipe, a device). Never waits for a writer of a pipe.
 [[nodiscard]] Result<UniqueFd> open_for_reading(const std::string& path);
 
 // kBadInput unless `fd` is a regular file.

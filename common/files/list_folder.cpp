@@ -14,10 +14,12 @@ Result<std::vector<std::filesystem::directory_entry>> list_folder(const std::str
     entries.push_back(*entry);
   }
   if (error == std::errc::permission_denied) {
-    return Status(StatusCode::kFailedPrecondition, folder + ": cannot be listed: " + error.message() +
-                                                       "; give this user the right or move it elsewhere");
+    return Status(StatusCode::kFailedPrecondition,
+                  folder + ": cannot be listed: " + error.message() +
+                      "; give this user the right or move it elsewhere");
   }
-  if (error) return file_error(folder, "cannot be listed", error.value(), StatusCode::kFailedPrecondition);
+  if (error)
+    return file_error(folder, "cannot be listed", error.value(), StatusCode::kFailedPrecondition);
   return entries;
 }
 

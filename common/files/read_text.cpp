@@ -24,8 +24,9 @@ Result<std::string> read_text(int fd, const std::string& name, std::size_t limit
     if (got < 0) return file_error(name, "cannot be read", errno, StatusCode::kBadInput);
     size += static_cast<std::size_t>(got);
     if (size > limit_bytes) {
-      return Status(StatusCode::kBadInput,
-                    name + ": is larger than the " + std::to_string(limit_bytes) + " bytes that are allowed");
+      return Status(
+          StatusCode::kBadInput,
+          name + ": is larger than the " + std::to_string(limit_bytes) + " bytes that are allowed");
     }
     if (got == 0) {
       text.resize(size);

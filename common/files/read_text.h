@@ -11,6 +11,7 @@ namespace mimicfleet {
 [[nodiscard]] Result<std::string> read_text(const std::string& path, std::size_t limit_bytes);
 
 // The same of an open descriptor, from where it stands: files, pipes, terminals.
-[[nodiscard]] Result<std::string> read_text(int fd, const std::string& name, std::size_t limit_bytes);
+[[nodiscard]] Result<std::string> read_text(int fd, const std::string& name,
+                                            std::size_t limit_bytes);
 
 }  // namespace mimicfleet

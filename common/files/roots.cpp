@@ -20,12 +20,13 @@ Result<UniqueFd> open_beneath(int root_fd, std::string_view relative) {
     if (component.empty() || component == "." || component == "..") return refused;
     const bool last = slash == std::string_view::npos;
     // O_NOFOLLOW makes a link an error: ELOOP for a file, ENOTDIR for a folder.
-    UniqueFd fd(
-        ::openat(parent, component.c_str(),
-                 O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | (last ? O_RDONLY : O_PATH | O_DIRECTORY)));
+    UniqueFd fd(::openat(
+        parent, component.c_str(),
+        O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | (last ? O_RDONLY : O_PATH | O_DIRECTORY)));
     if (!fd.valid() && (errno == ELOOP || errno == ENOTDIR)) {
-      return Status(StatusCode::kInvalidArgument,
-                    name + ": leads through a symbolic link or a file; name the place that it means");
+      return Status(
+          StatusCode::kInvalidArgument,
+          name + ": leads through a symbolic link or a file; name the place that it means");
     }
     if (!fd.valid()) return file_error(name, "cannot be opened", errno, StatusCode::kBadInput);
     if (last) {
@@ -62,8 +63,9 @@ bool Roots::contain(std::string_view path) const { return find(path) != nullptr;
 Result<UniqueFd> Roots::open_file(const std::string& path) const {
   const Root* root = find(path);
   if (root == nullptr) {
-    return Status(StatusCode::kFailedPrecondition,
-                  path + ": is below none of this worker's roots; start it with --roots and that folder");
+    return Status(
+        StatusCode::kFailedPrecondition,
+        path + ": is below none of this worker's roots; start it with --roots and that folder");
   }
   auto fd = open_beneath(root->fd.get(), std::string_view(path).substr(root->name.size()));
   if (!fd.ok()) return fd.status().prefixed(root->name);

@@ -6,13 +6,14 @@
 
 namespace mimicfleet {
 
-// Names with accents have two spellings: "é" as one character, as most systems write it, or as "e" and an
-// accent, as Macs do. People mean the same file.
+// Names with accents have two spellings: "é" as one character, as most systems write it, or as "e"
+// and an accent, as Macs do. People mean the same file.
 
 // The text in the first spelling (Unicode's NFC), for comparing; what is not UTF-8 as it is.
 [[nodiscard]] std::string composed(std::string_view text);
 
-// Finds files whose names are written in another spelling than on the disk. Each folder is listed once.
+// Finds files whose names are written in another spelling than on the disk. Each folder is listed
+// once.
 class SpelledPaths {
  public:
   // `path` if it leads to something, or to nothing in any spelling; else the path that does.

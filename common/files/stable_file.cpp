@@ -25,7 +25,8 @@ Result<StableFile> StableFile::open(UniqueFd fd, const std::string& path, FileDi
 Status StableFile::check_unchanged() const {
   const auto open_file = identity_of(fd(), path_);
   const auto named_file = identity_of(path_);
-  if (open_file.ok() && named_file.ok() && *open_file == identity_ && *named_file == identity_) return {};
+  if (open_file.ok() && named_file.ok() && *open_file == identity_ && *named_file == identity_)
+    return {};
   const char* how = !named_file.ok()                       ? "was deleted"
                     : named_file->inode != identity_.inode ? "was replaced"
                                                            : "was written to";

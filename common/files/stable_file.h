@@ -10,12 +10,14 @@
 
 namespace mimicfleet {
 
-// An input file, opened once and named by the SHA-256 of what it held. Everything that reads it reads through
-// fd(); check_unchanged() afterwards tells whether the digest still names what was read.
+// An input file, opened once and named by the SHA-256 of what it held. Everything that reads it
+// reads through fd(); check_unchanged() afterwards tells whether the digest still names what was
+// read.
 class StableFile {
  public:
   // `cache` may be null. Codes as open_for_reading() and FileDigestCache::digest().
-  [[nodiscard]] static Result<StableFile> open(const std::string& path, FileDigestCache* cache = nullptr);
+  [[nodiscard]] static Result<StableFile> open(const std::string& path,
+                                               FileDigestCache* cache = nullptr);
   // For a file that was opened otherwise, such as below a root; `path` must still lead to it.
   [[nodiscard]] static Result<StableFile> open(UniqueFd fd, const std::string& path,
                                                FileDigestCache* cache = nullptr);

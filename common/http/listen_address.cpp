@@ -19,10 +19,12 @@ namespace {
 constexpr int kBacklog = 64;
 
 Status malformed(const std::string& text, const std::string& why) {
-  return {StatusCode::kInvalidArgument,
-          fmt::format("'{}' is no address to listen on: {}; it must be HOST:PORT, such as 127.0.0.1:9464 or "
-                      "[::1]:9464",
-                      text, why)};
+  return {
+      StatusCode::kInvalidArgument,
+      fmt::format(
+          "'{}' is no address to listen on: {}; it must be HOST:PORT, such as 127.0.0.1:9464 or "
+          "[::1]:9464",
+          text, why)};
 }
 
 using AddressList = std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)>;
@@ -32,11 +34,13 @@ Result<AddressList> look_up(const ListenAddress& address) {
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
   addrinfo* found = nullptr;
-  const int error = ::getaddrinfo(address.host.c_str(), std::to_string(address.port).c_str(), &hints, &found);
+  const int error =
+      ::getaddrinfo(address.host.c_str(), std::to_string(address.port).c_str(), &hints, &found);
   if (error != 0) {
-    return Status(StatusCode::kFailedPrecondition,
-                  fmt::format("{}: the host '{}' is not known ({}): name one of this machine's addresses",
-                              address.text(), address.host, ::gai_strerror(error)));
+    return Status(
+        StatusCode::kFailedPrecondition,
+        fmt::format("{}: the host '{}' is not known ({}): name one of this machine's addresses",
+                    address.text(), address.host, ::gai_strerror(error)));
   }
   return AddressList(found, &::freeaddrinfo);
 }
@@ -62,21 +66,24 @@ std::uint16_t port_of(const UniqueFd& socket) {
   sockaddr_storage bound{};
   socklen_t size = sizeof(bound);
   CHECK(::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&bound), &size) == 0);
-  if (bound.ss_family == AF_INET6) return ntohs(reinterpret_cast<const sockaddr_in6&>(bound).sin6_port);
+  if (bound.ss_family == AF_INET6)
+    return ntohs(reinterpret_cast<const sockaddr_in6&>(bound).sin6_port);
   return ntohs(reinterpret_cast<const sockaddr_in&>(bound).sin_port);
 }
 
 Status cannot_listen(const ListenAddress& address, int error) {
   const char* remedy = "choose another address";
   if (error == EADDRINUSE) {
-    remedy = "another program listens there: stop it, or choose another port (0 takes any free one)";
+    remedy =
+        "another program listens there: stop it, or choose another port (0 takes any free one)";
   } else if (error == EADDRNOTAVAIL || error == EAFNOSUPPORT) {
     remedy = "this machine has no such address: name one that it has, or 0.0.0.0 for all of them";
   } else if (error == EACCES) {
     remedy = "ports below 1024 are for root: choose a higher one";
   }
   return {StatusCode::kFailedPrecondition,
-          fmt::format("{}: cannot listen there ({}): {}", address.text(), std::strerror(error), remedy)};
+          fmt::format("{}: cannot listen there ({}): {}", address.text(), std::strerror(error),
+                      remedy)};
 }
 
 }  // namespace
@@ -91,7 +98,8 @@ Result<ListenAddress> parse_listen_address(const std::string& text) {
   const auto [before, after] = split_host_and_port(text);
   out.host = after ? before : "127.0.0.1";
   const std::string_view digits = after.value_or(text);
-  if (out.host.empty()) return malformed(text, "the host is missing (0.0.0.0 is all of this machine's)");
+  if (out.host.empty())
+    return malformed(text, "the host is missing (0.0.0.0 is all of this machine's)");
   if (out.host.front() == '[') {
     in6_addr ignored{};
     const bool closed = out.host.size() > 2 && out.host.back() == ']';

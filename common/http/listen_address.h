@@ -8,7 +8,8 @@
 
 namespace mimicfleet::http {
 
-// Where a server listens: HOST:PORT with HOST a name, an IPv4 address or an IPv6 address in brackets.
+// Where a server listens: HOST:PORT with HOST a name, an IPv4 address or an IPv6 address in
+// brackets.
 struct ListenAddress {
   std::string host;  // without brackets
   std::uint16_t port = 0;

@@ -29,18 +29,20 @@ using Handler = std::function<Response(const Request&)>;
 
 // Bounds on what clients may hold.
 struct Limits {
-  unsigned connections = 64;             // more are closed at once
-  unsigned of_one_client = 32;           // connections from one IP address; so that one takes not all of them
+  unsigned connections = 64;  // more are closed at once
+  unsigned of_one_client =
+      32;  // connections from one IP address; so that one takes not all of them
   std::chrono::seconds silence{30};      // then a connection on which nothing moves is closed
   std::size_t request_bytes = 16 << 10;  // request line and headers; more is refused
 };
 
-// Answers GET and HEAD; other methods get a 405, unknown paths a 404 that names those that exist. A client
-// that is slow, or a handler that waits, keeps nobody else waiting: each connection has a thread.
+// Answers GET and HEAD; other methods get a 405, unknown paths a 404 that names those that exist. A
+// client that is slow, or a handler that waits, keeps nobody else waiting: each connection has a
+// thread.
 class Server {
  public:
-  // `address` is HOST:PORT as in listen_address.h, port 0 for any free one. kInvalidArgument: malformed;
-  // kFailedPrecondition: the address is taken or not ours.
+  // `address` is HOST:PORT as in listen_address.h, port 0 for any free one. kInvalidArgument:
+  // malformed; kFailedPrecondition: the address is taken or not ours.
   [[nodiscard]] static Result<std::unique_ptr<Server>> start(const std::string& address,
                                                              std::map<std::string, Handler> routes,
                                                              const Limits& limits = {});

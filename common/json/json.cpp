@@ -23,7 +23,8 @@ struct WriteVisitor {
   Document operator()(const std::string& text) const { return text; }
   Document operator()(const wire::Bytes& bytes) const {
     std::string hex;
-    for (const char byte : bytes.data) hex += fmt::format("{:02x}", static_cast<unsigned char>(byte));
+    for (const char byte : bytes.data)
+      hex += fmt::format("{:02x}", static_cast<unsigned char>(byte));
     return hex;
   }
   Document operator()(const wire::Array& array) const {
@@ -38,7 +39,9 @@ struct WriteVisitor {
   }
 };
 
-Document to_document(const wire::Value& value) { return std::visit(WriteVisitor{}, value.variant()); }
+Document to_document(const wire::Value& value) {
+  return std::visit(WriteVisitor{}, value.variant());
+}
 
 // Builds the value while the text is read, so that no limit is passed before it is noticed.
 class Reader final : public nlohmann::json_sax<nlohmann::json> {
@@ -52,12 +55,18 @@ class Reader final : public nlohmann::json_sax<nlohmann::json> {
   bool boolean(bool value) override { return add(wire::Value(value)); }
   // -0 as well is the number that is written as 0.
   bool number_integer(number_integer_t value) override {
-    return add(value < 0 ? wire::Value(std::int64_t{value}) : wire::Value(static_cast<std::uint64_t>(value)));
+    return add(value < 0 ? wire::Value(std::int64_t{value})
+                         : wire::Value(static_cast<std::uint64_t>(value)));
   }
-  bool number_unsigned(number_unsigned_t value) override { return add(wire::Value(std::uint64_t{value})); }
-  bool number_float(number_float_t value, const string_t&) override { return add(wire::Value(value)); }
+  bool number_unsigned(number_unsigned_t value) override {
+    return add(wire::Value(std::uint64_t{value}));
+  }
+  bool number_float(number_float_t value, const string_t&) override {
+    return add(wire::Value(value));
+  }
   bool string(string_t& value) override {
-    return fits(value.size(), limits_.string_bytes, "text is too long") && add(wire::Value(std::move(value)));
+    return fits(value.size(), limits_.string_bytes, "text is too long") &&
+           add(wire::Value(std::move(value)));
   }
   bool binary(binary_t&) override { return refuse("binary data"); }
 
@@ -73,7 +82,8 @@ class Reader final : public nlohmann::json_sax<nlohmann::json> {
     open_.back().name = std::move(name);
     return true;
   }
-  bool parse_error(std::size_t, const std::string&, const nlohmann::detail::exception& error) override {
+  bool parse_error(std::size_t, const std::string&,
+                   const nlohmann::detail::exception& error) override {
     return refuse(error.what());
   }
 
@@ -102,7 +112,8 @@ class Reader final : public nlohmann::json_sax<nlohmann::json> {
   bool close() {
     Container done = std::move(open_.back());
     open_.pop_back();
-    return add(done.is_array ? wire::Value(std::move(done.array)) : wire::Value(std::move(done.map)));
+    return add(done.is_array ? wire::Value(std::move(done.array))
+                             : wire::Value(std::move(done.map)));
   }
 
   bool add(wire::Value value) {
@@ -134,7 +145,8 @@ std::string to_text(const wire::Value& value, int indent) {
 }
 
 Result<wire::Value> parse(std::string_view text, const wire::Limits& limits) {
-  if (text.size() > limits.bytes) return Status(StatusCode::kBadInput, "malformed JSON: it is too long");
+  if (text.size() > limits.bytes)
+    return Status(StatusCode::kBadInput, "malformed JSON: it is too long");
   Reader reader(limits);
   try {
     if (nlohmann::json::sax_parse(text, &reader)) return reader.take();

@@ -8,12 +8,13 @@
 // The same structs that travel as MessagePack, as JSON for people and other programs.
 namespace mimicfleet::json {
 
-// `value` as JSON. Maps keep their order; bytes become hexadecimal text; NaN and infinity become null;
-// invalid UTF-8 is replaced. `indent` < 0: one line without spaces; else that many spaces a level.
+// `value` as JSON. Maps keep their order; bytes become hexadecimal text; NaN and infinity become
+// null; invalid UTF-8 is replaced. `indent` < 0: one line without spaces; else that many spaces a
+// level.
 [[nodiscard]] std::string to_text(const wire::Value& value, int indent = -1);
 
-// kBadInput with the position for anything but one JSON document within the limits; duplicate members are
-// refused. Non-negative integers become unsigned, as wire::decode does.
+// kBadInput with the position for anything but one JSON document within the limits; duplicate
+// members are refused. Non-negative integers become unsigned, as wire::decode does.
 [[nodiscard]] Result<wire::Value> parse(std::string_view text, const wire::Limits& limits = {});
 
 template <typename T>

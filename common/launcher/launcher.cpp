@@ -1,7 +1,7 @@
-// An installed bin/coordinator or bin/worker: starts the program of its name in libexec/mimicfleet if this
-// system's C library is new enough for it, and says so in one sentence if not, which the dynamic linker would
-// tell as "version `GLIBC_2.36' not found". That is why this program has no start files and no C++ library,
-// and calls nothing that an old glibc lacks.
+// An installed bin/coordinator or bin/worker: starts the program of its name in libexec/mimicfleet
+// if this system's C library is new enough for it, and says so in one sentence if not, which the
+// dynamic linker would tell as "version `GLIBC_2.36' not found". That is why this program has no
+// start files and no C++ library, and calls nothing that an old glibc lacks.
 #include <unistd.h>
 
 #include <features.h>
@@ -82,8 +82,9 @@ Text own_path() {
   const char* name = self.last_part();
   if (const char* version = ::gnu_get_libc_version(); !new_enough(version)) {
     Text message;
-    message << name << ": this system's C library is glibc " << version << ", and mimicfleet needs " << kMajor
-            << "." << kMinor << " or newer" << kWhere << ": use a newer system, or a container of one\n";
+    message << name << ": this system's C library is glibc " << version << ", and mimicfleet needs "
+            << kMajor << "." << kMinor << " or newer" << kWhere
+            << ": use a newer system, or a container of one\n";
     refuse(message);
   }
   Text program = self;

@@ -51,7 +51,8 @@ bool starts_as(Format format, std::string_view head) {
   return false;
 }
 
-// What is wrong with the file as a whole, as far as that shows without reading all of it; nothing: nothing.
+// What is wrong with the file as a whole, as far as that shows without reading all of it; nothing:
+// nothing.
 Status check_structure(const std::string& path, Format format) {
   switch (format) {
     case Format::kJson: {
@@ -73,8 +74,9 @@ Status check_structure(const std::string& path, Format format) {
 }
 
 Status wrong(const std::filesystem::path& path, const Expected& expected, std::string_view cause) {
-  return {StatusCode::kBadInput, fmt::format("{}: {}; expected {} ({}), get it from {}", path.string(), cause,
-                                             expected.what, wanted_start(expected.format), expected.source)};
+  return {StatusCode::kBadInput,
+          fmt::format("{}: {}; expected {} ({}), get it from {}", path.string(), cause,
+                      expected.what, wanted_start(expected.format), expected.source)};
 }
 
 }  // namespace
@@ -83,8 +85,8 @@ Status check_file(const std::filesystem::path& path, const Expected& expected) {
   const auto fd = open_for_reading(path.string());
   if (!fd.ok()) {
     if (fd.status().code() != StatusCode::kNotFound) return fd.status();
-    return {StatusCode::kNotFound, fmt::format("{}: is not there; expected {}, get it from {}", path.string(),
-                                               expected.what, expected.source)};
+    return {StatusCode::kNotFound, fmt::format("{}: is not there; expected {}, get it from {}",
+                                               path.string(), expected.what, expected.source)};
   }
   std::array<char, 64> buffer{};
   const ssize_t got = ::read(fd->get(), buffer.data(), buffer.size());

@@ -22,9 +22,10 @@ inline constexpr std::string_view kSvdSource =
 inline constexpr std::string_view kMimicMotionSource = "https://huggingface.co/tencent/MimicMotion";
 inline constexpr std::string_view kDwposeSource = "https://huggingface.co/yzd-v/DWPose";
 
-// kNotFound or kBadInput in one line: the path, what is expected there, where people get it. Tells files that
-// are not what their name says (web pages, Git LFS pointers) by their first bytes, and downloads that were
-// cut by what names the places of all parts: header, directory, frames. The parts themselves are not read.
+// kNotFound or kBadInput in one line: the path, what is expected there, where people get it. Tells
+// files that are not what their name says (web pages, Git LFS pointers) by their first bytes, and
+// downloads that were cut by what names the places of all parts: header, directory, frames. The
+// parts themselves are not read.
 [[nodiscard]] Status check_file(const std::filesystem::path& path, const Expected& expected);
 
 }  // namespace mimicfleet::model_root

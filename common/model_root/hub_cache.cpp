@@ -74,10 +74,11 @@ Result<std::string> hub_snapshot(const std::string& cache, const std::string& id
   if (snapshots.size() == 1) return absolute_path(snapshots.front()).string();
   return Status(
       StatusCode::kNotFound,
-      fmt::format("{}: is neither a folder here nor in the Hugging Face cache {}; nothing is "
-                  "downloaded at run time: fetch it once with `huggingface-cli download {}`, or set "
-                  "HF_HOME to the cache that has it",
-                  id, cache, id));
+      fmt::format(
+          "{}: is neither a folder here nor in the Hugging Face cache {}; nothing is "
+          "downloaded at run time: fetch it once with `huggingface-cli download {}`, or set "
+          "HF_HOME to the cache that has it",
+          id, cache, id));
 }
 
 }  // namespace mimicfleet::model_root

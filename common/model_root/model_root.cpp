@@ -24,11 +24,14 @@ constexpr std::size_t kMaxFolders = 2000;  // looked into while searching
 constexpr config::YamlLimits kDefaultsLimits = {.bytes = 64 << 10, .depth = 2, .nodes = 1000};
 
 constexpr Expected kUnetConfig = {Format::kJson, "the UNet's configuration", kSvdSource};
-constexpr Expected kSchedulerConfig = {Format::kJson, "the noise scheduler's configuration", kSvdSource};
+constexpr Expected kSchedulerConfig = {Format::kJson, "the noise scheduler's configuration",
+                                       kSvdSource};
 constexpr Expected kVaeConfig = {Format::kJson, "the VAE's configuration", kSvdSource};
 constexpr Expected kVaeWeights = {Format::kSafetensors, "the VAE's weights", kSvdSource};
-constexpr Expected kClipConfig = {Format::kJson, "the CLIP image encoder's configuration", kSvdSource};
-constexpr Expected kClipWeights = {Format::kSafetensors, "the CLIP image encoder's weights", kSvdSource};
+constexpr Expected kClipConfig = {Format::kJson, "the CLIP image encoder's configuration",
+                                  kSvdSource};
+constexpr Expected kClipWeights = {Format::kSafetensors, "the CLIP image encoder's weights",
+                                   kSvdSource};
 constexpr Expected kCheckpoint = {Format::kTorchZip, "the UNet and PoseNet weights of MimicMotion",
                                   kMimicMotionSource};
 constexpr Expected kDetector = {Format::kOnnx, "DWPose's person detector", kDwposeSource};
@@ -91,11 +94,12 @@ Result<std::map<std::string, std::string>> read_defaults(const fs::path& path) {
   std::map<std::string, std::string> defaults;
   std::error_code error;
   if (!fs::exists(path, error)) return defaults;
-  ASSIGN_OR_RETURN(const config::YamlNode document, config::read_yaml(path.string(), kDefaultsLimits));
+  ASSIGN_OR_RETURN(const config::YamlNode document,
+                   config::read_yaml(path.string(), kDefaultsLimits));
   for (const auto& [key, value] : document.members) {
     if (value.kind != config::YamlNode::Kind::kScalar) {
-      return Status(StatusCode::kBadInput,
-                    fmt::format("{}: line {}: '{}' must be one value", path.string(), value.line, key));
+      return Status(StatusCode::kBadInput, fmt::format("{}: line {}: '{}' must be one value",
+                                                       path.string(), value.line, key));
     }
     defaults[key] = value.scalar;
   }
@@ -113,8 +117,10 @@ Result<ModelFiles> collect(const fs::path& root, const fs::path& svd, const fs::
   files.pose_estimator = (dwpose / "dw-ll_ucoco_384.onnx").string();
   RETURN_IF_ERROR(check_file(files.unet_config, kUnetConfig));
   RETURN_IF_ERROR(check_file(files.scheduler_config, kSchedulerConfig));
-  ASSIGN_OR_RETURN(files.vae, component(svd / "vae", "diffusion_pytorch_model", kVaeConfig, kVaeWeights));
-  ASSIGN_OR_RETURN(files.image_encoder, component(svd / "image_encoder", "model", kClipConfig, kClipWeights));
+  ASSIGN_OR_RETURN(files.vae,
+                   component(svd / "vae", "diffusion_pytorch_model", kVaeConfig, kVaeWeights));
+  ASSIGN_OR_RETURN(files.image_encoder,
+                   component(svd / "image_encoder", "model", kClipConfig, kClipWeights));
   RETURN_IF_ERROR(check_file(files.checkpoint, kCheckpoint));
   RETURN_IF_ERROR(check_file(files.detector, kDetector));
   RETURN_IF_ERROR(check_file(files.pose_estimator, kPoseEstimator));
@@ -123,7 +129,8 @@ Result<ModelFiles> collect(const fs::path& root, const fs::path& svd, const fs::
 }
 
 // The first of `folders`/`path` that exists.
-std::optional<fs::path> first_existing(const std::vector<std::string>& folders, const std::string& path) {
+std::optional<fs::path> first_existing(const std::vector<std::string>& folders,
+                                       const std::string& path) {
   std::error_code error;
   for (const auto& folder : folders) {
     const fs::path candidate = absolute_path(fs::path(folder) / path);
@@ -133,15 +140,18 @@ std::optional<fs::path> first_existing(const std::vector<std::string>& folders, 
 }
 
 Result<fs::path> locate_svd(const Locations& locations) {
-  if (const auto folder = first_existing(locations.folders, locations.base_model_path)) return *folder;
+  if (const auto folder = first_existing(locations.folders, locations.base_model_path))
+    return *folder;
   if (is_hub_id(locations.base_model_path)) {
-    ASSIGN_OR_RETURN(const std::string snapshot, hub_snapshot(hub_cache_folder(), locations.base_model_path));
+    ASSIGN_OR_RETURN(const std::string snapshot,
+                     hub_snapshot(hub_cache_folder(), locations.base_model_path));
     return fs::path(snapshot);
   }
-  return Status(StatusCode::kNotFound,
-                fmt::format("{} (base_model_path): no such folder; expected Stable Video Diffusion XT 1.1 in "
-                            "diffusers layout, get it from {}",
-                            locations.base_model_path, kSvdSource));
+  return Status(
+      StatusCode::kNotFound,
+      fmt::format("{} (base_model_path): no such folder; expected Stable Video Diffusion XT 1.1 in "
+                  "diffusers layout, get it from {}",
+                  locations.base_model_path, kSvdSource));
 }
 
 Result<FileDigests> digest_all(const DigestOf& digest_of,
@@ -168,23 +178,26 @@ Result<ModelFiles> find_below(const std::string& root) {
   if (!fs::is_directory(folder, error)) {
     return Status(
         StatusCode::kNotFound,
-        fmt::format("{}: no such folder; expected a model folder with MimicMotion_1-1.pth, DWPose/ and "
-                    "the SVD folder",
-                    folder.string()));
+        fmt::format(
+            "{}: no such folder; expected a model folder with MimicMotion_1-1.pth, DWPose/ and "
+            "the SVD folder",
+            folder.string()));
   }
   const auto found = svd_folders(folder);
   if (found.size() > 1) {
-    return Status(StatusCode::kBadInput,
-                  fmt::format("{}: has two Stable Video Diffusion folders, {} and {}; name the one to use as "
-                              "base_model_path in --config",
-                              folder.string(), found[0].string(), found[1].string()));
+    return Status(
+        StatusCode::kBadInput,
+        fmt::format("{}: has two Stable Video Diffusion folders, {} and {}; name the one to use as "
+                    "base_model_path in --config",
+                    folder.string(), found[0].string(), found[1].string()));
   }
   if (found.empty()) {
     return Status(
         StatusCode::kNotFound,
-        fmt::format("{}: has no subfolder with unet/config.json; expected Stable Video Diffusion XT "
-                    "1.1 in diffusers layout, get it from {}",
-                    folder.string(), kSvdSource));
+        fmt::format(
+            "{}: has no subfolder with unet/config.json; expected Stable Video Diffusion XT "
+            "1.1 in diffusers layout, get it from {}",
+            folder.string(), kSvdSource));
   }
   return collect(folder, found.front(), folder / "MimicMotion_1-1.pth", folder / "DWPose");
 }
@@ -195,7 +208,8 @@ Result<ModelFiles> find_located(const Locations& locations) {
       first_existing(locations.folders, locations.ckpt_path)
           .value_or(absolute_path(fs::path(locations.folders.front()) / locations.ckpt_path));
   const fs::path root = checkpoint.parent_path();
-  const fs::path dwpose = locations.dwpose.empty() ? root / "DWPose" : absolute_path(locations.dwpose);
+  const fs::path dwpose =
+      locations.dwpose.empty() ? root / "DWPose" : absolute_path(locations.dwpose);
   return collect(root, svd, checkpoint, dwpose);
 }
 
@@ -205,13 +219,15 @@ Result<PartDigests> digest_parts(const ModelFiles& files, FileDigestCache& cache
 
 Result<PartDigests> digest_parts(const ModelFiles& files, const DigestOf& digest_of) {
   PartDigests parts;
-  ASSIGN_OR_RETURN(parts.diffusion, digest_all(digest_of, {{"unet_config", files.unet_config},
-                                                           {"scheduler_config", files.scheduler_config},
-                                                           {"checkpoint", files.checkpoint}}));
+  ASSIGN_OR_RETURN(parts.diffusion,
+                   digest_all(digest_of, {{"unet_config", files.unet_config},
+                                          {"scheduler_config", files.scheduler_config},
+                                          {"checkpoint", files.checkpoint}}));
   ASSIGN_OR_RETURN(parts.vae, digest_all(digest_of, roles_of(files.vae)));
   ASSIGN_OR_RETURN(parts.clip, digest_all(digest_of, roles_of(files.image_encoder)));
-  ASSIGN_OR_RETURN(parts.detector, digest_all(digest_of, {{"detector", files.detector},
-                                                          {"pose_estimator", files.pose_estimator}}));
+  ASSIGN_OR_RETURN(parts.detector,
+                   digest_all(digest_of, {{"detector", files.detector},
+                                          {"pose_estimator", files.pose_estimator}}));
   return parts;
 }
 

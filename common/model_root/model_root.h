@@ -20,7 +20,8 @@
 // Errors name the file, what is expected there and where people get it.
 namespace mimicfleet::model_root {
 
-// One folder of the diffusers layout: its config.json and the safetensors files that hold its weights.
+// One folder of the diffusers layout: its config.json and the safetensors files that hold its
+// weights.
 struct Component {
   std::string config;
   std::vector<std::string> weights;  // one, or all shards in the order of their names

@@ -5,7 +5,8 @@
 
 namespace mimicfleet::model_root {
 
-// The small pack that comes with the running program, in its source tree or its installation, if it is there.
+// The small pack that comes with the running program, in its source tree or its installation, if it
+// is there.
 [[nodiscard]] std::optional<std::string> shipped_root();
 
 }  // namespace mimicfleet::model_root

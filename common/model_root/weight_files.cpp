@@ -40,10 +40,11 @@ Result<std::vector<std::string>> shards_of(const fs::path& folder, const fs::pat
   std::set<std::string> names;
   for (const auto& [tensor, file] : *entries) {
     const auto* name = file.get_if<std::string>();
-    if (name == nullptr || name->empty() || name->find('/') != std::string::npos || name->front() == '.') {
-      return Status(
-          StatusCode::kBadInput,
-          fmt::format("{}: the file of '{}' is no plain file name in this folder", index.string(), tensor));
+    if (name == nullptr || name->empty() || name->find('/') != std::string::npos ||
+        name->front() == '.') {
+      return Status(StatusCode::kBadInput,
+                    fmt::format("{}: the file of '{}' is no plain file name in this folder",
+                                index.string(), tensor));
     }
     names.insert(*name);
     if (names.size() > kMaxShards) {
@@ -54,8 +55,8 @@ Result<std::vector<std::string>> shards_of(const fs::path& folder, const fs::pat
   for (const auto& name : names) {
     if (!is_file(folder / name)) {
       return Status(StatusCode::kBadInput,
-                    fmt::format("{}: lists {}, which is not there; download the folder again", index.string(),
-                                (folder / name).string()));
+                    fmt::format("{}: lists {}, which is not there; download the folder again",
+                                index.string(), (folder / name).string()));
     }
     shards.push_back((folder / name).string());
   }
@@ -74,8 +75,9 @@ Result<std::vector<std::string>> weight_files(const std::string& folder, std::st
     if (is_file(base / whole[i])) return std::vector<std::string>{(base / whole[i]).string()};
     if (is_file(base / index[i])) return shards_of(base, base / index[i]);
   }
-  return Status(StatusCode::kNotFound, fmt::format("{}: holds no weights: expected {}, {} or a sharded {}",
-                                                   base.string(), whole[0], whole[1], index[1]));
+  return Status(StatusCode::kNotFound,
+                fmt::format("{}: holds no weights: expected {}, {} or a sharded {}", base.string(),
+                            whole[0], whole[1], index[1]));
 }
 
 }  // namespace mimicfleet::model_root

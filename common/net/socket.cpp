@@ -23,7 +23,8 @@ zmq::context_t& context() {
 }
 
 Status from(const zmq::error_t& error, const std::string& endpoint, const char* what) {
-  const bool taken = error.num() == EADDRINUSE || error.num() == EADDRNOTAVAIL || error.num() == EACCES;
+  const bool taken =
+      error.num() == EADDRINUSE || error.num() == EADDRNOTAVAIL || error.num() == EACCES;
   const auto code = taken ? StatusCode::kFailedPrecondition : StatusCode::kInvalidArgument;
   return {code, fmt::format("{}: {}: {}", endpoint, what, error.what())};
 }
@@ -37,8 +38,9 @@ Status check_port(const std::string& endpoint) {
   const auto [rest, error] = std::from_chars(port.data(), port.data() + port.size(), number);
   const bool is_number = error != std::errc::invalid_argument && rest == port.data() + port.size();
   if (!is_number || (error == std::errc() && number <= kHighestPort)) return {};
-  return {StatusCode::kInvalidArgument,
-          fmt::format("{}: port {} is not possible: it must be 1 to {}", endpoint, port, kHighestPort)};
+  return {
+      StatusCode::kInvalidArgument,
+      fmt::format("{}: port {} is not possible: it must be 1 to {}", endpoint, port, kHighestPort)};
 }
 
 }  // namespace
@@ -150,7 +152,8 @@ Status Socket::send(std::vector<std::string> frames, const std::string& peer) {
 bool wait_readable(std::span<Socket* const> sockets, std::span<const int> fds,
                    std::chrono::milliseconds timeout) {
   std::vector<zmq::pollitem_t> items;
-  for (Socket* socket : sockets) items.push_back({socket->impl_->socket.handle(), 0, ZMQ_POLLIN, 0});
+  for (Socket* socket : sockets)
+    items.push_back({socket->impl_->socket.handle(), 0, ZMQ_POLLIN, 0});
   for (const int fd : fds) items.push_back({nullptr, fd, ZMQ_POLLIN, 0});
   try {
     return zmq::poll(items, timeout) > 0;

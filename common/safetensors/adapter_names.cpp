@@ -19,7 +19,8 @@ struct Sign {
   std::string_view remedy;
 };
 
-constexpr std::string_view kMerge = "merge it into the UNet and give that as --unet-overlay, or train a LoRA";
+constexpr std::string_view kMerge =
+    "merge it into the UNet and give that as --unet-overlay, or train a LoRA";
 constexpr std::string_view kOther = "take a LoRA that was made for Stable Video Diffusion's UNet";
 constexpr std::string_view kStrip =
     "remove these tensors, or take a LoRA that was made for Stable Video Diffusion's "
@@ -66,8 +67,10 @@ constexpr std::array kSigns = {
     Sign{Place::kHolds, "double_blocks", "of a transformer (Flux)", kOther},
     Sign{Place::kBegins, "transformer.", "of a transformer", kOther},
     Sign{Place::kBegins, "lora_transformer_", "of a transformer", kOther},
-    Sign{Place::kBegins, "lora_unet_input_blocks_", "of another UNet (Stable Diffusion XL)", kOther},
-    Sign{Place::kBegins, "lora_unet_output_blocks_", "of another UNet (Stable Diffusion XL)", kOther},
+    Sign{Place::kBegins, "lora_unet_input_blocks_", "of another UNet (Stable Diffusion XL)",
+         kOther},
+    Sign{Place::kBegins, "lora_unet_output_blocks_", "of another UNet (Stable Diffusion XL)",
+         kOther},
     Sign{Place::kHolds, "motion_modules.", "of AnimateDiff's motion modules", kOther},
 };
 
@@ -97,8 +100,8 @@ std::string why_no_lora(std::span<const std::string_view> names) {
       if (is_of_kind && count++ == 0) example = name;
     }
     if (count == 0) continue;
-    return fmt::format("{} of its {} tensors are {} (such as {}), which is not supported: {}", count,
-                       names.size(), first.what, log::printable(example), first.remedy);
+    return fmt::format("{} of its {} tensors are {} (such as {}), which is not supported: {}",
+                       count, names.size(), first.what, log::printable(example), first.remedy);
   }
   return "";
 }

@@ -38,9 +38,11 @@ bool read_sizes(const wire::Value* value, std::vector<std::int64_t>* sizes) {
 
 // {"dtype": "F16", "shape": [320, 4], "data_offsets": [0, 2560]}
 Result<Entry> read_entry(const std::string& name, const wire::Value& value) {
-  if (name.size() > kMaxNameBytes) return bad("a name is longer than " + std::to_string(kMaxNameBytes));
+  if (name.size() > kMaxNameBytes)
+    return bad("a name is longer than " + std::to_string(kMaxNameBytes));
   const auto* members = value.get_if<wire::Map>();
-  if (members == nullptr || members->size() != 3) return bad(name + " has no dtype, shape and data_offsets");
+  if (members == nullptr || members->size() != 3)
+    return bad(name + " has no dtype, shape and data_offsets");
   Entry entry;
   const wire::Value* type = value.find("dtype");
   const auto* type_name = type == nullptr ? nullptr : type->get_if<std::string>();
@@ -70,7 +72,8 @@ Status read_metadata(const wire::Value& value, Header& header) {
 Status check_places(const Header& header, std::uint64_t data_bytes) {
   std::vector<std::pair<std::uint64_t, std::uint64_t>> ranges;
   for (const auto& [name, entry] : header.tensors) {
-    if (entry.begin > entry.end || entry.end > data_bytes) return bad(name + " lies outside the file");
+    if (entry.begin > entry.end || entry.end > data_bytes)
+      return bad(name + " lies outside the file");
     ranges.emplace_back(entry.begin, entry.end);
   }
   std::sort(ranges.begin(), ranges.end());
@@ -82,10 +85,12 @@ Status check_places(const Header& header, std::uint64_t data_bytes) {
   return end == data_bytes ? Status() : bad("it is longer or shorter than its tensors");
 }
 
-Result<std::string> read_exactly(int fd, std::uint64_t offset, std::uint64_t size, const std::string& path) {
+Result<std::string> read_exactly(int fd, std::uint64_t offset, std::uint64_t size,
+                                 const std::string& path) {
   std::string bytes(size, '\0');
   for (std::uint64_t done = 0; done < size;) {
-    const ssize_t got = ::pread(fd, bytes.data() + done, size - done, static_cast<off_t>(offset + done));
+    const ssize_t got =
+        ::pread(fd, bytes.data() + done, size - done, static_cast<off_t>(offset + done));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return file_error(path, "cannot be read", errno, StatusCode::kBadInput);
     if (got == 0) return bad("it ends too early");
@@ -97,7 +102,8 @@ Result<std::string> read_exactly(int fd, std::uint64_t offset, std::uint64_t siz
 Result<Header> read_from(int fd, std::uint64_t size, const std::string& path) {
   ASSIGN_OR_RETURN(const std::string prefix, read_exactly(fd, 0, kLengthBytes, path));
   std::uint64_t length = 0;
-  for (std::size_t i = kLengthBytes; i-- > 0;) length = length << 8 | static_cast<unsigned char>(prefix[i]);
+  for (std::size_t i = kLengthBytes; i-- > 0;)
+    length = length << 8 | static_cast<unsigned char>(prefix[i]);
   if (length > kMaxHeaderBytes || length > size - kLengthBytes) {
     return bad("its header would be " + std::to_string(length) + " bytes long");
   }
@@ -130,8 +136,8 @@ Result<Header> read_header(const std::string& path) {
   ASSIGN_OR_RETURN(const FileIdentity identity, identity_of(fd.get(), path));
   auto header = read_from(fd.get(), identity.size, path);
   if (header.ok()) return header;
-  return Status(header.status().code(),
-                path + ": not a valid safetensors file: " + log::printable(header.status().message()));
+  return Status(header.status().code(), path + ": not a valid safetensors file: " +
+                                            log::printable(header.status().message()));
 }
 
 }  // namespace mimicfleet::safetensors

@@ -8,8 +8,8 @@
 
 #include "common/status.h"
 
-// The header of a safetensors file (https://huggingface.co/docs/safetensors): 8 bytes little-endian length,
-// then JSON that names each tensor with its type, shape and place, and strings beside them.
+// The header of a safetensors file (https://huggingface.co/docs/safetensors): 8 bytes little-endian
+// length, then JSON that names each tensor with its type, shape and place, and strings beside them.
 namespace mimicfleet::safetensors {
 
 inline constexpr std::uint64_t kLengthBytes = 8;
@@ -29,9 +29,9 @@ struct Header {
   std::uint64_t data_offset = 0;  // in the file
 };
 
-// `json`: the header without its length. kBadInput with the cause, for callers to say of which file: no JSON,
-// duplicate or unknown keys, sizes that are none, tensors that overlap, leave gaps or do not end with the
-// `data_bytes` that follow the header.
+// `json`: the header without its length. kBadInput with the cause, for callers to say of which
+// file: no JSON, duplicate or unknown keys, sizes that are none, tensors that overlap, leave gaps
+// or do not end with the `data_bytes` that follow the header.
 [[nodiscard]] Result<Header> parse_header(std::string_view json, std::uint64_t data_bytes);
 
 // The header of a file, of which nothing else is read. kBadInput naming the file; codes of

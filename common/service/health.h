@@ -10,14 +10,14 @@
 
 namespace mimicfleet::service {
 
-// Whether a program's main loop turns and whether it can do work: for /healthz, /readyz and the service
-// manager. Usable from any thread.
+// Whether a program's main loop turns and whether it can do work: for /healthz, /readyz and the
+// service manager. Usable from any thread.
 class Health {
  public:
   static constexpr Duration kPatience = std::chrono::seconds(30);
 
-  // A loop that has not turned for `kPatience` hangs, once it has turned at all: before that the program
-  // starts, which takes as long as its state is big. `clock` must outlive this object.
+  // A loop that has not turned for `kPatience` hangs, once it has turned at all: before that the
+  // program starts, which takes as long as its state is big. `clock` must outlive this object.
   Health(const Clock& clock, std::string not_ready_because);
 
   // Each time the main loop comes round.

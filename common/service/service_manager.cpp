@@ -13,7 +13,9 @@ namespace {
 constexpr int kKeepEnvironment = 0;
 
 // Nobody to tell is no fault, and what cannot be told stops no work.
-void tell(const std::string& message) { static_cast<void>(::sd_notify(kKeepEnvironment, message.c_str())); }
+void tell(const std::string& message) {
+  static_cast<void>(::sd_notify(kKeepEnvironment, message.c_str()));
+}
 
 std::optional<Duration> watchdog() {
   std::uint64_t microseconds = 0;

@@ -7,8 +7,8 @@
 
 namespace mimicfleet::service {
 
-// What systemd is told (sd_notify) of a unit with Type=notify and WatchdogSec=. Without a service manager
-// (NOTIFY_SOCKET is not set) nothing happens. For one thread: the main loop's.
+// What systemd is told (sd_notify) of a unit with Type=notify and WatchdogSec=. Without a service
+// manager (NOTIFY_SOCKET is not set) nothing happens. For one thread: the main loop's.
 class ServiceManager {
  public:
   // `clock` must outlive this object.

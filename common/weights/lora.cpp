@@ -18,7 +18,8 @@ constexpr std::string_view kWeight = ".weight";
 constexpr std::string_view kKohyaPrefix = "lora_unet_";
 constexpr std::array<std::string_view, 2> kDottedPrefixes = {"base_model.model.", "unet."};
 
-constexpr std::string_view kOtherLora = "take a LoRA that was made for Stable Video Diffusion's UNet";
+constexpr std::string_view kOtherLora =
+    "take a LoRA that was made for Stable Video Diffusion's UNet";
 
 enum class Role { kDown, kUp, kMid, kAlpha };
 
@@ -73,8 +74,8 @@ std::optional<Key> split(std::string_view name) {
   const std::size_t adapter = name.rfind('.');
   if (adapter == std::string_view::npos) return std::nullopt;
   const auto key = strip_role(name.substr(0, adapter));
-  const bool of_peft =
-      key && (name.substr(0, adapter).ends_with(".lora_A") || name.substr(0, adapter).ends_with(".lora_B"));
+  const bool of_peft = key && (name.substr(0, adapter).ends_with(".lora_A") ||
+                               name.substr(0, adapter).ends_with(".lora_B"));
   return of_peft ? key : std::nullopt;
 }
 
@@ -84,7 +85,8 @@ std::string underscored(std::string_view name) {
   return text;
 }
 
-// Attention processors have to_q_lora where the module is to_q, and to_out_lora where it is to_out.0.
+// Attention processors have to_q_lora where the module is to_q, and to_out_lora where it is
+// to_out.0.
 std::string module_of_processor(std::string_view name) {
   constexpr std::string_view kProcessor = ".processor.";
   std::string module(name);
@@ -95,8 +97,8 @@ std::string module_of_processor(std::string_view name) {
   return module;
 }
 
-// The weights of a model by what LoRA files call their modules. Of a model that is not at hand every module
-// has its own name.
+// The weights of a model by what LoRA files call their modules. Of a model that is not at hand
+// every module has its own name.
 class Modules {
  public:
   explicit Modules(const ParameterShapes* parameters) : parameters_(parameters) {
@@ -105,7 +107,8 @@ class Modules {
       std::string_view module = name;
       if (shape.size() < 2 || !strip_suffix(module, kWeight)) continue;
       dotted_.emplace(module, name);
-      by_underscores_.emplace(underscored(module), name);  // no two modules of a UNet differ by dots alone
+      by_underscores_.emplace(underscored(module),
+                              name);  // no two modules of a UNet differ by dots alone
       names_.emplace_back(module);
     }
   }
@@ -132,7 +135,8 @@ class Modules {
 
  private:
   using Index = std::map<std::string, std::string, std::less<>>;
-  [[nodiscard]] std::optional<std::string> look_up(const Index& index, const std::string& name) const {
+  [[nodiscard]] std::optional<std::string> look_up(const Index& index,
+                                                   const std::string& name) const {
     if (parameters_ == nullptr) return name;
     const auto found = index.find(name);
     return found == index.end() ? std::nullopt : std::optional(found->second);
@@ -156,8 +160,10 @@ Status check_names(const TensorSet& tensors, std::string_view origin) {
   return why.empty() ? Status() : bad(origin, why);
 }
 
-Status unmatched(std::string_view origin, const std::vector<std::string>& keys, const Modules& modules) {
-  std::string text = fmt::format("is no LoRA of this UNet: {} of its keys match nothing", keys.size());
+Status unmatched(std::string_view origin, const std::vector<std::string>& keys,
+                 const Modules& modules) {
+  std::string text =
+      fmt::format("is no LoRA of this UNet: {} of its keys match nothing", keys.size());
   for (std::size_t i = 0; i < std::min(keys.size(), kUnmatchedShown); ++i) {
     const auto key = split(keys[i]);
     text += fmt::format("{} {}{}", i == 0 ? ":" : ",", log::printable(keys[i]),
@@ -186,7 +192,8 @@ bool is_matrix(const TensorView& tensor, std::int64_t rows, std::int64_t columns
 }
 
 // [rows, rest of the weight's shape]
-bool has_rest_of(const TensorView& tensor, std::int64_t rows, std::span<const std::int64_t> weight) {
+bool has_rest_of(const TensorView& tensor, std::int64_t rows,
+                 std::span<const std::int64_t> weight) {
   std::vector<std::int64_t> expected(weight.begin(), weight.end());
   expected[0] = rows;
   const auto actual = significant(tensor.shape);
@@ -206,7 +213,8 @@ bool fits(const LoraUpdate& update, std::span<const std::int64_t> weight) {
   if (!update.mid) return has_rest_of(update.down, update.rank(), weight);
   std::vector<std::int64_t> kernel(weight.begin(), weight.end());
   kernel[1] = update.rank();
-  return is_matrix(update.down, update.rank(), weight[1]) && has_rest_of(*update.mid, update.rank(), kernel);
+  return is_matrix(update.down, update.rank(), weight[1]) &&
+         has_rest_of(*update.mid, update.rank(), kernel);
 }
 
 bool is_float(const TensorView& tensor) {
@@ -225,10 +233,11 @@ std::vector<const TensorView*> parts_of(const LoraUpdate& update) {
 Status check_types(const LoraUpdate& update, std::string_view origin) {
   for (const TensorView* tensor : parts_of(update)) {
     if (is_float(*tensor)) continue;
-    return bad(origin,
-               fmt::format("{} is changed by numbers of the type {}, which cannot be added to weights; "
-                           "save them as float16 or float32",
-                           log::printable(update.parameter), to_string(tensor->dtype)));
+    return bad(
+        origin,
+        fmt::format("{} is changed by numbers of the type {}, which cannot be added to weights; "
+                    "save them as float16 or float32",
+                    log::printable(update.parameter), to_string(tensor->dtype)));
   }
   return {};
 }
@@ -248,11 +257,14 @@ Result<LoraUpdate> make_update(const std::string& parameter, Parts& parts,
                                const std::vector<std::int64_t>* weight, std::string_view origin) {
   const std::string name = log::printable(parameter);
   if (parts.of(Role::kDown) == nullptr || parts.of(Role::kUp) == nullptr) {
-    return bad(origin, fmt::format("has only half of what changes {}: its {} part is missing; fetch the file "
-                                   "again, or save both parts",
-                                   name, parts.of(Role::kDown) == nullptr ? "down (A)" : "up (B)"));
+    return bad(
+        origin,
+        fmt::format("has only half of what changes {}: its {} part is missing; fetch the file "
+                    "again, or save both parts",
+                    name, parts.of(Role::kDown) == nullptr ? "down (A)" : "up (B)"));
   }
-  LoraUpdate update{parameter, *parts.of(Role::kDown), *parts.of(Role::kUp), std::nullopt, std::nullopt};
+  LoraUpdate update{parameter, *parts.of(Role::kDown), *parts.of(Role::kUp), std::nullopt,
+                    std::nullopt};
   if (parts.of(Role::kMid) != nullptr) update.mid = *parts.of(Role::kMid);
   if (parts.of(Role::kAlpha) != nullptr) update.alpha = *parts.of(Role::kAlpha);
   if (update.alpha && element_count(update.alpha->shape) != 1) {
@@ -261,14 +273,15 @@ Result<LoraUpdate> make_update(const std::string& parameter, Parts& parts,
   const std::string shapes =
       fmt::format("{} and {}", shape_text(update.up.shape), shape_text(update.down.shape));
   if (weight == nullptr && !is_pair(update)) {
-    return bad(origin,
-               fmt::format("what changes {} are no two matrices that can be multiplied, but {}; fetch "
-                           "the file again",
-                           name, shapes));
+    return bad(
+        origin,
+        fmt::format("what changes {} are no two matrices that can be multiplied, but {}; fetch "
+                    "the file again",
+                    name, shapes));
   }
   if (weight != nullptr && !fits(update, *weight)) {
-    return bad(origin, fmt::format("{} is {}, but its parts are {}: made for another model; {}", name,
-                                   shape_text(*weight), shapes, kOtherLora));
+    return bad(origin, fmt::format("{} is {}, but its parts are {}: made for another model; {}",
+                                   name, shape_text(*weight), shapes, kOtherLora));
   }
   RETURN_IF_ERROR(check_types(update, origin));
   return update;
@@ -297,7 +310,8 @@ Result<std::map<std::string, Parts>> pair_parts(const TensorSet& tensors, const 
   return found;
 }
 
-Result<std::vector<LoraUpdate>> updates_of(const TensorSet& tensors, const ParameterShapes* parameters,
+Result<std::vector<LoraUpdate>> updates_of(const TensorSet& tensors,
+                                           const ParameterShapes* parameters,
                                            std::string_view origin) {
   if (tensors.tensors.empty()) {
     return bad(origin, "holds no LoRA, but nothing at all; name the file that holds the weights");
@@ -307,7 +321,8 @@ Result<std::vector<LoraUpdate>> updates_of(const TensorSet& tensors, const Param
   ASSIGN_OR_RETURN(auto found, pair_parts(tensors, modules, origin));
   std::vector<LoraUpdate> updates;
   for (auto& [parameter, parts] : found) {
-    ASSIGN_OR_RETURN(LoraUpdate update, make_update(parameter, parts, modules.shape_of(parameter), origin));
+    ASSIGN_OR_RETURN(LoraUpdate update,
+                     make_update(parameter, parts, modules.shape_of(parameter), origin));
     updates.push_back(std::move(update));
   }
   return updates;
@@ -315,14 +330,16 @@ Result<std::vector<LoraUpdate>> updates_of(const TensorSet& tensors, const Param
 
 }  // namespace
 
-Result<std::vector<LoraUpdate>> read_lora(const TensorSet& tensors, const ParameterShapes& parameters,
+Result<std::vector<LoraUpdate>> read_lora(const TensorSet& tensors,
+                                          const ParameterShapes& parameters,
                                           std::string_view origin) {
   ASSIGN_OR_RETURN(auto updates, updates_of(tensors, &parameters, origin));
   for (const auto& update : updates) RETURN_IF_ERROR(check_values(update, origin));
   return updates;
 }
 
-Status check_lora(const TensorSet& tensors, const ParameterShapes* parameters, std::string_view origin) {
+Status check_lora(const TensorSet& tensors, const ParameterShapes* parameters,
+                  std::string_view origin) {
   return updates_of(tensors, parameters, origin).status();
 }
 
@@ -330,9 +347,10 @@ std::optional<std::string_view> whole_unet_prefix(const TensorSet& tensors) {
   constexpr std::array<std::string_view, 3> kEverywhere = {"conv_in.weight", "conv_out.weight",
                                                            "time_embedding.linear_1.weight"};
   for (const std::string_view prefix : {"", "unet."}) {
-    const bool whole = std::all_of(kEverywhere.begin(), kEverywhere.end(), [&](std::string_view name) {
-      return tensors.tensors.contains(std::string(prefix) + std::string(name));
-    });
+    const bool whole =
+        std::all_of(kEverywhere.begin(), kEverywhere.end(), [&](std::string_view name) {
+          return tensors.tensors.contains(std::string(prefix) + std::string(name));
+        });
     if (whole) return prefix;
   }
   return std::nullopt;

@@ -23,7 +23,8 @@ TensorSet unwrapped(TensorSet set) {
     again = false;
     for (const std::string_view wrapper : kWrappers) {
       const bool holds_all =
-          !set.tensors.empty() && std::all_of(set.tensors.begin(), set.tensors.end(), [&](const auto& entry) {
+          !set.tensors.empty() &&
+          std::all_of(set.tensors.begin(), set.tensors.end(), [&](const auto& entry) {
             return entry.first.size() > wrapper.size() && entry.first.starts_with(wrapper);
           });
       if (!holds_all) continue;
@@ -39,8 +40,8 @@ TensorSet unwrapped(TensorSet set) {
 Result<TensorSet> open_weights(const std::vector<std::string>& files) {
   TensorSet all;
   for (const auto& file : files) {
-    ASSIGN_OR_RETURN(TensorSet set,
-                     file.ends_with(".safetensors") ? open_safetensors(file) : open_torch_checkpoint(file));
+    ASSIGN_OR_RETURN(TensorSet set, file.ends_with(".safetensors") ? open_safetensors(file)
+                                                                   : open_torch_checkpoint(file));
     all.tensors.merge(set.tensors);
     all.metadata.merge(set.metadata);
     if (!set.tensors.empty()) {

@@ -92,8 +92,8 @@ class Machine {
     Operation run;
   };
 
-  // The allow list, with CPython's names. Every operation returns false, after noting the cause, if the bytes
-  // do not allow it.
+  // The allow list, with CPython's names. Every operation returns false, after noting the cause, if
+  // the bytes do not allow it.
   static std::span<const AllowedOperation> allowed_operations() {
     static constexpr AllowedOperation kAllowed[] = {
         {0x80, &Machine::protocol},                          // PROTO
@@ -142,8 +142,9 @@ class Machine {
       if (allowed.code == code) return (this->*allowed.run)();
     }
     constexpr std::string_view kHex = "0123456789abcdef";
-    return fail(std::string("the operation 0x") + kHex[code >> 4] + kHex[code & 15] + " is not allowed",
-                "save it with torch.save's default protocol");
+    return fail(
+        std::string("the operation 0x") + kHex[code >> 4] + kHex[code & 15] + " is not allowed",
+        "save it with torch.save's default protocol");
   }
 
   bool stop() { return stopped_ = true; }
@@ -223,14 +224,16 @@ class Machine {
     if (!pop(2, &names)) return false;
     const Value& module = values_[names[0]];
     const Value& name = values_[names[1]];
-    if (module.kind != Kind::kString || name.kind != Kind::kString) return fail("a name is no text");
+    if (module.kind != Kind::kString || name.kind != Kind::kString)
+      return fail("a name is no text");
     return push_global(module.text, name.text);
   }
 
   bool push_global(const std::string& module, const std::string& name) {
     std::string global = module + " " + name;
     if (!is_allowed(global)) {
-      return fail("it wants " + module + "." + name + ", which no state dict needs and which is not run here",
+      return fail("it wants " + module + "." + name +
+                      ", which no state dict needs and which is not run here",
                   "save only the tensors, as safetensors");
     }
     if (!push(Kind::kGlobal)) return false;
@@ -329,8 +332,8 @@ class Machine {
     return true;
   }
 
-  // ('storage', torch.HalfStorage, '17', 'cpu', number of elements), before torch 1.6 also None, or a view's
-  // place in a larger storage
+  // ('storage', torch.HalfStorage, '17', 'cpu', number of elements), before torch 1.6 also None, or
+  // a view's place in a larger storage
   bool persistent_id() {
     std::vector<ValueId> top;
     if (!pop(1, &top)) return false;
@@ -372,13 +375,14 @@ class Machine {
 
   // (storage, offset, shape, strides, requires_grad, hooks[, metadata])
   bool rebuild_tensor(const std::vector<ValueId>& arguments) {
-    if (arguments.size() < 6 || arguments.size() > 7 || values_[arguments[0]].kind != Kind::kStorage ||
-        values_[arguments[1]].kind != Kind::kInt) {
+    if (arguments.size() < 6 || arguments.size() > 7 ||
+        values_[arguments[0]].kind != Kind::kStorage || values_[arguments[1]].kind != Kind::kInt) {
       return fail("a tensor's arguments are damaged");
     }
     auto tensor = std::make_unique<TensorRef>(*values_[arguments[0]].tensor);
     tensor->offset = values_[arguments[1]].integer;
-    if (!integers(arguments[2], &tensor->shape) || !integers(arguments[3], &tensor->strides)) return false;
+    if (!integers(arguments[2], &tensor->shape) || !integers(arguments[3], &tensor->strides))
+      return false;
     if (tensor->shape.size() != tensor->strides.size())
       return fail("a tensor's strides do not fit its shape");
     if (!push(Kind::kTensor)) return false;
@@ -388,7 +392,8 @@ class Machine {
 
   // (storage, offset, shape, strides, requires_grad, hooks, type[, metadata])
   bool rebuild_untyped(std::vector<ValueId> arguments) {
-    if (arguments.size() < 7 || arguments.size() > 8) return fail("a tensor's arguments are damaged");
+    if (arguments.size() < 7 || arguments.size() > 8)
+      return fail("a tensor's arguments are damaged");
     const auto type = find_type(kTypes, values_[arguments[6]].text);
     if (!type || values_[arguments[6]].kind != Kind::kGlobal)
       return fail("a tensor has a type that is not read");
@@ -420,7 +425,8 @@ class Machine {
   }
 
   bool push(Kind kind) {
-    if (values_.size() == kMaxValues || stack_.size() == kMaxValues) return fail("it has too many values");
+    if (values_.size() == kMaxValues || stack_.size() == kMaxValues)
+      return fail("it has too many values");
     stack_.push_back(static_cast<ValueId>(values_.size()));
     values_.emplace_back().kind = kind;
     return true;
@@ -463,8 +469,9 @@ class Machine {
   }
 
   Status refused() const {
-    return {StatusCode::kBadInput, fmt::format("{}: not a checkpoint that can be read safely: {}; {}",
-                                               origin_, log::printable(cause_), remedy_)};
+    return {StatusCode::kBadInput,
+            fmt::format("{}: not a checkpoint that can be read safely: {}; {}", origin_,
+                        log::printable(cause_), remedy_)};
   }
 
   std::span<const std::uint8_t> rest_;

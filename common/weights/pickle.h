@@ -11,7 +11,8 @@
 
 namespace mimicfleet::weights::pickle {
 
-// A tensor as torch.save describes it: a window of a storage that lies beside the pickle under `storage_key`.
+// A tensor as torch.save describes it: a window of a storage that lies beside the pickle under
+// `storage_key`.
 struct TensorRef {
   DType dtype = DType::kF32;
   std::string storage_key;
@@ -21,7 +22,18 @@ struct TensorRef {
   std::vector<std::int64_t> strides;
 };
 
-enum class Kind { kNone, kBool, kInt, kFloat, kString, kSequence, kDict, kTensor, kGlobal, kStorage };
+enum class Kind {
+  kNone,
+  kBool,
+  kInt,
+  kFloat,
+  kString,
+  kSequence,
+  kDict,
+  kTensor,
+  kGlobal,
+  kStorage
+};
 
 // An index into Document::values.
 using ValueId = std::uint32_t;
@@ -41,12 +53,15 @@ struct Document {
   ValueId root = 0;
 };
 
-// Reads the pickle of a torch.save archive without running anything: only the operations that state dicts
-// need, and only the globals torch._utils._rebuild_tensor_v2 and _v3, collections.OrderedDict, torch.*Storage
-// and the names of float8 types. Anything else is kBadInput and named. `origin` is for messages.
-[[nodiscard]] Result<Document> parse(std::span<const std::uint8_t> bytes, const std::string& origin);
+// Reads the pickle of a torch.save archive without running anything: only the operations that state
+// dicts need, and only the globals torch._utils._rebuild_tensor_v2 and _v3,
+// collections.OrderedDict, torch.*Storage and the names of float8 types. Anything else is kBadInput
+// and named. `origin` is for messages.
+[[nodiscard]] Result<Document> parse(std::span<const std::uint8_t> bytes,
+                                     const std::string& origin);
 
 // The same of the pickle that `bytes` begin with; they become what follows it.
-[[nodiscard]] Result<Document> parse_first(std::span<const std::uint8_t>& bytes, const std::string& origin);
+[[nodiscard]] Result<Document> parse_first(std::span<const std::uint8_t>& bytes,
+                                           const std::string& origin);
 
 }  // namespace mimicfleet::weights::pickle

@@ -11,24 +11,27 @@
 namespace mimicfleet::weights {
 namespace {
 
-static_assert(std::endian::native == std::endian::little, "tensors are used as they lie in the file");
+static_assert(std::endian::native == std::endian::little,
+              "tensors are used as they lie in the file");
 
 Status bad(const BufferPtr& buffer, const std::string& cause) {
-  return {StatusCode::kBadInput, buffer->origin + ": not a valid safetensors file: " + log::printable(cause) +
-                                     "; fetch the file again"};
+  return {StatusCode::kBadInput, buffer->origin + ": not a valid safetensors file: " +
+                                     log::printable(cause) + "; fetch the file again"};
 }
 
 Result<TensorView> view_of(const std::string& name, const safetensors::Entry& entry,
                            std::span<const std::uint8_t> data, const BufferPtr& buffer) {
   const auto dtype = dtype_from(entry.dtype);
   if (!dtype) {
-    return Status(StatusCode::kBadInput,
-                  fmt::format("{}: {} is of the type {}, which is not read; save it as float16 or float32",
-                              buffer->origin, log::printable(name), log::printable(entry.dtype)));
+    return Status(
+        StatusCode::kBadInput,
+        fmt::format("{}: {} is of the type {}, which is not read; save it as float16 or float32",
+                    buffer->origin, log::printable(name), log::printable(entry.dtype)));
   }
   const auto count = element_count(entry.shape);
   std::int64_t size = 0;
-  if (!count || __builtin_mul_overflow(*count, static_cast<std::int64_t>(item_size(*dtype)), &size)) {
+  if (!count ||
+      __builtin_mul_overflow(*count, static_cast<std::int64_t>(item_size(*dtype)), &size)) {
     return bad(buffer, name + " is too large");
   }
   if (entry.end - entry.begin != static_cast<std::uint64_t>(size)) {
@@ -49,7 +52,8 @@ Result<TensorSet> parse_safetensors(const BufferPtr& buffer) {
   if (length > safetensors::kMaxHeaderBytes || length > file.size() - safetensors::kLengthBytes) {
     return bad(buffer, "its header would be " + std::to_string(length) + " bytes long");
   }
-  const std::string_view json(reinterpret_cast<const char*>(file.data()) + safetensors::kLengthBytes, length);
+  const std::string_view json(
+      reinterpret_cast<const char*>(file.data()) + safetensors::kLengthBytes, length);
   const auto data = file.subspan(safetensors::kLengthBytes + length);
   auto header = safetensors::parse_header(json, data.size());
   if (!header.ok()) return bad(buffer, header.status().message());

@@ -47,7 +47,8 @@ void put_in_order(std::vector<TensorToWrite>& tensors) {
   });
   for (const auto& tensor : tensors) {
     const auto count = element_count(tensor.shape);
-    CHECK(count && static_cast<std::size_t>(*count) * item_size(tensor.dtype) == tensor.bytes.size());
+    CHECK(count &&
+          static_cast<std::size_t>(*count) * item_size(tensor.dtype) == tensor.bytes.size());
   }
 }
 
@@ -72,7 +73,8 @@ Status write_safetensors(const std::string& path, std::vector<TensorToWrite> ten
   const std::string header = header_of(tensors, metadata);
   const std::uint64_t length = header.size();
   const UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
-  if (!fd.valid()) return file_error(path, "cannot be created", errno, StatusCode::kFailedPrecondition);
+  if (!fd.valid())
+    return file_error(path, "cannot be created", errno, StatusCode::kFailedPrecondition);
   RETURN_IF_ERROR(write_all(fd.get(), bytes_of(&length, 1), path));
   RETURN_IF_ERROR(write_all(fd.get(), bytes_of(header.data(), header.size()), path));
   for (const auto& tensor : tensors) RETURN_IF_ERROR(write_all(fd.get(), tensor.bytes, path));

@@ -17,8 +17,10 @@ constexpr std::size_t kHeadBytes = 512;
 
 constexpr std::array<std::pair<std::string_view, std::string_view>, 8> kOthers = {{
     {"<"sv,
-     "is a web page, not weights; fetch the file from its download address (on huggingface.co …/resolve/…)"},
-    {"{"sv, "is JSON text, not weights; it may be an error that a server sent: fetch the file again"},
+     "is a web page, not weights; fetch the file from its download address (on huggingface.co "
+     "…/resolve/…)"},
+    {"{"sv,
+     "is JSON text, not weights; it may be an error that a server sent: fetch the file again"},
     {"GGUF"sv, "is a GGUF file; save the weights as safetensors"},
     {"\x80"sv, "is a pickle that torch.save did not write; save the weights as safetensors"},
     {"\x1f\x8b"sv, "is a gzip archive; unpack it and name the file in it"},
@@ -26,8 +28,8 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 8> kOthers =
     {"Rar!"sv, "is a RAR archive; unpack it and name the file in it"},
     {"\x89HDF"sv, "is an HDF5 file; save the weights as safetensors"},
 }};
-// Of a tar archive, whose first record has the name of its first file at the beginning. So did torch.save's
-// first files.
+// Of a tar archive, whose first record has the name of its first file at the beginning. So did
+// torch.save's first files.
 constexpr std::size_t kTarAt = 257;
 constexpr std::string_view kTar = "ustar";
 
@@ -37,17 +39,20 @@ bool is_text(std::string_view head) {
 }
 
 bool looks_like_safetensors(std::string_view head) {
-  return head.size() > safetensors::kLengthBytes && head[safetensors::kLengthBytes] == '{' && !is_text(head);
+  return head.size() > safetensors::kLengthBytes && head[safetensors::kLengthBytes] == '{' &&
+         !is_text(head);
 }
 
 }  // namespace
 
 std::string_view something_else(std::span<const std::uint8_t> file) {
-  const std::string_view head(reinterpret_cast<const char*>(file.data()), std::min(file.size(), kHeadBytes));
+  const std::string_view head(reinterpret_cast<const char*>(file.data()),
+                              std::min(file.size(), kHeadBytes));
   if (head.empty()) return "is empty (0 bytes); fetch it again";
   if (looks_like_safetensors(head)) return "";
   if (head.size() > kTarAt && head.substr(kTarAt).starts_with(kTar)) {
-    return "is a tar archive; unpack it and name the file in it, or, if torch.save wrote it, load it with "
+    return "is a tar archive; unpack it and name the file in it, or, if torch.save wrote it, load "
+           "it with "
            "torch.load and save the weights as safetensors";
   }
   if (stand_in_of(head) == StandIn::kLfsPointer) return why_stand_in(StandIn::kLfsPointer);

@@ -33,9 +33,9 @@ constexpr std::array<DTypeRow, 12> kDTypes = {{{DType::kF64, "F64", 8},
 
 const DTypeRow& row(DType dtype) { return kDTypes[static_cast<std::size_t>(dtype)]; }
 
-// Whether any element, its sign bit off, has at least the bits of `limit`: floating-point numbers sort like
-// their bits, and infinity and NaN are above all others. Blocks of constant size so that compilers vectorise
-// it.
+// Whether any element, its sign bit off, has at least the bits of `limit`: floating-point numbers
+// sort like their bits, and infinity and NaN are above all others. Blocks of constant size so that
+// compilers vectorise it.
 template <typename Bits>
 bool any_at_least(std::span<const std::uint8_t> bytes, Bits limit) {
   constexpr std::size_t kBlock = 1024;
@@ -119,7 +119,8 @@ Result<BufferPtr> map_file(int fd, const std::string& origin) {
 TensorSet TensorSet::with_prefix(std::string_view prefix) const {
   TensorSet result;
   result.metadata = metadata;
-  for (auto at = tensors.lower_bound(prefix); at != tensors.end() && at->first.starts_with(prefix); ++at) {
+  for (auto at = tensors.lower_bound(prefix); at != tensors.end() && at->first.starts_with(prefix);
+       ++at) {
     result.tensors.emplace(at->first.substr(prefix.size()), at->second);
   }
   return result;
@@ -128,7 +129,8 @@ TensorSet TensorSet::with_prefix(std::string_view prefix) const {
 bool has_unusable_values(const TensorView& tensor, bool for_half) {
   switch (tensor.dtype) {
     case DType::kF64:  // 65520, which rounds to infinity in half precision; or infinity
-      return any_at_least<std::uint64_t>(tensor.bytes, for_half ? 0x40EFFE0000000000U : 0x7FF0000000000000U);
+      return any_at_least<std::uint64_t>(tensor.bytes,
+                                         for_half ? 0x40EFFE0000000000U : 0x7FF0000000000000U);
     case DType::kF32:
       return any_at_least<std::uint32_t>(tensor.bytes, for_half ? 0x477FF000U : 0x7F800000U);
     case DType::kBF16:

@@ -59,8 +59,8 @@ struct TensorSet {
   [[nodiscard]] TensorSet with_prefix(std::string_view prefix) const;
 };
 
-// True if an element is NaN, infinite, or too large for a half-precision number when `for_half`. Reads each
-// byte once; integers always pass.
+// True if an element is NaN, infinite, or too large for a half-precision number when `for_half`.
+// Reads each byte once; integers always pass.
 [[nodiscard]] bool has_unusable_values(const TensorView& tensor, bool for_half);
 
 }  // namespace mimicfleet::weights

@@ -14,8 +14,8 @@ namespace mimicfleet::weights {
 namespace {
 
 constexpr std::string_view kPickleName = "/data.pkl";
-// torch/serialization.py, _legacy_save: the pickle of MAGIC_NUMBER, behind its protocol and, from protocol 4
-// on, the length of a frame.
+// torch/serialization.py, _legacy_save: the pickle of MAGIC_NUMBER, behind its protocol and, from
+// protocol 4 on, the length of a frame.
 constexpr std::string_view kOldMagic = "\x8a\x0al\xfc\x9c\x46\xf9 j\xa8P\x19.";
 constexpr std::size_t kProtocolBytes = 2;
 constexpr std::size_t kFrameBytes = 9;
@@ -43,9 +43,9 @@ class Flattener {
 
  private:
   Status bad(const std::string& cause) const {
-    return {StatusCode::kBadInput, buffer_->origin +
-                                       ": not a checkpoint that can be read: " + log::printable(cause) +
-                                       "; fetch the file again, or save its weights as safetensors"};
+    return {StatusCode::kBadInput,
+            buffer_->origin + ": not a checkpoint that can be read: " + log::printable(cause) +
+                "; fetch the file again, or save its weights as safetensors"};
   }
 
   Status walk(const pickle::Value& dict, const std::string& prefix, int depth) {
@@ -54,7 +54,8 @@ class Flattener {
       // One dictionary may hold another many times over, so the walk itself is what needs a bound.
       if (++items_ > kMaxItems) return bad("it has too many items");
       const pickle::Value& key = document_.values[dict.items[i]];
-      if (key.kind != pickle::Kind::kString && key.kind != pickle::Kind::kInt) return bad("a key is no name");
+      if (key.kind != pickle::Kind::kString && key.kind != pickle::Kind::kInt)
+        return bad("a key is no name");
       const std::string name =
           prefix + (key.kind == pickle::Kind::kString ? key.text : std::to_string(key.integer));
       if (name.size() > kMaxNameBytes) return bad("a name is too long");
@@ -102,12 +103,14 @@ class Flattener {
       return bad("the storage of " + name + " has another size than announced");
     }
     const auto count = element_count(ref.shape);
-    if (!count || ref.offset < 0 || ref.offset > elements) return bad(name + " lies outside its storage");
+    if (!count || ref.offset < 0 || ref.offset > elements)
+      return bad(name + " lies outside its storage");
     std::int64_t last = 0;  // the furthest element, from the first
     for (std::size_t i = 0; i < ref.shape.size(); ++i) {
       std::int64_t reach = 0;
       if (ref.strides[i] < 0 ||
-          __builtin_mul_overflow(ref.strides[i], std::max<std::int64_t>(ref.shape[i], 1) - 1, &reach) ||
+          __builtin_mul_overflow(ref.strides[i], std::max<std::int64_t>(ref.shape[i], 1) - 1,
+                                 &reach) ||
           __builtin_add_overflow(last, reach, &last)) {
         return bad(name + " has impossible strides");
       }
@@ -142,16 +145,18 @@ Status skip_preamble(std::span<const std::uint8_t>& bytes, const std::string& or
     if (is_order) is_little = machine.values[description.items[i + 1]].integer != 0;
   }
   if (version.integer == kOldProtocol && is_little) return {};
-  return {StatusCode::kUnsupported,
-          origin + ": written by a torch or machine that is too different; save it with a newer torch"};
+  return {
+      StatusCode::kUnsupported,
+      origin + ": written by a torch or machine that is too different; save it with a newer torch"};
 }
 
 // The storages lie in the order of `keys`, each after its number of elements.
 Result<ZipEntries> read_storages(std::span<const std::uint8_t> bytes, const pickle::Document& keys,
-                                 const std::map<std::string, DType>& types, const std::string& origin) {
+                                 const std::map<std::string, DType>& types,
+                                 const std::string& origin) {
   const auto bad = [&](const std::string& cause) {
-    return Status(StatusCode::kBadInput,
-                  origin + ": not a checkpoint that can be read: " + cause + "; fetch the file again");
+    return Status(StatusCode::kBadInput, origin + ": not a checkpoint that can be read: " + cause +
+                                             "; fetch the file again");
   };
   ZipEntries storages;
   for (const pickle::ValueId item : keys.values[keys.root].items) {
@@ -163,7 +168,8 @@ Result<ZipEntries> read_storages(std::span<const std::uint8_t> bytes, const pick
     std::memcpy(&elements, bytes.data(), sizeof(elements));
     bytes = bytes.subspan(sizeof(elements));
     if (elements < 0 ||
-        __builtin_mul_overflow(elements, static_cast<std::int64_t>(item_size(type->second)), &size) ||
+        __builtin_mul_overflow(elements, static_cast<std::int64_t>(item_size(type->second)),
+                               &size) ||
         static_cast<std::uint64_t>(size) > bytes.size()) {
       return bad("it is cut off");
     }
@@ -179,7 +185,8 @@ Result<ZipEntries> read_storages(std::span<const std::uint8_t> bytes, const pick
 // How long the first pickle is if it is that of the magic number.
 std::optional<std::size_t> old_magic_bytes(std::span<const std::uint8_t> bytes) {
   if (bytes.size() <= kProtocolBytes || bytes[0] != 0x80) return std::nullopt;
-  const std::size_t at = bytes[kProtocolBytes] == kFrame ? kProtocolBytes + kFrameBytes : kProtocolBytes;
+  const std::size_t at =
+      bytes[kProtocolBytes] == kFrame ? kProtocolBytes + kFrameBytes : kProtocolBytes;
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   if (at > text.size() || !text.substr(at).starts_with(kOldMagic)) return std::nullopt;
   return at + kOldMagic.size();
@@ -192,7 +199,8 @@ Result<TensorSet> parse_old_checkpoint(const BufferPtr& buffer) {
   ASSIGN_OR_RETURN(const pickle::Document keys, pickle::parse_first(bytes, buffer->origin));
   std::map<std::string, DType> types;
   for (const pickle::Value& value : document.values) {
-    if (value.kind == pickle::Kind::kStorage) types.emplace(value.tensor->storage_key, value.tensor->dtype);
+    if (value.kind == pickle::Kind::kStorage)
+      types.emplace(value.tensor->storage_key, value.tensor->dtype);
   }
   ASSIGN_OR_RETURN(const ZipEntries storages, read_storages(bytes, keys, types, buffer->origin));
   return Flattener(buffer, document, storages, std::string(kOldFolder)).run();
@@ -207,11 +215,10 @@ bool looks_like_old_checkpoint(std::span<const std::uint8_t> bytes) {
 Result<TensorSet> parse_torch_checkpoint(const BufferPtr& buffer, Sums sums) {
   if (looks_like_old_checkpoint(buffer->bytes)) return parse_old_checkpoint(buffer);
   if (!looks_like_zip(buffer->bytes)) {
-    return Status(
-        StatusCode::kUnsupported,
-        buffer->origin +
-            ": not what torch.save writes; load it with torch.load(…, weights_only=True) and save it "
-            "again");
+    return Status(StatusCode::kUnsupported, buffer->origin +
+                                                ": not what torch.save writes; load it with "
+                                                "torch.load(…, weights_only=True) and save it "
+                                                "again");
   }
   ASSIGN_OR_RETURN(const ZipEntries entries, read_stored_zip(buffer, sums));
   std::string folder;
@@ -230,12 +237,14 @@ Result<TensorSet> parse_torch_checkpoint(const BufferPtr& buffer, Sums sums) {
                                                 "run; a state dict is expected");
   }
   if (const auto order = entries.find(folder + "/byteorder");
-      order != entries.end() && std::string(order->second.begin(), order->second.end()) != "little") {
+      order != entries.end() &&
+      std::string(order->second.begin(), order->second.end()) != "little") {
     return Status(StatusCode::kUnsupported, buffer->origin +
                                                 ": written on a big-endian machine; save the "
                                                 "weights as safetensors");
   }
-  ASSIGN_OR_RETURN(const pickle::Document document, pickle::parse(document_entry->second, buffer->origin));
+  ASSIGN_OR_RETURN(const pickle::Document document,
+                   pickle::parse(document_entry->second, buffer->origin));
   return Flattener(buffer, document, entries, folder).run();
 }
 

@@ -67,7 +67,8 @@ class ZipReader {
     for (std::uint64_t i = 0; i < directory.entries; ++i) {
       ASSIGN_OR_RETURN(Central record, next_record(records, at));
       ASSIGN_OR_RETURN(const Bytes bytes, content(record, directory.offset));
-      if (!entries.try_emplace(record.name, bytes).second) return bad(record.name + " is there twice");
+      if (!entries.try_emplace(record.name, bytes).second)
+        return bad(record.name + " is there twice");
       contents_.push_back({std::move(record.name), record.crc, bytes});
     }
     if (at != records.size()) return bad("its directory has bytes left over");
@@ -78,8 +79,8 @@ class ZipReader {
 
  private:
   Status bad(const std::string& cause, std::string_view remedy = "fetch the file again") const {
-    return {StatusCode::kBadInput, fmt::format("{}: not a valid torch zip archive: {}; {}", buffer_->origin,
-                                               log::printable(cause), remedy)};
+    return {StatusCode::kBadInput, fmt::format("{}: not a valid torch zip archive: {}; {}",
+                                               buffer_->origin, log::printable(cause), remedy)};
   }
 
   Result<Directory> find_directory() const {
@@ -121,7 +122,8 @@ class ZipReader {
   }
 
   Result<Central> next_record(Bytes records, std::size_t& at) const {
-    if (records.size() - at < kCentralBytes || read<std::uint32_t>(records, at) != kCentralSignature) {
+    if (records.size() - at < kCentralBytes ||
+        read<std::uint32_t>(records, at) != kCentralSignature) {
       return bad("its directory is damaged");
     }
     const Bytes fixed = records.subspan(at, kCentralBytes);
@@ -129,7 +131,8 @@ class ZipReader {
     const std::size_t extra_size = read<std::uint16_t>(fixed, 30);
     const std::size_t comment_size = read<std::uint16_t>(fixed, 32);
     at += kCentralBytes;
-    if (records.size() - at < name_size + extra_size + comment_size) return bad("its directory is cut off");
+    if (records.size() - at < name_size + extra_size + comment_size)
+      return bad("its directory is cut off");
     if (name_size > kMaxNameBytes) return bad("an entry's name is too long");
     Central record{std::string(reinterpret_cast<const char*>(records.data() + at), name_size),
                    read<std::uint16_t>(fixed, 8),
@@ -143,7 +146,8 @@ class ZipReader {
     return record;
   }
 
-  // The 64-bit extra field holds, in this order, only the values that did not fit into the fixed fields.
+  // The 64-bit extra field holds, in this order, only the values that did not fit into the fixed
+  // fields.
   Status apply_zip64(Bytes extra, Central& record) const {
     std::uint64_t* wanted[] = {&record.size, &record.stored_size, &record.local_offset};
     while (extra.size() >= 4) {
@@ -182,8 +186,8 @@ class ZipReader {
     if (begin > directory_offset || record.size > directory_offset - begin) {
       return bad(record.name + " lies outside the file");
     }
-    if (std::string_view(reinterpret_cast<const char*>(file_.data() + local + kLocalBytes), name_size) !=
-        record.name) {
+    if (std::string_view(reinterpret_cast<const char*>(file_.data() + local + kLocalBytes),
+                         name_size) != record.name) {
       return bad(record.name + " has two names");
     }
     ranges_.emplace_back(local, begin + record.size);

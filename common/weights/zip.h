@@ -10,8 +10,8 @@
 
 namespace mimicfleet::weights {
 
-// The files of a zip archive whose entries are stored without compression, as torch.save writes them, by
-// name.
+// The files of a zip archive whose entries are stored without compression, as torch.save writes
+// them, by name.
 using ZipEntries = std::map<std::string, std::span<const std::uint8_t>, std::less<>>;
 
 // Whether the archive's CRC-32 sums are compared, for which all of it is read.

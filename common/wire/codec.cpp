@@ -19,7 +19,8 @@ Status id_from_value(const Value& value, std::uint64_t& high, std::uint64_t& low
   return {};
 }
 
-Status signed_from_value(const Value& value, std::int64_t low, std::int64_t high, std::int64_t& out) {
+Status signed_from_value(const Value& value, std::int64_t low, std::int64_t high,
+                         std::int64_t& out) {
   if (const auto* number = value.get_if<std::int64_t>()) {
     out = *number;
   } else if (const auto* positive = value.get_if<std::uint64_t>();
@@ -29,7 +30,8 @@ Status signed_from_value(const Value& value, std::int64_t low, std::int64_t high
   } else {
     return wrong_type("an integer");
   }
-  if (out < low || out > high) return {StatusCode::kBadInput, std::to_string(out) + " is out of range"};
+  if (out < low || out > high)
+    return {StatusCode::kBadInput, std::to_string(out) + " is out of range"};
   return {};
 }
 

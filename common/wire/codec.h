@@ -25,10 +25,10 @@
 //     }
 //   };
 //
-// A struct becomes a map. On reading, unknown members are ignored and missing ones keep the struct's default,
-// so that a peer of another minor version works; a member of the wrong type is an error that names its path.
-// An enum takes part by `std::string_view to_string(E)` and `std::optional<E> enum_from(std::string_view,
-// E*)`.
+// A struct becomes a map. On reading, unknown members are ignored and missing ones keep the
+// struct's default, so that a peer of another minor version works; a member of the wrong type is an
+// error that names its path. An enum takes part by `std::string_view to_string(E)` and
+// `std::optional<E> enum_from(std::string_view, E*)`.
 namespace mimicfleet::wire {
 
 template <typename T>
@@ -83,7 +83,8 @@ struct IsId<Id<T>> : std::true_type {};
 [[nodiscard]] Status id_from_value(const Value& value, std::uint64_t& high, std::uint64_t& low);
 [[nodiscard]] Status signed_from_value(const Value& value, std::int64_t low, std::int64_t high,
                                        std::int64_t& out);
-[[nodiscard]] Status unsigned_from_value(const Value& value, std::uint64_t high, std::uint64_t& out);
+[[nodiscard]] Status unsigned_from_value(const Value& value, std::uint64_t high,
+                                         std::uint64_t& out);
 [[nodiscard]] Value digest_value(const Digest& digest);
 [[nodiscard]] Status digest_from_value(const Value& value, Digest& digest);
 [[nodiscard]] Value status_value(const Status& status);
@@ -104,7 +105,8 @@ struct FieldReader {
   void operator()(std::string_view name, T& member) {
     if (!status.ok()) return;
     if (const Value* value = source.find(name)) {
-      if (Status failure = from_value(*value, member); !failure.ok()) status = failure.prefixed(name);
+      if (Status failure = from_value(*value, member); !failure.ok())
+        status = failure.prefixed(name);
     }
   }
 };
@@ -113,8 +115,8 @@ template <typename T>
 Status integer_from_value(const Value& value, T& target) {
   if constexpr (std::is_signed_v<T>) {
     std::int64_t number = 0;
-    RETURN_IF_ERROR(
-        signed_from_value(value, std::numeric_limits<T>::min(), std::numeric_limits<T>::max(), number));
+    RETURN_IF_ERROR(signed_from_value(value, std::numeric_limits<T>::min(),
+                                      std::numeric_limits<T>::max(), number));
     target = static_cast<T>(number);
   } else {
     std::uint64_t number = 0;
@@ -146,7 +148,8 @@ Status map_from_value(const Value& value, T& target) {
   if (map == nullptr) return wrong_type("a map");
   target.clear();
   for (const auto& [name, element] : *map) {
-    if (Status failure = from_value(element, target[name]); !failure.ok()) return failure.prefixed(name);
+    if (Status failure = from_value(element, target[name]); !failure.ok())
+      return failure.prefixed(name);
   }
   return {};
 }
@@ -156,8 +159,8 @@ Status map_from_value(const Value& value, T& target) {
 template <typename T>
 Value to_value(const T& source) {
   using namespace internal;
-  if constexpr (std::is_same_v<T, bool> || std::is_same_v<T, std::string> || std::is_same_v<T, double> ||
-                std::is_same_v<T, Bytes>) {
+  if constexpr (std::is_same_v<T, bool> || std::is_same_v<T, std::string> ||
+                std::is_same_v<T, double> || std::is_same_v<T, Bytes>) {
     return Value(source);
   } else if constexpr (std::is_same_v<T, Value>) {
     return source;
@@ -195,7 +198,8 @@ Value to_value(const T& source) {
 template <typename T>
 Status from_value(const Value& value, T& target) {
   using namespace internal;
-  if constexpr (std::is_same_v<T, bool> || std::is_same_v<T, std::string> || std::is_same_v<T, Bytes>) {
+  if constexpr (std::is_same_v<T, bool> || std::is_same_v<T, std::string> ||
+                std::is_same_v<T, Bytes>) {
     const T* held = value.get_if<T>();
     if (held == nullptr) return wrong_type(std::is_same_v<T, bool> ? "a truth value" : "text");
     target = *held;

@@ -9,8 +9,8 @@
 
 namespace mimicfleet::wire {
 
-// The protocol's version (docs/protocol.md). Peers of another minor version work together; another major is
-// refused with a message that says which side is the older.
+// The protocol's version (docs/protocol.md). Peers of another minor version work together; another
+// major is refused with a message that says which side is the older.
 inline constexpr std::uint32_t kProtocolMajor = 1;
 inline constexpr std::uint32_t kProtocolMinor = 0;
 
@@ -49,7 +49,8 @@ template <typename T>
 template <typename T>
 [[nodiscard]] Result<T> body_as(const Envelope& envelope) {
   T message;
-  if (Status failure = from_value(envelope.body, message); !failure.ok()) return failure.prefixed(T::kType);
+  if (Status failure = from_value(envelope.body, message); !failure.ok())
+    return failure.prefixed(T::kType);
   return message;
 }
 

@@ -43,7 +43,9 @@ struct PackVisitor {
 
 void pack(Packer& out, const Value& value) { std::visit(PackVisitor{out}, value.variant()); }
 
-Status refused(const char* why) { return {StatusCode::kBadInput, std::string("malformed message: ") + why}; }
+Status refused(const char* why) {
+  return {StatusCode::kBadInput, std::string("malformed message: ") + why};
+}
 
 Result<Value> convert(const msgpack::object& object, std::size_t& values_left);
 
@@ -121,14 +123,16 @@ std::string encode(const Value& value) {
 
 Result<Value> decode(std::string_view bytes, const Limits& limits) {
   if (bytes.size() > limits.bytes) return refused("too long");
-  // A container of n elements needs at least n bytes, so no header may promise more than there are bytes.
+  // A container of n elements needs at least n bytes, so no header may promise more than there are
+  // bytes.
   const std::size_t array = std::min(limits.array_size, bytes.size());
   const std::size_t map = std::min(limits.map_size, bytes.size());
   const std::size_t string = std::min(limits.string_bytes, bytes.size());
   const msgpack::unpack_limit unpack_limit(array, map, string, string, 0, limits.depth);
   try {
     std::size_t offset = 0;
-    const auto handle = msgpack::unpack(bytes.data(), bytes.size(), offset, nullptr, nullptr, unpack_limit);
+    const auto handle =
+        msgpack::unpack(bytes.data(), bytes.size(), offset, nullptr, nullptr, unpack_limit);
     if (offset != bytes.size()) return refused("bytes after its end");
     std::size_t values_left = limits.values;
     return convert(handle.get(), values_left);

@@ -5,8 +5,8 @@
 namespace mimicfleet::wire {
 namespace {
 
-// Length of the sequence that `lead` starts and the bounds of its second byte (Unicode, table 3-7); 0 =
-// invalid.
+// Length of the sequence that `lead` starts and the bounds of its second byte (Unicode, table 3-7);
+// 0 = invalid.
 struct Sequence {
   std::size_t length;
   unsigned char low;

@@ -25,8 +25,8 @@ struct Bytes {
 // A MessagePack document in memory: what messages and stored records are made of.
 class Value {
  public:
-  using Variant =
-      std::variant<std::monostate, bool, std::int64_t, std::uint64_t, double, std::string, Bytes, Array, Map>;
+  using Variant = std::variant<std::monostate, bool, std::int64_t, std::uint64_t, double,
+                               std::string, Bytes, Array, Map>;
 
   Value() = default;
   template <typename T>
@@ -60,8 +60,8 @@ struct Limits {
 
 [[nodiscard]] std::string encode(const Value& value);
 
-// kBadInput on anything but one whole document within the limits: trailing bytes, duplicate or non-text map
-// keys, extension types and invalid UTF-8 in text are refused.
+// kBadInput on anything but one whole document within the limits: trailing bytes, duplicate or
+// non-text map keys, extension types and invalid UTF-8 in text are refused.
 [[nodiscard]] Result<Value> decode(std::string_view bytes, const Limits& limits = {});
 
 }  // namespace mimicfleet::wire

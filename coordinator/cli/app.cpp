@@ -26,15 +26,18 @@ Each command has its own --help. docs/cli.md tells more.)";
 }  // namespace
 
 void add_server_flag(CLI::App& command, CommonFlags& flags) {
-  command.add_option("--server", flags.server, "coordinator to talk to, such as tcp://127.0.0.1:5555")
+  command
+      .add_option("--server", flags.server, "coordinator to talk to, such as tcp://127.0.0.1:5555")
       ->type_name("ENDPOINT");
 }
 
 void add_output_flag(CLI::App& command, CommonFlags& flags, const char* group) {
   const auto known = [](const std::string& mode) {
-    return mode == "human" || mode == "json" ? std::string() : fmt::format("'{}' is not human or json", mode);
+    return mode == "human" || mode == "json" ? std::string()
+                                             : fmt::format("'{}' is not human or json", mode);
   };
-  command.add_option("--output-mode", flags.output_mode, "what stdout gets: human (default) or json")
+  command
+      .add_option("--output-mode", flags.output_mode, "what stdout gets: human (default) or json")
       ->check(CLI::Validator(known, "", ""))
       ->type_name("MODE")
       ->group(group);
@@ -65,7 +68,8 @@ int run_program(int argc, char** argv) {
   }
   const int code = chosen();
   if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return code;
-  fmt::print(stderr, "error: standard output cannot be written; what was made is there nevertheless\n");
+  fmt::print(stderr,
+             "error: standard output cannot be written; what was made is there nevertheless\n");
   return std::max(code, kSomeFailed);
 }
 

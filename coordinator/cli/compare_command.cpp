@@ -43,14 +43,15 @@ std::string guidance_of(const ComparedVariant& variant) {
 }
 
 std::string table_of(const ComparisonReport& report) {
-  Table table({"VARIANT", "STEPS", "SCHEDULER", "GUIDANCE", "UNET/TILE", "UNET", "SAMPLING", "RATIO", "PSNR",
-               "SSIM"});
+  Table table({"VARIANT", "STEPS", "SCHEDULER", "GUIDANCE", "UNET/TILE", "UNET", "SAMPLING",
+               "RATIO", "PSNR", "SSIM"});
   for (const auto& variant : report.variants) {
-    table.add({variant.name, fmt::format("{}", variant.steps), variant.scheduler, guidance_of(variant),
-               fmt::format("{:g}", variant.unet_evaluations_per_tile),
-               fmt::format("{}", variant.unet_evaluations), fmt::format("{:.2f} s", variant.sampling_seconds),
-               fmt::format("{:.2f}", variant.sampling_ratio), fmt::format("{:.2f} dB", variant.psnr_db),
-               fmt::format("{:.4f}", variant.ssim)});
+    table.add({variant.name, fmt::format("{}", variant.steps), variant.scheduler,
+               guidance_of(variant), fmt::format("{:g}", variant.unet_evaluations_per_tile),
+               fmt::format("{}", variant.unet_evaluations),
+               fmt::format("{:.2f} s", variant.sampling_seconds),
+               fmt::format("{:.2f}", variant.sampling_ratio),
+               fmt::format("{:.2f} dB", variant.psnr_db), fmt::format("{:.4f}", variant.ssim)});
   }
   return table.text();
 }
@@ -59,23 +60,29 @@ void print(const ComparisonReport& report, const std::string& notice) {
   namespace fs = std::filesystem;
   fmt::print("{}", table_of(report));
   for (const auto& video : report.side_by_side) {
-    fmt::print("side by side  {}\n", log::printable((fs::path(report.output_dir) / video).string()));
+    fmt::print("side by side  {}\n",
+               log::printable((fs::path(report.output_dir) / video).string()));
   }
   if (!notice.empty()) fmt::print("note          {}\n", log::printable(notice));
-  for (const auto& warning : report.warnings) fmt::print("warning       {}\n", log::printable(warning));
+  for (const auto& warning : report.warnings)
+    fmt::print("warning       {}\n", log::printable(warning));
   for (const auto& variant : report.variants) {
     if (variant.passed) continue;
-    fmt::print("missed        {}: {:.2f} dB and SSIM {:.4f}, but wanted were {:.2f} dB and {:.4f}\n",
-               log::printable(variant.name), variant.psnr_db, variant.ssim, report.gates.min_psnr_db,
-               std::max(report.gates.min_ssim, 0.0));
+    fmt::print(
+        "missed        {}: {:.2f} dB and SSIM {:.4f}, but wanted were {:.2f} dB and {:.4f}\n",
+        log::printable(variant.name), variant.psnr_db, variant.ssim, report.gates.min_psnr_db,
+        std::max(report.gates.min_ssim, 0.0));
   }
 }
 
-Result<ComparisonReport> make_report(const CompareFlags& flags, const std::vector<Variant>& variants,
-                                     const RunPlan& plan, const RunSummary& summary) {
-  ASSIGN_OR_RETURN(ComparisonReport report, compare_outputs(plan, variants, summary.output_dir, flags.gates));
+Result<ComparisonReport> make_report(const CompareFlags& flags,
+                                     const std::vector<Variant>& variants, const RunPlan& plan,
+                                     const RunSummary& summary) {
+  ASSIGN_OR_RETURN(ComparisonReport report,
+                   compare_outputs(plan, variants, summary.output_dir, flags.gates));
   RETURN_IF_ERROR(make_side_by_side(report, flags.side_by_side));
-  RETURN_IF_ERROR(write_file_atomically(summary.output_dir + "/_compare/report.json", json::write(report)));
+  RETURN_IF_ERROR(
+      write_file_atomically(summary.output_dir + "/_compare/report.json", json::write(report)));
   return report;
 }
 
@@ -89,7 +96,8 @@ int run(const CLI::App& command, CompareFlags& flags) {
   options.report = [&](const RunPlan& plan, const RunSummary& summary) {
     const auto made = make_report(flags, options.request.variants, plan, summary);
     if (!made.ok()) return report(made.status());
-    flags.submit.common.json() ? fmt::print("{}", json::write(*made)) : print(*made, summary.notice);
+    flags.submit.common.json() ? fmt::print("{}", json::write(*made))
+                               : print(*made, summary.notice);
     return made->passed() ? kAllDone : kSomeFailed;
   };
   return SubmitRun(options).run();
@@ -112,10 +120,13 @@ void add_comparison(CLI::App& command, CompareFlags& flags) {
   command.add_option("--sample-seed", selection.sample_seed, "of that choice; default 0")
       ->type_name("N")
       ->group(group);
-  command.add_option("--min-psnr", flags.gates.min_psnr_db, "end with 1 if a variant's mean PSNR is less")
+  command
+      .add_option("--min-psnr", flags.gates.min_psnr_db,
+                  "end with 1 if a variant's mean PSNR is less")
       ->type_name("DB")
       ->group(group);
-  command.add_option("--min-ssim", flags.gates.min_ssim, "end with 1 if a variant's mean SSIM is less")
+  command
+      .add_option("--min-ssim", flags.gates.min_ssim, "end with 1 if a variant's mean SSIM is less")
       ->type_name("X")
       ->group(group);
   command.add_option("--side-by-side", flags.side_by_side, "films of the first N clips; default 4")
@@ -128,8 +139,8 @@ void add_comparison(CLI::App& command, CompareFlags& flags) {
 void add_compare(CLI::App& app, Chosen& chosen) {
   auto flags = std::make_shared<CompareFlags>();
   flags->submit.options.request.output_dir = "outputs/compare";
-  CLI::App* command =
-      app.add_subcommand("compare", "the same clips with several settings: quality, cost, side by side");
+  CLI::App* command = app.add_subcommand(
+      "compare", "the same clips with several settings: quality, cost, side by side");
   add_comparison(*command, *flags);
   add_inputs(*command, flags->submit);
   add_models(*command, flags->submit);

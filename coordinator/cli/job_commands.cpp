@@ -41,9 +41,9 @@ void print_jobs(const jobs::JobList& list, bool as_json) {
   }
   Table table({"JOB", "STATE", "VIDEOS", "RUNNING", "PRIORITY", "AGE", "NAME"});
   for (const auto& job : list.jobs) {
-    table.add({fmt::format("{}", job.number), std::string(to_string(job.state)), videos_text(job.videos),
-               fmt::format("{}", job.tasks.running), fmt::format("{}", job.priority),
-               clock_text(job.age_seconds), job.name});
+    table.add({fmt::format("{}", job.number), std::string(to_string(job.state)),
+               videos_text(job.videos), fmt::format("{}", job.tasks.running),
+               fmt::format("{}", job.priority), clock_text(job.age_seconds), job.name});
   }
   fmt::print("{}", table.text());
 }
@@ -53,9 +53,10 @@ Status need_selector(const Flags& flags, const char* verb) {
   if (!flags.selector.empty()) return {};
   return {
       StatusCode::kInvalidArgument,
-      fmt::format("say which jobs to {}: a number, a range such as 2-5, `last` or `all`; see `coordinator "
-                  "job list`",
-                  verb)};
+      fmt::format(
+          "say which jobs to {}: a number, a range such as 2-5, `last` or `all`; see `coordinator "
+          "job list`",
+          verb)};
 }
 
 // One request that is answered by a list of jobs.
@@ -72,12 +73,15 @@ int list_by(const Flags& flags, const Request& request) {
 
 Status print_info(Connection& connection, const jobs::JobSummary& job) {
   fmt::print(
-      "job         {}\nname        {}\nstate       {}\nvideos      {}\ntasks       {} done, {} running, "
+      "job         {}\nname        {}\nstate       {}\nvideos      {}\ntasks       {} done, {} "
+      "running, "
       "{} "
-      "ready, {} waiting, {} failed, {} cancelled\nsubmitted   {}\nage         {}\noutputs     {}\n",
-      job.number, log::printable(job.name), to_string(job.state), videos_text(job.videos), job.tasks.done,
-      job.tasks.running, job.tasks.ready, job.tasks.waiting, job.tasks.failed, job.tasks.cancelled,
-      rfc3339(job.submitted_wall_ms), clock_text(job.age_seconds), log::printable(job.output_dir));
+      "ready, {} waiting, {} failed, {} cancelled\nsubmitted   {}\nage         {}\noutputs     "
+      "{}\n",
+      job.number, log::printable(job.name), to_string(job.state), videos_text(job.videos),
+      job.tasks.done, job.tasks.running, job.tasks.ready, job.tasks.waiting, job.tasks.failed,
+      job.tasks.cancelled, rfc3339(job.submitted_wall_ms), clock_text(job.age_seconds),
+      log::printable(job.output_dir));
   std::size_t listed = 0;
   jobs::Ledger ledger;
   RETURN_IF_ERROR(each_task(connection, job.job, [&](const jobs::TaskInfo& task) {
@@ -99,8 +103,8 @@ Status print_details(Connection& connection, const jobs::JobList& list) {
   wire::Array details;
   for (const auto& job : list.jobs) {
     jobs::Ledger ledger;
-    RETURN_IF_ERROR(
-        each_task(connection, job.job, [&](const jobs::TaskInfo& task) { ledger.add(task.result); }));
+    RETURN_IF_ERROR(each_task(connection, job.job,
+                              [&](const jobs::TaskInfo& task) { ledger.add(task.result); }));
     details.push_back(job_value(job, ledger));
   }
   fmt::print("{}", json_document(wire::Map{{"jobs", std::move(details)}}));
@@ -132,8 +136,9 @@ int info(const Flags& flags) {
 }
 
 // Shows a job until it is over.
-Result<jobs::JobSummary> wait_for(const Flags& flags, Connection& connection, const jobs::JobSummary& job,
-                                  const Interrupts& interrupts, bool show) {
+Result<jobs::JobSummary> wait_for(const Flags& flags, Connection& connection,
+                                  const jobs::JobSummary& job, const Interrupts& interrupts,
+                                  bool show) {
   ProgressDisplay display(stderr, show && stderr_is_terminal());
   const SteadyClock clock;
   const std::array<int, 1> fds = {interrupts.fd()};
@@ -197,23 +202,25 @@ int events(const Flags& flags) {
   }
   for (const JobId& job : wanted) {
     std::uint64_t last = 0;
-    const Status read = each_event(
-        *connection, job, last, [&](const jobs::Event& event) { print_event(event, flags.common.json()); });
+    const Status read = each_event(*connection, job, last, [&](const jobs::Event& event) {
+      print_event(event, flags.common.json());
+    });
     if (!read.ok()) return report(read);
   }
   return kAllDone;
 }
 
 // `selected`: what is taken when the user names no jobs; empty: they must be named.
-void add(CLI::App& job, Chosen& chosen, const char* name, const char* description, const char* selected,
-         const std::function<int(const Flags&)>& act) {
+void add(CLI::App& job, Chosen& chosen, const char* name, const char* description,
+         const char* selected, const std::function<int(const Flags&)>& act) {
   auto flags = std::make_shared<Flags>();
   flags->selector = selected;
   CLI::App* command = job.add_subcommand(name, description);
   command
-      ->add_option("SELECTOR", flags->selector,
-                   "a number, a range 2-5, last or all; " +
-                       (*selected == '\0' ? std::string("needed") : fmt::format("default {}", selected)))
+      ->add_option(
+          "SELECTOR", flags->selector,
+          "a number, a range 2-5, last or all; " +
+              (*selected == '\0' ? std::string("needed") : fmt::format("default {}", selected)))
       ->type_name("");
   add_server_flag(*command, flags->common);
   add_output_flag(*command, flags->common);
@@ -223,17 +230,20 @@ void add(CLI::App& job, Chosen& chosen, const char* name, const char* descriptio
 }  // namespace
 
 void add_job(CLI::App& app, Chosen& chosen) {
-  CLI::App* job = app.add_subcommand("job", "look at jobs of a server, wait for them, cancel or retry them");
+  CLI::App* job =
+      app.add_subcommand("job", "look at jobs of a server, wait for them, cancel or retry them");
   job->require_subcommand(1);
   add(*job, chosen, "list", "jobs and how far they are", "all",
       [](const Flags& flags) { return list_by(flags, jobs::JobListRequest{flags.selector}); });
   add(*job, chosen, "info",
-      "a job in detail: what its stages cost and the cache saved, the errors of failed clips", "last", info);
+      "a job in detail: what its stages cost and the cache saved, the errors of failed clips",
+      "last", info);
   add(*job, chosen, "wait", "return when jobs are over: 0 if all is done", "last",
       [](const Flags& flags) { return wait(flags, false); });
   add(*job, chosen, "progress", "as wait, with a progress bar", "last",
       [](const Flags& flags) { return wait(flags, true); });
-  add(*job, chosen, "cancel", "stop jobs: queued tasks at once, running ones at their next step", "", cancel);
+  add(*job, chosen, "cancel", "stop jobs: queued tasks at once, running ones at their next step",
+      "", cancel);
   add(*job, chosen, "retry", "try failed and cancelled tasks again", "", retry);
   add(*job, chosen, "events", "what happened, in order", "all", events);
 }

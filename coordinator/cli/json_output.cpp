@@ -20,7 +20,8 @@ void remove(wire::Map& map, std::string_view name) {
 }
 
 wire::Value& member(wire::Map& map, std::string_view name) {
-  return std::find_if(map.begin(), map.end(), [&](const auto& one) { return one.first == name; })->second;
+  return std::find_if(map.begin(), map.end(), [&](const auto& one) { return one.first == name; })
+      ->second;
 }
 
 wire::Value without(const wire::Value& value, std::initializer_list<std::string_view> names) {
@@ -33,8 +34,8 @@ wire::Map job_map(const jobs::JobSummary& job) {
   wire::Map map = map_of(wire::to_value(job));
   remove(map, "job");
   member(map, "submitted_wall_ms") = rfc3339(job.submitted_wall_ms);
-  const auto submitted =
-      std::find_if(map.begin(), map.end(), [](const auto& one) { return one.first == "submitted_wall_ms"; });
+  const auto submitted = std::find_if(
+      map.begin(), map.end(), [](const auto& one) { return one.first == "submitted_wall_ms"; });
   submitted->first = "submitted_at";
   return map;
 }
@@ -43,8 +44,8 @@ wire::Map job_map(const jobs::JobSummary& job) {
 
 std::string rfc3339(std::int64_t wall_ms) {
   if (wall_ms <= 0) return "";
-  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(static_cast<std::time_t>(wall_ms / 1000)),
-                     wall_ms % 1000);
+  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z",
+                     fmt::gmtime(static_cast<std::time_t>(wall_ms / 1000)), wall_ms % 1000);
 }
 
 wire::Value job_value(const jobs::JobSummary& job) { return job_map(job); }

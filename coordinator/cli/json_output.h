@@ -7,8 +7,9 @@
 #include "jobs/client_messages.h"
 #include "jobs/ledger.h"
 
-// What --output-mode json prints of a server's messages (docs/cli.md): jobs go by their number, points in
-// time are RFC 3339 in UTC, and numbers that readers of JSON would round (above 2^53) are text.
+// What --output-mode json prints of a server's messages (docs/cli.md): jobs go by their number,
+// points in time are RFC 3339 in UTC, and numbers that readers of JSON would round (above 2^53) are
+// text.
 namespace mimicfleet::coordinator {
 
 // "2024-05-01T12:00:00.123Z"; empty of 0, which is not known.

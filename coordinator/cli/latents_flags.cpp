@@ -33,12 +33,15 @@ Status check_fit(const CLI::App& command, const SubmitRequest& request) {
   constexpr std::array<const char*, 1> kOfVideos = {"--videos"};
   constexpr std::array<const char*, 2> kOfFilm = {"--output-name", "--experiment-name"};
   constexpr std::array<const char*, 1> kOfSentences = {"--skip-missing"};
-  constexpr std::array<const char*, 3> kOfFilms = {"--interp-frames", "--interp-mode", "--crossfade-frames"};
+  constexpr std::array<const char*, 3> kOfFilms = {"--interp-frames", "--interp-mode",
+                                                   "--crossfade-frames"};
   constexpr std::array<const char*, 1> kOfClips = {"--save-latents"};
   constexpr std::array<const char*, 1> kOfBenchmark = {"--benchmark-cache"};
-  RETURN_IF_ERROR(only_in(command, encodes || films, "--mode encode or decode, and --sentences", kOfLatents));
+  RETURN_IF_ERROR(
+      only_in(command, encodes || films, "--mode encode or decode, and --sentences", kOfLatents));
   RETURN_IF_ERROR(only_in(command, encodes, "--mode encode", kOfEncode));
-  RETURN_IF_ERROR(only_in(command, (encodes || films) && !sentences, "--mode encode or decode", kOfVideos));
+  RETURN_IF_ERROR(
+      only_in(command, (encodes || films) && !sentences, "--mode encode or decode", kOfVideos));
   RETURN_IF_ERROR(only_in(command, films && !sentences, "--mode decode", kOfFilm));
   RETURN_IF_ERROR(only_in(command, sentences, "--sentences", kOfSentences));
   RETURN_IF_ERROR(only_in(command, films, "--mode decode and --sentences", kOfFilms));
@@ -62,9 +65,12 @@ void add_latents_flags(CLI::App& command, SubmitRequest& request, LatentsFlags& 
     command.add_flag(name, value, help)->group(group);
   };
   text("--mode", flags.mode,
-       "generate; encode: keep each clip's latents; decode: join latents into one film with the VAE alone",
+       "generate; encode: keep each clip's latents; decode: join latents into one film with the "
+       "VAE alone",
        "MODE");
-  command.add_option("--videos", request.videos, "encode, decode: only these videos of PATH, in this order")
+  command
+      .add_option("--videos", request.videos,
+                  "encode, decode: only these videos of PATH, in this order")
       ->type_name("NAME")
       ->group(group)
       ->expected(1, -1);
@@ -72,18 +78,20 @@ void add_latents_flags(CLI::App& command, SubmitRequest& request, LatentsFlags& 
   text("--sentences", request.sentences,
        "films of words: CSV with sentence_id,ref_ids (ids of videos, separated by spaces)", "FILE");
   flag("--skip-missing", request.skip_missing, "go on without sentences whose words are missing");
-  text("--cache-dir", request.cache_dir, "where latents are kept; default: _latents in the output folder",
-       "DIR");
+  text("--cache-dir", request.cache_dir,
+       "where latents are kept; default: _latents in the output folder", "DIR");
   flag("--overwrite-cache", request.overwrite_cache, "make kept latents again");
   flag("--disable-individual-videos", flags.disable_individual_videos, "encode: only keep latents");
   flag("--keep-first-frame", flags.keep_first_frame, "as --drop-reference-frames none");
-  text("--output-name", request.output_name, "decode: of the film, below the output folder", "NAME");
+  text("--output-name", request.output_name, "decode: of the film, below the output folder",
+       "NAME");
   text("--experiment-name", request.experiment_name,
        "decode: what the film's name begins with; default: latent_concat", "NAME");
   flag("--no-use-float16", flags.no_use_float16, "as --precision fp32");
 }
 
-Status complete_latents_flags(const CLI::App& command, const LatentsFlags& flags, SubmitRequest& request) {
+Status complete_latents_flags(const CLI::App& command, const LatentsFlags& flags,
+                              SubmitRequest& request) {
   const auto mode = std::find_if(kModes.begin(), kModes.end(),
                                  [&](const auto& known) { return known.first == flags.mode; });
   if (mode == kModes.end())
@@ -92,7 +100,8 @@ Status complete_latents_flags(const CLI::App& command, const LatentsFlags& flags
   request.individual_videos = !flags.disable_individual_videos;
   if (!flags.video_folder.empty()) request.paths.push_back(flags.video_folder);
   if (!request.sentences.empty() && request.mode == Mode::kEncode) {
-    return wrong("--sentences makes films of its words; leave --mode encode out, or the --sentences");
+    return wrong(
+        "--sentences makes films of its words; leave --mode encode out, or the --sentences");
   }
   RETURN_IF_ERROR(check_fit(command, request));
   if (flags.keep_first_frame && command.count("--drop-reference-frames") > 0) {

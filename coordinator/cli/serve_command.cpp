@@ -21,9 +21,12 @@ std::string default_state_dir() {
 void point_to_older_jobs(const ServeOptions& options) {
   const std::string older = user_state_folder();
   std::error_code error;
-  if (options.state_dir != default_state_dir() || !std::filesystem::exists(older + "/CURRENT", error)) return;
+  if (options.state_dir != default_state_dir() ||
+      !std::filesystem::exists(older + "/CURRENT", error))
+    return;
   log::warn(
-      "{} has jobs of a server that was started with --state-dir {}: give that again to go on with them",
+      "{} has jobs of a server that was started with --state-dir {}: give that again to go on with "
+      "them",
       older, older);
 }
 
@@ -41,39 +44,53 @@ void add_serve(CLI::App& app, Chosen& chosen) {
   auto options = std::make_shared<ServeOptions>();
   options->state_dir = default_state_dir();
   options->write_discovery = true;
-  CLI::App* command = app.add_subcommand("serve", "run a coordinator that workers and clients connect to");
+  CLI::App* command =
+      app.add_subcommand("serve", "run a coordinator that workers and clients connect to");
   cli::add_config_files(*command);
-  command->add_option("--listen", options->listen, "default: tcp://127.0.0.1:5555; port * takes a free one")
+  command
+      ->add_option("--listen", options->listen,
+                   "default: tcp://127.0.0.1:5555; port * takes a free one")
       ->type_name("ENDPOINT");
-  command->add_flag("--insecure", options->insecure, "let --listen be an address that strangers can reach");
-  command->add_option("--state-dir", options->state_dir, "default: ~/.local/state/mimicfleet/coordinator")
+  command->add_flag("--insecure", options->insecure,
+                    "let --listen be an address that strangers can reach");
+  command
+      ->add_option("--state-dir", options->state_dir,
+                   "default: ~/.local/state/mimicfleet/coordinator")
       ->type_name("DIR");
-  command->add_option("--metrics", options->metrics, "default: 127.0.0.1:9464; off; port 0 takes a free one")
+  command
+      ->add_option("--metrics", options->metrics,
+                   "default: 127.0.0.1:9464; off; port 0 takes a free one")
       ->type_name("HOST:PORT");
   command
-      ->add_option(
-          "--file-sd", options->file_sd,
-          "a file that tells Prometheus where workers' metrics are; default: file_sd/workers.json in "
-          "the state folder; off")
+      ->add_option("--file-sd", options->file_sd,
+                   "a file that tells Prometheus where workers' metrics are; default: "
+                   "file_sd/workers.json in "
+                   "the state folder; off")
       ->type_name("FILE");
   cli::add_off_switch(*command, "--no-discovery", options->write_discovery,
                       "leave no file by which clients of this user find it");
-  command->add_option("--max-attempts", options->max_attempts, "times that a task is tried; default 3")
+  command
+      ->add_option("--max-attempts", options->max_attempts, "times that a task is tried; default 3")
       ->type_name("N")
       ->check(cli::whole_number(1));
   command
-      ->add_option("--refusal-grace-ms", options->refusal_grace_ms,
-                   "a clip that no worker's host can do waits so long for another worker; default 60000")
+      ->add_option(
+          "--refusal-grace-ms", options->refusal_grace_ms,
+          "a clip that no worker's host can do waits so long for another worker; default 60000")
       ->type_name("N")
       ->check(cli::whole_number(0));
-  command->add_option("--lease-ms", options->lease_ms, "a worker that is silent so long has lost its tasks")
+  command
+      ->add_option("--lease-ms", options->lease_ms,
+                   "a worker that is silent so long has lost its tasks")
       ->type_name("N")
       ->check(cli::whole_number(1));
   command->add_option("--heartbeat-ms", options->heartbeat_ms, "how often workers report")
       ->type_name("N")
       ->check(cli::whole_number(1));
-  command->add_option("--ready-fd", options->ready_fd, "gets one JSON line once it listens")->type_name("FD");
-  command->add_flag("--exit-with-parent", options->exit_with_parent, "end when the starting process does");
+  command->add_option("--ready-fd", options->ready_fd, "gets one JSON line once it listens")
+      ->type_name("FD");
+  command->add_flag("--exit-with-parent", options->exit_with_parent,
+                    "end when the starting process does");
   command->callback([=, &chosen] { chosen = [=] { return run(*options); }; });
 }
 

@@ -26,8 +26,9 @@ Status SubmitRun::run_pass(const std::string& name, const jobs::FeaturePolicy& f
   ended_tasks_ = 0;
   display_.note(fmt::format("{} pass:", name));
   RETURN_IF_ERROR(follow());
-  return each_task(*connection_, job_.job,
-                   [&](const jobs::TaskInfo& task) { pass.add(task.spec.name.substr(prefix.size()), task); });
+  return each_task(*connection_, job_.job, [&](const jobs::TaskInfo& task) {
+    pass.add(task.spec.name.substr(prefix.size()), task);
+  });
 }
 
 Status SubmitRun::run_benchmark() {

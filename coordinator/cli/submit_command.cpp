@@ -50,12 +50,14 @@ std::string help_of(const Setting& setting) {
   const bool is_plain = value != nullptr && value->get_if<wire::Map>() == nullptr;
   if (setting.keeps_text || !is_plain) return std::string(setting.help);
   const auto* word = value->get_if<std::string>();
-  return fmt::format("{}; default {}", setting.help, word != nullptr ? *word : json::to_text(*value));
+  return fmt::format("{}; default {}", setting.help,
+                     word != nullptr ? *word : json::to_text(*value));
 }
 
 Status read_shard(const std::string& text, InputSelection& selection) {
   int end = 0;
-  const bool read = std::sscanf(text.c_str(), "%5zu/%5zu%n", &selection.shard, &selection.shards, &end) == 2;
+  const bool read =
+      std::sscanf(text.c_str(), "%5zu/%5zu%n", &selection.shard, &selection.shards, &end) == 2;
   if (read && static_cast<std::size_t>(end) == text.size() && selection.shard >= 1 &&
       selection.shard <= selection.shards) {
     return {};
@@ -69,10 +71,10 @@ Status check_embedded_flags(const CLI::App& command, const std::string& endpoint
   for (const char* flag :
        {"--device", "--workers", "--threads", "--feature-cache-dir", "--feature-cache-limit"}) {
     if (command.count(flag) > 0) {
-      return {
-          StatusCode::kInvalidArgument,
-          fmt::format("{} is for embedded runs; the workers of {} have their own (or give --server embedded)",
-                      flag, endpoint)};
+      return {StatusCode::kInvalidArgument,
+              fmt::format("{} is for embedded runs; the workers of {} have their own (or give "
+                          "--server embedded)",
+                          flag, endpoint)};
     }
   }
   return {};
@@ -84,7 +86,8 @@ Status complete_feature_cache(SubmitOptions& options) {
     if (!limit.ok()) return limit.status().prefixed("--feature-cache-limit");
   }
   if (!options.benchmark_cache) return {};
-  if (!options.wait) return {StatusCode::kInvalidArgument, "--benchmark-cache waits: leave out --no-wait"};
+  if (!options.wait)
+    return {StatusCode::kInvalidArgument, "--benchmark-cache waits: leave out --no-wait"};
   if (!options.request.features.use) {
     log::warn("--benchmark-cache measures the cache: --disable-feature-cache is ignored");
   }
@@ -98,9 +101,9 @@ Status complete_feature_cache(SubmitOptions& options) {
 void add_inputs(CLI::App& command, SubmitFlags& flags) {
   auto& request = flags.options.request;
   command
-      .add_option(
-          "PATH", request.paths,
-          "folders (walked), videos, manifests (.txt .csv .tsv .json .jsonl), or - for paths on stdin")
+      .add_option("PATH", request.paths,
+                  "folders (walked), videos, manifests (.txt .csv .tsv .json .jsonl), or - for "
+                  "paths on stdin")
       ->type_name("");
   const char* group = "Inputs";
   command.add_option("--ref-image", request.reference, "picture of the character")
@@ -111,7 +114,8 @@ void add_inputs(CLI::App& command, SubmitFlags& flags) {
                   "YAML as configs/test.yaml; flags win over it")
       ->type_name("FILE")
       ->group(group);
-  command.add_option("--filter", request.selection.filter, "only videos whose path or name matches")
+  command
+      .add_option("--filter", request.selection.filter, "only videos whose path or name matches")
       ->type_name("GLOB")
       ->group(group);
   command.add_option("--shard", flags.shard, "only every N-th video, from the I-th")
@@ -128,11 +132,13 @@ void add_models(CLI::App& command, SubmitFlags& flags) {
   const char* group = "Models";
   command
       .add_option("--models", request.models,
-                  "folder with MimicMotion_1-1.pth, DWPose/ and the SVD folder, or the name of models that a "
+                  "folder with MimicMotion_1-1.pth, DWPose/ and the SVD folder, or the name of "
+                  "models that a "
                   "server's workers have; default: the config's, the workers', else toy models")
       ->type_name("DIR")
       ->group(group);
-  command.add_option("--dwpose", request.dwpose, "DWPose folder, if not beside the config's ckpt_path")
+  command
+      .add_option("--dwpose", request.dwpose, "DWPose folder, if not beside the config's ckpt_path")
       ->type_name("DIR")
       ->group(group);
 }
@@ -141,14 +147,17 @@ void add_generation(CLI::App& command, SubmitFlags& flags, Repeats repeats) {
   std::string help = "settings that go together, over which flags win:";
   for (const auto& preset : presets()) help += fmt::format(" {} ({});", preset.name, preset.help);
   help.pop_back();
-  command.add_option("--preset", flags.options.request.preset, help)->type_name("NAME")->group("Generation");
+  command.add_option("--preset", flags.options.request.preset, help)
+      ->type_name("NAME")
+      ->group("Generation");
   for (const auto& setting : settings()) {
     if (setting.flag.empty()) continue;
     auto& [known, texts] =
         flags.settings.emplace_back(&setting, std::make_unique<std::vector<std::string>>());
     const bool is_switch = setting.value.empty();
     const bool may_repeat = setting.repeats || repeats == Repeats::kAll;
-    const auto policy = may_repeat ? CLI::MultiOptionPolicy::TakeAll : CLI::MultiOptionPolicy::Throw;
+    const auto policy =
+        may_repeat ? CLI::MultiOptionPolicy::TakeAll : CLI::MultiOptionPolicy::Throw;
     auto* option = is_switch ? command.add_flag(flag_names(setting), *texts, help_of(setting))
                              : command.add_option(flag_names(setting), *texts, help_of(setting));
     option->group(setting.of_scripts ? "Constants of the lcm scheduler" : "Generation");
@@ -164,9 +173,13 @@ void add_generation(CLI::App& command, SubmitFlags& flags, Repeats repeats) {
 void add_outputs(CLI::App& command, SubmitFlags& flags) {
   auto& request = flags.options.request;
   const char* group = "Outputs";
-  command.add_option("--output-dir", request.output_dir, "default: outputs")->type_name("DIR")->group(group);
-  command.add_flag("--save-latents", request.save_latents, "also _latents/NAME.safetensors")->group(group);
-  command.add_flag("--save-frames", request.save_frames, "also _frames/NAME/000000.png …")->group(group);
+  command.add_option("--output-dir", request.output_dir, "default: outputs")
+      ->type_name("DIR")
+      ->group(group);
+  command.add_flag("--save-latents", request.save_latents, "also _latents/NAME.safetensors")
+      ->group(group);
+  command.add_flag("--save-frames", request.save_frames, "also _frames/NAME/000000.png …")
+      ->group(group);
   command.add_option("--log-file", flags.log_file, "log, progress and results go there, too")
       ->type_name("FILE")
       ->group(group);
@@ -177,22 +190,26 @@ void add_place(CLI::App& command, SubmitFlags& flags) {
   auto& embedded = flags.options.embedded;
   const char* group = "Where it runs";
   command
-      .add_option(
-          "--server", flags.common.server,
-          "coordinator to submit to (also MIMICFLEET_SERVER); default: a running `coordinator serve` of "
-          "this user, else an embedded one for this run; `embedded` asks for that")
+      .add_option("--server", flags.common.server,
+                  "coordinator to submit to (also MIMICFLEET_SERVER); default: a running "
+                  "`coordinator serve` of "
+                  "this user, else an embedded one for this run; `embedded` asks for that")
       ->type_name("ENDPOINT")
       ->group(group);
   command.add_option("--priority", flags.options.request.priority, "higher starts first")
       ->type_name("N")
       ->check(cli::whole_number(std::numeric_limits<std::int32_t>::min()))
       ->group(group);
-  command.add_flag("--dry-run", flags.options.dry_run, "only say what would be made and why")->group(group);
+  command.add_flag("--dry-run", flags.options.dry_run, "only say what would be made and why")
+      ->group(group);
   command
       .add_flag("--cancel-on-interrupt", flags.options.cancel_on_interrupt,
-                "Ctrl-C, SIGTERM and SIGHUP cancel the job on the server, too, instead of leaving it to it")
+                "Ctrl-C, SIGTERM and SIGHUP cancel the job on the server, too, instead of leaving "
+                "it to it")
       ->group(group);
-  command.add_option("--device", embedded.device, "embedded: auto, cpu, cuda (the first GPU) or cuda:N")
+  command
+      .add_option("--device", embedded.device,
+                  "embedded: auto, cpu, cuda (the first GPU) or cuda:N")
       ->type_name("DEVICE")
       ->group(group);
   command.add_option("--workers", embedded.workers, "embedded: default one for each GPU, else one")
@@ -200,7 +217,8 @@ void add_place(CLI::App& command, SubmitFlags& flags) {
       ->check(cli::whole_number(1, 1024))
       ->group(group);
   command
-      .add_option("--threads", embedded.threads, "embedded: of each worker; default its share of the cores")
+      .add_option("--threads", embedded.threads,
+                  "embedded: of each worker; default its share of the cores")
       ->type_name("N")
       ->check(cli::whole_number(1, cli::kMostThreads))
       ->group(group);
@@ -215,9 +233,9 @@ void add_feature_cache(CLI::App& command, SubmitFlags& flags) {
       ->type_name("DIR")
       ->group(group);
   command
-      .add_option(
-          "--feature-cache-limit", embedded.feature_cache_limit,
-          "embedded: of each worker, such as 20G; default 50G, or a tenth of the disk if that is less")
+      .add_option("--feature-cache-limit", embedded.feature_cache_limit,
+                  "embedded: of each worker, such as 20G; default 50G, or a tenth of the disk if "
+                  "that is less")
       ->type_name("SIZE")
       ->group(group);
   auto& features = flags.options.request.features;
@@ -242,18 +260,21 @@ struct RefusedFlag {
 };
 constexpr std::array kRefusedFlags = {
     RefusedFlag{"--no-fuse-lcm-lora", false, "LoRAs are always fused; leave the flag out"},
-    RefusedFlag{"--lcm-beta-schedule", true, "the lcm scheduler here has no betas; leave the flag out"},
+    RefusedFlag{"--lcm-beta-schedule", true,
+                "the lcm scheduler here has no betas; leave the flag out"},
     RefusedFlag{"--bridge-file", true,
                 "poses come from videos, not from a bridge file; give PATH, a video or a folder"},
-    RefusedFlag{"--node-index", true, "the share of the inputs is --shard I/N here, counted from 1"},
-    RefusedFlag{"--total-nodes", true, "the share of the inputs is --shard I/N here, counted from 1"},
+    RefusedFlag{"--node-index", true,
+                "the share of the inputs is --shard I/N here, counted from 1"},
+    RefusedFlag{"--total-nodes", true,
+                "the share of the inputs is --shard I/N here, counted from 1"},
 };
 
 void add_refused(CLI::App& command) {
   for (const auto& flag : kRefusedFlags) {
-    CLI::Option* option = flag.has_value
-                              ? command.add_option_function<std::string>(flag.name, [](const std::string&) {})
-                              : command.add_flag_callback(flag.name, [] {});
+    CLI::Option* option = flag.has_value ? command.add_option_function<std::string>(
+                                               flag.name, [](const std::string&) {})
+                                         : command.add_flag_callback(flag.name, [] {});
     option->group("");  // in no help
   }
 }
@@ -270,7 +291,8 @@ Status complete(const CLI::App& command, SubmitFlags& flags) {
   auto& options = flags.options;
   if (!flags.log_file.empty()) {
     const std::string failure = log::copy_to_file(flags.log_file);
-    if (!failure.empty()) return {StatusCode::kInvalidArgument, fmt::format("--log-file: {}", failure)};
+    if (!failure.empty())
+      return {StatusCode::kInvalidArgument, fmt::format("--log-file: {}", failure)};
   }
   RETURN_IF_ERROR(preset_layer(options.request.preset).status());
   RETURN_IF_ERROR(read_shard(flags.shard, options.request.selection));
@@ -288,7 +310,8 @@ Status complete(const CLI::App& command, SubmitFlags& flags) {
 
 namespace {
 
-void add_command(CLI::App& app, Chosen& chosen, const char* name, const char* description, bool dry_run) {
+void add_command(CLI::App& app, Chosen& chosen, const char* name, const char* description,
+                 bool dry_run) {
   auto flags = std::make_shared<SubmitFlags>();
   auto latents = std::make_shared<LatentsFlags>();
   CLI::App* command = app.add_subcommand(name, description);
@@ -305,11 +328,12 @@ void add_command(CLI::App& app, Chosen& chosen, const char* name, const char* de
                  "make every clip twice, below OUT/_benchmark: cold, then warm; and compare")
       ->group("Feature cache");
   command
-      ->add_flag("--overwrite", flags->options.request.overwrite,
-                 "replace videos that were made with another seed, image or model, and files of others")
+      ->add_flag(
+          "--overwrite", flags->options.request.overwrite,
+          "replace videos that were made with another seed, image or model, and files of others")
       ->group("Outputs");
-  auto* no_wait =
-      cli::add_off_switch(*command, "--no-wait", flags->options.wait, "return once the server has the job");
+  auto* no_wait = cli::add_off_switch(*command, "--no-wait", flags->options.wait,
+                                      "return once the server has the job");
   no_wait->group("Where it runs");
   command->add_flag("--wait", flags->waits, "return when all is done, which is the default")
       ->group("Where it runs")

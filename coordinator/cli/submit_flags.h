@@ -9,8 +9,8 @@
 #include "coordinator/cli/submit_run.h"
 #include "coordinator/config/settings.h"
 
-// The flags by which a user says what is to be made, of what, and where: those of `submit`, of which other
-// commands have most.
+// The flags by which a user says what is to be made, of what, and where: those of `submit`, of
+// which other commands have most.
 namespace mimicfleet::coordinator {
 
 struct SubmitFlags {
@@ -31,7 +31,8 @@ void add_outputs(CLI::App& command, SubmitFlags& flags);
 void add_place(CLI::App& command, SubmitFlags& flags);
 void add_feature_cache(CLI::App& command, SubmitFlags& flags);
 
-// Takes what was parsed into the options. kInvalidArgument: what only an embedded run could honour, …
+// Takes what was parsed into the options. kInvalidArgument: what only an embedded run could honour,
+// …
 [[nodiscard]] Status complete(const CLI::App& command, SubmitFlags& flags);
 
 }  // namespace mimicfleet::coordinator

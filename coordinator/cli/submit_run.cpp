@@ -28,7 +28,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A hundredth of the time so far, between these: so much is lost when the end of a job is seen late.
+// A hundredth of the time so far, between these: so much is lost when the end of a job is seen
+// late.
 constexpr std::chrono::milliseconds kLookEvery{100};
 constexpr std::chrono::milliseconds kLookEveryAtFirst{50};
 // Where all that is left are a video's last frames: most of a short clip's time outside the models.
@@ -56,7 +57,8 @@ Status not_all_made(const Status& outcome, const RunSummary& summary) {
     problems += fmt::format("{}{}: {}", problems.empty() ? "" : "; ", clip.name, clip.error);
   }
   return {StatusCode::kInternal,
-          fmt::format("not all videos were made; {}", problems.empty() ? "see _run/summary.json" : problems)};
+          fmt::format("not all videos were made; {}",
+                      problems.empty() ? "see _run/summary.json" : problems)};
 }
 
 }  // namespace
@@ -75,7 +77,8 @@ int SubmitRun::run() {
   const Status outcome = plan_.to_run() == 0 ? Status() : execute();
   if (options_.benchmark_cache) return finish_benchmark(outcome);
   if (!options_.wait && outcome.ok() && !job_.job.is_nil()) {
-    const std::string told = fmt::format("job {} submitted: {} videos\n", job_.number, plan_.to_run());
+    const std::string told =
+        fmt::format("job {} submitted: {} videos\n", job_.number, plan_.to_run());
     const double seconds = to_seconds(clock_.now() - started_);
     fmt::print("{}", options_.json ? json::write(summary_->finish(seconds)) : told);
     return kAllDone;
@@ -87,7 +90,8 @@ Status SubmitRun::plan() {
   if (options_.endpoint) {
     ASSIGN_OR_RETURN(connection_, Connection::open(*options_.endpoint, &interrupts_));
   } else if (!options_.wait) {
-    return {StatusCode::kInvalidArgument, "--no-wait needs a server: an embedded run ends with this command"};
+    return {StatusCode::kInvalidArgument,
+            "--no-wait needs a server: an embedded run ends with this command"};
   }
   auto& request = options_.request;
   if (!cache_folder_.empty()) request.looks = cache_folder_ + "/looks";
@@ -110,7 +114,8 @@ Status SubmitRun::plan() {
     if (!connection_) RETURN_IF_ERROR(folder_->lock());
     places.videos.nonce = folder_->nonce();
   }
-  ASSIGN_OR_RETURN(places.latents, latents_place(request.cache_dir, places.videos, !options_.dry_run));
+  ASSIGN_OR_RETURN(places.latents,
+                   latents_place(request.cache_dir, places.videos, !options_.dry_run));
   display_.note("reading models and inputs…");
   Instant shown = clock_.now();
   ASSIGN_OR_RETURN(plan_, planner.finish(places, digests, [&](std::size_t done) {
@@ -134,7 +139,8 @@ Status SubmitRun::plan() {
 Status SubmitRun::check_overwrites() {
   const auto& request = options_.request;
   const std::string folder = real_path(request.output_dir);
-  if (connection_) RETURN_IF_ERROR(check_no_other_job_writes(*connection_, plan_, folder, options_.server));
+  if (connection_)
+    RETURN_IF_ERROR(check_no_other_job_writes(*connection_, plan_, folder, options_.server));
   if (request.overwrite || !request.variants.empty() || options_.benchmark_cache) return {};
   RETURN_IF_ERROR(check_foreign(plan_, folder));
   return request.overwrite_cache ? Status() : check_replaced(plan_, folder);
@@ -145,9 +151,11 @@ Result<std::vector<jobs::ModelSet>> SubmitRun::models_of_workers() {
   for (bool told = false;; told = true) {
     const auto& server = connection_->server();
     if (server.workers == 0 || any_without_notice(server.model_sets)) return server.model_sets;
-    ASSIGN_OR_RETURN(const auto list, connection_->call<jobs::WorkerList>(jobs::WorkerListRequest()));
-    const bool all_loaded = std::none_of(list.workers.begin(), list.workers.end(),
-                                         [](const auto& worker) { return worker.hello.model_sets.empty(); });
+    ASSIGN_OR_RETURN(const auto list,
+                     connection_->call<jobs::WorkerList>(jobs::WorkerListRequest()));
+    const bool all_loaded =
+        std::none_of(list.workers.begin(), list.workers.end(),
+                     [](const auto& worker) { return worker.hello.model_sets.empty(); });
     if (all_loaded) return server.model_sets;
     if (!told) log::info("waiting for the server's workers to load their models");
     pause(interrupts_, kLookEvery);
@@ -264,9 +272,10 @@ Status SubmitRun::follow() {
     // A coordinator of our own keeps its state there, too: it would wait for space and say nothing.
     if (cluster_) RETURN_IF_ERROR(folder_->check_full());
     if (cluster_) RETURN_IF_ERROR(cluster_->supervise(ended_tasks_, clock_.now()));
-    const auto share =
-        std::chrono::duration_cast<std::chrono::milliseconds>((clock_.now() - started_) / kShareOfTime);
-    pause(interrupts_, ends_soon_ ? kLookEveryAtTheEnd : std::clamp(share, kLookEveryAtFirst, kLookEvery));
+    const auto share = std::chrono::duration_cast<std::chrono::milliseconds>(
+        (clock_.now() - started_) / kShareOfTime);
+    pause(interrupts_,
+          ends_soon_ ? kLookEveryAtTheEnd : std::clamp(share, kLookEveryAtFirst, kLookEvery));
   }
 }
 
@@ -279,8 +288,8 @@ Result<bool> SubmitRun::look() {
   return jobs::is_terminal(view.summary.state);
 }
 
-// A job on a server is in good hands; one of an embedded run, or whose results only this client puts
-// together, is not.
+// A job on a server is in good hands; one of an embedded run, or whose results only this client
+// puts together, is not.
 Status SubmitRun::break_off() {
   if (cluster_ || options_.cancel_on_interrupt || options_.benchmark_cache) return cancel_job();
   left_to_server_ = true;
@@ -290,12 +299,13 @@ Status SubmitRun::break_off() {
 Status SubmitRun::cancel_job() {
   interrupts_.acknowledge();
   if (options_.benchmark_cache && !cluster_) {
-    fmt::print(stderr, "interrupted: job {} is cancelled, since only this command compares its runs\n",
+    fmt::print(stderr,
+               "interrupted: job {} is cancelled, since only this command compares its runs\n",
                job_.number);
   }
   display_.note("interrupted: cancelling the job (Ctrl-C again to end at once)");
-  static_cast<void>(
-      connection_->call<jobs::JobList>(jobs::JobCancel{fmt::format("{}", job_.number)}, kCancelPatience));
+  static_cast<void>(connection_->call<jobs::JobList>(
+      jobs::JobCancel{fmt::format("{}", job_.number)}, kCancelPatience));
   return {StatusCode::kCancelled, "interrupted"};
 }
 
@@ -312,19 +322,21 @@ void SubmitRun::collect() {
   }
 }
 
-// Of an own coordinator all events, also those of workers; of a server this job's alone. A folder's log goes
-// on where the last run ended.
+// Of an own coordinator all events, also those of workers; of a server this job's alone. A folder's
+// log goes on where the last run ended.
 void SubmitRun::save_events() {
   std::ofstream out(folder_->run_folder() + "/events.jsonl",
                     last_event_ == 0 ? std::ios::trunc : std::ios::app);
-  static_cast<void>(each_event(*connection_, cluster_ ? JobId() : job_.job, last_event_,
-                               [&](const jobs::Event& event) { out << json_line(event_value(event)); }));
+  static_cast<void>(
+      each_event(*connection_, cluster_ ? JobId() : job_.job, last_event_,
+                 [&](const jobs::Event& event) { out << json_line(event_value(event)); }));
 }
 
 // Temporary files of programs that were killed. What others are writing there now stays.
 void SubmitRun::clean_up() {
   std::error_code error;
-  if (fs::exists(folder_->run_folder() + "/state", error)) remove_abandoned_files_below(folder_->path());
+  if (fs::exists(folder_->run_folder() + "/state", error))
+    remove_abandoned_files_below(folder_->path());
 }
 
 // Once all is done nothing of it is needed again: jobs, and the latents that workers kept.
@@ -347,7 +359,8 @@ void SubmitRun::stop_cluster(bool all_done) {
 }
 
 void SubmitRun::save_summary(const RunSummary& summary) const {
-  const Status saved = write_file_atomically(folder_->run_folder() + "/summary.json", json::write(summary));
+  const Status saved =
+      write_file_atomically(folder_->run_folder() + "/summary.json", json::write(summary));
   if (!saved.ok()) log::warn("{}", log::printable(saved.message()));
 }
 
@@ -362,16 +375,19 @@ int SubmitRun::leave_to_server() {
   const std::string server = options_.server.empty() ? "" : " --server " + options_.server;
   if (job_.job.is_nil()) {
     fmt::print(stderr,
-               "interrupted while the job was handed over: `coordinator job list{}` says whether the server "
+               "interrupted while the job was handed over: `coordinator job list{}` says whether "
+               "the server "
                "has it\n",
                server);
     return kInterruptedExit;
   }
   fmt::print(stderr,
-             "interrupted: job {0} goes on without this client{1}\n  to follow it:  coordinator job progress "
+             "interrupted: job {0} goes on without this client{1}\n  to follow it:  coordinator "
+             "job progress "
              "{0}{2}\n  "
              "to cancel it:  coordinator job cancel {0}{2}\n",
-             job_.number, options_.report ? "; the same command, given again after its end, reports" : "",
+             job_.number,
+             options_.report ? "; the same command, given again after its end, reports" : "",
              server);
   return kInterruptedExit;
 }
@@ -392,13 +408,15 @@ int SubmitRun::finish(const Status& outcome) {
   if (options_.report && !options_.dry_run && outcome.ok() && summary.all_done()) {
     return options_.report(plan_, summary);
   }
-  if (options_.report && options_.json && !options_.dry_run) return report(not_all_made(outcome, summary));
+  if (options_.report && options_.json && !options_.dry_run)
+    return report(not_all_made(outcome, summary));
   const bool as_plan = options_.dry_run && !options_.json;
   const std::string table = as_plan ? planned_table(summary.output_dir) : summary_table(summary);
   fmt::print("{}", options_.json ? json::write(summary) : table);
   log::note("\n" + table);
   if (!outcome.ok()) {
-    if (interrupts_.requested()) fmt::print(stderr, "interrupted: run the same command again to go on\n");
+    if (interrupts_.requested())
+      fmt::print(stderr, "interrupted: run the same command again to go on\n");
     const int code = report_on_stderr(outcome);
     return code == kUsage && !job_.job.is_nil() ? kSomeFailed : code;  // something was tried
   }

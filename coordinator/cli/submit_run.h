@@ -29,8 +29,8 @@ struct SubmitOptions {
   std::function<int(const RunPlan&, const RunSummary&)> report;
 };
 
-// `coordinator submit` from the plan to the last table: plans, starts a cluster of its own unless there is a
-// server, submits, follows the job and writes _run/summary.json and _run/events.jsonl.
+// `coordinator submit` from the plan to the last table: plans, starts a cluster of its own unless
+// there is a server, submits, follows the job and writes _run/summary.json and _run/events.jsonl.
 class SubmitRun {
  public:
   explicit SubmitRun(SubmitOptions options);

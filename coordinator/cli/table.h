@@ -5,7 +5,8 @@
 
 namespace mimicfleet::coordinator {
 
-// Rows of text under a heading, in columns as wide as they need to be. Control characters are made visible.
+// Rows of text under a heading, in columns as wide as they need to be. Control characters are made
+// visible.
 class Table {
  public:
   explicit Table(std::vector<std::string> heading) { rows_.push_back(std::move(heading)); }

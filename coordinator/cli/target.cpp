@@ -52,9 +52,10 @@ Result<std::string> common_precision(const RunPlan& plan) {
   if (wanted.size() > 1) {
     return Status(
         StatusCode::kInvalidArgument,
-        fmt::format("the clips ask for different precisions ({}, {}), and the workers of one run have "
-                    "one: run them apart, or use a server",
-                    *wanted.begin(), *wanted.rbegin()));
+        fmt::format(
+            "the clips ask for different precisions ({}, {}), and the workers of one run have "
+            "one: run them apart, or use a server",
+            *wanted.begin(), *wanted.rbegin()));
   }
   return wanted.empty() ? std::string("auto") : *wanted.begin();
 }
@@ -63,7 +64,8 @@ Result<std::string> common_precision(const RunPlan& plan) {
 
 Result<std::optional<std::string>> find_target(const std::string& flag) {
   if (flag == "embedded") return std::optional<std::string>();
-  if (auto named = discovery::named_server(flag); !named.empty()) return std::optional(std::move(named));
+  if (auto named = discovery::named_server(flag); !named.empty())
+    return std::optional(std::move(named));
   const auto file = discovery::read_server_file();
   if (!file.ok()) {
     if (file.status().code() != StatusCode::kNotFound)
@@ -71,8 +73,8 @@ Result<std::optional<std::string>> find_target(const std::string& flag) {
     return std::optional<std::string>();
   }
   if (is_of_this_host(*file) && !is_alive(file->pid)) {
-    log::warn("{}: names a server whose process {} is gone; not using it", discovery::server_file_path(),
-              file->pid);
+    log::warn("{}: names a server whose process {} is gone; not using it",
+              discovery::server_file_path(), file->pid);
     return std::optional<std::string>();
   }
   auto endpoint = discovery::reachable_endpoint(*file);
@@ -90,9 +92,10 @@ Result<std::optional<std::string>> find_target(const std::string& flag) {
 Result<Connection> connect_to_server(const std::string& flag, const Interrupts* interrupts) {
   ASSIGN_OR_RETURN(const auto endpoint, find_target(flag));
   if (endpoint) return Connection::open(*endpoint, interrupts);
-  return Status(StatusCode::kUnavailable,
-                "no server is known: start one with `coordinator serve`, or name one with --server or "
-                "MIMICFLEET_SERVER");
+  return Status(
+      StatusCode::kUnavailable,
+      "no server is known: start one with `coordinator serve`, or name one with --server or "
+      "MIMICFLEET_SERVER");
 }
 
 void follow_server(const std::string& flag, const jobs::JobAccepted& job, Connection& connection,
@@ -150,15 +153,16 @@ Result<ClusterOptions> cluster_options(const RunPlan& plan, const OutputFolder& 
   cluster.feature_cache_limit = options.feature_cache_limit;
   if (cluster.feature_cache_dir.empty()) {
     const std::string cache = user_cache_folder();
-    cluster.feature_cache_dir = cache.empty() ? cluster.run_folder + "/features" : cache + "/features";
+    cluster.feature_cache_dir =
+        cache.empty() ? cluster.run_folder + "/features" : cache + "/features";
   }
   cluster.roots = enclosing_folders(plan, folder.path());
   const std::size_t gpus = visible_gpus(std::getenv("CUDA_VISIBLE_DEVICES"), present_gpus());
   ASSIGN_OR_RETURN(cluster.devices, worker_devices(options.device, options.workers, gpus));
   ASSIGN_OR_RETURN(cluster.precision, common_precision(plan));
-  cluster.needs_fp8 = std::any_of(plan.clips.begin(), plan.clips.end(), [](const PlannedClip& clip) {
-    return !clip.reason.empty() && clip.plan.parameters.fp8;
-  });
+  cluster.needs_fp8 = std::any_of(
+      plan.clips.begin(), plan.clips.end(),
+      [](const PlannedClip& clip) { return !clip.reason.empty() && clip.plan.parameters.fp8; });
   cluster.threads = options.threads;
   if (cluster.threads == 0)
     cluster.threads = std::max<std::size_t>(1, physical_cores() / cluster.devices.size());

@@ -28,30 +28,34 @@ std::string step_text(const jobs::TaskProgress& progress) {
 }
 
 // Calls `use` for the tasks of all selected jobs, with the job.
-Status each_selected(const Flags& flags,
-                     const std::function<void(const jobs::TaskInfo&, const jobs::JobSummary& job)>& use) {
+Status each_selected(
+    const Flags& flags,
+    const std::function<void(const jobs::TaskInfo&, const jobs::JobSummary& job)>& use) {
   Interrupts interrupts;
   ASSIGN_OR_RETURN(Connection connection, connect_to_server(flags.common.server, &interrupts));
-  ASSIGN_OR_RETURN(const auto list, connection.call<jobs::JobList>(jobs::JobListRequest{flags.selector}));
+  ASSIGN_OR_RETURN(const auto list,
+                   connection.call<jobs::JobList>(jobs::JobListRequest{flags.selector}));
   for (const auto& job : list.jobs) {
-    RETURN_IF_ERROR(each_task(connection, job.job, [&](const jobs::TaskInfo& task) { use(task, job); }));
+    RETURN_IF_ERROR(
+        each_task(connection, job.job, [&](const jobs::TaskInfo& task) { use(task, job); }));
   }
   return {};
 }
 
 int list(const Flags& flags) {
   Table table({"JOB", "TASK", "KIND", "STATE", "ATTEMPT", "WORKER", "TIME", "AT", "NAME"});
-  const Status read = each_selected(flags, [&](const jobs::TaskInfo& task, const jobs::JobSummary& job) {
-    if (!flags.state.empty() && flags.state != to_string(task.state)) return;
-    if (flags.common.json()) {
-      fmt::print("{}", json_line(task_value(task, job.number)));
-      return;
-    }
-    table.add({fmt::format("{}", job.number), to_string(task.spec.id).substr(0, 8),
-               std::string(to_string(task.spec.kind)), std::string(to_string(task.state)),
-               fmt::format("{}", task.attempt), task.worker, clock_text(task.run_seconds),
-               step_text(task.progress), task.spec.name});
-  });
+  const Status read =
+      each_selected(flags, [&](const jobs::TaskInfo& task, const jobs::JobSummary& job) {
+        if (!flags.state.empty() && flags.state != to_string(task.state)) return;
+        if (flags.common.json()) {
+          fmt::print("{}", json_line(task_value(task, job.number)));
+          return;
+        }
+        table.add({fmt::format("{}", job.number), to_string(task.spec.id).substr(0, 8),
+                   std::string(to_string(task.spec.kind)), std::string(to_string(task.state)),
+                   fmt::format("{}", task.attempt), task.worker, clock_text(task.run_seconds),
+                   step_text(task.progress), task.spec.name});
+      });
   if (!read.ok()) return report(read);
   if (!flags.common.json()) fmt::print("{}", table.text());
   return kAllDone;
@@ -75,23 +79,27 @@ bool is_selector(const std::string& text) {
 // One task, or all unfinished ones of a job; of one that has ended, all.
 int explain(Flags flags) {
   std::size_t found = 0;
-  const Status read = each_selected(flags, [&](const jobs::TaskInfo& task, const jobs::JobSummary& job) {
-    const bool any = flags.task.empty() && (jobs::is_terminal(job.state) || !jobs::is_terminal(task.state));
-    const bool start = flags.task.size() >= 8 && to_string(task.spec.id).starts_with(flags.task);
-    if (!any && !start && task.spec.name != flags.task) return;
-    ++found;
-    print_why(task, job.number, flags.common.json());
-  });
+  const Status read =
+      each_selected(flags, [&](const jobs::TaskInfo& task, const jobs::JobSummary& job) {
+        const bool any =
+            flags.task.empty() && (jobs::is_terminal(job.state) || !jobs::is_terminal(task.state));
+        const bool start =
+            flags.task.size() >= 8 && to_string(task.spec.id).starts_with(flags.task);
+        if (!any && !start && task.spec.name != flags.task) return;
+        ++found;
+        print_why(task, job.number, flags.common.json());
+      });
   if (!read.ok()) return report(read);
   if (found > 0 || flags.task.empty()) return kAllDone;
   if (is_selector(flags.task)) {
     flags.selector = std::exchange(flags.task, "");
     return explain(std::move(flags));
   }
-  return report({StatusCode::kNotFound,
-                 fmt::format("no task '{}' in job {}: give an output's name or the start of a task's id "
-                             "(`coordinator task list`)",
-                             flags.task, flags.selector)});
+  return report(
+      {StatusCode::kNotFound,
+       fmt::format("no task '{}' in job {}: give an output's name or the start of a task's id "
+                   "(`coordinator task list`)",
+                   flags.task, flags.selector)});
 }
 
 void add_common(CLI::App& command, Flags& flags) {
@@ -104,23 +112,26 @@ void add_common(CLI::App& command, Flags& flags) {
 }  // namespace
 
 void add_task(CLI::App& app, Chosen& chosen) {
-  CLI::App* task =
-      app.add_subcommand("task", "look at the tasks of jobs: an encode and a decode for each video");
+  CLI::App* task = app.add_subcommand(
+      "task", "look at the tasks of jobs: an encode and a decode for each video");
   task->require_subcommand(1);
   auto flags = std::make_shared<Flags>();
-  CLI::App* list_command = task->add_subcommand("list", "tasks, where they run and how far they are");
+  CLI::App* list_command =
+      task->add_subcommand("list", "tasks, where they run and how far they are");
   list_command
-      ->add_option("--state", flags->state, "only these: waiting, ready, running, done, failed, cancelled")
+      ->add_option("--state", flags->state,
+                   "only these: waiting, ready, running, done, failed, cancelled")
       ->check(CLI::IsMember({"waiting", "ready", "running", "done", "failed", "cancelled"}))
       ->type_name("STATE");
   add_common(*list_command, *flags);
   list_command->callback([=, &chosen] { chosen = [=] { return list(*flags); }; });
-  CLI::App* explain_command = task->add_subcommand("explain", "why a task waits, or what became of it");
+  CLI::App* explain_command =
+      task->add_subcommand("explain", "why a task waits, or what became of it");
   explain_command
-      ->add_option(
-          "TASK", flags->task,
-          "an output's name, the start of a task's id, or a job: what of it is unfinished, or, once it has "
-          "ended, all; default: last")
+      ->add_option("TASK", flags->task,
+                   "an output's name, the start of a task's id, or a job: what of it is "
+                   "unfinished, or, once it has "
+                   "ended, all; default: last")
       ->type_name("");
   add_common(*explain_command, *flags);
   explain_command->callback([=, &chosen] { chosen = [=] { return explain(*flags); }; });

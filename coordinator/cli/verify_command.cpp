@@ -21,13 +21,14 @@ struct Flags {
 int verify(const Flags& flags) {
   std::vector<CheckedOutput> outputs;
   std::size_t damaged = 0;
-  const Status checked = verify_outputs(flags.folder, flags.quick, [&](const CheckedOutput& output) {
-    outputs.push_back(output);
-    if (output.problem.empty()) return;
-    ++damaged;
-    if (!flags.common.json())
-      fmt::print("{}: {}\n", log::printable(output.name), log::printable(output.problem));
-  });
+  const Status checked =
+      verify_outputs(flags.folder, flags.quick, [&](const CheckedOutput& output) {
+        outputs.push_back(output);
+        if (output.problem.empty()) return;
+        ++damaged;
+        if (!flags.common.json())
+          fmt::print("{}: {}\n", log::printable(output.name), log::printable(output.problem));
+      });
   if (!checked.ok()) return report(checked);
   if (flags.common.json()) {
     fmt::print("{}\n", json::to_text(wire::to_value(outputs), 2));

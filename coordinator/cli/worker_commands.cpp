@@ -22,7 +22,8 @@ struct Flags {
 std::string running_text(const jobs::WorkerInfo& worker) {
   std::string text;
   for (const auto& task : worker.running) {
-    text += fmt::format("{}{}", text.empty() ? "" : ", ", task.stage.empty() ? "starting" : task.stage);
+    text +=
+        fmt::format("{}{}", text.empty() ? "" : ", ", task.stage.empty() ? "starting" : task.stage);
     if (task.steps > 0) text += fmt::format(" {}/{}", task.step, task.steps);
   }
   return text.empty() ? "-" : text;
@@ -68,8 +69,8 @@ int list(const Flags& flags) {
     fmt::print("{}", json_document(wire::to_value(*workers)));
     return kAllDone;
   }
-  Table table({"WORKER", "HOST", "STATE", "DEVICE", "COMPUTES IN", "MODELS", "METRICS", "DONE", "FAILED",
-               "UP", "HEARD", "RUNNING", "TROUBLE"});
+  Table table({"WORKER", "HOST", "STATE", "DEVICE", "COMPUTES IN", "MODELS", "METRICS", "DONE",
+               "FAILED", "UP", "HEARD", "RUNNING", "TROUBLE"});
   for (const auto& worker : workers->workers) {
     table.add({worker.hello.name, worker.hello.host, std::string(to_string(worker.state)),
                worker.hello.device, worker.hello.numerics.precision, models_text(worker),
@@ -90,16 +91,18 @@ int stop(const Flags& flags, bool drain) {
   const auto done = connection->call<jobs::OkReply>(jobs::WorkerStop{flags.worker, drain});
   if (!done.ok()) return report(done.status());
   if (flags.common.json()) {
-    fmt::print("{}",
-               json_document(wire::Map{{"worker", flags.worker}, {"action", drain ? "drain" : "stop"}}));
+    fmt::print("{}", json_document(wire::Map{{"worker", flags.worker},
+                                             {"action", drain ? "drain" : "stop"}}));
     return kAllDone;
   }
   const std::string who = flags.worker == "all" ? "all workers" : log::printable(flags.worker);
-  fmt::print("{}: {}\n", who, drain ? "what runs is finished first" : "tasks that ran start elsewhere");
+  fmt::print("{}: {}\n", who,
+             drain ? "what runs is finished first" : "tasks that ran start elsewhere");
   return kAllDone;
 }
 
-void add_stop(CLI::App& worker, Chosen& chosen, const char* name, const char* description, bool drain) {
+void add_stop(CLI::App& worker, Chosen& chosen, const char* name, const char* description,
+              bool drain) {
   auto flags = std::make_shared<Flags>();
   CLI::App* command = worker.add_subcommand(name, description);
   command->add_option("WORKER", flags->worker, "its name or id, or all")->required()->type_name("");
@@ -111,7 +114,8 @@ void add_stop(CLI::App& worker, Chosen& chosen, const char* name, const char* de
 }  // namespace
 
 void add_worker(CLI::App& app, Chosen& chosen) {
-  CLI::App* worker = app.add_subcommand("worker", "look at the workers of a server, or send them away");
+  CLI::App* worker =
+      app.add_subcommand("worker", "look at the workers of a server, or send them away");
   worker->require_subcommand(1);
   auto flags = std::make_shared<Flags>();
   CLI::App* list_command = worker->add_subcommand("list", "workers and what they do");

@@ -20,7 +20,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kUsualName = "pytorch_lora_weights.safetensors";  // diffusers' save_lora_weights
+constexpr std::string_view kUsualName =
+    "pytorch_lora_weights.safetensors";  // diffusers' save_lora_weights
 constexpr std::size_t kNamesShown = 8;
 
 using Folders = std::vector<std::string>;
@@ -50,8 +51,8 @@ Result<fs::path> locate(const std::string& flag, const std::string& path, const 
   const std::string why = why_missing(path);
   if (!why.empty()) return wrong(flag, "no such file or folder; " + why, StatusCode::kNotFound);
   return wrong(flag,
-               fmt::format("no such file or folder{} below {}", folders.size() > 1 ? ", neither" : "",
-                           fmt::join(folders, " nor ")),
+               fmt::format("no such file or folder{} below {}",
+                           folders.size() > 1 ? ", neither" : "", fmt::join(folders, " nor ")),
                StatusCode::kNotFound);
 }
 
@@ -61,31 +62,36 @@ Texts weights_in(const fs::path& folder) {
   std::error_code error;
   for (auto entry = fs::directory_iterator(folder, error); !error && entry != fs::end(entry);
        entry.increment(error)) {
-    if (entry->path().extension() == ".safetensors") names.push_back(entry->path().filename().string());
+    if (entry->path().extension() == ".safetensors")
+      names.push_back(entry->path().filename().string());
   }
   std::sort(names.begin(), names.end());
   return names;
 }
 
-Result<fs::path> file_in(const std::string& flag, const fs::path& folder, const std::string& weight_name) {
+Result<fs::path> file_in(const std::string& flag, const fs::path& folder,
+                         const std::string& weight_name) {
   const Texts names = weights_in(folder);
   const auto there = [&](std::string_view name) {
     return std::find(names.begin(), names.end(), name) != names.end();
   };
   std::error_code error;
-  if (!weight_name.empty() && fs::is_regular_file(folder / weight_name, error)) return folder / weight_name;
+  if (!weight_name.empty() && fs::is_regular_file(folder / weight_name, error))
+    return folder / weight_name;
   if (weight_name.empty() && there(kUsualName)) return folder / kUsualName;
   if (weight_name.empty() && names.size() == 1) return folder / names.front();
-  const Texts shown(names.begin(),
-                    names.begin() + static_cast<std::ptrdiff_t>(std::min(names.size(), kNamesShown)));
+  const Texts shown(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(
+                                                       std::min(names.size(), kNamesShown)));
   const std::string holds =
       names.empty() ? "no .safetensors file" : fmt::format("{}", fmt::join(shown, ", "));
   if (!weight_name.empty()) {
-    return wrong(flag, fmt::format("has no file {} (--lcm-weight-name); it holds {}", weight_name, holds),
+    return wrong(flag,
+                 fmt::format("has no file {} (--lcm-weight-name); it holds {}", weight_name, holds),
                  StatusCode::kNotFound);
   }
-  return names.empty() ? wrong(flag, "holds no .safetensors file", StatusCode::kNotFound)
-                       : wrong(flag, fmt::format("holds {}; name one with --lcm-weight-name", holds));
+  return names.empty()
+             ? wrong(flag, "holds no .safetensors file", StatusCode::kNotFound)
+             : wrong(flag, fmt::format("holds {}; name one with --lcm-weight-name", holds));
 }
 
 Result<std::string> find_lora(const std::string& path, const std::string& weight_name,

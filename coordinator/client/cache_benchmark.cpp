@@ -20,7 +20,8 @@ double* part_of(BenchmarkPass& pass, const std::string& stage) {
 
 double ratio(double cold, double warm) { return warm > 0 ? cold / warm : 0; }
 
-std::uint32_t count_of(const std::map<std::string, std::uint32_t>& counts, const std::string& name) {
+std::uint32_t count_of(const std::map<std::string, std::uint32_t>& counts,
+                       const std::string& name) {
   const auto found = counts.find(name);
   return found == counts.end() ? 0 : found->second;
 }
@@ -35,7 +36,8 @@ std::string hits_text(const jobs::Ledger& ledger, const std::string& kind) {
 }
 
 void add_seconds(fmt::memory_buffer& out, const CacheBenchmark& benchmark) {
-  fmt::format_to(std::back_inserter(out), "{:<20}{:>12}{:>12}{:>10}\n", "", "cold s", "warm s", "speed-up");
+  fmt::format_to(std::back_inserter(out), "{:<20}{:>12}{:>12}{:>10}\n", "", "cold s", "warm s",
+                 "speed-up");
   const auto line = [&](const char* name, double cold, double warm) {
     fmt::format_to(std::back_inserter(out), "{:<20}{:>12.3f}{:>12.3f}{:>9.1f}x\n", name, cold, warm,
                    ratio(cold, warm));
@@ -46,7 +48,8 @@ void add_seconds(fmt::memory_buffer& out, const CacheBenchmark& benchmark) {
   line("draw poses", cold.draw_seconds, warm.draw_seconds);
   line("pipeline", cold.pipeline_seconds, warm.pipeline_seconds);
   line("total", cold.total_seconds, warm.total_seconds);
-  fmt::format_to(std::back_inserter(out), "(loading the models, once: {:.3f} s, not in the total)\n",
+  fmt::format_to(std::back_inserter(out),
+                 "(loading the models, once: {:.3f} s, not in the total)\n",
                  cold.load_seconds + warm.load_seconds);
 }
 

@@ -10,13 +10,15 @@
 
 namespace mimicfleet::coordinator {
 
-// One pass of `submit --benchmark-cache`: the same clips made with the features made anew (cold), or taken
-// from the cache (warm). Seconds are sums over all clips; loading the models is in none of them.
+// One pass of `submit --benchmark-cache`: the same clips made with the features made anew (cold),
+// or taken from the cache (warm). Seconds are sums over all clips; loading the models is in none of
+// them.
 struct BenchmarkPass {
-  double preprocess_seconds = 0;  // decode, detect, prepare the reference image: what the cache can save
-  double draw_seconds = 0;        // the pose pictures, which are drawn every time
-  double pipeline_seconds = 0;    // CLIP, VAE, PoseNet, UNet
-  double total_seconds = 0;       // all of that and writing
+  double preprocess_seconds =
+      0;                    // decode, detect, prepare the reference image: what the cache can save
+  double draw_seconds = 0;  // the pose pictures, which are drawn every time
+  double pipeline_seconds = 0;  // CLIP, VAE, PoseNet, UNet
+  double total_seconds = 0;     // all of that and writing
   double load_seconds = 0;
   jobs::Ledger ledger;
   std::map<std::string, std::string> outputs;  // clip -> SHA-256 of its MP4
@@ -59,8 +61,8 @@ struct CacheBenchmark {
   }
 };
 
-// Both passes side by side: seconds and speed-ups, hits by kind, what was computed, whether the outputs are
-// equal.
+// Both passes side by side: seconds and speed-ups, hits by kind, what was computed, whether the
+// outputs are equal.
 [[nodiscard]] std::string benchmark_table(const CacheBenchmark& benchmark);
 
 }  // namespace mimicfleet::coordinator

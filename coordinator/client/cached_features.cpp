@@ -21,11 +21,12 @@ using Held = std::unordered_map<std::uint64_t, double>;  // tag -> what making i
 constexpr std::size_t kMaxHeldBytes = 16 << 20;
 
 jobs::FeatureKeys keys_of(const jobs::ClipPlan& clip, const RunPlan& plan) {
-  return jobs::feature_keys(jobs::as_read(clip.video), jobs::as_read(clip.reference), plan.models.set,
-                            clip.parameters);
+  return jobs::feature_keys(jobs::as_read(clip.video), jobs::as_read(clip.reference),
+                            plan.models.set, clip.parameters);
 }
 
-std::unordered_set<std::uint64_t> wanted_by(const RunPlan& plan, const jobs::FeaturePolicy& policy) {
+std::unordered_set<std::uint64_t> wanted_by(const RunPlan& plan,
+                                            const jobs::FeaturePolicy& policy) {
   std::unordered_set<std::uint64_t> wanted;
   for (const auto& clip : plan.clips) {
     if (clip.reason.empty()) continue;
@@ -71,7 +72,8 @@ void read_held(const std::string& text, Held& held) {
 
 }  // namespace
 
-Status note_cached_features(Connection& connection, const jobs::FeaturePolicy& policy, RunPlan& plan) {
+Status note_cached_features(Connection& connection, const jobs::FeaturePolicy& policy,
+                            RunPlan& plan) {
   const auto wanted = wanted_by(plan, policy);
   const std::vector<std::uint64_t> tags(wanted.begin(), wanted.end());
   Held held;
@@ -87,7 +89,8 @@ Status note_cached_features(Connection& connection, const jobs::FeaturePolicy& p
   return {};
 }
 
-void note_cached_features(const std::string& directory, const jobs::FeaturePolicy& policy, RunPlan& plan) {
+void note_cached_features(const std::string& directory, const jobs::FeaturePolicy& policy,
+                          RunPlan& plan) {
   Held held;
   bool known = false;
   const auto folders = list_folder(directory);

@@ -29,9 +29,10 @@ bool same_loras(const std::vector<jobs::Lora>& before, const std::vector<jobs::L
 }
 
 bool chose_same_files(const std::vector<jobs::Lora>& before, const std::vector<jobs::Lora>& now) {
-  return std::equal(
-      before.begin(), before.end(), now.begin(), now.end(),
-      [](const jobs::Lora& was, const jobs::Lora& is) { return !is_another_file(was.file, is.file); });
+  return std::equal(before.begin(), before.end(), now.begin(), now.end(),
+                    [](const jobs::Lora& was, const jobs::Lora& is) {
+                      return !is_another_file(was.file, is.file);
+                    });
 }
 
 bool chose_same_loras(const std::vector<jobs::Lora>& before, const std::vector<jobs::Lora>& now) {
@@ -61,13 +62,16 @@ bool are_other_models(const jobs::ModelSet& before, const jobs::ModelSet& now) {
   return before.id != now.id && (before.name != now.name || elsewhere || nothing_left);
 }
 
-Digest digest_of(const std::optional<jobs::FileRef>& file) { return file ? file->digest : Digest(); }
+Digest digest_of(const std::optional<jobs::FileRef>& file) {
+  return file ? file->digest : Digest();
+}
 
 }  // namespace
 
 std::string changed_setting(jobs::Parameters before, jobs::Parameters now) {
   if (!same_loras(before.loras, now.loras)) return "the LoRAs changed";
-  if (digest_of(before.unet_overlay) != digest_of(now.unet_overlay)) return "the UNet overlay changed";
+  if (digest_of(before.unet_overlay) != digest_of(now.unet_overlay))
+    return "the UNet overlay changed";
   for (auto* parameters : {&before, &now}) {  // where they lie does not matter
     parameters->loras.clear();
     parameters->unet_overlay.reset();
@@ -79,7 +83,8 @@ std::string changed_setting(jobs::Parameters before, jobs::Parameters now) {
   const wire::Value is = wire::to_value(now);
   for (const auto& [name, value] : *is.get_if<wire::Map>()) {
     const wire::Value* other = was.find(name);
-    if (other != nullptr && !(*other == value)) return fmt::format("{} was {}", name, json::to_text(*other));
+    if (other != nullptr && !(*other == value))
+      return fmt::format("{} was {}", name, json::to_text(*other));
   }
   return "another version of the program made it";
 }
@@ -95,7 +100,8 @@ std::string other_choice(const jobs::Parameters& before, const jobs::Parameters&
   }
   const auto& was = before.unet_overlay;
   const auto& is = now.unet_overlay;
-  if (was && (!is || is_another_file(*was, *is))) return fmt::format("the UNet overlay {}", was->path);
+  if (was && (!is || is_another_file(*was, *is)))
+    return fmt::format("the UNet overlay {}", was->path);
   return !was && is ? "no UNet overlay" : "";
 }
 

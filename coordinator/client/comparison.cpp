@@ -37,7 +37,9 @@ void describe(const jobs::Parameters& parameters, ComparedVariant& variant) {
   variant.scheduler = to_string(parameters.scheduler);
   variant.guidance_scale = parameters.guidance_scale;
   variant.guidance_interval = to_string(parameters.guidance_interval);
-  const auto name = [](const jobs::FileRef& file) { return fs::path(file.path).filename().string(); };
+  const auto name = [](const jobs::FileRef& file) {
+    return fs::path(file.path).filename().string();
+  };
   if (parameters.unet_overlay) variant.adapted_by.push_back(name(*parameters.unet_overlay));
   for (const auto& lora : parameters.loras) variant.adapted_by.push_back(name(lora.file));
 }
@@ -60,7 +62,8 @@ void sum_up(ComparedVariant& variant) {
 // Gathers the clips of a plan under their variants.
 class Gathering {
  public:
-  Gathering(const std::vector<Variant>& variants, const std::string& output_dir) : folder_(output_dir) {
+  Gathering(const std::vector<Variant>& variants, const std::string& output_dir)
+      : folder_(output_dir) {
     report_.program = "mimicfleet " MIMICFLEET_VERSION;
     report_.output_dir = output_dir;
     for (const auto& variant : variants) report_.variants.emplace_back().name = variant.name;
@@ -68,9 +71,9 @@ class Gathering {
 
   [[nodiscard]] Status add(const jobs::ClipPlan& clip) {
     const std::string& relative = clip.output.relative;
-    const auto variant =
-        std::find_if(report_.variants.begin(), report_.variants.end(),
-                     [&](const ComparedVariant& one) { return relative.starts_with(one.name + "/"); });
+    const auto variant = std::find_if(
+        report_.variants.begin(), report_.variants.end(),
+        [&](const ComparedVariant& one) { return relative.starts_with(one.name + "/"); });
     CHECK(variant != report_.variants.end());
     if (variant->clips.empty()) describe(clip.parameters, *variant);
     ASSIGN_OR_RETURN(const auto record, read_record(folder_ / (relative + ".json")));
@@ -82,12 +85,13 @@ class Gathering {
     compared.unet_evaluations = record.unet_evaluations;
     compared.tiles = record.tiles;
     const auto& first = report_.variants.front().clips;
-    const auto same = std::find_if(first.begin(), first.end(),
-                                   [&](const ComparedClip& other) { return other.name == compared.name; });
+    const auto same = std::find_if(first.begin(), first.end(), [&](const ComparedClip& other) {
+      return other.name == compared.name;
+    });
     Quality quality{record.frames, kPsnrOfEqual, 1};
     if (same != first.end()) {
-      ASSIGN_OR_RETURN(quality,
-                       compare_videos((folder_ / compared.video).string(), (folder_ / same->video).string()));
+      ASSIGN_OR_RETURN(quality, compare_videos((folder_ / compared.video).string(),
+                                               (folder_ / same->video).string()));
     }
     compared.frames = quality.frames;
     compared.psnr_db = quality.psnr_db;
@@ -122,7 +126,8 @@ class Gathering {
 }  // namespace
 
 bool ComparisonReport::passed() const {
-  return std::all_of(variants.begin(), variants.end(), [](const auto& variant) { return variant.passed; });
+  return std::all_of(variants.begin(), variants.end(),
+                     [](const auto& variant) { return variant.passed; });
 }
 
 Result<ComparisonReport> compare_outputs(const RunPlan& plan, const std::vector<Variant>& variants,

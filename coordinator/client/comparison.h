@@ -7,8 +7,8 @@
 #include "common/status.h"
 #include "coordinator/client/planner.h"
 
-// What `coordinator compare` reports (docs/turbo.md): how near the videos of several settings are to each
-// other, and what each setting costs.
+// What `coordinator compare` reports (docs/turbo.md): how near the videos of several settings are
+// to each other, and what each setting costs.
 namespace mimicfleet::coordinator {
 
 // One clip made with one variant.
@@ -109,8 +109,8 @@ struct ComparisonReport {
                                                        const std::string& output_dir,
                                                        const QualityGates& gates);
 
-// Writes the first `count` clips' videos of all variants side by side, as OUT/_compare/CLIP.mp4, and notes
-// them in the report.
+// Writes the first `count` clips' videos of all variants side by side, as OUT/_compare/CLIP.mp4,
+// and notes them in the report.
 [[nodiscard]] Status make_side_by_side(ComparisonReport& report, std::size_t count);
 
 }  // namespace mimicfleet::coordinator

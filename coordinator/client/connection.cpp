@@ -16,7 +16,8 @@ namespace {
 constexpr std::chrono::milliseconds kResendAfter{2'000};
 
 std::chrono::milliseconds until(Instant when) {
-  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(when - SteadyClock().now());
+  const auto left =
+      std::chrono::duration_cast<std::chrono::milliseconds>(when - SteadyClock().now());
   return std::max(left, std::chrono::milliseconds(0));
 }
 
@@ -29,8 +30,9 @@ Result<Connection> Connection::open(const std::string& endpoint, const Interrupt
                                     std::chrono::milliseconds patience) {
   auto socket = net::Socket::dealer(endpoint);
   if (!socket.ok()) {
-    return Status(StatusCode::kInvalidArgument,
-                  fmt::format("{}; a server is named like tcp://127.0.0.1:5555", socket.status().message()));
+    return Status(
+        StatusCode::kInvalidArgument,
+        fmt::format("{}; a server is named like tcp://127.0.0.1:5555", socket.status().message()));
   }
   Connection connection(std::move(*socket), interrupts);
   RETURN_IF_ERROR(connection.ask_again(patience));
@@ -42,7 +44,8 @@ Status Connection::ask_again(std::chrono::milliseconds patience) {
   return {};
 }
 
-Result<wire::Envelope> Connection::exchange(const std::string& bytes, RequestId id, std::string_view expected,
+Result<wire::Envelope> Connection::exchange(const std::string& bytes, RequestId id,
+                                            std::string_view expected,
                                             std::chrono::milliseconds patience) {
   const Instant give_up = SteadyClock().now() + patience;
   const int interrupts_before = interrupts_ == nullptr ? 0 : interrupts_->count();
@@ -57,21 +60,26 @@ Result<wire::Envelope> Connection::exchange(const std::string& bytes, RequestId 
       if (auto answer = answer_to(id, expected)) return std::move(*answer);
       if (interrupts_ == nullptr) continue;
       interrupts_->acknowledge();
-      if (interrupts_->count() != interrupts_before) return Status(StatusCode::kCancelled, "interrupted");
+      if (interrupts_->count() != interrupts_before)
+        return Status(StatusCode::kCancelled, "interrupted");
     }
   }
-  return Status(StatusCode::kUnavailable,
-                fmt::format("{}: no coordinator answers; is `coordinator serve` running there, and is it "
-                            "reachable from this machine?",
-                            endpoint_));
+  return Status(
+      StatusCode::kUnavailable,
+      fmt::format("{}: no coordinator answers; is `coordinator serve` running there, and is it "
+                  "reachable from this machine?",
+                  endpoint_));
 }
 
-std::optional<Result<wire::Envelope>> Connection::answer_to(RequestId id, std::string_view expected) {
+std::optional<Result<wire::Envelope>> Connection::answer_to(RequestId id,
+                                                            std::string_view expected) {
   while (const auto received = socket_.receive()) {
     auto envelope = wire::open_envelope(received->frames.front());
     if (!envelope.ok()) {
-      if (envelope.status().code() == StatusCode::kUnsupported) return envelope.status().prefixed(endpoint_);
-      log::warn("{}: dropped a message: {}", endpoint_, log::printable(envelope.status().message()));
+      if (envelope.status().code() == StatusCode::kUnsupported)
+        return envelope.status().prefixed(endpoint_);
+      log::warn("{}: dropped a message: {}", endpoint_,
+                log::printable(envelope.status().message()));
       continue;
     }
     if (envelope->request != id) continue;  // an answer that came after its request was given up
@@ -80,8 +88,8 @@ std::optional<Result<wire::Envelope>> Connection::answer_to(RequestId id, std::s
       if (error.ok() && !error->status.ok()) return error->status;
     }
     if (envelope->type != expected) {
-      return Status(StatusCode::kBadInput, fmt::format("{}: answered {} with {}", endpoint_, expected,
-                                                       log::printable(envelope->type)));
+      return Status(StatusCode::kBadInput, fmt::format("{}: answered {} with {}", endpoint_,
+                                                       expected, log::printable(envelope->type)));
     }
     return std::move(*envelope);
   }

@@ -14,13 +14,16 @@
 
 namespace mimicfleet::coordinator {
 
-// A client's end of a conversation with a coordinator: one request at a time, each answered or given up. A
-// request that is not answered is sent again under the same id, which the coordinator answers as the first.
+// A client's end of a conversation with a coordinator: one request at a time, each answered or
+// given up. A request that is not answered is sent again under the same id, which the coordinator
+// answers as the first.
 class Connection {
  public:
-  // Connects and asks who is there. kUnavailable: nobody answers at `endpoint`; kUnsupported: another
-  // protocol version; kInvalidArgument: not an endpoint. `interrupts` may be null and must outlive this.
-  [[nodiscard]] static Result<Connection> open(const std::string& endpoint, const Interrupts* interrupts,
+  // Connects and asks who is there. kUnavailable: nobody answers at `endpoint`; kUnsupported:
+  // another protocol version; kInvalidArgument: not an endpoint. `interrupts` may be null and must
+  // outlive this.
+  [[nodiscard]] static Result<Connection> open(const std::string& endpoint,
+                                               const Interrupts* interrupts,
                                                std::chrono::milliseconds patience = kPatience);
 
   [[nodiscard]] const std::string& endpoint() const { return endpoint_; }
@@ -28,8 +31,8 @@ class Connection {
   [[nodiscard]] const jobs::ServerInfo& server() const { return server_; }
   [[nodiscard]] Status ask_again(std::chrono::milliseconds patience = kPatience);
 
-  // The reply; the coordinator's own Status when it refuses; kUnavailable without an answer in time;
-  // kCancelled when the user interrupts.
+  // The reply; the coordinator's own Status when it refuses; kUnavailable without an answer in
+  // time; kCancelled when the user interrupts.
   template <typename Reply, typename Request>
   [[nodiscard]] Result<Reply> call(const Request& request) {
     return call<Reply>(request, patience_);
@@ -40,7 +43,8 @@ class Connection {
   }
   // Under an id that the coordinator knows again.
   template <typename Reply, typename Request>
-  [[nodiscard]] Result<Reply> call(const Request& request, std::chrono::milliseconds patience, RequestId id) {
+  [[nodiscard]] Result<Reply> call(const Request& request, std::chrono::milliseconds patience,
+                                   RequestId id) {
     ASSIGN_OR_RETURN(const wire::Envelope answer,
                      exchange(wire::seal(request, id), id, Reply::kType, patience));
     return wire::body_as<Reply>(answer);
@@ -57,7 +61,8 @@ class Connection {
   [[nodiscard]] Result<wire::Envelope> exchange(const std::string& bytes, RequestId id,
                                                 std::string_view expected,
                                                 std::chrono::milliseconds patience);
-  [[nodiscard]] std::optional<Result<wire::Envelope>> answer_to(RequestId id, std::string_view expected);
+  [[nodiscard]] std::optional<Result<wire::Envelope>> answer_to(RequestId id,
+                                                                std::string_view expected);
 
   net::Socket socket_;
   const Interrupts* interrupts_;

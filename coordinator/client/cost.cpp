@@ -28,7 +28,8 @@ double seconds_in(const std::vector<jobs::StageTiming>& timings,
                   const std::array<std::string_view, N>& stages) {
   double seconds = 0;
   for (const auto& timing : timings) {
-    if (std::find(stages.begin(), stages.end(), timing.stage) != stages.end()) seconds += timing.seconds;
+    if (std::find(stages.begin(), stages.end(), timing.stage) != stages.end())
+      seconds += timing.seconds;
   }
   return seconds;
 }
@@ -55,10 +56,11 @@ Rates read_rates(const std::string& folder) {
   Rates rates;
   std::size_t records = 0;
   std::error_code error;
-  for (auto entry = fs::recursive_directory_iterator(folder, error); !error && entry != fs::end(entry);
-       entry.increment(error)) {
+  for (auto entry = fs::recursive_directory_iterator(folder, error);
+       !error && entry != fs::end(entry); entry.increment(error)) {
     const fs::path& path = entry->path();
-    if (entry.depth() == 0 && path.filename().string().starts_with('_')) entry.disable_recursion_pending();
+    if (entry.depth() == 0 && path.filename().string().starts_with('_'))
+      entry.disable_recursion_pending();
     if (path.extension() != ".json") continue;
     if (++records > kMaxRecords) break;
     const auto text = read_text(path.string(), jobs::kMaxRecordBytes);
@@ -115,15 +117,18 @@ void add_film(Cost& cost, const PlannedFilm& film) {
 std::string clip_line(const PlannedClip& clip, const Cost& cost) {
   const std::string name = log::printable(clip.plan.output.relative);
   if (!clip.held_by.empty()) {
-    return fmt::format("fetch   {} ({}; worker {} holds its latents)\n", name, clip.reason, clip.held_by);
+    return fmt::format("fetch   {} ({}; worker {} holds its latents)\n", name, clip.reason,
+                       clip.held_by);
   }
   const std::string cached =
       clip.cached.empty() ? "" : fmt::format("; cached: {}", fmt::join(clip.cached, ", "));
-  std::string line = fmt::format("{:<7} {} ({}{})", clip.plan.output.save_video ? "make" : "encode", name,
-                                 clip.reason, cached);
-  if (const auto frames = cost.frames.find(clip.plan.output.relative); frames != cost.frames.end()) {
+  std::string line = fmt::format("{:<7} {} ({}{})", clip.plan.output.save_video ? "make" : "encode",
+                                 name, clip.reason, cached);
+  if (const auto frames = cost.frames.find(clip.plan.output.relative);
+      frames != cost.frames.end()) {
     if (frames->second > 0) line += fmt::format(": {} frames", frames->second);
-    line += fmt::format("{}{} steps", frames->second > 0 ? " x " : ": ", clip.plan.parameters.steps);
+    line +=
+        fmt::format("{}{} steps", frames->second > 0 ? " x " : ": ", clip.plan.parameters.steps);
     const auto guided = jobs::guided_steps(clip.plan.parameters).count();
     if (clip.plan.parameters.guidance_scale > 1 && guided < clip.plan.parameters.steps) {
       line += fmt::format(", {} guided", guided);
@@ -139,7 +144,8 @@ class Lines {
     if (++count_ <= kListed) text_ += line;
   }
   [[nodiscard]] std::string finish() const {
-    return count_ <= kListed ? text_ : text_ + fmt::format("…       and {} more\n", count_ - kListed);
+    return count_ <= kListed ? text_
+                             : text_ + fmt::format("…       and {} more\n", count_ - kListed);
   }
 
  private:
@@ -149,16 +155,16 @@ class Lines {
 
 template <typename Planned>
 std::size_t count_to_run(const std::vector<Planned>& planned) {
-  return static_cast<std::size_t>(
-      std::count_if(planned.begin(), planned.end(), [](const auto& item) { return !item.reason.empty(); }));
+  return static_cast<std::size_t>(std::count_if(
+      planned.begin(), planned.end(), [](const auto& item) { return !item.reason.empty(); }));
 }
 
 std::string totals(const RunPlan& plan) {
   std::string line;
   const std::size_t clips = count_to_run(plan.clips);
   if (plan.films.empty()) {
-    line = fmt::format("{} to make, {} already there, {} cannot be made", clips, plan.clips.size() - clips,
-                       plan.refused.size());
+    line = fmt::format("{} to make, {} already there, {} cannot be made", clips,
+                       plan.clips.size() - clips, plan.refused.size());
   } else {
     const std::size_t films = count_to_run(plan.films);
     line = fmt::format("{} to make, {} already there; {} clips to encode first", films,
@@ -225,19 +231,21 @@ std::string plan_table(const RunPlan& plan, const Cost& cost) {
   }
   for (const auto& film : plan.films) {
     if (film.reason.empty()) continue;
-    lines.add(fmt::format("make    {} ({}) of {} clips\n", log::printable(film.plan.output.relative),
-                          film.reason, film.plan.parts.size()));
+    lines.add(fmt::format("make    {} ({}) of {} clips\n",
+                          log::printable(film.plan.output.relative), film.reason,
+                          film.plan.parts.size()));
   }
   for (const auto& clip : plan.refused) {
-    cannot.add(
-        fmt::format("cannot  {}: {}\n", log::printable(clip.relative), log::printable(clip.error.message())));
+    cannot.add(fmt::format("cannot  {}: {}\n", log::printable(clip.relative),
+                           log::printable(clip.error.message())));
   }
   for (const auto& sentence : plan.left_out) left_out.add(fmt::format("leave   {}\n", sentence));
-  std::string table = lines.finish() + cannot.finish() + left_out.finish() + totals(plan) + work(plan, cost);
+  std::string table =
+      lines.finish() + cannot.finish() + left_out.finish() + totals(plan) + work(plan, cost);
   if (cost.seconds) {
-    table += fmt::format(
-        "about {} of one worker's time, going by {}\n", clock_text(*cost.seconds),
-        cost.encodes + cost.videos == 0 ? "the clips that are there" : "the records that are there");
+    table += fmt::format("about {} of one worker's time, going by {}\n", clock_text(*cost.seconds),
+                         cost.encodes + cost.videos == 0 ? "the clips that are there"
+                                                         : "the records that are there");
   }
   return table;
 }

@@ -21,7 +21,8 @@ std::string difference(const jobs::OutputRecord& record, const jobs::ClipPlan& c
   if (record.driving.digest != clip.video.digest) return "the video changed";
   if (record.reference.digest != clip.reference.digest) return "the reference image changed";
   if (record.driving.reading != clip.video.reading) return "the video is read otherwise now";
-  if (record.reference.reading != clip.reference.reading) return "the reference image is read otherwise now";
+  if (record.reference.reading != clip.reference.reading)
+    return "the reference image is read otherwise now";
   if (record.models.id != models.id) return "the models changed";
   return changed_setting(record.parameters, clip.parameters);
 }
@@ -52,7 +53,8 @@ std::string missing_output(const jobs::OutputRecord& record, const jobs::OutputT
   if (size != record.video.size_bytes) return "its MP4 has another size than its record says";
   const auto digest = cache.digest(video.string());
   if (!digest.ok() || *digest != record.video.digest) return "its MP4 is not what its record says";
-  if (target.save_latents && !is_filled_file(folder / "_latents" / (target.relative + ".safetensors"))) {
+  if (target.save_latents &&
+      !is_filled_file(folder / "_latents" / (target.relative + ".safetensors"))) {
     return "its latents are not saved yet";
   }
   if (target.save_frames && !has_frames(folder / "_frames" / target.relative, record.frames)) {
@@ -76,7 +78,8 @@ double seconds_of(const jobs::OutputRecord& record) {
   return seconds;
 }
 
-// `difference`: what tells a record of another key from what is wanted; `choice`: what of that was chosen.
+// `difference`: what tells a record of another key from what is wanted; `choice`: what of that was
+// chosen.
 template <typename Difference, typename Choice>
 OutputState look(const jobs::OutputTarget& target, const Digest& key, jobs::Precision precision,
                  FileDigestCache& cache, Difference&& difference, Choice&& choice) {
@@ -93,10 +96,11 @@ OutputState look(const jobs::OutputTarget& target, const Digest& key, jobs::Prec
 }
 
 // What the film itself differs in; nothing if it is the latents that it is joined from.
-std::optional<std::string> film_difference(const jobs::OutputRecord& record, const jobs::FilmPlan& film) {
+std::optional<std::string> film_difference(const jobs::OutputRecord& record,
+                                           const jobs::FilmPlan& film) {
   const auto same_name = [](const auto& a, const auto& b) { return a.name == b.name; };
-  const bool same_clips =
-      std::equal(record.parts.begin(), record.parts.end(), film.parts.begin(), film.parts.end(), same_name);
+  const bool same_clips = std::equal(record.parts.begin(), record.parts.end(), film.parts.begin(),
+                                     film.parts.end(), same_name);
   if (!same_clips) return "it was made of other clips";
   const auto before = of_decode(record.parameters);
   const auto now = of_decode(film.parameters);
@@ -108,21 +112,23 @@ std::optional<std::string> film_difference(const jobs::OutputRecord& record, con
 
 OutputState look_at_outputs(const jobs::ClipPlan& clip, const jobs::ModelSet& models,
                             FileDigestCache& cache) {
-  const Digest latents =
-      jobs::latents_key(jobs::as_read(clip.video), jobs::as_read(clip.reference), models, clip.parameters);
+  const Digest latents = jobs::latents_key(jobs::as_read(clip.video), jobs::as_read(clip.reference),
+                                           models, clip.parameters);
   return look(
-      clip.output, jobs::video_key(latents, models, clip.parameters), clip.parameters.precision, cache,
-      [&](const jobs::OutputRecord& record) { return difference(record, clip, models); },
+      clip.output, jobs::video_key(latents, models, clip.parameters), clip.parameters.precision,
+      cache, [&](const jobs::OutputRecord& record) { return difference(record, clip, models); },
       [&](const jobs::OutputRecord& record) {
         return made_with(record, clip.reference, models, clip.parameters);
       });
 }
 
-OutputState look_at_film(const jobs::FilmPlan& film, const jobs::ModelSet& models, FileDigestCache& cache) {
+OutputState look_at_film(const jobs::FilmPlan& film, const jobs::ModelSet& models,
+                         FileDigestCache& cache) {
   const auto difference = [&](const jobs::OutputRecord& record) {
     return film_difference(record, film).value_or("the latents of its clips changed");
   };
-  // Other clips and joins are what a film is made again for; other latents of the same ones are a choice.
+  // Other clips and joins are what a film is made again for; other latents of the same ones are a
+  // choice.
   const auto choice = [&](const jobs::OutputRecord& record) {
     return film_difference(record, film) ? "" : made_with(record, {}, models, film.parameters);
   };

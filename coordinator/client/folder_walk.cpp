@@ -26,7 +26,8 @@ Status wrong(const fs::path& path, const std::string& cause) {
 }
 
 std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](unsigned char c) { return std::tolower(c); });
   return text;
 }
 
@@ -52,15 +53,17 @@ Status FolderWalk::run() {
 Status FolderWalk::enter(const fs::path& folder, std::size_t depth) {
   std::error_code error;
   const fs::path real = fs::canonical(folder, error);
-  if (error || real == output_folder_ || depth > kMaxDepth || !entered_.insert(real).second) return {};
+  if (error || real == output_folder_ || depth > kMaxDepth || !entered_.insert(real).second)
+    return {};
   const bool in_output = fs::exists(real / "_run" / "nonce", error);
   fs::directory_iterator entry(folder, error);
   for (; !error && entry != fs::directory_iterator(); entry.increment(error)) {
     RETURN_IF_ERROR(visit(*entry, in_output, depth));
   }
   if (!error) return {};
-  return wrong(folder, fmt::format("cannot be listed: {}; give this user the right or move it elsewhere",
-                                   error.message()));
+  return wrong(folder,
+               fmt::format("cannot be listed: {}; give this user the right or move it elsewhere",
+                           error.message()));
 }
 
 Status FolderWalk::visit(const fs::directory_entry& entry, bool in_output, std::size_t depth) {
@@ -83,8 +86,8 @@ Status FolderWalk::visit(const fs::directory_entry& entry, bool in_output, std::
   return {};
 }
 
-// A file that only its content makes a video gives way to one of its name: a.dat beside a.mp4 is no clip of
-// its own, nor is a.mp4.1.
+// A file that only its content makes a video gives way to one of its name: a.dat beside a.mp4 is no
+// clip of its own, nor is a.mp4.1.
 void FolderWalk::add_known_by_content() {
   const auto folded = [](const fs::path& path) { return lower(composed(path.generic_string())); };
   std::set<std::string> names;

@@ -10,9 +10,9 @@
 
 namespace mimicfleet::coordinator {
 
-// Collects the videos below one folder. Each real folder is entered once, so links cannot lead in circles.
-// Left out are hidden names, the output folder, and what this program made: videos with a record beside them
-// and what lies in the folders that it keeps for itself.
+// Collects the videos below one folder. Each real folder is entered once, so links cannot lead in
+// circles. Left out are hidden names, the output folder, and what this program made: videos with a
+// record beside them and what lies in the folders that it keeps for itself.
 class FolderWalk {
  public:
   // `output_folder`: without links; empty if there is none.
@@ -24,7 +24,9 @@ class FolderWalk {
 
   // Below the folder, sorted.
   [[nodiscard]] const std::vector<std::filesystem::path>& videos() const { return videos_; }
-  [[nodiscard]] std::size_t outputs() const { return outputs_; }  // videos of ours, not among videos()
+  [[nodiscard]] std::size_t outputs() const {
+    return outputs_;
+  }  // videos of ours, not among videos()
   // Files that are no videos (video_names.h), but for hidden ones.
   [[nodiscard]] const OtherFiles& others() const { return others_; }
 

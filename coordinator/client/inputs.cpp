@@ -28,11 +28,13 @@ namespace fs = std::filesystem;
 constexpr std::int64_t kFewFrames = 8;
 
 Status wrong(const std::string& path, const std::string& cause) {
-  return {StatusCode::kInvalidArgument, fmt::format("{}: {}", log::printable(wire::in_utf8(path)), cause)};
+  return {StatusCode::kInvalidArgument,
+          fmt::format("{}: {}", log::printable(wire::in_utf8(path)), cause)};
 }
 
 std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](unsigned char c) { return std::tolower(c); });
   return text;
 }
 
@@ -65,8 +67,8 @@ class Finding {
 
  private:
   [[nodiscard]] Status add_folder(const fs::path& folder);
-  [[nodiscard]] Status add_manifest(std::string_view bytes, const std::string& name, ManifestFormat format,
-                                    const fs::path& folder);
+  [[nodiscard]] Status add_manifest(std::string_view bytes, const std::string& name,
+                                    ManifestFormat format, const fs::path& folder);
   [[nodiscard]] Result<Input> listed(const ManifestEntry& entry, const fs::path& folder);
   [[nodiscard]] std::string below(const fs::path& folder, const std::string& path);
 
@@ -88,14 +90,15 @@ Status Finding::add_folder(const fs::path& folder) {
   if (walk.videos().empty() && walk.outputs() > 0) {
     return wrong(
         folder.string(),
-        fmt::format("no videos found but {} that mimicfleet made (a record lies beside each); give the "
-                    "folder of the driving videos, or name such videos one by one",
-                    walk.outputs()));
+        fmt::format(
+            "no videos found but {} that mimicfleet made (a record lies beside each); give the "
+            "folder of the driving videos, or name such videos one by one",
+            walk.outputs()));
   }
   if (walk.videos().empty()) {
-    return wrong(
-        folder.string(),
-        fmt::format("no videos found below this folder; give one with files named {}", video_suffixes()));
+    return wrong(folder.string(),
+                 fmt::format("no videos found below this folder; give one with files named {}",
+                             video_suffixes()));
   }
   if (walk.outputs() > 0) found_.left_out.push_back(of_ours(walk.outputs(), folder));
   if (walk.others().count() > 0) {
@@ -117,7 +120,8 @@ std::string Finding::below(const fs::path& folder, const std::string& path) {
   return path.empty() ? "" : spelled_.find((folder / path).lexically_normal().string());
 }
 
-// The same of the entry's settings. What is not there may lie elsewhere, such as below the models' folder.
+// The same of the entry's settings. What is not there may lie elsewhere, such as below the models'
+// folder.
 std::vector<SettingValue> placed(const fs::path& folder, std::vector<SettingValue> values) {
   for (auto& value : values) {
     std::error_code error;
@@ -132,7 +136,8 @@ std::vector<SettingValue> placed(const fs::path& folder, std::vector<SettingValu
 std::string output_of(const ManifestEntry& entry) {
   if (!entry.output.empty()) {
     const fs::path output(entry.output);
-    return lower(output.extension().string()) == ".mp4" ? without_suffix(output) : output.generic_string();
+    return lower(output.extension().string()) == ".mp4" ? without_suffix(output)
+                                                        : output.generic_string();
   }
   const std::string relative = without_suffix(fs::path(entry.video).lexically_normal());
   return jobs::is_safe_relative(relative) ? relative : fs::path(entry.video).stem().string();
@@ -155,8 +160,8 @@ Result<Input> Finding::listed(const ManifestEntry& entry, const fs::path& folder
     return wrong(entry.where, fmt::format("output '{}': {}", log::printable(entry.output), why));
   }
   if (jobs::is_safe_relative(input.relative)) return input;
-  return wrong(entry.where,
-               fmt::format("output '{}' is not below the output folder", log::printable(input.relative)));
+  return wrong(entry.where, fmt::format("output '{}' is not below the output folder",
+                                        log::printable(input.relative)));
 }
 
 Status Finding::add_manifest(std::string_view bytes, const std::string& name, ManifestFormat format,
@@ -177,7 +182,8 @@ Status Finding::add_manifest(std::string_view bytes, const std::string& name, Ma
 Status nothing_there(const std::string& path, const std::error_code& error) {
   const std::string why = why_missing(path);
   return {StatusCode::kNotFound,
-          fmt::format("{}: {}; {}", log::printable(path), error ? error.message() : "no such file or folder",
+          fmt::format("{}: {}; {}", log::printable(path),
+                      error ? error.message() : "no such file or folder",
                       why.empty() ? "give a folder, videos or a manifest that is there" : why)};
 }
 
@@ -213,18 +219,21 @@ Status Finding::add_path(const std::string& path) {
 
 Status clash(const Input& first, const Input& second) {
   if (first.path == second.path) {
-    return wrong(first.path, fmt::format("is there twice and would both times be written to {}.mp4; name it "
-                                         "once or give each an output of its own in a manifest",
-                                         second.relative));
+    return wrong(first.path,
+                 fmt::format("is there twice and would both times be written to {}.mp4; name it "
+                             "once or give each an output of its own in a manifest",
+                             second.relative));
   }
-  return {StatusCode::kInvalidArgument,
-          fmt::format("{} and {} would both be written to {}.mp4; rename one of them or give them outputs of "
-                      "their own in a manifest",
-                      first.path, second.path, second.relative)};
+  return {
+      StatusCode::kInvalidArgument,
+      fmt::format(
+          "{} and {} would both be written to {}.mp4; rename one of them or give them outputs of "
+          "their own in a manifest",
+          first.path, second.path, second.relative)};
 }
 
-// Two videos must not share an output, also where upper and lower case or the two spellings of an accent are
-// one. A name that cannot be sent costs its video alone.
+// Two videos must not share an output, also where upper and lower case or the two spellings of an
+// accent are one. A name that cannot be sent costs its video alone.
 Status check_names(std::vector<Input>& inputs) {
   std::map<std::string, const Input*> by_output;
   for (auto& input : inputs) {
@@ -232,9 +241,10 @@ Status check_names(std::vector<Input>& inputs) {
     if (!input.error.ok()) continue;
     const std::string first = input.relative.substr(0, input.relative.find('/'));
     if (is_reserved_folder(first)) {
-      return wrong(input.path, fmt::format("output '{}' is inside {}, which mimicfleet keeps for itself; "
-                                           "rename the folder",
-                                           input.relative, first));
+      return wrong(input.path,
+                   fmt::format("output '{}' is inside {}, which mimicfleet keeps for itself; "
+                               "rename the folder",
+                               input.relative, first));
     }
     const auto [place, inserted] = by_output.emplace(lower(composed(input.relative)), &input);
     if (!inserted) return clash(*place->second, input);
@@ -242,14 +252,15 @@ Status check_names(std::vector<Input>& inputs) {
   return {};
 }
 
-// A clip of a few frames says little of any setting. One that cannot be read is for the run to complain of.
+// A clip of a few frames says little of any setting. One that cannot be read is for the run to
+// complain of.
 bool is_short(const std::string& path) {
   const auto info = av::probe_video(path);
   return info.ok() && info->declared_frames > 0 && info->declared_frames < kFewFrames;
 }
 
-// Those that come first in the order of a hash of seed and name, in their own order; short ones only if there
-// are not enough others.
+// Those that come first in the order of a hash of seed and name, in their own order; short ones
+// only if there are not enough others.
 std::vector<Input> sampled(std::vector<Input> inputs, const InputSelection& selection) {
   if (selection.sample == 0 || selection.sample >= inputs.size()) return inputs;
   std::vector<std::pair<Digest, std::size_t>> order;
@@ -269,7 +280,8 @@ std::vector<Input> sampled(std::vector<Input> inputs, const InputSelection& sele
       --wanted;
     }
   }
-  for (std::size_t i = 0; i < std::min(wanted, passed_over.size()); ++i) chosen[passed_over[i]] = true;
+  for (std::size_t i = 0; i < std::min(wanted, passed_over.size()); ++i)
+    chosen[passed_over[i]] = true;
   std::vector<Input> sample;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     if (chosen[i]) sample.push_back(std::move(inputs[i]));
@@ -279,8 +291,8 @@ std::vector<Input> sampled(std::vector<Input> inputs, const InputSelection& sele
 
 }  // namespace
 
-Result<FoundInputs> find_inputs(const std::vector<std::string>& paths, const InputSelection& selection,
-                                std::vector<Input> given) {
+Result<FoundInputs> find_inputs(const std::vector<std::string>& paths,
+                                const InputSelection& selection, std::vector<Input> given) {
   std::erase_if(given, [&](const Input& input) {
     return !is_wanted(fs::path(input.path).filename(), selection.filter);
   });

@@ -37,13 +37,16 @@ struct InputSelection {
   int standard_input = 0;     // what `-` reads
 };
 
-// The videos that `given` and paths stand for: folders (walked, links followed), single videos, manifests,
-// `-` (one path a line). Sorted within each folder; each output name is used once. Of a folder, videos that
-// this program made are left out; names may be written in either spelling of their accents. kInvalidArgument
-// or kNotFound naming the path: nothing there, neither a video nor a folder nor a manifest, no videos found,
-// two inputs with one output name (both named), an output name outside the output folder. A sample of one
-// seed stays the same when the folder is copied or named otherwise.
+// The videos that `given` and paths stand for: folders (walked, links followed), single videos,
+// manifests,
+// `-` (one path a line). Sorted within each folder; each output name is used once. Of a folder,
+// videos that this program made are left out; names may be written in either spelling of their
+// accents. kInvalidArgument or kNotFound naming the path: nothing there, neither a video nor a
+// folder nor a manifest, no videos found, two inputs with one output name (both named), an output
+// name outside the output folder. A sample of one seed stays the same when the folder is copied or
+// named otherwise.
 [[nodiscard]] Result<FoundInputs> find_inputs(const std::vector<std::string>& paths,
-                                              const InputSelection& selection, std::vector<Input> given = {});
+                                              const InputSelection& selection,
+                                              std::vector<Input> given = {});
 
 }  // namespace mimicfleet::coordinator

@@ -4,9 +4,9 @@
 
 namespace mimicfleet::coordinator {
 
-// Ctrl-C, SIGTERM and, unless it is ignored (nohup), SIGHUP. Before arm() they end the process at once with
-// kInterruptedExit; afterwards they are something that a loop waits for: the first asks for an orderly end,
-// the second for an immediate one. One per process.
+// Ctrl-C, SIGTERM and, unless it is ignored (nohup), SIGHUP. Before arm() they end the process at
+// once with kInterruptedExit; afterwards they are something that a loop waits for: the first asks
+// for an orderly end, the second for an immediate one. One per process.
 inline constexpr int kInterruptedExit = 130;
 
 class Interrupts {

@@ -9,16 +9,17 @@
 namespace mimicfleet::coordinator {
 namespace {
 
-constexpr std::uint32_t kShownTasks = 64;  // of the first unfinished ones: those that run are among them
+constexpr std::uint32_t kShownTasks =
+    64;  // of the first unfinished ones: those that run are among them
 constexpr std::uint32_t kPage = 500;
 constexpr std::chrono::milliseconds kSubmitPatience{60'000};
 constexpr int kSubmissions = 5;
 
-// One attempt at handing a job over. The last part goes under `request` whenever it is sent: if it was stored
-// before the coordinator ended, the next one knows it again. `lost`: the coordinator knows nothing of the
-// parts before.
-Result<jobs::JobAccepted> hand_over(Connection& connection, const jobs::JobPlan& plan, RequestId request,
-                                    bool& lost) {
+// One attempt at handing a job over. The last part goes under `request` whenever it is sent: if it
+// was stored before the coordinator ended, the next one knows it again. `lost`: the coordinator
+// knows nothing of the parts before.
+Result<jobs::JobAccepted> hand_over(Connection& connection, const jobs::JobPlan& plan,
+                                    RequestId request, bool& lost) {
   jobs::JobAccepted accepted;
   std::size_t clip = 0;
   std::size_t film = 0;
@@ -29,7 +30,8 @@ Result<jobs::JobAccepted> hand_over(Connection& connection, const jobs::JobPlan&
     part.plan.models = plan.models;
     part.plan.priority = plan.priority;
     part.plan.features = plan.features;
-    for (std::size_t size = 0; clip < plan.clips.size() && size < jobs::JobSubmit::kClipsPerPart; ++size) {
+    for (std::size_t size = 0; clip < plan.clips.size() && size < jobs::JobSubmit::kClipsPerPart;
+         ++size) {
       part.plan.clips.push_back(plan.clips[clip++]);
     }
     for (std::size_t size = part.plan.clips.size();
@@ -55,10 +57,11 @@ Result<jobs::JobAccepted> submit_job(Connection& connection, const jobs::JobPlan
     auto accepted = hand_over(connection, plan, request, lost);
     if (!lost) return accepted;
   }
-  return Status(StatusCode::kUnavailable,
-                fmt::format("{}: the coordinator lost parts of the job {} times while they were handed over; "
-                            "see its log, and submit again",
-                            connection.endpoint(), kSubmissions));
+  return Status(
+      StatusCode::kUnavailable,
+      fmt::format("{}: the coordinator lost parts of the job {} times while they were handed over; "
+                  "see its log, and submit again",
+                  connection.endpoint(), kSubmissions));
 }
 
 Result<JobView> view_job(Connection& connection, std::uint64_t number) {
@@ -80,8 +83,8 @@ Result<JobView> view_job(Connection& connection, std::uint64_t number) {
   }
   if (view.running.empty() && !tasks.tasks.empty()) {
     view.waits_for = tasks.tasks.front().why;
-    view.stuck =
-        std::all_of(tasks.tasks.begin(), tasks.tasks.end(), [](const auto& task) { return task.stuck; });
+    view.stuck = std::all_of(tasks.tasks.begin(), tasks.tasks.end(),
+                             [](const auto& task) { return task.stuck; });
   }
   return view;
 }
@@ -92,12 +95,13 @@ bool ends_soon(const JobView& view) {
   return std::all_of(view.running.begin(), view.running.end(), [](const jobs::TaskInfo& task) {
     const auto& at = task.progress;
     const bool decoded = at.steps > 0 && at.step == at.steps;
-    return task.spec.kind == jobs::TaskKind::kDecodeVideo && (decoded || !jobs::takes_slot(at.stage));
+    return task.spec.kind == jobs::TaskKind::kDecodeVideo &&
+           (decoded || !jobs::takes_slot(at.stage));
   });
 }
 
-Status each_task(Connection& connection, JobId job, const std::function<void(const jobs::TaskInfo&)>& use,
-                 Which which) {
+Status each_task(Connection& connection, JobId job,
+                 const std::function<void(const jobs::TaskInfo&)>& use, Which which) {
   jobs::TaskListRequest request;
   request.only_unfinished = which == Which::kUnfinished;
   request.job = job;
@@ -113,7 +117,8 @@ Status each_task(Connection& connection, JobId job, const std::function<void(con
 Status each_event(Connection& connection, JobId job, std::uint64_t& last,
                   const std::function<void(const jobs::Event&)>& use) {
   for (;;) {
-    ASSIGN_OR_RETURN(const auto page, connection.call<jobs::Events>(jobs::EventsRequest{job, last, kPage}));
+    ASSIGN_OR_RETURN(const auto page,
+                     connection.call<jobs::Events>(jobs::EventsRequest{job, last, kPage}));
     for (const auto& event : page.events) use(event);
     if (page.last <= last) return {};
     last = page.last;

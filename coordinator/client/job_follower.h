@@ -10,9 +10,11 @@
 
 namespace mimicfleet::coordinator {
 
-// Sends a job in parts of at most JobSubmit::kClipsPerPart clips or segments (one film may exceed that); once
-// more from the beginning when the coordinator is started again in between. It becomes one job.
-[[nodiscard]] Result<jobs::JobAccepted> submit_job(Connection& connection, const jobs::JobPlan& plan);
+// Sends a job in parts of at most JobSubmit::kClipsPerPart clips or segments (one film may exceed
+// that); once more from the beginning when the coordinator is started again in between. It becomes
+// one job.
+[[nodiscard]] Result<jobs::JobAccepted> submit_job(Connection& connection,
+                                                   const jobs::JobPlan& plan);
 
 // How a job stands now.
 struct JobView {

@@ -20,7 +20,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view kConfigName = "adapter_config.json";
-constexpr std::string_view kUsualStem = "adapter_model";          // the file that PEFT writes beside it
+constexpr std::string_view kUsualStem = "adapter_model";  // the file that PEFT writes beside it
 constexpr std::string_view kHeaderKey = "lora_adapter_metadata";  // of diffusers
 constexpr std::size_t kMaxConfigBytes = 4 << 20;
 
@@ -40,7 +40,8 @@ class AdapterConfig {
     RETURN_IF_ERROR(check_method());
     const auto alpha = number("lora_alpha");
     const auto rank = number("r");
-    if (!alpha || !rank || *rank < 1) return refused(where_, "must say lora_alpha and r, r being 1 or more");
+    if (!alpha || !rank || *rank < 1)
+      return refused(where_, "must say lora_alpha and r, r being 1 or more");
     return *alpha / (is_true("use_rslora") ? std::sqrt(*rank) : *rank);
   }
 
@@ -65,18 +66,19 @@ class AdapterConfig {
     const auto* type = find("peft_type");
     const auto* method = type == nullptr ? nullptr : type->get_if<std::string>();
     if (method != nullptr && *method != "LORA") {
-      return refused(where_,
-                     fmt::format("peft_type {} is not supported, only LORA", log::printable(*method)));
+      return refused(
+          where_, fmt::format("peft_type {} is not supported, only LORA", log::printable(*method)));
     }
-    if (is_true("use_dora")) return refused(where_, "use_dora is not supported: merge it into the UNet");
+    if (is_true("use_dora"))
+      return refused(where_, "use_dora is not supported: merge it into the UNet");
     for (const char* pattern : {"alpha_pattern", "rank_pattern"}) {
       const auto* value = find(pattern);
       const auto* modules = value == nullptr ? nullptr : value->get_if<wire::Map>();
       if (modules != nullptr && !modules->empty()) {
-        return refused(where_,
-                       fmt::format("{} is not supported: save the LoRA with an alpha for each module, "
-                                   "as kohya's files have, or merge it into the UNet",
-                                   pattern));
+        return refused(
+            where_, fmt::format("{} is not supported: save the LoRA with an alpha for each module, "
+                                "as kohya's files have, or merge it into the UNet",
+                                pattern));
       }
     }
     return {};
@@ -93,8 +95,9 @@ bool has_alphas(const safetensors::Header& header) {
 }
 
 bool is_of_peft(const safetensors::Header& header) {
-  return std::any_of(header.tensors.begin(), header.tensors.end(),
-                     [](const auto& tensor) { return tensor.first.find(".lora_A.") != std::string::npos; });
+  return std::any_of(header.tensors.begin(), header.tensors.end(), [](const auto& tensor) {
+    return tensor.first.find(".lora_A.") != std::string::npos;
+  });
 }
 
 Result<std::optional<AdapterConfig>> config_in_header(const std::string& path,

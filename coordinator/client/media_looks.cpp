@@ -90,7 +90,8 @@ std::optional<Entry> parse_line(const std::string& line) {
   const std::string json = line.substr(std::min(line.find(' '), line.size() - 1) + 1);
   if (line_of(json) != line) return std::nullopt;
   auto entry = json::read<Entry>(json);
-  if (!entry.ok() || entry->version != kLooksVersion || entry->fps_denominator < 1) return std::nullopt;
+  if (!entry.ok() || entry->version != kLooksVersion || entry->fps_denominator < 1)
+    return std::nullopt;
   return *std::move(entry);
 }
 
@@ -118,9 +119,10 @@ void take(const av::Looked& looked, std::string_view what, jobs::Compat compat, 
   const av::Reading& reading = looked.notes.done;
   if (compat == jobs::Compat::kOriginal) {
     if (reading.empty()) return;
-    warnings.push_back(fmt::format(
-        "{}: read as the original does (--compat original), though a viewer shows it otherwise ({})", what,
-        reading.text()));
+    warnings.push_back(
+        fmt::format("{}: read as the original does (--compat original), though a viewer shows it "
+                    "otherwise ({})",
+                    what, reading.text()));
     return;
   }
   file.reading = reading.text();
@@ -129,7 +131,8 @@ void take(const av::Looked& looked, std::string_view what, jobs::Compat compat, 
   }
 }
 
-// As in the original the rate of the output is fixed by default: a motion of another rate changes its speed.
+// As in the original the rate of the output is fixed by default: a motion of another rate changes
+// its speed.
 void tell_speed(const av::VideoInfo& video, jobs::ClipPlan& clip) {
   const double rate = video.average_fps.value();
   if (!(rate > 0) || clip.parameters.fps <= 0) return;
@@ -137,11 +140,13 @@ void tell_speed(const av::VideoInfo& video, jobs::ClipPlan& clip) {
   const double speed = clip.parameters.fps * stride / rate;
   if (std::abs(speed - 1) < kSameSpeed) return;
   const bool fast = speed > 1;
-  clip.warnings.push_back(fmt::format(
-      "the motion is {:.3g} times too {}: {:.4g} frames a second at stride {}, shown at {:.4g}; --fps "
-      "source, or "
-      "--fps {:.4g}, keeps the speed",
-      fast ? speed : 1 / speed, fast ? "fast" : "slow", rate, stride, clip.parameters.fps, rate / stride));
+  clip.warnings.push_back(
+      fmt::format("the motion is {:.3g} times too {}: {:.4g} frames a second at stride {}, shown "
+                  "at {:.4g}; --fps "
+                  "source, or "
+                  "--fps {:.4g}, keeps the speed",
+                  fast ? speed : 1 / speed, fast ? "fast" : "slow", rate, stride,
+                  clip.parameters.fps, rate / stride));
 }
 
 }  // namespace
@@ -175,7 +180,8 @@ Result<av::Looked> MediaLooks::image(const jobs::FileRef& file) { return look(fi
 Result<av::Looked> MediaLooks::look(const jobs::FileRef& file, bool is_image) {
   const Key key(is_image, file.digest);
   if (const auto known = known_.find(key); known != known_.end()) return known->second;
-  ASSIGN_OR_RETURN(av::Looked looked, is_image ? prober_.image(file.path) : prober_.video(file.path));
+  ASSIGN_OR_RETURN(av::Looked looked,
+                   is_image ? prober_.image(file.path) : prober_.video(file.path));
   known_[key] = looked;
   if (!store_.empty() && is_settled(file)) keep(key, looked);
   return looked;
@@ -183,15 +189,17 @@ Result<av::Looked> MediaLooks::look(const jobs::FileRef& file, bool is_image) {
 
 void MediaLooks::keep(const Key& key, const av::Looked& looked) const {
   // The leading line break ends a line that a killed process left torn.
-  const std::string line = '\n' + line_of(json::write(entry_of(key.first, key.second, looked), -1)) + '\n';
+  const std::string line =
+      '\n' + line_of(json::write(entry_of(key.first, key.second, looked), -1)) + '\n';
   const UniqueFd fd(::open(store_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
   if (!fd.valid() || ::flock(fd.get(), LOCK_EX) != 0) return;
-  static_cast<void>(
-      write_all(fd.get(), {reinterpret_cast<const std::uint8_t*>(line.data()), line.size()}, store_));
+  static_cast<void>(write_all(
+      fd.get(), {reinterpret_cast<const std::uint8_t*>(line.data()), line.size()}, store_));
 }
 
 std::vector<std::string> input_warnings(const std::vector<const jobs::ClipPlan*>& clips) {
-  std::vector<std::pair<std::string, std::vector<const jobs::ClipPlan*>>> by_text;  // as they first come
+  std::vector<std::pair<std::string, std::vector<const jobs::ClipPlan*>>>
+      by_text;  // as they first come
   for (const jobs::ClipPlan* clip : clips) {
     for (const std::string& warning : clip->warnings) {
       auto place = std::find_if(by_text.begin(), by_text.end(),

@@ -40,8 +40,10 @@ std::string of_home(const fs::path& path) {
 std::string of_backslashes(std::string_view path) {
   if (path.find('\\') == std::string_view::npos) return "";
   const std::string other = with_slashes(path);
-  const std::string example = is_there(other) ? fmt::format(", as in {}", log::printable(other)) : "";
-  return fmt::format("the folders of a path are separated by / here, not by \\: write it so{}", example);
+  const std::string example =
+      is_there(other) ? fmt::format(", as in {}", log::printable(other)) : "";
+  return fmt::format("the folders of a path are separated by / here, not by \\: write it so{}",
+                     example);
 }
 
 std::string of_address(std::string_view path) {
@@ -70,14 +72,16 @@ bool has_variable(std::string_view path) {
   const fs::path whole(path);
   return std::any_of(whole.begin(), whole.end(), [](const fs::path& part) {
     const std::string name = part.string();
-    return name.size() > 1 && name[0] == '$' && std::isupper(static_cast<unsigned char>(name[1])) != 0 &&
+    return name.size() > 1 && name[0] == '$' &&
+           std::isupper(static_cast<unsigned char>(name[1])) != 0 &&
            std::all_of(name.begin() + 1, name.end(), [](unsigned char c) {
              return std::isupper(c) != 0 || std::isdigit(c) != 0 || c == '_';
            });
   });
 }
 
-constexpr const char* kVariables = "variables such as $HOME are not replaced here: write the path out";
+constexpr const char* kVariables =
+    "variables such as $HOME are not replaced here: write the path out";
 
 }  // namespace
 

@@ -5,13 +5,13 @@
 
 namespace mimicfleet::coordinator {
 
-// Why a path that somebody wrote leads to nothing, and what to write instead: "~ stands for no folder here:
-// write /home/me", backslashes, addresses of the web, quotes and blanks around it. Empty if nothing is wrong
-// with how it is written.
+// Why a path that somebody wrote leads to nothing, and what to write instead: "~ stands for no
+// folder here: write /home/me", backslashes, addresses of the web, quotes and blanks around it.
+// Empty if nothing is wrong with how it is written.
 [[nodiscard]] std::string why_missing(std::string_view path);
 
-// The same of a path that is yet to be made, or may be called otherwise: only what nobody means so. Else it
-// would be made as it is written, in silence.
+// The same of a path that is yet to be made, or may be called otherwise: only what nobody means so.
+// Else it would be made as it is written, in silence.
 [[nodiscard]] std::string why_not_meant(std::string_view path);
 
 }  // namespace mimicfleet::coordinator

@@ -22,33 +22,36 @@ struct ModelRequest {
 };
 
 struct ChosenModels {
-  jobs::ModelSet set;                           // of found files only name and defaults, until name_models()
+  jobs::ModelSet set;  // of found files only name and defaults, until name_models()
   std::optional<model_root::ModelFiles> files;  // none when only the server's workers have them
   std::string warning;                          // to be said first; empty: nothing
 };
 
-// The model sets that a server's workers have; asked for only where they decide, since it may wait for
-// workers that load theirs. No function: no server.
+// The model sets that a server's workers have; asked for only where they decide, since it may wait
+// for workers that load theirs. No function: no server.
 using OfferedModels = std::function<Result<std::vector<jobs::ModelSet>>()>;
 
-// --models, else what the config names: found here, whoever computes with them, since their content decides
-// which workers can; --models may also be the name of a set that is offered. Where nothing is named, the set
-// that is offered (without a notice rather than with one), else the pack that comes with the program, with a
-// warning unless it is an ordinary one. Errors name the missing file, or the sets that there are.
-[[nodiscard]] Result<ChosenModels> choose_models(const ModelRequest& request, const OfferedModels& offered);
+// --models, else what the config names: found here, whoever computes with them, since their content
+// decides which workers can; --models may also be the name of a set that is offered. Where nothing
+// is named, the set that is offered (without a notice rather than with one), else the pack that
+// comes with the program, with a warning unless it is an ordinary one. Errors name the missing
+// file, or the sets that there are.
+[[nodiscard]] Result<ChosenModels> choose_models(const ModelRequest& request,
+                                                 const OfferedModels& offered);
 
 // Whether there are models for everybody among them: toys have a notice that says what they are.
 [[nodiscard]] bool any_without_notice(const std::vector<jobs::ModelSet>& sets);
 
-// What is to be told of the workers of a server before a job for `models` goes there: that none has them yet;
-// that some have models with a notice instead.
-[[nodiscard]] std::vector<std::string> remarks_on_workers(const jobs::ModelSet& models,
-                                                          const std::vector<jobs::ModelSet>& offered);
+// What is to be told of the workers of a server before a job for `models` goes there: that none has
+// them yet; that some have models with a notice instead.
+[[nodiscard]] std::vector<std::string> remarks_on_workers(
+    const jobs::ModelSet& models, const std::vector<jobs::ModelSet>& offered);
 
 // Reads the found files, unless `cache` knows them, to name the set by content.
 [[nodiscard]] Status name_models(ChosenModels& chosen, FileDigestCache& cache);
 
-// A folder that `worker --models` finds exactly these files below: their own root, or links in `scratch`.
+// A folder that `worker --models` finds exactly these files below: their own root, or links in
+// `scratch`.
 [[nodiscard]] Result<std::string> worker_root(const model_root::ModelFiles& files,
                                               const std::string& scratch);
 

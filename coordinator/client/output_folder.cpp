@@ -33,7 +33,8 @@ using NonceId = Id<struct NonceTag>;
 // What a failure to make or write a folder means, in one line with the remedy.
 Status not_usable(const std::string& path, int cause) {
   if (cause == ENOTDIR || cause == EEXIST) {
-    return {StatusCode::kFailedPrecondition, path + ": is not a folder; choose another --output-dir"};
+    return {StatusCode::kFailedPrecondition,
+            path + ": is not a folder; choose another --output-dir"};
   }
   Status status = file_error(path, "cannot be written", cause, StatusCode::kFailedPrecondition);
   if (status.code() == StatusCode::kFailedPrecondition)
@@ -62,16 +63,18 @@ Status check_meant(const std::string& path) {
   std::error_code error;
   const std::string why = fs::exists(path, error) ? "" : why_not_meant(path);
   if (why.empty()) return {};
-  return {StatusCode::kInvalidArgument,
-          fmt::format("{}: {}; if it is meant so, make that folder first", log::printable(path), why)};
+  return {
+      StatusCode::kInvalidArgument,
+      fmt::format("{}: {}; if it is meant so, make that folder first", log::printable(path), why)};
 }
 
 // Its name, and the space there.
 Status check_place(const std::string& path) {
   if (path.empty()) return {StatusCode::kInvalidArgument, "--output-dir is empty: name a folder"};
   if (!wire::is_utf8(path)) {
-    return {StatusCode::kInvalidArgument,
-            fmt::format("{}: its name is not UTF-8; choose another --output-dir", wire::in_utf8(path))};
+    return {
+        StatusCode::kInvalidArgument,
+        fmt::format("{}: its name is not UTF-8; choose another --output-dir", wire::in_utf8(path))};
   }
   RETURN_IF_ERROR(check_meant(path));
   std::error_code error;
@@ -94,10 +97,12 @@ Status check_writable(const std::string& path, const std::string& existing) {
 
 Status check_space(const std::string& path, std::uint64_t free_bytes) {
   if (free_bytes >= kLeastFreeBytes) return {};
-  return {StatusCode::kResourceExhausted,
-          fmt::format("{}: only {} MiB are free there and a run needs at least {}; free some space or choose "
-                      "another --output-dir",
-                      path, free_bytes >> 20, kLeastFreeBytes >> 20)};
+  return {
+      StatusCode::kResourceExhausted,
+      fmt::format(
+          "{}: only {} MiB are free there and a run needs at least {}; free some space or choose "
+          "another --output-dir",
+          path, free_bytes >> 20, kLeastFreeBytes >> 20)};
 }
 
 Status check_way(const std::string& folder) {
@@ -107,9 +112,9 @@ Status check_way(const std::string& folder) {
     if (!fs::exists(status)) continue;
     if (fs::is_directory(part, error)) return {};
     const bool dangles = fs::is_symlink(status) && !fs::exists(part, error);
-    const std::string cause =
-        dangles ? fmt::format("is a link to {}, which is not there", fs::read_symlink(part, error).string())
-                : "is not a folder";
+    const std::string cause = dangles ? fmt::format("is a link to {}, which is not there",
+                                                    fs::read_symlink(part, error).string())
+                                      : "is not a folder";
     return {StatusCode::kFailedPrecondition,
             fmt::format("{}: {}; choose another --output-dir", part.string(), cause)};
   }
@@ -119,7 +124,8 @@ Status check_way(const std::string& folder) {
 std::string nearest_that_exists(const std::string& path) {
   std::error_code error;
   fs::path nearest = path;
-  while (!fs::exists(nearest, error) && nearest.has_relative_path()) nearest = nearest.parent_path();
+  while (!fs::exists(nearest, error) && nearest.has_relative_path())
+    nearest = nearest.parent_path();
   return nearest.string();
 }
 
@@ -136,7 +142,8 @@ Status OutputFolder::check(const std::string& path) {
   return check_writable(folder, nearest_that_exists(folder + "/_run"));
 }
 
-Result<OutputFolder> OutputFolder::prepare(const std::string& path, std::size_t shard, std::size_t shards) {
+Result<OutputFolder> OutputFolder::prepare(const std::string& path, std::size_t shard,
+                                           std::size_t shards) {
   RETURN_IF_ERROR(check_place(path));
   OutputFolder folder;
   folder.path_ = real_path(path);
@@ -156,7 +163,8 @@ Status OutputFolder::check_full() const {
   const auto space = fs::space(path_, error);
   if (error || space.available >= kFullBytes) return {};
   return {StatusCode::kResourceExhausted,
-          fmt::format("{}: its disk is full; free some space and run again: finished videos stay", path_)};
+          fmt::format("{}: its disk is full; free some space and run again: finished videos stay",
+                      path_)};
 }
 
 Status check_latents_place(const std::string& cache_dir) {
@@ -166,8 +174,8 @@ Status check_latents_place(const std::string& cache_dir) {
   return check_writable(real, nearest_that_exists(real + "/_run"));
 }
 
-Result<jobs::LatentsTarget> latents_place(const std::string& cache_dir, const jobs::OutputTarget& output,
-                                          bool make) {
+Result<jobs::LatentsTarget> latents_place(const std::string& cache_dir,
+                                          const jobs::OutputTarget& output, bool make) {
   jobs::LatentsTarget place{output.directory, "_latents/", output.nonce};
   if (cache_dir.empty()) return place;
   RETURN_IF_ERROR(check_meant(cache_dir));
@@ -191,8 +199,10 @@ Status OutputFolder::lock() {
   lock_.reset(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (!lock_.valid()) return file_error(path, "cannot be opened", errno);
   if (::flock(lock_.get(), LOCK_EX | LOCK_NB) == 0) return {};
-  return {StatusCode::kFailedPrecondition,
-          fmt::format("{}: another run writes there now; wait for it or choose another --output-dir", path_)};
+  return {
+      StatusCode::kFailedPrecondition,
+      fmt::format("{}: another run writes there now; wait for it or choose another --output-dir",
+                  path_)};
 }
 
 }  // namespace mimicfleet::coordinator

@@ -38,10 +38,11 @@ class OutputFolder {
   UniqueFd lock_;
 };
 
-// Where latents are kept: `cache_dir`, or _latents in the output folder. With `make` the folder and its nonce
-// are made, with codes of OutputFolder::prepare().
+// Where latents are kept: `cache_dir`, or _latents in the output folder. With `make` the folder and
+// its nonce are made, with codes of OutputFolder::prepare().
 [[nodiscard]] Result<jobs::LatentsTarget> latents_place(const std::string& cache_dir,
-                                                        const jobs::OutputTarget& output, bool make);
+                                                        const jobs::OutputTarget& output,
+                                                        bool make);
 
 // Whether that folder can be made and written, without leaving anything behind.
 [[nodiscard]] Status check_latents_place(const std::string& cache_dir);
@@ -49,7 +50,8 @@ class OutputFolder {
 // kResourceExhausted if a run would hardly get anywhere with so little space.
 [[nodiscard]] Status check_space(const std::string& path, std::uint64_t free_bytes);
 
-// kFailedPrecondition naming what stands in the way of making the folder: a file, or a link to nothing.
+// kFailedPrecondition naming what stands in the way of making the folder: a file, or a link to
+// nothing.
 [[nodiscard]] Status check_way(const std::string& folder);
 
 // `path`, or the folder nearest to it that exists.

@@ -31,15 +31,18 @@ std::size_t name_limit(const std::string& folder) {
 }  // namespace
 
 OutputNames::OutputNames(const std::string& videos, const std::string& latents)
-    : videos_(videos), latents_(latents), limit_(std::min(name_limit(videos), name_limit(latents))) {}
+    : videos_(videos),
+      latents_(latents),
+      limit_(std::min(name_limit(videos), name_limit(latents))) {}
 
-Status OutputNames::check_length(const std::string& subject, const std::string& relative, bool latents,
-                                 std::string_view remedy) const {
+Status OutputNames::check_length(const std::string& subject, const std::string& relative,
+                                 bool latents, std::string_view remedy) const {
   const std::string_view suffix = latents ? kOfLatents : kOfVideo;
   const auto too_long = [&](const std::string& name, std::size_t size, std::size_t limit) {
-    return Status(StatusCode::kInvalidArgument,
-                  fmt::format("{}: its outputs cannot be named: {} would have {} bytes and may have {}; {}",
-                              log::printable(subject), log::printable(name), size, limit, remedy));
+    return Status(
+        StatusCode::kInvalidArgument,
+        fmt::format("{}: its outputs cannot be named: {} would have {} bytes and may have {}; {}",
+                    log::printable(subject), log::printable(name), size, limit, remedy));
   };
   const fs::path path(relative);
   for (const fs::path& part : path.parent_path()) {
@@ -49,7 +52,8 @@ Status OutputNames::check_length(const std::string& subject, const std::string& 
   if (name.size() > limit_) return too_long(name, name.size(), limit_);
   const std::size_t whole = std::max(videos_.size(), latents_.size()) + kLongestPlace.size() +
                             relative.size() + std::max(suffix.size(), kOfFrame.size());
-  return whole <= kPathBytes ? Status() : too_long("a path below the output folder", whole, kPathBytes);
+  return whole <= kPathBytes ? Status()
+                             : too_long("a path below the output folder", whole, kPathBytes);
 }
 
 void RunInputs::add(const std::string& path, std::string_view what) {
@@ -68,7 +72,8 @@ Status RunInputs::check_replaces_none(const jobs::OutputTarget& output) const {
     if (replaced == inputs_.end()) continue;
     return {StatusCode::kInvalidArgument,
             fmt::format("{}: {} would be made over this {}; choose another --output-dir",
-                        log::printable(replaced->second.path), log::printable(name), replaced->second.what)};
+                        log::printable(replaced->second.path), log::printable(name),
+                        replaced->second.what)};
   }
   return {};
 }
@@ -81,14 +86,16 @@ Status check_file_free(const fs::path& path) {
   if (!fs::is_directory(path, error)) return check_way(path.parent_path().string());
   return {
       StatusCode::kFailedPrecondition,
-      fmt::format("{}: is a folder, and a file of that name is to be made; move it away or choose another "
-                  "--output-dir",
-                  log::printable(path.string()))};
+      fmt::format(
+          "{}: is a folder, and a file of that name is to be made; move it away or choose another "
+          "--output-dir",
+          log::printable(path.string()))};
 }
 
 }  // namespace
 
-Status check_outputs_free(const jobs::OutputTarget& output, const std::optional<jobs::LatentsTarget>& kept) {
+Status check_outputs_free(const jobs::OutputTarget& output,
+                          const std::optional<jobs::LatentsTarget>& kept) {
   const fs::path folder(output.directory);
   if (output.save_video) {
     RETURN_IF_ERROR(check_file_free(folder / (output.relative + ".mp4")));
@@ -97,7 +104,8 @@ Status check_outputs_free(const jobs::OutputTarget& output, const std::optional<
   if (output.save_latents) {
     RETURN_IF_ERROR(check_file_free(folder / "_latents" / (output.relative + ".safetensors")));
   }
-  if (output.save_frames) RETURN_IF_ERROR(check_way((folder / "_frames" / output.relative).string()));
+  if (output.save_frames)
+    RETURN_IF_ERROR(check_way((folder / "_frames" / output.relative).string()));
   return kept ? check_file_free(fs::path(kept->directory) / kept->relative) : Status();
 }
 

@@ -10,7 +10,8 @@
 
 namespace mimicfleet::coordinator {
 
-// Whether results can get the names that they are to have. To be asked before anything is made for them.
+// Whether results can get the names that they are to have. To be asked before anything is made for
+// them.
 class OutputNames {
  public:
   static constexpr std::string_view kShorterVideo =
@@ -19,10 +20,11 @@ class OutputNames {
   // Folders of results, which need not exist yet: how long their names may be.
   OutputNames(const std::string& videos, const std::string& latents);
 
-  // kInvalidArgument for a name or path that is too long with what is put behind it: the video's and record's
-  // suffix, with `latents` also that of latents. `subject` and `remedy` are for the message.
-  [[nodiscard]] Status check_length(const std::string& subject, const std::string& relative, bool latents,
-                                    std::string_view remedy = kShorterVideo) const;
+  // kInvalidArgument for a name or path that is too long with what is put behind it: the video's
+  // and record's suffix, with `latents` also that of latents. `subject` and `remedy` are for the
+  // message.
+  [[nodiscard]] Status check_length(const std::string& subject, const std::string& relative,
+                                    bool latents, std::string_view remedy = kShorterVideo) const;
 
  private:
   std::string videos_;
@@ -47,8 +49,8 @@ class RunInputs {
   std::map<std::string, Input> inputs_;  // by path without links
 };
 
-// kFailedPrecondition naming what stands in the place of an output or on the way to it: a folder where a file
-// is to be, a file where a folder is to be.
+// kFailedPrecondition naming what stands in the place of an output or on the way to it: a folder
+// where a file is to be, a file where a folder is to be.
 [[nodiscard]] Status check_outputs_free(const jobs::OutputTarget& output,
                                         const std::optional<jobs::LatentsTarget>& kept);
 

@@ -45,8 +45,8 @@ bool is_own_output(const fs::path& video) {
 OwnOutputs::OwnOutputs(std::string directory) : directory_(std::move(directory)) {
   std::ifstream in(list_of(directory_));
   // Older versions noted nothing: what they left half-made is theirs.
-  is_of_older_ =
-      !in && (is_file(directory_ + "/_run/summary.json") || is_file(directory_ + "/_run/events.jsonl"));
+  is_of_older_ = !in && (is_file(directory_ + "/_run/summary.json") ||
+                         is_file(directory_ + "/_run/events.jsonl"));
   for (std::string line; std::getline(in, line);) {
     const auto name = json::parse(line);  // a line may be torn
     const auto* text = name.ok() ? name->get_if<std::string>() : nullptr;
@@ -77,7 +77,8 @@ Status OwnOutputs::note(const std::vector<std::string>& relatives) const {
   const std::string path = list_of(directory_);
   const UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666));
   if (!fd.valid()) return file_error(path, "cannot be written", errno);
-  return write_all(fd.get(), {reinterpret_cast<const std::uint8_t*>(lines.data()), lines.size()}, path);
+  return write_all(fd.get(), {reinterpret_cast<const std::uint8_t*>(lines.data()), lines.size()},
+                   path);
 }
 
 }  // namespace mimicfleet::coordinator

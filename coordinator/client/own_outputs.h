@@ -16,9 +16,9 @@ namespace mimicfleet::coordinator {
 // Whether this program made the video: its record lies beside it.
 [[nodiscard]] bool is_own_output(const std::filesystem::path& video);
 
-// Which files of an output folder are this program's: those with a record of ours. A record comes after its
-// MP4, and a run may be killed between both: what a run is going to make is written down before,
-// in `_run/outputs.jsonl`, and is ours from then on.
+// Which files of an output folder are this program's: those with a record of ours. A record comes
+// after its MP4, and a run may be killed between both: what a run is going to make is written down
+// before, in `_run/outputs.jsonl`, and is ours from then on.
 class OwnOutputs {
  public:
   explicit OwnOutputs(std::string directory);

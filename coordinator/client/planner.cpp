@@ -24,14 +24,19 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string folder_of(const std::string& path) { return absolute_path(path).parent_path().string(); }
+std::string folder_of(const std::string& path) {
+  return absolute_path(path).parent_path().string();
+}
 
 // What the defaults of a run that keeps latents or makes films are, as in the original.
-SettingLayer latents_defaults() { return {"mode", {{find_setting("max_pose_frames"), "179", "--mode"}}}; }
+SettingLayer latents_defaults() {
+  return {"mode", {{find_setting("max_pose_frames"), "179", "--mode"}}};
+}
 
 // What a look says against the file itself, not of the program that looked.
 Status fault_of_file(const Status& look) {
-  const bool is_of_program = look.code() == StatusCode::kInternal || look.code() == StatusCode::kTimeout ||
+  const bool is_of_program = look.code() == StatusCode::kInternal ||
+                             look.code() == StatusCode::kTimeout ||
                              look.code() == StatusCode::kResourceExhausted;
   return is_of_program ? Status() : look;
 }
@@ -75,9 +80,10 @@ Status no_such_file(const std::string& path, const std::string& where) {
           fmt::format("{}; {}{}", subject, why, where.empty() ? "" : fmt::format(" ({})", where))};
 }
 
-// An input file by content. Links are followed now, so that workers see the file itself. `where` it is
-// listed, if it is.
-Result<jobs::FileRef> name_file(const std::string& path, const std::string& where, FileDigestCache& cache) {
+// An input file by content. Links are followed now, so that workers see the file itself. `where` it
+// is listed, if it is.
+Result<jobs::FileRef> name_file(const std::string& path, const std::string& where,
+                                FileDigestCache& cache) {
   std::error_code error;
   const fs::path real = fs::canonical(path, error);
   jobs::FileRef file;
@@ -89,7 +95,8 @@ Result<jobs::FileRef> name_file(const std::string& path, const std::string& wher
   file.size_bytes = identity.size;
   ASSIGN_OR_RETURN(file.digest, cache.digest(file.path));
   if (file.size_bytes == 0) {
-    return Status(StatusCode::kBadInput, fmt::format("{}: is empty (0 bytes); copy it again", path));
+    return Status(StatusCode::kBadInput,
+                  fmt::format("{}: is empty (0 bytes); copy it again", path));
   }
   return file;
 }
@@ -111,7 +118,8 @@ std::optional<double> RunPlan::seconds_per_clip() const {
 std::vector<std::string> RunPlan::videos_to_make() const {
   std::vector<std::string> names;
   for (const auto& clip : clips) {
-    if (!clip.reason.empty() && clip.plan.output.save_video) names.push_back(clip.plan.output.relative);
+    if (!clip.reason.empty() && clip.plan.output.save_video)
+      names.push_back(clip.plan.output.relative);
   }
   for (const auto& film : films) {
     if (!film.reason.empty()) names.push_back(film.plan.output.relative);
@@ -140,8 +148,8 @@ Result<Planner> Planner::prepare(SubmitRequest request, const OfferedModels& off
   if (auto& reference = planner.request_.reference; !reference.empty()) {
     reference = SpelledPaths().find(absolute_path(reference).string());
   }
-  for (auto* path : {&planner.request_.config, &planner.request_.models, &planner.request_.sentences,
-                     &planner.request_.dwpose}) {
+  for (auto* path : {&planner.request_.config, &planner.request_.models,
+                     &planner.request_.sentences, &planner.request_.dwpose}) {
     as_on_disk(*path);
   }
   planner.looks_ = MediaLooks(planner.request_.looks);
@@ -194,8 +202,9 @@ Status Planner::read_config() {
   auto config = read_run_config(request_.config);
   if (config.status().code() == StatusCode::kNotFound) {
     const std::string why = why_missing(request_.config);
-    return {StatusCode::kNotFound, fmt::format("{}; {}", config.status().message(),
-                                               why.empty() ? "give a file that is there to --config" : why)};
+    return {StatusCode::kNotFound,
+            fmt::format("{}; {}", config.status().message(),
+                        why.empty() ? "give a file that is there to --config" : why)};
   }
   ASSIGN_OR_RETURN(config_, std::move(config));
   return {};
@@ -214,8 +223,10 @@ Status Planner::collect_inputs() {
       }
     }
   }
-  if (!request_.videos.empty()) return collect_videos(request_.paths.empty() ? "." : request_.paths.front());
-  const bool only_kept_words = request_.paths.empty() && given.empty() && !request_.sentences.empty();
+  if (!request_.videos.empty())
+    return collect_videos(request_.paths.empty() ? "." : request_.paths.front());
+  const bool only_kept_words =
+      request_.paths.empty() && given.empty() && !request_.sentences.empty();
   if (request_.paths.empty() && given.empty() && !only_kept_words) {
     return {StatusCode::kInvalidArgument,
             "nothing to do: give a folder, videos or a manifest (see `coordinator submit --help`)"};
@@ -284,8 +295,9 @@ Status Planner::resolve_all() {
     }
     if (fs::exists(reference, error)) continue;
     const std::string why = why_missing(reference);
-    return {StatusCode::kNotFound, fmt::format("{}: no such reference image; {}", log::printable(reference),
-                                               why.empty() ? "give one with --ref-image FILE" : why)};
+    return {StatusCode::kNotFound,
+            fmt::format("{}: no such reference image; {}", log::printable(reference),
+                        why.empty() ? "give one with --ref-image FILE" : why)};
   }
   return {};
 }
@@ -324,9 +336,10 @@ Status Planner::check_references(FileDigestCache& cache) {
 }
 
 Result<ResolvedSettings> Planner::settings_of(const Input& input) const {
-  const SettingLayer config = config_ ? config_->layer(input.config_case) : SettingLayer{"config", {}};
-  std::vector<SettingLayer> layers = {defaults_, config, SettingLayer{"manifest", input.values}, preset_,
-                                      request_.flags};
+  const SettingLayer config =
+      config_ ? config_->layer(input.config_case) : SettingLayer{"config", {}};
+  std::vector<SettingLayer> layers = {defaults_, config, SettingLayer{"manifest", input.values},
+                                      preset_, request_.flags};
   if (!request_.variants.empty()) layers.push_back(request_.variants[input.variant].layer);
   if (keeps_latents()) layers.insert(layers.begin(), latents_defaults());
   ASSIGN_OR_RETURN(ResolvedSettings resolved, resolve_settings(layers));
@@ -350,10 +363,11 @@ Result<std::string> Planner::reference_of(const Input& input) const {
     const auto& reference = config_->cases[input.config_case].reference;
     if (!reference.empty()) return locate(reference, folder_of(config_->path));
   }
-  return Status(StatusCode::kInvalidArgument,
-                fmt::format("{}: no reference image for it: give --ref-image FILE, a ref_image column in the "
-                            "manifest, or ref_image_path in --config",
-                            log::printable(input.path)));
+  return Status(
+      StatusCode::kInvalidArgument,
+      fmt::format("{}: no reference image for it: give --ref-image FILE, a ref_image column in the "
+                  "manifest, or ref_image_path in --config",
+                  log::printable(input.path)));
 }
 
 Result<jobs::FileRef> Planner::name_shared(const std::string& path, const std::string& where,
@@ -395,7 +409,8 @@ Result<jobs::ClipPlan> Planner::plan_clip(std::size_t index, const OutputPlaces&
   clip.output.save_frames = request_.save_frames;
   if (keeps_latents()) keep_latents(clip, places);
   const OutputNames names(places.videos.directory, places.latents.directory);
-  RETURN_IF_ERROR(names.check_length(input.path, input.relative, request_.save_latents || keeps_latents()));
+  RETURN_IF_ERROR(
+      names.check_length(input.path, input.relative, request_.save_latents || keeps_latents()));
   RETURN_IF_ERROR(check_outputs_free(clip.output, clip.keep_latents));
   return clip;
 }
@@ -405,11 +420,13 @@ void Planner::plan_clips(RunPlan& run, const OutputPlaces& places, FileDigestCac
   for (std::size_t i = 0; i < inputs_.size(); ++i) {
     auto clip = plan_clip(i, places, cache);
     if (clip.ok() && clip->output.save_video) {
-      if (Status replaces = read_.check_replaces_none(clip->output); !replaces.ok()) clip = replaces;
+      if (Status replaces = read_.check_replaces_none(clip->output); !replaces.ok())
+        clip = replaces;
     }
     if (clip.ok()) {
-      OutputState outputs = request_.mode == Mode::kEncode ? look_at_encode(*clip, cache)
-                                                           : look_at_outputs(*clip, run.models.set, cache);
+      OutputState outputs = request_.mode == Mode::kEncode
+                                ? look_at_encode(*clip, cache)
+                                : look_at_outputs(*clip, run.models.set, cache);
       run.clips.push_back({std::move(*clip), std::move(outputs.reason), outputs.seconds});
       run.clips.back().replaces = std::move(outputs.made_with);
       run.clips.back().replaces_latents = outputs.are_latents;

@@ -39,17 +39,19 @@ struct SubmitRequest {
   std::string models;
   std::string dwpose;
   std::string output_dir = "outputs";
-  bool overwrite = false;  // videos that were made with another seed, image or model may be replaced
+  bool overwrite =
+      false;  // videos that were made with another seed, image or model may be replaced
   InputSelection selection;
   SettingLayer flags{"flag", {}};
-  std::string preset;             // settings that flags win over; empty: none
-  std::vector<Variant> variants;  // each clip is made with each of these, below a folder of its name
+  std::string preset;  // settings that flags win over; empty: none
+  std::vector<Variant>
+      variants;  // each clip is made with each of these, below a folder of its name
   bool save_latents = false;
   bool save_frames = false;
   std::int32_t priority = 0;
   jobs::FeaturePolicy features;
   bool check_media = false;  // refuse clips whose video or image cannot be read, as a worker would
-  std::string looks;         // where it is remembered what media files say of themselves; empty: nowhere
+  std::string looks;  // where it is remembered what media files say of themselves; empty: nowhere
 };
 
 // A clip that cannot be tried: its input is unreadable or no file. The others still run.
@@ -61,11 +63,11 @@ struct RefusedClip {
 
 struct PlannedClip {
   jobs::ClipPlan plan;
-  std::string reason;                   // why it has to run; empty: its outputs are there
-  double seconds = 0;                   // that a finished clip took
-  std::vector<std::string> cached{};    // kinds of its features that workers hold, if that is known
-  std::string held_by{};                // the worker that has its latents, which are then not made
-  std::string replaces{};               // what else the outputs that are there were made with ("seed 42")
+  std::string reason;                 // why it has to run; empty: its outputs are there
+  double seconds = 0;                 // that a finished clip took
+  std::vector<std::string> cached{};  // kinds of its features that workers hold, if that is known
+  std::string held_by{};              // the worker that has its latents, which are then not made
+  std::string replaces{};  // what else the outputs that are there were made with ("seed 42")
   std::vector<std::string> warnings{};  // that outputs that are there came with
   std::vector<std::string> foreign{};   // files in the place of its outputs that somebody else made
   bool replaces_latents = false;        // they are latents alone
@@ -122,12 +124,13 @@ struct WantedFilm {
   std::vector<WantedPart> parts;
 };
 
-// Planning in two parts. What `prepare` finds wrong is wrong with the request as a whole, and nothing may be
-// made before it is known: paths, configuration, models, settings, the reference image, words.
+// Planning in two parts. What `prepare` finds wrong is wrong with the request as a whole, and
+// nothing may be made before it is known: paths, configuration, models, settings, the reference
+// image, words.
 class Planner {
  public:
-  // `offered`: none without a server. `folders`: by id of a set, where it lies on the workers' hosts, which
-  // may be this one or share its disk; read once the sets were asked for.
+  // `offered`: none without a server. `folders`: by id of a set, where it lies on the workers'
+  // hosts, which may be this one or share its disk; read once the sets were asked for.
   [[nodiscard]] static Result<Planner> prepare(
       SubmitRequest request, const OfferedModels& offered,
       const std::map<std::string, std::vector<std::string>>& folders = {});
@@ -135,13 +138,13 @@ class Planner {
   // Clips, or films if such are made.
   [[nodiscard]] std::size_t items() const { return makes_films() ? films_.size() : inputs_.size(); }
 
-  // kBadInput or kUnsupported naming a reference image that cannot be read, a LoRA or an overlay that does
-  // not fit the models. Images that single lines of a manifest name cost their own clips alone, later. To be
-  // asked before anything is made.
+  // kBadInput or kUnsupported naming a reference image that cannot be read, a LoRA or an overlay
+  // that does not fit the models. Images that single lines of a manifest name cost their own clips
+  // alone, later. To be asked before anything is made.
   [[nodiscard]] Status check_files(FileDigestCache& cache);
 
-  // Reads models and inputs unless `cache` knows them, and compares with the outputs that are there.
-  // `on_clip` is called after each clip with how many are done.
+  // Reads models and inputs unless `cache` knows them, and compares with the outputs that are
+  // there. `on_clip` is called after each clip with how many are done.
   [[nodiscard]] Result<RunPlan> finish(const OutputPlaces& places, FileDigestCache& cache,
                                        const std::function<void(std::size_t)>& on_clip);
 
@@ -159,7 +162,9 @@ class Planner {
   [[nodiscard]] bool makes_films() const {
     return request_.mode == Mode::kDecode || !request_.sentences.empty();
   }
-  [[nodiscard]] bool keeps_latents() const { return request_.mode == Mode::kEncode || makes_films(); }
+  [[nodiscard]] bool keeps_latents() const {
+    return request_.mode == Mode::kEncode || makes_films();
+  }
   [[nodiscard]] Status read_config();
   [[nodiscard]] Status take_models(const OfferedModels& offered,
                                    const std::map<std::string, std::vector<std::string>>& folders);
@@ -175,17 +180,21 @@ class Planner {
   void plan_clips(RunPlan& run, const OutputPlaces& places, FileDigestCache& cache,
                   const std::function<void(std::size_t)>& on_clip);
   // ---- planner_films.cpp
-  [[nodiscard]] std::string kept_path(const OutputPlaces& places, const std::string& relative) const;
+  [[nodiscard]] std::string kept_path(const OutputPlaces& places,
+                                      const std::string& relative) const;
   void keep_latents(jobs::ClipPlan& clip, const OutputPlaces& places) const;
-  [[nodiscard]] OutputState look_at_encode(const jobs::ClipPlan& clip, FileDigestCache& cache) const;
+  [[nodiscard]] OutputState look_at_encode(const jobs::ClipPlan& clip,
+                                           FileDigestCache& cache) const;
   [[nodiscard]] Status collect_videos(const std::string& folder);
   [[nodiscard]] Status want_film();
   [[nodiscard]] Status want_sentences();
   [[nodiscard]] Status plan_films(RunPlan& run, const OutputPlaces& places, FileDigestCache& cache,
                                   const std::function<void(std::size_t)>& on_film);
-  [[nodiscard]] Result<jobs::FilmPlan> plan_film(const WantedFilm& wanted, const OutputPlaces& places,
+  [[nodiscard]] Result<jobs::FilmPlan> plan_film(const WantedFilm& wanted,
+                                                 const OutputPlaces& places,
                                                  FileDigestCache& cache);
-  [[nodiscard]] Result<const PartSource*> source_of(const WantedPart& part, const OutputPlaces& places,
+  [[nodiscard]] Result<const PartSource*> source_of(const WantedPart& part,
+                                                    const OutputPlaces& places,
                                                     FileDigestCache& cache);
   [[nodiscard]] Result<PartSource> find_source(const WantedPart& part, const OutputPlaces& places,
                                                FileDigestCache& cache);
@@ -203,9 +212,10 @@ class Planner {
   std::optional<RunConfig> config_;
   std::vector<Input> inputs_;
   std::vector<ResolvedSettings> settings_;
-  std::vector<std::size_t> settings_index_;                    // of each input, into settings_
-  std::map<std::string, Result<jobs::FileRef>> shared_files_;  // images, LoRAs and overlays that were read
-  std::set<std::string> references_;                           // of the whole run
+  std::vector<std::size_t> settings_index_;  // of each input, into settings_
+  std::map<std::string, Result<jobs::FileRef>>
+      shared_files_;                  // images, LoRAs and overlays that were read
+  std::set<std::string> references_;  // of the whole run
   std::vector<WantedFilm> films_;
   ResolvedSettings film_settings_;
   std::map<std::string, PartSource> sources_;  // by WantedPart::relative

@@ -40,15 +40,17 @@ bool is_there(const fs::path& path) {
 std::string film_name(const std::string& prefix, const std::vector<Input>& inputs,
                       const std::vector<std::size_t>& order) {
   std::string name = prefix;
-  for (const std::size_t input : order) name += "_" + fs::path(inputs[input].relative).filename().string();
+  for (const std::size_t input : order)
+    name += "_" + fs::path(inputs[input].relative).filename().string();
   if (name.size() <= kMaxNameBytes) return name;
   std::size_t cut = kMaxNameBytes - 32;
-  while (cut > 0 && (static_cast<unsigned char>(name[cut]) & 0xc0) == 0x80) --cut;  // not within a letter
+  while (cut > 0 && (static_cast<unsigned char>(name[cut]) & 0xc0) == 0x80)
+    --cut;  // not within a letter
   return fmt::format("{}_of_{}_{:.8}", name.substr(0, cut), order.size(), sha256(name).hex());
 }
 
-// The videos that words may mean: by path, else by name, with or without suffix, in either spelling of
-// accents.
+// The videos that words may mean: by path, else by name, with or without suffix, in either spelling
+// of accents.
 class WordIndex {
  public:
   explicit WordIndex(const std::vector<Input>& inputs) {
@@ -96,8 +98,8 @@ struct JoinedClip {
   jobs::SavedLatents latents;
 };
 
-// What tells that latents cannot be joined: the field and both values; empty if they can, or if nobody knows
-// yet.
+// What tells that latents cannot be joined: the field and both values; empty if they can, or if
+// nobody knows yet.
 std::string misfit(const jobs::SavedLatents& a, const jobs::SavedLatents& b) {
   const bool known = a.width != 0 && b.width != 0;
   if (known && (a.width != b.width || a.height != b.height)) {
@@ -116,16 +118,19 @@ Status check_joined(const std::vector<JoinedClip>& clips, const jobs::ModelSet& 
       const std::string field = misfit(clips[j].latents, clips[i].latents);
       if (field.empty()) continue;
       return {StatusCode::kInvalidArgument,
-              fmt::format("{} and {} cannot be joined: their latents differ in {}; make one of them again "
-                          "(--mode encode --overwrite-cache)",
-                          clips[j].name, clips[i].name, field)};
+              fmt::format(
+                  "{} and {} cannot be joined: their latents differ in {}; make one of them again "
+                  "(--mode encode --overwrite-cache)",
+                  clips[j].name, clips[i].name, field)};
     }
     const Digest& vae = clips[i].latents.vae;
     if (vae.is_zero() || vae == models.vae) continue;
-    return {StatusCode::kInvalidArgument,
-            fmt::format("{} cannot be decoded by the models {}: its latents differ in VAE digest ({:.8}… and "
-                        "{:.8}…); give the --models that made it, or make it again",
-                        clips[i].name, models.name, vae.hex(), models.vae.hex())};
+    return {
+        StatusCode::kInvalidArgument,
+        fmt::format(
+            "{} cannot be decoded by the models {}: its latents differ in VAE digest ({:.8}… and "
+            "{:.8}…); give the --models that made it, or make it again",
+            clips[i].name, models.name, vae.hex(), models.vae.hex())};
   }
   return {};
 }
@@ -133,8 +138,8 @@ Status check_joined(const std::vector<JoinedClip>& clips, const jobs::ModelSet& 
 // Latents that are to be encoded, as far as it is known before.
 jobs::SavedLatents expected_latents(const jobs::ClipPlan& clip, const jobs::ModelSet& models) {
   jobs::SavedLatents latents;
-  latents.key =
-      jobs::latents_key(jobs::as_read(clip.video), jobs::as_read(clip.reference), models, clip.parameters);
+  latents.key = jobs::latents_key(jobs::as_read(clip.video), jobs::as_read(clip.reference), models,
+                                  clip.parameters);
   latents.vae = models.vae;
   latents.width = clip.parameters.width;
   latents.height = clip.parameters.height;
@@ -145,7 +150,8 @@ jobs::SavedLatents expected_latents(const jobs::ClipPlan& clip, const jobs::Mode
 }  // namespace
 
 std::string Planner::kept_path(const OutputPlaces& places, const std::string& relative) const {
-  return fmt::format("{}/{}{}.safetensors", places.latents.directory, places.latents.relative, relative);
+  return fmt::format("{}/{}{}.safetensors", places.latents.directory, places.latents.relative,
+                     relative);
 }
 
 void Planner::keep_latents(jobs::ClipPlan& clip, const OutputPlaces& places) const {
@@ -158,19 +164,21 @@ void Planner::keep_latents(jobs::ClipPlan& clip, const OutputPlaces& places) con
 OutputState Planner::look_at_encode(const jobs::ClipPlan& clip, FileDigestCache& cache) const {
   if (request_.overwrite_cache) return {"--overwrite-cache", 0};
   const std::string path = clip.keep_latents->directory + "/" + clip.keep_latents->relative;
-  OutputState video = clip.output.save_video ? look_at_outputs(clip, models_.set, cache) : OutputState{};
+  OutputState video =
+      clip.output.save_video ? look_at_outputs(clip, models_.set, cache) : OutputState{};
   if (!is_there(path)) {
     const std::string missing =
         clip.output.save_video ? "its latents are not kept in " + path : "not made yet";
     return {video.reason.empty() ? missing : video.reason, 0, std::move(video.made_with)};
   }
   const auto file = read_latents_file(path, cache);
-  const std::string cause = file.ok() ? latents_differ(*file, clip, models_.set) : file.status().message();
+  const std::string cause =
+      file.ok() ? latents_differ(*file, clip, models_.set) : file.status().message();
   if (!cause.empty()) {
     const bool video_tells = !video.made_with.empty();
     const std::string choice = file.ok() ? latents_made_with(*file, clip, models_.set) : "";
-    return {fmt::format("its latents do not fit: {}", cause), 0, video_tells ? video.made_with : choice,
-            !video_tells};
+    return {fmt::format("its latents do not fit: {}", cause), 0,
+            video_tells ? video.made_with : choice, !video_tells};
   }
   for (const std::string& warning : file->warnings) {
     const bool is_told =
@@ -219,27 +227,29 @@ Status Planner::want_film() {
   }
   inputs_ = std::move(once);
   if (order.size() > kMaxWords) {
-    return {
-        StatusCode::kInvalidArgument,
-        fmt::format("{} clips are too many for one film; at most {} can be joined", order.size(), kMaxWords)};
+    return {StatusCode::kInvalidArgument,
+            fmt::format("{} clips are too many for one film; at most {} can be joined",
+                        order.size(), kMaxWords)};
   }
   std::map<std::string, std::string> paths;  // by what names their latents
   for (const auto& input : inputs_) {
     const auto [place, is_new] = paths.emplace(input.relative, input.path);
     if (is_new) continue;
     return {StatusCode::kInvalidArgument,
-            fmt::format("{} and {} would share latents {}.safetensors; rename one", place->second, input.path,
-                        input.relative)};
+            fmt::format("{} and {} would share latents {}.safetensors; rename one", place->second,
+                        input.path, input.relative)};
   }
   const fs::path named(request_.output_name);
-  film.relative = request_.output_name.empty()  ? film_name(request_.experiment_name, inputs_, order)
+  film.relative = request_.output_name.empty() ? film_name(request_.experiment_name, inputs_, order)
                   : named.extension() == ".mp4" ? without_suffix(named)
                                                 : named.generic_string();
   if (!jobs::is_safe_relative(film.relative)) {
     return {StatusCode::kInvalidArgument,
-            fmt::format("--output-name '{}' is not below the output folder", log::printable(film.relative))};
+            fmt::format("--output-name '{}' is not below the output folder",
+                        log::printable(film.relative))};
   }
-  for (const std::size_t i : order) film.parts.push_back({inputs_[i].relative, inputs_[i].relative, i});
+  for (const std::size_t i : order)
+    film.parts.push_back({inputs_[i].relative, inputs_[i].relative, i});
   films_.push_back(std::move(film));
   return {};
 }
@@ -260,7 +270,8 @@ Status Planner::want_sentences() {
   std::vector<WantedFilm> chosen;
   std::vector<std::string> problems;  // of each, by position; empty: none
   for (const auto& sentence : sentences) {
-    if (!selection.filter.empty() && ::fnmatch(selection.filter.c_str(), sentence.id.c_str(), 0) != 0)
+    if (!selection.filter.empty() &&
+        ::fnmatch(selection.filter.c_str(), sentence.id.c_str(), 0) != 0)
       continue;
     WantedFilm film{sentence.id, {}};
     std::string problem;
@@ -268,8 +279,8 @@ Status Planner::want_sentences() {
       const auto found = index.find(word);
       if (found.size() > 1) {
         return {StatusCode::kInvalidArgument,
-                fmt::format("{}: '{}' may be {} or {}; write the one that is meant", sentence.where, word,
-                            inputs_[found[0]].relative, inputs_[found[1]].relative)};
+                fmt::format("{}: '{}' may be {} or {}; write the one that is meant", sentence.where,
+                            word, inputs_[found[0]].relative, inputs_[found[1]].relative)};
       }
       if (found.size() == 1) {
         film.parts.push_back({word, inputs_[found[0]].relative, found[0]});
@@ -277,16 +288,18 @@ Status Planner::want_sentences() {
         film.parts.push_back({word, *kept, std::nullopt});
       } else if (problem.find(fmt::format("'{}'", word)) == std::string::npos) {
         const std::string why = why_missing(word);
-        problem += fmt::format("{}no video for '{}'{}", problem.empty() ? "" : ", ", log::printable(word),
-                               why.empty() ? index.nearest(word) : fmt::format(" ({})", why));
+        problem +=
+            fmt::format("{}no video for '{}'{}", problem.empty() ? "" : ", ", log::printable(word),
+                        why.empty() ? index.nearest(word) : fmt::format(" ({})", why));
       }
     }
     chosen.push_back(std::move(film));
-    problems.push_back(problem.empty() ? ""
-                                       : fmt::format("{} ({}): {}", sentence.id, sentence.where, problem));
+    problems.push_back(
+        problem.empty() ? "" : fmt::format("{} ({}): {}", sentence.id, sentence.where, problem));
   }
   std::vector<std::string> missing;
-  for (const std::size_t i : jobs::shard_positions(chosen.size(), selection.shard, selection.shards)) {
+  for (const std::size_t i :
+       jobs::shard_positions(chosen.size(), selection.shard, selection.shards)) {
     if (selection.limit != 0 && films_.size() + missing.size() == selection.limit) break;
     if (problems[i].empty()) {
       films_.push_back(std::move(chosen[i]));
@@ -300,12 +313,14 @@ Status Planner::want_sentences() {
   }
   const std::size_t more = missing.size() - std::min(missing.size(), kListedWords);
   missing.resize(missing.size() - more);
-  return {StatusCode::kNotFound,
-          fmt::format("words are missing; --skip-missing goes on without their sentences: {}{}",
-                      fmt::join(missing, "; "), more == 0 ? "" : fmt::format("; and {} more", more))};
+  return {
+      StatusCode::kNotFound,
+      fmt::format("words are missing; --skip-missing goes on without their sentences: {}{}",
+                  fmt::join(missing, "; "), more == 0 ? "" : fmt::format("; and {} more", more))};
 }
 
-Result<const Planner::PartSource*> Planner::source_of(const WantedPart& part, const OutputPlaces& places,
+Result<const Planner::PartSource*> Planner::source_of(const WantedPart& part,
+                                                      const OutputPlaces& places,
                                                       FileDigestCache& cache) {
   const auto known = sources_.find(part.relative);
   if (known != sources_.end()) return &known->second;
@@ -323,8 +338,8 @@ Result<Digest> Planner::video_as_read(std::size_t index, FileDigestCache& cache)
   return jobs::as_read(clip.video);
 }
 
-// Latents that are kept and fit, else the clip. In decode mode they fit as long as the video is the same, as
-// in the original; sentences name all that they are made with.
+// Latents that are kept and fit, else the clip. In decode mode they fit as long as the video is the
+// same, as in the original; sentences name all that they are made with.
 Result<Planner::PartSource> Planner::find_source(const WantedPart& part, const OutputPlaces& places,
                                                  FileDigestCache& cache) {
   const std::string path = kept_path(places, part.relative);
@@ -333,8 +348,9 @@ Result<Planner::PartSource> Planner::find_source(const WantedPart& part, const O
   if (!is_kept && !has_video) {
     return Status(
         StatusCode::kNotFound,
-        fmt::format("{}: neither its latents {} nor its video {}are there; make them with --mode encode",
-                    log::printable(part.name), path, part.input ? inputs_[*part.input].path + " " : ""));
+        fmt::format(
+            "{}: neither its latents {} nor its video {}are there; make them with --mode encode",
+            log::printable(part.name), path, part.input ? inputs_[*part.input].path + " " : ""));
   }
   std::string reason = is_there(path) ? "--overwrite-cache" : "its latents are not kept in " + path;
   std::string made_with;
@@ -387,7 +403,8 @@ Result<jobs::FilmPlan> Planner::plan_film(const WantedFilm& wanted, const Output
   RETURN_IF_ERROR(check_joined(joined, models_.set));
   RETURN_IF_ERROR(jobs::Joining(film.parameters).check(lengths));
   const double fps = joined[0].latents.fps;
-  if (fps > 0 && fps != film.parameters.fps && film.provenance["fps"] != "flag") {  // as the original
+  if (fps > 0 && fps != film.parameters.fps &&
+      film.provenance["fps"] != "flag") {  // as the original
     film.parameters.fps = fps;
     film.provenance["fps"] = "latents";
   }

@@ -36,8 +36,8 @@ double part_of_task(const jobs::TaskInfo& task, double encode_share, double vide
   return share * (kBeforeDenoise + (1 - kBeforeDenoise) * steps);
 }
 
-// As wide as there is room, so that the time left, which stands last, is seen; empty where there is hardly
-// any.
+// As wide as there is room, so that the time left, which stands last, is seen; empty where there is
+// hardly any.
 std::string bar_text(double fraction, std::size_t columns) {
   constexpr std::size_t kAround = 3;  // brackets and a space
   if (columns < kLeastBarWidth + kAround) return "";
@@ -62,7 +62,8 @@ std::string counts_text(const JobView& view) {
   return text;
 }
 
-std::string pace_text(const JobView& view, double seconds, double fraction_then, const TimeLeft* left) {
+std::string pace_text(const JobView& view, double seconds, double fraction_then,
+                      const TimeLeft* left) {
   const double fraction = fraction_done(view);
   const double gained = fraction - fraction_then;
   std::string text = clock_text(seconds);
@@ -75,17 +76,20 @@ std::string pace_text(const JobView& view, double seconds, double fraction_then,
                                  : fmt::format(", {:.1f} videos/h", videos_an_hour);
   }
   std::optional<double> seconds_left = left != nullptr ? left->seconds() : std::nullopt;
-  // Of tasks too short to be seen; before the first video the shares of the work are no more than a guess.
+  // Of tasks too short to be seen; before the first video the shares of the work are no more than a
+  // guess.
   const bool may_guess = left == nullptr || view.summary.videos.done > 0;
   if (!seconds_left && has_rate && may_guess) seconds_left = (1 - fraction) / per_second;
   return seconds_left ? fmt::format("{}, {} left", text, clock_text(*seconds_left)) : text;
 }
 
 std::string running_text(const jobs::TaskInfo& task) {
-  std::string text = fmt::format("  {}  {} on {}", log::printable(task.spec.name), to_string(task.spec.kind),
-                                 log::printable(task.worker));
-  if (!task.progress.stage.empty()) text += fmt::format(", {}", log::printable(task.progress.stage));
-  if (task.progress.steps > 0) text += fmt::format(" {}/{}", task.progress.step, task.progress.steps);
+  std::string text = fmt::format("  {}  {} on {}", log::printable(task.spec.name),
+                                 to_string(task.spec.kind), log::printable(task.worker));
+  if (!task.progress.stage.empty())
+    text += fmt::format(", {}", log::printable(task.progress.stage));
+  if (task.progress.steps > 0)
+    text += fmt::format(" {}/{}", task.progress.step, task.progress.steps);
   return task.attempt > 1 ? fmt::format("{} (attempt {})", text, task.attempt) : text;
 }
 
@@ -123,9 +127,11 @@ std::string clock_text(double seconds) {
 std::vector<std::string> progress_lines(const JobView& view, double seconds, double fraction_then,
                                         std::size_t columns, const TimeLeft* left) {
   const double fraction = fraction_done(view);
-  const std::string told = fmt::format("{:3.0f} %  {}  {}", std::floor(fraction * 100), counts_text(view),
-                                       pace_text(view, seconds, fraction_then, left));
-  std::vector<std::string> lines = {bar_text(fraction, columns - std::min(columns, told.size() + 1)) + told};
+  const std::string told =
+      fmt::format("{:3.0f} %  {}  {}", std::floor(fraction * 100), counts_text(view),
+                  pace_text(view, seconds, fraction_then, left));
+  std::vector<std::string> lines = {
+      bar_text(fraction, columns - std::min(columns, told.size() + 1)) + told};
   for (const auto& task : view.running) {
     if (lines.size() > kRunningLines) {
       lines.push_back(fmt::format("  … {} more", view.running.size() - kRunningLines));
@@ -133,14 +139,18 @@ std::vector<std::string> progress_lines(const JobView& view, double seconds, dou
     }
     lines.push_back(running_text(task));
   }
-  if (view.running.empty() && !view.waits_for.empty()) lines.push_back("  " + log::printable(view.waits_for));
+  if (view.running.empty() && !view.waits_for.empty())
+    lines.push_back("  " + log::printable(view.waits_for));
   for (auto& line : lines) line = fitted(std::move(line), columns - 1);
   return lines;
 }
 
-std::string progress_line(const JobView& view, double seconds, double fraction_then, const TimeLeft* left) {
-  std::string line = fmt::format("{}; {}", counts_text(view), pace_text(view, seconds, fraction_then, left));
-  if (view.running.empty() && !view.waits_for.empty()) line += "; " + log::printable(view.waits_for);
+std::string progress_line(const JobView& view, double seconds, double fraction_then,
+                          const TimeLeft* left) {
+  std::string line =
+      fmt::format("{}; {}", counts_text(view), pace_text(view, seconds, fraction_then, left));
+  if (view.running.empty() && !view.waits_for.empty())
+    line += "; " + log::printable(view.waits_for);
   return line;
 }
 
@@ -153,7 +163,8 @@ void ProgressDisplay::show(const JobView& view, Instant now) {
   }
   left_.see(view, now);
   const double seconds = to_seconds(now - *first_);
-  if (terminal_) draw(progress_lines(view, seconds, fraction_then_, terminal_columns(out_), &left_));
+  if (terminal_)
+    draw(progress_lines(view, seconds, fraction_then_, terminal_columns(out_), &left_));
   if (now - *last_line_ < kLineEvery) return;
   last_line_ = now;
   const std::string line = progress_line(view, seconds, fraction_then_, &left_);

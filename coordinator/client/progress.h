@@ -12,16 +12,17 @@
 
 namespace mimicfleet::coordinator {
 
-// The share of a job's work that is done, 0 to 1: an encode counts most of a clip, and what runs counts by
-// its stage and step.
+// The share of a job's work that is done, 0 to 1: an encode counts most of a clip, and what runs
+// counts by its stage and step.
 [[nodiscard]] double fraction_done(const JobView& view);
 
 // "3:05", "1:02:03".
 [[nodiscard]] std::string clock_text(double seconds);
 
-// The lines of a progress display of `columns` columns: a bar with counts, rate and time left, then what
-// runs. `seconds`: since the job was first seen, `fraction_then` of it being done at that time. `left`: a
-// better estimate of the time left than the share of the work that is done gives; null: that one.
+// The lines of a progress display of `columns` columns: a bar with counts, rate and time left, then
+// what runs. `seconds`: since the job was first seen, `fraction_then` of it being done at that
+// time. `left`: a better estimate of the time left than the share of the work that is done gives;
+// null: that one.
 [[nodiscard]] std::vector<std::string> progress_lines(const JobView& view, double seconds,
                                                       double fraction_then, std::size_t columns,
                                                       const TimeLeft* left = nullptr);

@@ -60,8 +60,8 @@ Result<av::VideoFrames> open(const std::string& path) {
 
 Status differ(const std::string& video, const std::string& reference, const std::string& how) {
   return {StatusCode::kInvalidArgument,
-          fmt::format("{} and {} {}; only settings that keep size and length can be compared", video,
-                      reference, how)};
+          fmt::format("{} and {} {}; only settings that keep size and length can be compared",
+                      video, reference, how)};
 }
 
 }  // namespace
@@ -84,8 +84,8 @@ double structural_similarity(const av::Image& a, const av::Image& b) {
   std::int64_t windows = 0;
   for (int y = 0; y + kWindow <= a.height; y += kStep) {
     for (int x = 0; x + kWindow <= a.width; x += kStep) {
-      const auto at =
-          static_cast<std::size_t>(y) * static_cast<std::size_t>(a.width) + static_cast<std::size_t>(x);
+      const auto at = static_cast<std::size_t>(y) * static_cast<std::size_t>(a.width) +
+                      static_cast<std::size_t>(x);
       sum += window_similarity(&luma_a[at], &luma_b[at], a.width);
       ++windows;
     }
@@ -96,7 +96,8 @@ double structural_similarity(const av::Image& a, const av::Image& b) {
 Result<Quality> compare_videos(const std::string& video, const std::string& reference) {
   ASSIGN_OR_RETURN(auto frames, open(video));
   ASSIGN_OR_RETURN(auto expected, open(reference));
-  if (frames.info().width != expected.info().width || frames.info().height != expected.info().height) {
+  if (frames.info().width != expected.info().width ||
+      frames.info().height != expected.info().height) {
     return differ(video, reference, "have different sizes");
   }
   Quality quality;

@@ -20,13 +20,14 @@ inline constexpr double kPsnrOfEqual = 100;
 // The mean squared error of two images of one size, over all RGB values.
 [[nodiscard]] double mean_squared_error(const av::Image& a, const av::Image& b);
 
-// Structural similarity of the luma (Wang et al. 2004, https://doi.org/10.1109/TIP.2003.819861) of two images
-// of one size, 8x8 pixels or more: the mean over windows of 8x8 pixels, 4 apart, as FFmpeg's and x264's. 1:
-// equal.
+// Structural similarity of the luma (Wang et al. 2004, https://doi.org/10.1109/TIP.2003.819861) of
+// two images of one size, 8x8 pixels or more: the mean over windows of 8x8 pixels, 4 apart, as
+// FFmpeg's and x264's. 1: equal.
 [[nodiscard]] double structural_similarity(const av::Image& a, const av::Image& b);
 
-// Frame by frame; no more than a few are in memory. kInvalidArgument: other sizes or lengths. Otherwise as
-// av::VideoFrames.
-[[nodiscard]] Result<Quality> compare_videos(const std::string& video, const std::string& reference);
+// Frame by frame; no more than a few are in memory. kInvalidArgument: other sizes or lengths.
+// Otherwise as av::VideoFrames.
+[[nodiscard]] Result<Quality> compare_videos(const std::string& video,
+                                             const std::string& reference);
 
 }  // namespace mimicfleet::coordinator

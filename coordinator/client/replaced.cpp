@@ -43,7 +43,8 @@ std::string listed(const std::vector<std::string>& names, std::size_t most) {
 Status check_foreign(const RunPlan& plan, const std::string& output_dir) {
   std::vector<std::string> files;
   const auto add = [&](const auto& planned) {
-    for (const auto& item : planned) files.insert(files.end(), item.foreign.begin(), item.foreign.end());
+    for (const auto& item : planned)
+      files.insert(files.end(), item.foreign.begin(), item.foreign.end());
   };
   add(plan.clips);
   add(plan.films);
@@ -51,10 +52,11 @@ Status check_foreign(const RunPlan& plan, const std::string& output_dir) {
   const bool one = files.size() == 1;
   return {
       StatusCode::kFailedPrecondition,
-      fmt::format("{}: {} file{} there {} not made by mimicfleet ({}); give --overwrite to replace {}, or "
-                  "another --output-dir",
-                  log::printable(output_dir), files.size(), one ? "" : "s", one ? "was" : "were",
-                  listed(files, kNamed), one ? "it" : "them")};
+      fmt::format(
+          "{}: {} file{} there {} not made by mimicfleet ({}); give --overwrite to replace {}, or "
+          "another --output-dir",
+          log::printable(output_dir), files.size(), one ? "" : "s", one ? "was" : "were",
+          listed(files, kNamed), one ? "it" : "them")};
 }
 
 Status check_replaced(const RunPlan& plan, const std::string& output_dir) {
@@ -64,10 +66,12 @@ Status check_replaced(const RunPlan& plan, const std::string& output_dir) {
   for (const auto& [made, names] : replaced) {
     const auto& [made_with, are_videos] = made;
     const bool one = names.size() == 1;
-    const std::string what = are_videos ? fmt::format("{} video{}", names.size(), one ? "" : "s")
-                                        : fmt::format("latents of {} clip{}", names.size(), one ? "" : "s");
+    const std::string what =
+        are_videos ? fmt::format("{} video{}", names.size(), one ? "" : "s")
+                   : fmt::format("latents of {} clip{}", names.size(), one ? "" : "s");
     text += fmt::format("{}{} there {} made with {} ({})", text.empty() ? "" : "; ", what,
-                        are_videos && one ? "was" : "were", log::printable(made_with), listed(names, kNamed));
+                        are_videos && one ? "was" : "were", log::printable(made_with),
+                        listed(names, kNamed));
   }
   return {StatusCode::kFailedPrecondition,
           fmt::format("{}: {}; give --overwrite to replace them, or another --output-dir",

@@ -30,14 +30,16 @@ double number_of(const safetensors::Header& header, std::string_view name) {
   const std::string text = text_of(header, name);
   double value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return error == std::errc() && end == text.data() + text.size() && value > 0 && value < 1e6 ? value : 0;
+  return error == std::errc() && end == text.data() + text.size() && value > 0 && value < 1e6
+             ? value
+             : 0;
 }
 
 bool are_latents(const safetensors::Entry& tensor) {
   const auto& shape = tensor.shape;
   if (shape.size() != 5 || shape[0] != 1 || shape[2] != 4) return false;
-  if (shape[1] < 1 || shape[1] > kMaxFrames || shape[3] < 1 || shape[3] > kMaxSide || shape[4] < 1 ||
-      shape[4] > kMaxSide) {
+  if (shape[1] < 1 || shape[1] > kMaxFrames || shape[3] < 1 || shape[3] > kMaxSide ||
+      shape[4] < 1 || shape[4] > kMaxSide) {
     return false;
   }
   const std::uint64_t item = tensor.dtype == "F16" ? 2 : tensor.dtype == "F32" ? 4 : 0;
@@ -68,7 +70,8 @@ Result<LatentsFile> describe_latents(const safetensors::Header& header) {
   file.reference = digest_of(header, "reference");
   file.reference_path = text_of(header, "reference_path");
   file.precision = text_of(header, "precision");
-  if (auto parameters = json::read<jobs::Parameters>(text_of(header, "parameters")); parameters.ok()) {
+  if (auto parameters = json::read<jobs::Parameters>(text_of(header, "parameters"));
+      parameters.ok()) {
     file.parameters = *parameters;
   }
   std::istringstream warnings(text_of(header, "warnings"));
@@ -94,15 +97,16 @@ std::string latents_differ(const LatentsFile& file, const jobs::ClipPlan& clip,
                            const jobs::ModelSet& models) {
   if (file.saved.key.is_zero()) return "";
   const auto precision = clip.parameters.precision;
-  const bool same_precision =
-      precision == jobs::Precision::kAuto || file.precision.empty() || to_string(precision) == file.precision;
-  const Digest key =
-      jobs::latents_key(jobs::as_read(clip.video), jobs::as_read(clip.reference), models, clip.parameters);
+  const bool same_precision = precision == jobs::Precision::kAuto || file.precision.empty() ||
+                              to_string(precision) == file.precision;
+  const Digest key = jobs::latents_key(jobs::as_read(clip.video), jobs::as_read(clip.reference),
+                                       models, clip.parameters);
   if (file.saved.key == key && same_precision) return "";
   if (file.saved.key == key) return fmt::format("precision was {}", file.precision);
   const Digest video = jobs::as_read(clip.video);
   const Digest reference = jobs::as_read(clip.reference);
-  if (file.driving != video && file.driving == clip.video.digest) return "the video is read otherwise now";
+  if (file.driving != video && file.driving == clip.video.digest)
+    return "the video is read otherwise now";
   if (file.driving != video) return "the video changed";
   if (file.reference != reference && file.reference == clip.reference.digest) {
     return "the reference image is read otherwise now";

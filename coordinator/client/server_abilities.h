@@ -8,9 +8,9 @@
 
 namespace mimicfleet::coordinator {
 
-// kFailedPrecondition naming a setting of a clip that is to be made which the server, being older, would pass
-// over: the video would be another one than was asked for.
-[[nodiscard]] Status server_knows_settings(const jobs::ServerInfo& server, const std::string& endpoint,
-                                           const RunPlan& plan);
+// kFailedPrecondition naming a setting of a clip that is to be made which the server, being older,
+// would pass over: the video would be another one than was asked for.
+[[nodiscard]] Status server_knows_settings(const jobs::ServerInfo& server,
+                                           const std::string& endpoint, const RunPlan& plan);
 
 }  // namespace mimicfleet::coordinator

@@ -13,10 +13,11 @@ namespace mimicfleet::coordinator {
 namespace {
 
 // In the order in which a clip goes through them.
-constexpr std::array<std::string_view, 10> kStages = {"load",       "preprocess", "draw",    "clip",
-                                                      "vae_encode", "pose_net",   "denoise", "transfer",
-                                                      "vae_decode", "mux"};
-constexpr std::array<std::string_view, 5> kStates = {"done", "skipped", "pending", "failed", "cancelled"};
+constexpr std::array<std::string_view, 10> kStages = {
+    "load",     "preprocess", "draw",     "clip",       "vae_encode",
+    "pose_net", "denoise",    "transfer", "vae_decode", "mux"};
+constexpr std::array<std::string_view, 5> kStates = {"done", "skipped", "pending", "failed",
+                                                     "cancelled"};
 constexpr std::string_view kUnknown = "unknown";
 constexpr std::size_t kListedClips = 50;
 
@@ -36,18 +37,19 @@ std::string states_line(const std::map<std::string, std::uint32_t>& states) {
 
 void add_stages(fmt::memory_buffer& out, const jobs::Ledger& ledger) {
   if (ledger.stages.empty()) return;
-  fmt::format_to(std::back_inserter(out), "\n{:<12}{:>10}{:>10}{:>10}\n", "stage", "cold s", "warm s",
-                 "saved s");
+  fmt::format_to(std::back_inserter(out), "\n{:<12}{:>10}{:>10}{:>10}\n", "stage", "cold s",
+                 "warm s", "saved s");
   const auto line = [&](std::string_view name, const jobs::StageSeconds& stage) {
-    fmt::format_to(std::back_inserter(out), "{:<12}{:>10.2f}{:>10.2f}{:>10.2f}\n", name, stage.cold_seconds,
-                   stage.warm_seconds, stage.saved_seconds);
+    fmt::format_to(std::back_inserter(out), "{:<12}{:>10.2f}{:>10.2f}{:>10.2f}\n", name,
+                   stage.cold_seconds, stage.warm_seconds, stage.saved_seconds);
   };
   for (const auto name : kStages) {
     const auto stage = ledger.stages.find(std::string(name));
     if (stage != ledger.stages.end()) line(name, stage->second);
   }
   for (const auto& [name, stage] : ledger.stages) {
-    if (std::find(kStages.begin(), kStages.end(), name) == kStages.end()) line(log::printable(name), stage);
+    if (std::find(kStages.begin(), kStages.end(), name) == kStages.end())
+      line(log::printable(name), stage);
   }
   line("all", ledger.total());
 }
@@ -75,7 +77,8 @@ class Listed {
   explicit Listed(fmt::memory_buffer& out) : out_(out) {}
   void add(std::string_view what, const std::string& name, const std::string& text) {
     if (++count_ > kListedClips) return;
-    fmt::format_to(std::back_inserter(out_), "{} {}: {}\n", what, log::printable(name), log::printable(text));
+    fmt::format_to(std::back_inserter(out_), "{} {}: {}\n", what, log::printable(name),
+                   log::printable(text));
   }
   void finish(std::string_view what) {
     if (count_ <= kListedClips) return;
@@ -105,8 +108,9 @@ void add_problems(fmt::memory_buffer& out, const RunSummary& summary) {
 }  // namespace
 
 bool RunSummary::all_done() const {
-  return std::all_of(clips.begin(), clips.end(),
-                     [](const ClipOutcome& clip) { return clip.state == "done" || clip.state == "skipped"; });
+  return std::all_of(clips.begin(), clips.end(), [](const ClipOutcome& clip) {
+    return clip.state == "done" || clip.state == "skipped";
+  });
 }
 
 SummaryBuilder::SummaryBuilder(const RunPlan& plan, const std::string& output_dir) {
@@ -140,7 +144,8 @@ SummaryBuilder::SummaryBuilder(const RunPlan& plan, const std::string& output_di
   }
 }
 
-ClipOutcome& SummaryBuilder::add_outcome(const std::string& name, const std::string& reason, bool is_film) {
+ClipOutcome& SummaryBuilder::add_outcome(const std::string& name, const std::string& reason,
+                                         bool is_film) {
   place_[{is_film, name}] = summary.clips.size();
   ClipOutcome& outcome = summary.clips.emplace_back();
   outcome.name = name;
@@ -161,7 +166,8 @@ void SummaryBuilder::add(const jobs::TaskInfo& task) {
         std::find(clip.warnings.begin(), clip.warnings.end(), warning) != clip.warnings.end();
     if (!is_told) clip.warnings.push_back(warning);
   }
-  if (task.state == jobs::TaskState::kFailed && clip.error.empty()) clip.error = task.error.message();
+  if (task.state == jobs::TaskState::kFailed && clip.error.empty())
+    clip.error = task.error.message();
   const bool is_encode = task.spec.kind == jobs::TaskKind::kEncodeLatents;
   (is_encode ? clip.encode_worker : clip.decode_worker) = task.worker;
   if (is_encode && clip.kind != "latents") return;
@@ -199,13 +205,15 @@ std::string summary_table(const RunSummary& summary) {
   if (summary.latents.empty() || states_line(summary.videos) != "none") {
     fmt::format_to(to, "videos      {}\n", states_line(summary.videos));
   }
-  if (!summary.latents.empty()) fmt::format_to(to, "latents     {}\n", states_line(summary.latents));
+  if (!summary.latents.empty())
+    fmt::format_to(to, "latents     {}\n", states_line(summary.latents));
   if (summary.frames > 0) fmt::format_to(to, "frames      {}\n", summary.frames);
   fmt::format_to(to, "time        {}\n", clock_text(summary.seconds));
   fmt::format_to(to, "models      {}\n", log::printable(summary.models));
   if (!summary.preset.empty()) fmt::format_to(to, "preset      {}\n", summary.preset);
   fmt::format_to(to, "outputs     {}\n", log::printable(summary.output_dir));
-  if (!summary.notice.empty()) fmt::format_to(to, "note        {}\n", log::printable(summary.notice));
+  if (!summary.notice.empty())
+    fmt::format_to(to, "note        {}\n", log::printable(summary.notice));
   fmt::format_to(to, "{}", ledger_table(summary.ledger));
   add_problems(out, summary);
   for (const auto& sentence : summary.left_out) fmt::format_to(to, "left out {}\n", sentence);

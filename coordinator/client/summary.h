@@ -12,9 +12,9 @@
 
 namespace mimicfleet::coordinator {
 
-// What became of one video, or of the latents of a clip of which no video is made. `state`: done, skipped
-// (its outputs were there), failed, cancelled, pending (of a dry run, or when the run was broken off), or
-// unknown (the server no longer answered).
+// What became of one video, or of the latents of a clip of which no video is made. `state`: done,
+// skipped (its outputs were there), failed, cancelled, pending (of a dry run, or when the run was
+// broken off), or unknown (the server no longer answered).
 struct ClipOutcome {
   std::string name;   // output below the output folder, without suffix
   std::string kind;   // clip, film, or latents
@@ -91,7 +91,8 @@ struct RunSummary {
   [[nodiscard]] bool all_done() const;
 };
 
-// Collects a summary: first from the plan (skipped, refused and pending clips), then from the tasks.
+// Collects a summary: first from the plan (skipped, refused and pending clips), then from the
+// tasks.
 class SummaryBuilder {
  public:
   SummaryBuilder(const RunPlan& plan, const std::string& output_dir);
@@ -109,10 +110,12 @@ class SummaryBuilder {
   Place place_;  // by whether it is a film, and name
 };
 
-// Seconds of each stage, cold, warm and saved, and how the features were come by; empty if there is nothing.
+// Seconds of each stage, cold, warm and saved, and how the features were come by; empty if there is
+// nothing.
 [[nodiscard]] std::string ledger_table(const jobs::Ledger& ledger);
 
-// The table at the end: videos, frames, seconds of each stage; then every clip that failed with its error.
+// The table at the end: videos, frames, seconds of each stage; then every clip that failed with its
+// error.
 [[nodiscard]] std::string summary_table(const RunSummary& summary);
 
 }  // namespace mimicfleet::coordinator

@@ -18,7 +18,8 @@ constexpr double kFewestWorkers = 0.05;
 
 // Whether a worker computes the task. Loading models is done once, not for each clip.
 bool is_computed(const jobs::TaskProgress& at) {
-  return !at.stage.empty() && at.stage != jobs::kQueued && at.stage != "load" && jobs::takes_slot(at.stage);
+  return !at.stage.empty() && at.stage != jobs::kQueued && at.stage != "load" &&
+         jobs::takes_slot(at.stage);
 }
 
 std::uint32_t less(std::uint32_t from, std::uint32_t part) { return from - std::min(from, part); }
@@ -50,7 +51,8 @@ void TimeLeft::begin(const JobView& view) {
   for (const auto& task : view.running) running_[task.spec.id].joined = is_computed(task.progress);
 }
 
-// What the tasks computed since the last look; a worker that computes several shares its time among them.
+// What the tasks computed since the last look; a worker that computes several shares its time among
+// them.
 void TimeLeft::charge(double seconds) {
   std::map<std::string, int> computed;  // by worker
   for (const auto& [id, task] : running_) computed[task.worker] += task.computes ? 1 : 0;
@@ -64,7 +66,8 @@ void TimeLeft::charge(double seconds) {
   }
   if (busy > 0 && !busy_workers_) busy_workers_ = busy;
   if (!busy_workers_) return;
-  const double memory = std::max(kShortestMemorySeconds, cost(false).value_or(0) + cost(true).value_or(0));
+  const double memory =
+      std::max(kShortestMemorySeconds, cost(false).value_or(0) + cost(true).value_or(0));
   *busy_workers_ += (1 - std::exp(-seconds / memory)) * (busy - *busy_workers_);
 }
 
@@ -115,12 +118,13 @@ void TimeLeft::count(const JobView& view) {
 }
 
 std::uint32_t TimeLeft::running_of(bool ends_video) const {
-  return static_cast<std::uint32_t>(std::count_if(running_.begin(), running_.end(), [&](const auto& task) {
-    return task.second.ends_video == ends_video;
-  }));
+  return static_cast<std::uint32_t>(
+      std::count_if(running_.begin(), running_.end(),
+                    [&](const auto& task) { return task.second.ends_video == ends_video; }));
 }
 
-// Of one task: what those came to that ended; before that, what the steps of those that run foretell.
+// Of one task: what those came to that ended; before that, what the steps of those that run
+// foretell.
 std::optional<double> TimeLeft::cost(bool ends_video) const {
   const Kind& kind = ends_video ? videos_ : encodes_;
   double of_open = 0;

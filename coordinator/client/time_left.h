@@ -10,10 +10,11 @@
 
 namespace mimicfleet::coordinator {
 
-// Estimates how long a job goes on, from looks at it. It learns what an encode and a decode cost (workers'
-// time, without the loading of models) and how many workers are busy with the job. What is left is then the
-// larger of two: the work that is left, shared among these workers, and the longest way from an unfinished
-// task to its video. Once a first clip is done the estimate is within a factor of two, if clips are alike.
+// Estimates how long a job goes on, from looks at it. It learns what an encode and a decode cost
+// (workers' time, without the loading of models) and how many workers are busy with the job. What
+// is left is then the larger of two: the work that is left, shared among these workers, and the
+// longest way from an unfinished task to its video. Once a first clip is done the estimate is
+// within a factor of two, if clips are alike.
 class TimeLeft {
  public:
   // Looks in the order of time; another job begins anew.

@@ -45,9 +45,10 @@ std::string name_of(const std::vector<SettingValue>& values) {
   std::string name;
   for (const auto& value : values) {
     if (value.setting->is_path && value.text == kNoFile) continue;
-    const std::string text = value.setting->is_path
-                                 ? std::filesystem::path(value.text).lexically_normal().stem().string()
-                                 : value.text;
+    const std::string text =
+        value.setting->is_path
+            ? std::filesystem::path(value.text).lexically_normal().stem().string()
+            : value.text;
     name += fmt::format("{}{}={}", name.empty() ? "" : ",", spelled(*value.setting), text);
   }
   return folder_name(name);
@@ -61,8 +62,9 @@ Status read_part(std::string_view part, const std::string& where, Variant& varia
   const std::string text(alone ? "true" : trimmed(part.substr(equals + 1)));
   if (key == kNameKey && !alone) {
     variant.name = folder_name(text);
-    return variant.name.empty() ? wrong(fmt::format("{}: '{}' is no name", where, log::printable(text)))
-                                : Status();
+    return variant.name.empty()
+               ? wrong(fmt::format("{}: '{}' is no name", where, log::printable(text)))
+               : Status();
   }
   const Setting* setting = find_setting(key);
   if (setting == nullptr) {
@@ -88,19 +90,21 @@ Result<Variant> read_variant(std::string_view text) {
     text.remove_prefix(std::min(end + 1, text.size()));
   }
   if (variant.name.empty()) variant.name = name_of(variant.layer.values);
-  if (variant.name.empty()) return wrong(where + ": sets nothing; write such as 'steps=4, guidance-scale=1'");
+  if (variant.name.empty())
+    return wrong(where + ": sets nothing; write such as 'steps=4, guidance-scale=1'");
   return variant;
 }
 
 Status check(const std::vector<Variant>& variants) {
   if (variants.size() > kMostVariants) {
-    return wrong(fmt::format("{} variants are too many: at most {}", variants.size(), kMostVariants));
+    return wrong(
+        fmt::format("{} variants are too many: at most {}", variants.size(), kMostVariants));
   }
   std::set<std::string> names;
   for (const auto& variant : variants) {
     if (!names.insert(variant.name).second) {
-      return wrong(
-          fmt::format("two variants are called '{}': leave one out, or give them a name=…", variant.name));
+      return wrong(fmt::format("two variants are called '{}': leave one out, or give them a name=…",
+                               variant.name));
     }
   }
   return {};
@@ -114,14 +118,16 @@ Occurrences by_setting(std::span<const SettingValue> flags) {
   return occurrences;
 }
 
-Result<Variants> from_texts(std::span<const SettingValue> flags, std::span<const std::string> texts) {
+Result<Variants> from_texts(std::span<const SettingValue> flags,
+                            std::span<const std::string> texts) {
   Variants result;
-  if (texts.size() < 2) return wrong("one --variant has nothing to be compared with: give two or more");
+  if (texts.size() < 2)
+    return wrong("one --variant has nothing to be compared with: give two or more");
   for (const auto& [setting, values] : by_setting(flags)) {
     if (values.size() > 1 && !setting->repeats) {
-      return wrong(
-          fmt::format("--{} is given {} times beside --variant: write it into the variants, or once for all",
-                      spelled(*setting), values.size()));
+      return wrong(fmt::format(
+          "--{} is given {} times beside --variant: write it into the variants, or once for all",
+          spelled(*setting), values.size()));
     }
   }
   result.shared.assign(flags.begin(), flags.end());
@@ -134,9 +140,9 @@ Result<Variants> from_texts(std::span<const SettingValue> flags, std::span<const
 
 Result<Variants> from_repeated(std::span<const SettingValue> flags) {
   const Occurrences occurrences = by_setting(flags);
-  const auto most =
-      std::max_element(occurrences.begin(), occurrences.end(),
-                       [](const auto& a, const auto& b) { return a.second.size() < b.second.size(); });
+  const auto most = std::max_element(
+      occurrences.begin(), occurrences.end(),
+      [](const auto& a, const auto& b) { return a.second.size() < b.second.size(); });
   if (most == occurrences.end() || most->second.size() < 2) {
     return wrong("nothing to compare: give a flag such as --steps twice, or --variant twice");
   }
@@ -149,12 +155,13 @@ Result<Variants> from_repeated(std::span<const SettingValue> flags) {
     if (values.size() == 1) {
       result.shared.push_back(values.front());
     } else if (values.size() == result.variants.size()) {
-      for (std::size_t i = 0; i < values.size(); ++i) result.variants[i].layer.values.push_back(values[i]);
+      for (std::size_t i = 0; i < values.size(); ++i)
+        result.variants[i].layer.values.push_back(values[i]);
     } else {
-      return wrong(
-          fmt::format("--{} is given {} times and --{} {} times: give a flag once for all variants, or once "
-                      "for each, or write --variant",
-                      spelled(*value.setting), values.size(), spelled(*most->first), most->second.size()));
+      return wrong(fmt::format(
+          "--{} is given {} times and --{} {} times: give a flag once for all variants, or once "
+          "for each, or write --variant",
+          spelled(*value.setting), values.size(), spelled(*most->first), most->second.size()));
     }
   }
   for (auto& variant : result.variants) variant.name = name_of(variant.layer.values);
@@ -163,8 +170,10 @@ Result<Variants> from_repeated(std::span<const SettingValue> flags) {
 
 }  // namespace
 
-Result<Variants> make_variants(std::span<const SettingValue> flags, std::span<const std::string> texts) {
-  ASSIGN_OR_RETURN(Variants result, texts.empty() ? from_repeated(flags) : from_texts(flags, texts));
+Result<Variants> make_variants(std::span<const SettingValue> flags,
+                               std::span<const std::string> texts) {
+  ASSIGN_OR_RETURN(Variants result,
+                   texts.empty() ? from_repeated(flags) : from_texts(flags, texts));
   RETURN_IF_ERROR(check(result.variants));
   return result;
 }

@@ -24,8 +24,8 @@ bool is_ours(const std::string& name) {
 Result<std::set<std::string>> outputs_below(const fs::path& folder) {
   std::set<std::string> names;
   std::error_code error;
-  for (auto entry = fs::recursive_directory_iterator(folder, error); !error && entry != fs::end(entry);
-       entry.increment(error)) {
+  for (auto entry = fs::recursive_directory_iterator(folder, error);
+       !error && entry != fs::end(entry); entry.increment(error)) {
     const fs::path& path = entry->path();
     std::error_code ignored;
     if (entry.depth() == 0 && is_ours(path.filename().string())) {
@@ -40,7 +40,8 @@ Result<std::set<std::string>> outputs_below(const fs::path& folder) {
   return names;
 }
 
-std::string problem_of(const fs::path& folder, const std::string& name, bool quick, std::int32_t& frames) {
+std::string problem_of(const fs::path& folder, const std::string& name, bool quick,
+                       std::int32_t& frames) {
   const std::string video = (folder / (name + ".mp4")).string();
   const auto text = read_text((folder / (name + ".json")).string(), jobs::kMaxRecordBytes);
   if (!text.ok()) return "has no record beside it";

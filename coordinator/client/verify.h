@@ -22,9 +22,10 @@ struct CheckedOutput {
   }
 };
 
-// Compares every MP4 below `folder` with the record beside it: that there is one, size and digest, and
-// (unless `quick`) that it decodes completely to as many frames. Records without an MP4 are problems, too.
-// `use` gets each as it is checked, in order. kNotFound: no such folder, or no outputs in it.
+// Compares every MP4 below `folder` with the record beside it: that there is one, size and digest,
+// and (unless `quick`) that it decodes completely to as many frames. Records without an MP4 are
+// problems, too. `use` gets each as it is checked, in order. kNotFound: no such folder, or no
+// outputs in it.
 [[nodiscard]] Status verify_outputs(const std::string& folder, bool quick,
                                     const std::function<void(const CheckedOutput&)>& use);
 

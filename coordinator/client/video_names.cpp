@@ -19,25 +19,27 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Of the containers that are read, and of the common ones that are not: those are refused by name, with the
-// remedy.
+// Of the containers that are read, and of the common ones that are not: those are refused by name,
+// with the remedy.
 constexpr std::array kSuffixes = std::to_array<std::string_view>(
     {".mp4",  ".m4v", ".mov", ".qt",  ".mkv", ".mk3d", ".webm", ".avi", ".divx", ".ts",   ".mts",
      ".m2ts", ".m2t", ".tp",  ".trp", ".3gp", ".3gpp", ".3g2",  ".f4v", ".gif",  ".mpg",  ".mpeg",
      ".vob",  ".wmv", ".flv", ".ogv", ".asf", ".mxf",  ".dv",   ".y4m", ".rm",   ".rmvb", ".tod"});
 constexpr std::string_view kPreview = ".gif";
 
-// What lies beside videos: pictures, sounds, texts and data; small copies that cameras make of their own
-// recordings; copies of before a change; and files that are not whole yet.
+// What lies beside videos: pictures, sounds, texts and data; small copies that cameras make of
+// their own recordings; copies of before a change; and files that are not whole yet.
 constexpr std::array kOthers = std::to_array<std::string_view>(
-    {".png",  ".jpg", ".jpeg",  ".webp", ".bmp",         ".tif",        ".tiff",      ".heic",     ".avif",
-     ".thm",  ".wav", ".mp3",   ".m4a",  ".m4b",         ".aac",        ".flac",      ".ogg",      ".oga",
-     ".opus", ".spx", ".wma",   ".mka",  ".json",        ".jsonl",      ".csv",       ".tsv",      ".txt",
-     ".md",   ".xml", ".html",  ".yaml", ".yml",         ".srt",        ".vtt",       ".ass",      ".py",
-     ".npy",  ".npz", ".pt",    ".pkl",  ".safetensors", ".zip",        ".tar",       ".gz",       ".log",
-     ".lrv",  ".lrf", ".bak",   ".old",  ".orig",        ".part",       ".partial",   ".filepart", ".tmp",
-     ".!qb",  ".!ut", ".aria2", ".ytdl", ".download",    ".crdownload", ".opdownload"});
-constexpr std::array kEndings = std::to_array<std::string_view>({"~", "_original"});  // as of ExifTool
+    {".png",         ".jpg",  ".jpeg",     ".webp",       ".bmp",       ".tif",  ".tiff", ".heic",
+     ".avif",        ".thm",  ".wav",      ".mp3",        ".m4a",       ".m4b",  ".aac",  ".flac",
+     ".ogg",         ".oga",  ".opus",     ".spx",        ".wma",       ".mka",  ".json", ".jsonl",
+     ".csv",         ".tsv",  ".txt",      ".md",         ".xml",       ".html", ".yaml", ".yml",
+     ".srt",         ".vtt",  ".ass",      ".py",         ".npy",       ".npz",  ".pt",   ".pkl",
+     ".safetensors", ".zip",  ".tar",      ".gz",         ".log",       ".lrv",  ".lrf",  ".bak",
+     ".old",         ".orig", ".part",     ".partial",    ".filepart",  ".tmp",  ".!qb",  ".!ut",
+     ".aria2",       ".ytdl", ".download", ".crdownload", ".opdownload"});
+constexpr std::array kEndings =
+    std::to_array<std::string_view>({"~", "_original"});  // as of ExifTool
 
 constexpr std::size_t kListedSuffixes = 5;
 
@@ -110,7 +112,8 @@ std::string OtherFiles::text() const {
   }
   if (rest > 0) parts.push_back(fmt::format("{} others", rest));
   return fmt::format("{} file{} that {}: {}", count_, count_ == 1 ? "" : "s",
-                     count_ == 1 ? "is no video by name" : "are no videos by name", fmt::join(parts, ", "));
+                     count_ == 1 ? "is no video by name" : "are no videos by name",
+                     fmt::join(parts, ", "));
 }
 
 }  // namespace mimicfleet::coordinator

@@ -24,8 +24,8 @@ Result<weights::TensorSet> look_into(const std::string& path) {
   return weights::open_weights(fd.get(), path, weights::Sums::kSkip);
 }
 
-// What a tensor of a whole UNet has wrong, or nothing. Workers say what is missing: a checkpoint may hold
-// more than they need.
+// What a tensor of a whole UNet has wrong, or nothing. Workers say what is missing: a checkpoint
+// may hold more than they need.
 std::string misfit(const std::string& name, const weights::TensorView& tensor,
                    const weights::ParameterShapes& unet) {
   const auto found = unet.find(name);
@@ -45,16 +45,18 @@ Status check_whole_unet(const std::string& path, const weights::TensorSet& tenso
     if (!fault.empty() && count++ == 0) first = fmt::format("{} {}", log::printable(name), fault);
   }
   if (count == 0) return {};
-  return bad(path,
-             fmt::format("is a UNet of another model: {} of its {} tensors do not fit, such as {}; take "
-                         "one that was made for Stable Video Diffusion",
-                         count, tensors.tensors.size(), first));
+  return bad(
+      path,
+      fmt::format("is a UNet of another model: {} of its {} tensors do not fit, such as {}; take "
+                  "one that was made for Stable Video Diffusion",
+                  count, tensors.tensors.size(), first));
 }
 
 }  // namespace
 
 Result<weights::ParameterShapes> unet_parameters(const std::string& checkpoint) {
-  ASSIGN_OR_RETURN(const auto tensors, weights::open_torch_checkpoint(checkpoint, weights::Sums::kSkip));
+  ASSIGN_OR_RETURN(const auto tensors,
+                   weights::open_torch_checkpoint(checkpoint, weights::Sums::kSkip));
   weights::ParameterShapes shapes;
   for (const auto& [name, tensor] : tensors.with_prefix(kUnetPrefix).tensors) {
     shapes.emplace(name, tensor.shape);

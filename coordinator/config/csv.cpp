@@ -87,7 +87,8 @@ Result<std::string> CsvReader::quoted_cell() {
 
 std::string CsvReader::plain_cell() {
   const std::array<char, 2> ends = {separator_, '\n'};
-  std::size_t end = std::min(rest_.find_first_of(std::string_view(ends.data(), ends.size())), rest_.size());
+  std::size_t end =
+      std::min(rest_.find_first_of(std::string_view(ends.data(), ends.size())), rest_.size());
   if (end > 0 && end < rest_.size() && rest_[end] == '\n' && rest_[end - 1] == '\r') --end;
   std::string cell(rest_.substr(0, end));
   rest_.remove_prefix(end);

@@ -42,7 +42,8 @@ Status no_video_column(const std::string& where, const std::vector<std::string>&
     meant = fmt::format("; '{}' is none: did you mean '{}'?", log::printable(cell), *near);
     break;
   }
-  return error(where, fmt::format("the first line must name the columns, `video` among them{}", meant));
+  return error(where,
+               fmt::format("the first line must name the columns, `video` among them{}", meant));
 }
 
 Status unknown_column(const std::string& where, std::string_view name) {
@@ -70,8 +71,8 @@ Status check_columns(const std::string& where, const std::vector<std::string>& h
     if (is_new) continue;
     const std::string first = log::printable(place->second);
     return error(where, first == cell ? fmt::format("the column '{}' is there twice", first)
-                                      : fmt::format("the columns '{}' and '{}' mean the same", first,
-                                                    log::printable(cell)));
+                                      : fmt::format("the columns '{}' and '{}' mean the same",
+                                                    first, log::printable(cell)));
   }
   return {};
 }
@@ -86,9 +87,11 @@ Status assign(ManifestEntry& entry, std::string_view name, std::string_view text
     entry.output = text;
   } else if (const Setting* setting = find_setting(name)) {
     if (!text.empty()) {
-      entry.values.push_back({setting, std::string(text), fmt::format("{}: {}", entry.where, name)});
+      entry.values.push_back(
+          {setting, std::string(text), fmt::format("{}: {}", entry.where, name)});
     }
-  } else if (!(name.empty() && text.empty())) {  // spreadsheets add columns without name and content
+  } else if (!(name.empty() &&
+               text.empty())) {  // spreadsheets add columns without name and content
     return unknown_column(entry.where, name);
   }
   return {};
@@ -160,10 +163,12 @@ Status read_csv(std::string_view text, const std::string& name, Builder& builder
     std::vector<std::string> cells = std::move(**row);
     for (auto& cell : cells) cell = std::string(trimmed(cell));
     const auto is_blank = [](const std::string& cell) { return cell.empty(); };
-    if (std::all_of(cells.begin(), cells.end(), is_blank)) continue;  // as spreadsheets leave them at the end
+    if (std::all_of(cells.begin(), cells.end(), is_blank))
+      continue;  // as spreadsheets leave them at the end
     if (header.empty()) {
       if (cells.size() > kMaxColumns) return error(where, "has too many columns");
-      if (std::none_of(cells.begin(), cells.end(), [](const auto& c) { return is_one_of(c, kVideo); })) {
+      if (std::none_of(cells.begin(), cells.end(),
+                       [](const auto& c) { return is_one_of(c, kVideo); })) {
         return no_video_column(where, cells);
       }
       RETURN_IF_ERROR(check_columns(where, cells));
@@ -174,7 +179,8 @@ Status read_csv(std::string_view text, const std::string& name, Builder& builder
       return error(where, fmt::format("has {} cells, the header {}", cells.size(), header.size()));
     }
     ManifestEntry entry = builder.begin(static_cast<std::size_t>(reader.line()));
-    for (std::size_t i = 0; i < cells.size(); ++i) RETURN_IF_ERROR(assign(entry, header[i], cells[i]));
+    for (std::size_t i = 0; i < cells.size(); ++i)
+      RETURN_IF_ERROR(assign(entry, header[i], cells[i]));
     RETURN_IF_ERROR(builder.add(std::move(entry)));
   }
 }
@@ -199,7 +205,8 @@ bool scalar_text(const wire::Value& value, std::string& text) {
 
 Status assign_json(ManifestEntry& entry, const std::string& key, const wire::Value& value) {
   std::string text;
-  if (!scalar_text(value, text)) return error(entry.where, fmt::format("{} must be one value", key));
+  if (!scalar_text(value, text))
+    return error(entry.where, fmt::format("{} must be one value", key));
   return assign(entry, key, text);
 }
 
@@ -222,7 +229,8 @@ Status add_json(const wire::Value& item, std::size_t number, Builder& builder) {
   if (members == nullptr) return error(entry.where, "must be a path or an object with `video`");
   for (const auto& [key, value] : *members) {
     const auto* list = value.get_if<wire::Array>();
-    RETURN_IF_ERROR(list != nullptr ? assign_list(entry, key, *list) : assign_json(entry, key, value));
+    RETURN_IF_ERROR(list != nullptr ? assign_list(entry, key, *list)
+                                    : assign_json(entry, key, value));
   }
   return builder.add(std::move(entry));
 }
@@ -239,7 +247,8 @@ Status read_json(std::string_view text, const std::string& name, Builder& builde
   if (!document.ok()) return document.status().prefixed(name);
   const auto* list = document->get_if<wire::Array>();
   if (list == nullptr) return error(name, "must be a JSON array of paths or objects");
-  for (std::size_t i = 0; i < list->size(); ++i) RETURN_IF_ERROR(add_json((*list)[i], i + 1, builder));
+  for (std::size_t i = 0; i < list->size(); ++i)
+    RETURN_IF_ERROR(add_json((*list)[i], i + 1, builder));
   return {};
 }
 

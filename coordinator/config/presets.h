@@ -9,8 +9,8 @@
 #include "common/status.h"
 #include "coordinator/config/settings.h"
 
-// Settings that go together, under one name. What a user sets himself wins over them; they win over a
-// manifest, a config and the models' defaults.
+// Settings that go together, under one name. What a user sets himself wins over them; they win over
+// a manifest, a config and the models' defaults.
 namespace mimicfleet::coordinator {
 
 struct Preset {
@@ -24,8 +24,8 @@ struct Preset {
 // "quality, turbo or preview"
 [[nodiscard]] std::string preset_names();
 
-// Its settings, as those of the source "preset NAME"; of an empty name none. kInvalidArgument: there is no
-// such preset.
+// Its settings, as those of the source "preset NAME"; of an empty name none. kInvalidArgument:
+// there is no such preset.
 [[nodiscard]] Result<SettingLayer> preset_layer(std::string_view name);
 
 // Whether a setting with this provenance was set by a preset.

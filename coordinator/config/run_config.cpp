@@ -19,7 +19,8 @@ constexpr config::YamlLimits kLimits = {.bytes = kMaxBytes, .depth = 6, .nodes =
 
 // Where in the file a key that is no setting belongs.
 std::string_view home_of(std::string_view key) {
-  if (key == "ref_image_path" || key == "ref_video_path") return "in test_case (`- ref_image_path: …`)";
+  if (key == "ref_image_path" || key == "ref_video_path")
+    return "in test_case (`- ref_image_path: …`)";
   if (key == "video_folder") return "in batch";
   if (key == "base_model_path" || key == "ckpt_path") return "at the top";
   return "";
@@ -45,7 +46,8 @@ class MapReader {
   // Without `values` no settings are accepted.
   [[nodiscard]] Status read(std::vector<SettingValue>* values) {
     if (node_.kind == YamlNode::Kind::kNull) return {};
-    if (node_.kind != YamlNode::Kind::kMap) return error(node_, "expected `key: value` lines" + place_);
+    if (node_.kind != YamlNode::Kind::kMap)
+      return error(node_, "expected `key: value` lines" + place_);
     for (const auto& [key, value] : node_.members) RETURN_IF_ERROR(member(key, value, values));
     return {};
   }
@@ -63,7 +65,8 @@ class MapReader {
     for (const auto& [name, target] : texts_) {
       if (name != key) continue;
       if (value.kind == YamlNode::Kind::kNull) return {};
-      if (value.kind != YamlNode::Kind::kScalar) return error(value, fmt::format("{} must be one text", key));
+      if (value.kind != YamlNode::Kind::kScalar)
+        return error(value, fmt::format("{} must be one text", key));
       *target = value.scalar;
       return {};
     }
@@ -79,12 +82,15 @@ class MapReader {
 
   [[nodiscard]] Status add(const Setting& setting, const std::string& key, const YamlNode& value,
                            std::vector<SettingValue>& values) const {
-    if (value.kind != YamlNode::Kind::kScalar) return error(value, fmt::format("{} must be one value", key));
-    values.push_back({&setting, value.scalar, fmt::format("{}: line {}: {}", path_, value.line, key)});
+    if (value.kind != YamlNode::Kind::kScalar)
+      return error(value, fmt::format("{} must be one value", key));
+    values.push_back(
+        {&setting, value.scalar, fmt::format("{}: line {}: {}", path_, value.line, key)});
     return {};
   }
 
-  [[nodiscard]] Status unknown(const std::string& key, const YamlNode& value, bool settings_allowed) const {
+  [[nodiscard]] Status unknown(const std::string& key, const YamlNode& value,
+                               bool settings_allowed) const {
     if (const std::string_view home = home_of(key); !home.empty()) {
       return error(value, fmt::format("key '{}' does not belong{}: it stands {}", key,
                                       place_.empty() ? " at the top" : place_, home));
@@ -105,11 +111,13 @@ class MapReader {
   std::vector<std::pair<std::string, std::string*>> texts_;
 };
 
-Status read_cases(const std::string& path, const YamlNode& list, std::vector<RunConfig::Case>& cases) {
+Status read_cases(const std::string& path, const YamlNode& list,
+                  std::vector<RunConfig::Case>& cases) {
   if (list.kind == YamlNode::Kind::kNull) return {};
   if (list.kind != YamlNode::Kind::kSequence) {
     return {StatusCode::kInvalidArgument,
-            fmt::format("{}: line {}: test_case must be a list (`- ref_video_path: …`)", path, list.line)};
+            fmt::format("{}: line {}: test_case must be a list (`- ref_video_path: …`)", path,
+                        list.line)};
   }
   for (std::size_t i = 0; i < list.items.size(); ++i) {
     auto& next = cases.emplace_back();
@@ -146,7 +154,8 @@ Result<RunConfig> parse_run_config(std::string_view text, const std::string& pat
     MapReader reader(path, *batch, " in batch");
     RETURN_IF_ERROR(reader.text("video_folder", run.video_folder).read(nullptr));
   }
-  if (const YamlNode* list = document.find("test_case")) RETURN_IF_ERROR(read_cases(path, *list, run.cases));
+  if (const YamlNode* list = document.find("test_case"))
+    RETURN_IF_ERROR(read_cases(path, *list, run.cases));
   return run;
 }
 

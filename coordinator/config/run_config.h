@@ -38,7 +38,8 @@ struct RunConfig {
   [[nodiscard]] SettingLayer layer(std::size_t index) const;
 };
 
-// kInvalidArgument or kBadInput with file, line and cause; an unknown key with the nearest known one.
+// kInvalidArgument or kBadInput with file, line and cause; an unknown key with the nearest known
+// one.
 [[nodiscard]] Result<RunConfig> parse_run_config(std::string_view text, const std::string& path);
 [[nodiscard]] Result<RunConfig> read_run_config(const std::string& path);
 

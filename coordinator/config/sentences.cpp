@@ -38,7 +38,8 @@ class SentenceReader {
 
   [[nodiscard]] Status take(const std::vector<std::string>& row, int line) {
     const std::string where = fmt::format("{}: line {}", name_, line);
-    if (std::all_of(row.begin(), row.end(), [](const auto& cell) { return split(cell).empty(); })) return {};
+    if (std::all_of(row.begin(), row.end(), [](const auto& cell) { return split(cell).empty(); }))
+      return {};
     if (columns_ == 0) return take_header(row, where);
     if (row.size() != columns_) {
       return error(where, fmt::format("has {} cells, the header {}", row.size(), columns_));
@@ -61,22 +62,23 @@ class SentenceReader {
       return words.size() == 1 && words[0] == column;
     };
     const auto place = [&](std::string_view column) {
-      const auto found = std::find_if(row.begin(), row.end(),
-                                      [&](const std::string& cell) { return is_called(cell, column); });
+      const auto found = std::find_if(
+          row.begin(), row.end(), [&](const std::string& cell) { return is_called(cell, column); });
       return static_cast<std::size_t>(found - row.begin());
     };
     for (const auto column : kColumns) {
-      const auto count = std::count_if(row.begin(), row.end(),
-                                       [&](const std::string& cell) { return is_called(cell, column); });
+      const auto count = std::count_if(
+          row.begin(), row.end(), [&](const std::string& cell) { return is_called(cell, column); });
       if (count > 1) return error(where, fmt::format("the column '{}' is there twice", column));
     }
     id_ = place(kId);
     words_ = place(kWords);
     columns_ = row.size();
     if (id_ < columns_ && words_ < columns_) return {};
-    return error(where,
-                 fmt::format("the first line must name the columns, sentence_id and ref_ids among them{}",
-                             meant(row)));
+    return error(
+        where,
+        fmt::format("the first line must name the columns, sentence_id and ref_ids among them{}",
+                    meant(row)));
   }
 
   // Which cell of a header is most likely meant as a column that is missing.
@@ -86,7 +88,8 @@ class SentenceReader {
     if (words_ == columns_) missing.emplace_back(kWords);
     for (const auto& cell : row) {
       const auto near = config::nearest(cell, missing);
-      if (near) return fmt::format("; '{}' is none: did you mean '{}'?", log::printable(cell), *near);
+      if (near)
+        return fmt::format("; '{}' is none: did you mean '{}'?", log::printable(cell), *near);
     }
     return "";
   }
@@ -96,7 +99,8 @@ class SentenceReader {
     if (!jobs::is_safe_relative(sentence.id)) {
       return error(sentence.where, fmt::format("the sentence_id '{}' cannot be a file's name", id));
     }
-    if (sentence.words.empty()) return error(sentence.where, fmt::format("{} has no words (ref_ids)", id));
+    if (sentence.words.empty())
+      return error(sentence.where, fmt::format("{} has no words (ref_ids)", id));
     if (sentence.words.size() > kMaxWords) {
       return error(sentence.where, fmt::format("{} has more than {} words", id, kMaxWords));
     }
@@ -105,7 +109,8 @@ class SentenceReader {
     }
     const auto [place, inserted] = lines_.emplace(sentence.id, sentence.where);
     if (inserted) return {};
-    return error(sentence.where, fmt::format("the sentence_id {} is there already ({})", id, place->second));
+    return error(sentence.where,
+                 fmt::format("the sentence_id {} is there already ({})", id, place->second));
   }
 
   const std::string& name_;

@@ -26,7 +26,8 @@ std::optional<T> number(std::string_view text) {
 }
 
 Status refused(std::string_view text, std::string_view wanted) {
-  return {StatusCode::kInvalidArgument, fmt::format("'{}' is not {}", log::printable(text), wanted)};
+  return {StatusCode::kInvalidArgument,
+          fmt::format("'{}' is not {}", log::printable(text), wanted)};
 }
 
 // Spreadsheets of many countries write 1,5.
@@ -34,14 +35,16 @@ Status not_a_number(std::string_view text, std::string_view wanted = "a number")
   std::string point(text);
   std::replace(point.begin(), point.end(), ',', '.');
   if (point == text || !number<double>(point)) return refused(text, wanted);
-  return refused(text, fmt::format("{}: write {}, with a decimal point instead of the comma", wanted, point));
+  return refused(
+      text, fmt::format("{}: write {}, with a decimal point instead of the comma", wanted, point));
 }
 
 template <auto member>
 Status set_whole(Parameters& parameters, std::string_view text) {
   using T = std::remove_reference_t<decltype(parameters.*member)>;
   const auto value = number<T>(text);
-  if (!value) return refused(text, std::is_signed_v<T> ? "a whole number" : "a whole number of 0 or more");
+  if (!value)
+    return refused(text, std::is_signed_v<T> ? "a whole number" : "a whole number of 0 or more");
   parameters.*member = *value;
   return {};
 }
@@ -90,7 +93,8 @@ Status set_resolution(Parameters& parameters, std::string_view text) {
   }
   const std::size_t by = text.find('x');
   const auto width = number<std::int32_t>(text.substr(0, by));
-  const auto height = by == std::string_view::npos ? std::nullopt : number<std::int32_t>(text.substr(by + 1));
+  const auto height =
+      by == std::string_view::npos ? std::nullopt : number<std::int32_t>(text.substr(by + 1));
   if (!width || !height || *width == 0 || *height == 0) {
     return refused(text, "a number of pixels such as 576, nor a size such as 576x1024");
   }
@@ -102,7 +106,8 @@ Status set_resolution(Parameters& parameters, std::string_view text) {
 Status set_guidance_interval(Parameters& parameters, std::string_view text) {
   const std::size_t colon = text.find(':');
   const auto begin = number<double>(text.substr(0, colon));
-  const auto end = colon == std::string_view::npos ? std::nullopt : number<double>(text.substr(colon + 1));
+  const auto end =
+      colon == std::string_view::npos ? std::nullopt : number<double>(text.substr(colon + 1));
   if (!begin || !end) return refused(text, "two shares of the steps such as 0.2:0.8");
   parameters.guidance_interval = {*begin, *end};
   return {};
@@ -120,7 +125,8 @@ Status set_fps(Parameters& parameters, std::string_view text) {
 }
 
 Status check_path(Parameters& /*parameters*/, std::string_view text) {
-  return text.empty() || text.find('\0') != std::string_view::npos ? refused(text, "a path") : Status();
+  return text.empty() || text.find('\0') != std::string_view::npos ? refused(text, "a path")
+                                                                   : Status();
 }
 
 Status check_file_name(Parameters& /*parameters*/, std::string_view text) {
@@ -135,7 +141,8 @@ Status check_real(Parameters& /*parameters*/, std::string_view text) {
 
 std::string lower(std::string_view text) {
   std::string low(text);
-  std::transform(low.begin(), low.end(), low.begin(), [](unsigned char c) { return std::tolower(c); });
+  std::transform(low.begin(), low.end(), low.begin(),
+                 [](unsigned char c) { return std::tolower(c); });
   return low;
 }
 
@@ -205,28 +212,33 @@ std::vector<Setting> lcm_settings() {
       of_scripts(make("lcm_num_train_timesteps", set_lcm<&L::train_timesteps>, "N",
                       "lcm: time steps that the model was distilled for, and the most --steps")),
       of_scripts(make("scheduler_sigma_min", set_lcm<&L::sigma_min>, "X", "lcm: least noise")),
-      of_scripts(make("scheduler_sigma_max", set_lcm<&L::sigma_max>, "X", "lcm: noise of the first step")),
-      of_scripts(make("scheduler_sigma_data", set_lcm<&L::sigma_data>, "X", "lcm: deviation of the data")),
       of_scripts(
-          make("scheduler_s_noise", set_lcm<&L::s_noise>, "X", "lcm: factor of the noise between steps")),
+          make("scheduler_sigma_max", set_lcm<&L::sigma_max>, "X", "lcm: noise of the first step")),
+      of_scripts(
+          make("scheduler_sigma_data", set_lcm<&L::sigma_data>, "X", "lcm: deviation of the data")),
+      of_scripts(make("scheduler_s_noise", set_lcm<&L::s_noise>, "X",
+                      "lcm: factor of the noise between steps")),
       of_scripts(make("scheduler_rho", set_lcm<&L::rho>, "X", "lcm: how noise decreases")),
-      of_scripts(make("scheduler_clip_denoised", set_clip_denoised, "", "lcm: clip latents to -1 … 1")),
+      of_scripts(
+          make("scheduler_clip_denoised", set_clip_denoised, "", "lcm: clip latents to -1 … 1")),
   };
 }
 
 std::vector<Setting> basic_settings() {
   using P = Parameters;
   return {
-      make("steps", set_whole<&P::steps>, "N", "denoising steps", {"num_inference_steps", "lcm_steps"}),
+      make("steps", set_whole<&P::steps>, "N", "denoising steps",
+           {"num_inference_steps", "lcm_steps"}),
       make("scheduler", set_named<&P::scheduler>, "euler|lcm", "noise scheduler"),
       make("guidance_scale", set_real<&P::guidance_scale>, "X",
            "guidance; 1 or less: one UNet pass instead of two", {"lcm_cfg"}),
       make("guidance_interval", set_guidance_interval, "A:B",
-           "share of the steps that are guided, such as 0.2:0.8; the others run one UNet pass; default 0:1"),
+           "share of the steps that are guided, such as 0.2:0.8; the others run one UNet pass; "
+           "default 0:1"),
       make("resolution", set_resolution, "N|WxH",
            "pixels of the short side (the long one by 9:16), or a size"),
-      with_flag("num-frames",
-                make("tile_frames", set_whole<&P::tile_frames>, "N", "frames that the UNet sees at once")),
+      with_flag("num-frames", make("tile_frames", set_whole<&P::tile_frames>, "N",
+                                   "frames that the UNet sees at once")),
       with_flag("frames-overlap", make("tile_overlap", set_whole<&P::tile_overlap>, "N",
                                        "frames that neighbouring tiles share")),
       make("sample_stride", set_whole<&P::sample_stride>, "N",
@@ -237,13 +249,18 @@ std::vector<Setting> basic_settings() {
       make("motion_fps", set_whole<&P::motion_fps>, "N", "frames a second that the model is told"),
       make("crf", set_whole<&P::crf>, "N", "H.264 quality, 0 (lossless) to 51"),
       make("seed", set_whole<&P::seed>, "N", "of the noise"),
-      make("noise_aug_strength", set_real<&P::noise_aug_strength>, "X", "noise added to the reference image"),
-      make("decode_chunk_size", set_whole<&P::decode_chunk_size>, "N", "frames that the VAE decodes at once"),
-      with_flag("drop-reference-frames",
-                make("drop_reference", set_named<&P::drop_reference>, "none|first|each",
-                     "reference frames that are left out: of a film none, its first or each clip's")),
-      make("interp_frames", set_whole<&P::interp_frames>, "N", "frames put in between two clips of a film"),
-      make("interp_mode", set_named<&P::interp_mode>, "linear|slerp", "how these, or a cross-fade, are made"),
+      make("noise_aug_strength", set_real<&P::noise_aug_strength>, "X",
+           "noise added to the reference image"),
+      make("decode_chunk_size", set_whole<&P::decode_chunk_size>, "N",
+           "frames that the VAE decodes at once"),
+      with_flag(
+          "drop-reference-frames",
+          make("drop_reference", set_named<&P::drop_reference>, "none|first|each",
+               "reference frames that are left out: of a film none, its first or each clip's")),
+      make("interp_frames", set_whole<&P::interp_frames>, "N",
+           "frames put in between two clips of a film"),
+      make("interp_mode", set_named<&P::interp_mode>, "linear|slerp",
+           "how these, or a cross-fade, are made"),
       make("crossfade_frames", set_whole<&P::crossfade_frames>, "N",
            "frames in which two clips of a film overlap"),
       make("retarget", set_named<&P::retarget>, "graft|rescale",
@@ -253,14 +270,18 @@ std::vector<Setting> basic_settings() {
       make("precision", set_named<&P::precision>, "auto|fp32|bf16|fp16",
            "of the computation; auto: fp32 on a CPU"),
       make("fp8", set_switch<&P::fp8>, "",
-           "linear layers of the UNet in 8-bit floating point: faster, less exact, on GPUs that can"),
+           "linear layers of the UNet in 8-bit floating point: faster, less exact, on GPUs that "
+           "can"),
       with_flag("lcm-lora-path",
                 kept_list(kept_path(make("loras", check_path, "FILE|DIR",
-                                         "LoRA to fuse into the UNet; repeat it for several", {"lora"})))),
-      kept_list(make("lcm_weight_name", check_file_name, "NAME", "the LoRA's file, if its path is a folder")),
+                                         "LoRA to fuse into the UNet; repeat it for several",
+                                         {"lora"})))),
+      kept_list(make("lcm_weight_name", check_file_name, "NAME",
+                     "the LoRA's file, if its path is a folder")),
       kept_list(make("lcm_lora_scale", check_real, "X", "how much of the LoRA is added; default 1",
                      {"lora_scale"})),
-      kept(make("skip_lcm_scheduler", check_switch, "", "keep the scheduler although there is a LoRA")),
+      kept(make("skip_lcm_scheduler", check_switch, "",
+                "keep the scheduler although there is a LoRA")),
       kept_path(make("unet_overlay", check_path, "FILE",
                      "a whole UNet, such as AnimateLCM-SVD-xt, in place of the checkpoint's")),
       only_in_files(make("pose_canvas", set_whole<&P::pose_canvas>, "N",
@@ -317,8 +338,8 @@ bool names_file(const ResolvedSettings& resolved, std::string_view setting) {
   return found != resolved.texts.end() && found->second.back() != kNoFile;
 }
 
-// What distils steps away was trained for the lcm scheduler. A scheduler that only suits the models' own UNet
-// (defaults.yaml, a preset) gives way, too.
+// What distils steps away was trained for the lcm scheduler. A scheduler that only suits the
+// models' own UNet (defaults.yaml, a preset) gives way, too.
 void choose_scheduler(ResolvedSettings& resolved) {
   const auto skip = resolved.texts.find("skip_lcm_scheduler");
   if (skip != resolved.texts.end() && is_true(skip->second.back())) return;
@@ -361,12 +382,14 @@ std::vector<std::string> setting_names() {
 
 Result<ResolvedSettings> resolve_settings(std::span<const SettingLayer> layers) {
   ResolvedSettings resolved;
-  for (const auto& setting : settings()) resolved.provenance[std::string(setting.name)] = "built-in";
+  for (const auto& setting : settings())
+    resolved.provenance[std::string(setting.name)] = "built-in";
   for (const auto& layer : layers) {
     for (const auto& value : layer.values) RETURN_IF_ERROR(apply(value, layer.source, resolved));
   }
   choose_scheduler(resolved);
-  if (const Status bad = validate(resolved.parameters); !bad.ok()) return with_source(bad, resolved);
+  if (const Status bad = validate(resolved.parameters); !bad.ok())
+    return with_source(bad, resolved);
   return resolved;
 }
 

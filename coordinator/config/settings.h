@@ -9,8 +9,8 @@
 #include "common/status.h"
 #include "jobs/parameters.h"
 
-// The one table of what a user may set about a generated video: flags, config keys, manifest columns and
-// defaults.yaml all name the same settings.
+// The one table of what a user may set about a generated video: flags, config keys, manifest
+// columns and defaults.yaml all name the same settings.
 namespace mimicfleet::coordinator {
 
 struct Setting {
@@ -25,7 +25,8 @@ struct Setting {
   bool keeps_text = false;
   bool repeats = false;  // may be given several times in one source: a list
   bool is_path = false;
-  bool of_scripts = false;  // a constant that the Python scripts have a flag for, and hardly anybody sets
+  bool of_scripts =
+      false;  // a constant that the Python scripts have a flag for, and hardly anybody sets
 };
 
 [[nodiscard]] std::span<const Setting> settings();
@@ -50,21 +51,26 @@ struct SettingLayer {
 };
 
 struct ResolvedSettings {
-  jobs::Parameters parameters;  // without loras and unet_overlay, whose files have to be found first
-  std::map<std::string, std::vector<std::string>, std::less<>> texts;  // of settings that keep them, by name
-  std::map<std::string, std::string> provenance;  // setting name -> source, "built-in" if nobody set it
+  jobs::Parameters
+      parameters;  // without loras and unet_overlay, whose files have to be found first
+  std::map<std::string, std::vector<std::string>, std::less<>>
+      texts;  // of settings that keep them, by name
+  std::map<std::string, std::string>
+      provenance;  // setting name -> source, "built-in" if nobody set it
 };
 
 // What a path is set to when there shall be none although another source names one.
 inline constexpr std::string_view kNoFile = "none";
 
-// Applies the layers, lowest precedence first, and checks the result as a whole. A list of one layer replaces
-// that of the layers before. With a LoRA or a UNet overlay the scheduler is lcm unless somebody says
-// otherwise. kInvalidArgument naming the place, the value and what is possible.
+// Applies the layers, lowest precedence first, and checks the result as a whole. A list of one
+// layer replaces that of the layers before. With a LoRA or a UNet overlay the scheduler is lcm
+// unless somebody says otherwise. kInvalidArgument naming the place, the value and what is
+// possible.
 [[nodiscard]] Result<ResolvedSettings> resolve_settings(std::span<const SettingLayer> layers);
 
-// The layer of a model set's defaults.yaml, which may have a notice beside settings; an unknown key is an
-// error with the nearest known one.
-[[nodiscard]] Result<SettingLayer> defaults_layer(const std::map<std::string, std::string>& defaults);
+// The layer of a model set's defaults.yaml, which may have a notice beside settings; an unknown key
+// is an error with the nearest known one.
+[[nodiscard]] Result<SettingLayer> defaults_layer(
+    const std::map<std::string, std::string>& defaults);
 
 }  // namespace mimicfleet::coordinator

@@ -35,7 +35,8 @@ constexpr std::streamoff kTailBytes = 64 << 10;
   for (const int signal : {SIGINT, SIGTERM, SIGPIPE}) ::signal(signal, SIG_DFL);
   handle_signal(SIGHUP, SIG_DFL);
   const int nothing = ::open("/dev/null", O_RDONLY);
-  if (nothing < 0 || ::dup2(nothing, 0) < 0 || ::dup2(log, 1) < 0 || ::dup2(log, 2) < 0) ::_exit(127);
+  if (nothing < 0 || ::dup2(nothing, 0) < 0 || ::dup2(log, 1) < 0 || ::dup2(log, 2) < 0)
+    ::_exit(127);
   if (pass_fd == ChildProcess::kPassedFd) {
     ::fcntl(pass_fd, F_SETFD, 0);
   } else if (pass_fd >= 0 && ::dup2(pass_fd, ChildProcess::kPassedFd) < 0) {
@@ -50,11 +51,13 @@ constexpr std::streamoff kTailBytes = 64 << 10;
 Result<ChildProcess> ChildProcess::start(const Options& options) {
   const std::string& program = options.command.front();
   if (::access(program.c_str(), X_OK) != 0) {
-    return Status(StatusCode::kNotFound,
-                  fmt::format("{}: {}; it belongs beside the coordinator (build both, or install both)",
-                              program, std::strerror(errno)));
+    return Status(
+        StatusCode::kNotFound,
+        fmt::format("{}: {}; it belongs beside the coordinator (build both, or install both)",
+                    program, std::strerror(errno)));
   }
-  const UniqueFd log(::open(options.log_path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
+  const UniqueFd log(
+      ::open(options.log_path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
   if (!log.valid()) return file_error(options.log_path, "cannot be opened", errno);
   std::vector<std::string> copies = options.command;
   std::vector<char*> arguments;
@@ -64,7 +67,8 @@ Result<ChildProcess> ChildProcess::start(const Options& options) {
   const pid_t parent = ::getpid();
   ChildProcess child;
   child.pid_ = ::fork();
-  if (child.pid_ < 0) return file_error(program, "cannot be started", errno, StatusCode::kResourceExhausted);
+  if (child.pid_ < 0)
+    return file_error(program, "cannot be started", errno, StatusCode::kResourceExhausted);
   if (child.pid_ == 0) become(arguments.data(), log.get(), options.pass_fd, parent);
   ::setpgid(child.pid_, child.pid_);  // whoever of the two is first
   child.process_.reset(static_cast<int>(::syscall(SYS_pidfd_open, child.pid_, 0)));

@@ -12,8 +12,8 @@
 
 namespace mimicfleet::coordinator {
 
-// A program that we started, in a process group of its own (Ctrl-C in the terminal does not reach it). It
-// gets SIGTERM when we die. Destroying this kills what is left of the group.
+// A program that we started, in a process group of its own (Ctrl-C in the terminal does not reach
+// it). It gets SIGTERM when we die. Destroying this kills what is left of the group.
 class ChildProcess {
  public:
   struct Options {
@@ -50,7 +50,8 @@ class ChildProcess {
   UniqueFd process_;           // readable when it has ended
 };
 
-// The text of the last line of a log that has level error, or its last line; empty if there is none.
+// The text of the last line of a log that has level error, or its last line; empty if there is
+// none.
 [[nodiscard]] std::string last_error_in(const std::string& log_path);
 
 }  // namespace mimicfleet::coordinator

@@ -38,8 +38,8 @@ std::string worker_program(const std::string& programs) {
   return chosen != nullptr ? chosen : programs + "/worker";
 }
 
-// Models that a config names reach the worker through links below the run's folder: the user knows the files
-// that these lead to.
+// Models that a config names reach the worker through links below the run's folder: the user knows
+// the files that these lead to.
 std::string with_link_targets(std::string text, const std::string& models) {
   const auto entries = list_folder(models);
   if (!entries.ok()) return text;
@@ -48,7 +48,8 @@ std::string with_link_targets(std::string text, const std::string& models) {
     const std::string target = fs::read_symlink(entry.path(), error).string();
     if (error) continue;
     const std::string link = entry.path().string();
-    for (auto at = text.find(link); at != std::string::npos; at = text.find(link, at + target.size())) {
+    for (auto at = text.find(link); at != std::string::npos;
+         at = text.find(link, at + target.size())) {
       text.replace(at, link.size(), target);
     }
   }
@@ -85,8 +86,9 @@ Result<std::unique_ptr<Cluster>> Cluster::start(ClusterOptions options) {
   std::error_code error;
   fs::create_directories(cluster->options_.run_folder + "/logs", error);
   if (error) {
-    return Status(StatusCode::kFailedPrecondition,
-                  fmt::format("{}/logs: cannot be made: {}", cluster->options_.run_folder, error.message()));
+    return Status(
+        StatusCode::kFailedPrecondition,
+        fmt::format("{}/logs: cannot be made: {}", cluster->options_.run_folder, error.message()));
   }
   RETURN_IF_ERROR(cluster->start_coordinator());
   RETURN_IF_ERROR(cluster->start_workers());
@@ -95,7 +97,8 @@ Result<std::unique_ptr<Cluster>> Cluster::start(ClusterOptions options) {
 
 Cluster::~Cluster() = default;
 
-Cluster::Member Cluster::make_member(const std::string& name, std::vector<std::string> command) const {
+Cluster::Member Cluster::make_member(const std::string& name,
+                                     std::vector<std::string> command) const {
   Member member;
   member.name = name;
   member.command = std::move(command);
@@ -104,15 +107,16 @@ Cluster::Member Cluster::make_member(const std::string& name, std::vector<std::s
 }
 
 Status Cluster::start_coordinator() {
-  coordinator_ =
-      make_member("coordinator",
-                  {options_.programs + "/coordinator", "serve", "--state-dir", options_.run_folder + "/state",
-                   "--metrics", "127.0.0.1:0", "--file-sd", "off", "--no-discovery", "--exit-with-parent",
-                   "--refusal-grace-ms",
-                   "0",  // nobody else will come
-                   "--ready-fd", std::to_string(ChildProcess::kPassedFd), "--listen", "tcp://127.0.0.1:*"});
+  coordinator_ = make_member(
+      "coordinator",
+      {options_.programs + "/coordinator", "serve", "--state-dir", options_.run_folder + "/state",
+       "--metrics", "127.0.0.1:0", "--file-sd", "off", "--no-discovery", "--exit-with-parent",
+       "--refusal-grace-ms",
+       "0",  // nobody else will come
+       "--ready-fd", std::to_string(ChildProcess::kPassedFd), "--listen", "tcp://127.0.0.1:*"});
   RETURN_IF_ERROR(start_member(coordinator_));
-  coordinator_.command.back() = endpoint_;  // started again, it must be where the workers look for it
+  coordinator_.command.back() =
+      endpoint_;  // started again, it must be where the workers look for it
   return {};
 }
 
@@ -163,7 +167,8 @@ Status Cluster::start_member(Member& member) {
     return {};
   }
   std::array<int, 2> ends{};
-  if (::pipe2(ends.data(), O_CLOEXEC) != 0) return {StatusCode::kResourceExhausted, "no pipe can be made"};
+  if (::pipe2(ends.data(), O_CLOEXEC) != 0)
+    return {StatusCode::kResourceExhausted, "no pipe can be made"};
   const UniqueFd reader(ends[0]);
   UniqueFd writer(ends[1]);
   options.pass_fd = writer.get();
@@ -213,11 +218,13 @@ Status Cluster::supervise(std::size_t ended, Instant now) {
   for (auto& worker : workers_) RETURN_IF_ERROR(care_for(worker, now));
   const bool all_gone =
       std::all_of(workers_.begin(), workers_.end(), [](const auto& w) { return w.given_up; });
-  const Member* lost = coordinator_.given_up ? &coordinator_ : all_gone ? &workers_.front() : nullptr;
+  const Member* lost = coordinator_.given_up ? &coordinator_
+                       : all_gone            ? &workers_.front()
+                                             : nullptr;
   if (lost == nullptr) return {};
   const std::string error = with_link_targets(last_error_in(lost->log), options_.models);
-  return {StatusCode::kInternal,
-          fmt::format("{} {}: {} (see {})", lost->name, lost->last_end, log::printable(error), lost->log)};
+  return {StatusCode::kInternal, fmt::format("{} {}: {} (see {})", lost->name, lost->last_end,
+                                             log::printable(error), lost->log)};
 }
 
 void Cluster::stop(std::chrono::milliseconds grace) {

@@ -24,8 +24,8 @@ struct ClusterOptions {
   std::size_t threads = 1;  // of each worker
 };
 
-// A coordinator and its workers for one run: the same programs, sockets and protocol as a cluster, as
-// children of this process, on a free port of the loopback interface.
+// A coordinator and its workers for one run: the same programs, sockets and protocol as a cluster,
+// as children of this process, on a free port of the loopback interface.
 class Cluster {
  public:
   // Starts all; returns once the coordinator listens. Errors name the log.
@@ -36,8 +36,9 @@ class Cluster {
 
   [[nodiscard]] const std::string& endpoint() const { return endpoint_; }
 
-  // Starts again what has crashed, each a bounded number of times in a row; call it every so often. `ended`
-  // is how many tasks have ended: progress forgives earlier crashes. An error: nothing can go on, and why.
+  // Starts again what has crashed, each a bounded number of times in a row; call it every so often.
+  // `ended` is how many tasks have ended: progress forgives earlier crashes. An error: nothing can
+  // go on, and why.
   [[nodiscard]] Status supervise(std::size_t ended, Instant now);
 
   // SIGTERM to the workers, then to the coordinator; SIGKILL to what is still there after `grace`.

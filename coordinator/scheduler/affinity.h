@@ -9,11 +9,13 @@
 
 namespace mimicfleet::coordinator {
 
-// Which worker can take which features from its cache, and which ready encodes that concerns. Hints: what is
-// wrong here costs time and nothing else. Features are known by their tags alone (jobs::feature_tag).
+// Which worker can take which features from its cache, and which ready encodes that concerns.
+// Hints: what is wrong here costs time and nothing else. Features are known by their tags alone
+// (jobs::feature_tag).
 class Affinity {
  public:
-  using Holders = std::map<WorkerId, double>;  // with what making the feature cost there, in seconds
+  using Holders =
+      std::map<WorkerId, double>;  // with what making the feature cost there, in seconds
 
   void note(std::uint64_t tag, WorkerId worker, double made_seconds);
   void forget(WorkerId worker);

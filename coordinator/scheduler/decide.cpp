@@ -11,11 +11,12 @@
 namespace mimicfleet::coordinator {
 namespace {
 
-// These codes are never about what a task is to make: the client saw the files and folders that it names.
+// These codes are never about what a task is to make: the client saw the files and folders that it
+// names.
 bool is_of_host(const jobs::TaskFailed& failed) {
   const StatusCode code = failed.status.code();
-  return failed.of_host || code == StatusCode::kNotFound || code == StatusCode::kFailedPrecondition ||
-         code == StatusCode::kInputChanged;
+  return failed.of_host || code == StatusCode::kNotFound ||
+         code == StatusCode::kFailedPrecondition || code == StatusCode::kInputChanged;
 }
 
 // Handles one input; the overloads are the whole list of what can happen.
@@ -47,8 +48,8 @@ struct Handler {
     const auto found = state.tasks.find(attempt.task);
     if (found == state.tasks.end()) return nullptr;
     Task& task = found->second;
-    const bool current =
-        task.state == TaskState::kRunning && task.attempt == attempt.attempt && task.worker == worker;
+    const bool current = task.state == TaskState::kRunning && task.attempt == attempt.attempt &&
+                         task.worker == worker;
     return current ? &task : nullptr;
   }
 };
@@ -95,7 +96,8 @@ void Handler::operator()(const RetryJob& input) const {
     return;
   }
   for (auto& [id, worker] : state.workers) worker.strikes.erase(input.job);
-  if (found->second.counts.failed + found->second.counts.cancelled == 0) return;  // else it ended once more
+  if (found->second.counts.failed + found->second.counts.cancelled == 0)
+    return;  // else it ended once more
   found->second.ended = false;
   decision.changed_jobs.push_back(input.job);
   for (const TaskId& id : found->second.tasks) {
@@ -178,13 +180,13 @@ void Handler::operator()(const jobs::TaskCompleted& done) const {
     return;
   }
   const Task& task = found->second;
-  const bool repeated =
-      task.state == TaskState::kDone && task.attempt == done.attempt.attempt && task.worker == done.worker;
+  const bool repeated = task.state == TaskState::kDone && task.attempt == done.attempt.attempt &&
+                        task.worker == done.worker;
   if (repeated) return;
   change.log("stale_result", task, fmt::format("attempt {} came too late", done.attempt.attempt));
   decision.reply = Status(StatusCode::kFailedPrecondition,
-                          fmt::format("attempt {} is not current: attempt {} is {}", done.attempt.attempt,
-                                      task.attempt, to_string(task.state)));
+                          fmt::format("attempt {} is not current: attempt {} is {}",
+                                      done.attempt.attempt, task.attempt, to_string(task.state)));
 }
 
 void Handler::operator()(const jobs::TaskFailed& failed) const {
@@ -254,7 +256,8 @@ void restore(State& state, std::vector<Job> jobs, std::vector<Task> tasks, Insta
     state.next_job_number = std::max(state.next_job_number, job.number + 1);
     state.jobs.emplace(job.id, std::move(job));
   }
-  std::sort(tasks.begin(), tasks.end(), [](const Task& a, const Task& b) { return a.position < b.position; });
+  std::sort(tasks.begin(), tasks.end(),
+            [](const Task& a, const Task& b) { return a.position < b.position; });
   for (auto& task : tasks) {
     if (!state.jobs.contains(task.spec.job)) continue;
     Job& job = state.jobs.at(task.spec.job);
@@ -267,8 +270,10 @@ void restore(State& state, std::vector<Job> jobs, std::vector<Task> tasks, Insta
       if (const auto found = state.tasks.find(need); found != state.tasks.end())
         found->second.needed_by.push_back(id);
     }
-    // A job is stored before the scheduler hears of it: a coordinator that ended then left its tasks waiting.
-    if (task.state == TaskState::kWaiting && needs_are_done(state, task)) task.state = TaskState::kReady;
+    // A job is stored before the scheduler hears of it: a coordinator that ended then left its
+    // tasks waiting.
+    if (task.state == TaskState::kWaiting && needs_are_done(state, task))
+      task.state = TaskState::kReady;
     Job& job = state.jobs.at(task.spec.job);
     count_task(state, task);
     if (task.state == TaskState::kDone) job.done_by.insert(task.worker_name);

@@ -7,8 +7,8 @@
 #include "coordinator/scheduler/state.h"
 #include "coordinator/scheduler/tally.h"
 
-// The scheduler: a pure function of state, event and time. It never waits, sends, reads or writes; the caller
-// stores what changed, then sends what is to be sent, in this order.
+// The scheduler: a pure function of state, event and time. It never waits, sends, reads or writes;
+// the caller stores what changed, then sends what is to be sent, in this order.
 namespace mimicfleet::coordinator {
 
 struct JobSubmitted {
@@ -27,8 +27,9 @@ struct StopWorker {
 };
 struct Tick {};  // time passed; all messages that had arrived by now were handled before
 
-using Input = std::variant<JobSubmitted, CancelJob, RetryJob, jobs::WorkerHello, jobs::WorkerHeartbeat,
-                           jobs::TaskCompleted, jobs::TaskFailed, jobs::WorkerGoodbye, StopWorker, Tick>;
+using Input =
+    std::variant<JobSubmitted, CancelJob, RetryJob, jobs::WorkerHello, jobs::WorkerHeartbeat,
+                 jobs::TaskCompleted, jobs::TaskFailed, jobs::WorkerGoodbye, StopWorker, Tick>;
 
 struct Grant {
   WorkerId worker;
@@ -48,11 +49,12 @@ struct Decision {
 
 [[nodiscard]] Decision decide(State& state, const Input& input, Instant now);
 
-// Puts stored jobs and tasks back after a restart. Running attempts keep their lease for a while so that
-// their workers can come back to them.
+// Puts stored jobs and tasks back after a restart. Running attempts keep their lease for a while so
+// that their workers can come back to them.
 void restore(State& state, std::vector<Job> jobs, std::vector<Task> tasks, Instant now);
 
-// True if nobody who is there can do the task, nor what it waits for: only another worker changes that.
+// True if nobody who is there can do the task, nor what it waits for: only another worker changes
+// that.
 [[nodiscard]] bool is_stuck(const State& state, const Task& task);
 
 // A sentence for people: why the task is where it is, and what would change that.

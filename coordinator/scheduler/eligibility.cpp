@@ -25,15 +25,16 @@ bool may_yet_fit(const Worker& worker, const Task& task) {
 }
 
 const HostFailure* failure_of(const Worker& worker, const Task& task) {
-  const auto found =
-      std::find_if(task.host_failures.begin(), task.host_failures.end(),
-                   [&](const HostFailure& failure) { return failure.worker == worker.hello.worker; });
+  const auto found = std::find_if(
+      task.host_failures.begin(), task.host_failures.end(),
+      [&](const HostFailure& failure) { return failure.worker == worker.hello.worker; });
   return found == task.host_failures.end() ? nullptr : &*found;
 }
 
 // Whether it is, or may soon be, one that takes the task.
 bool may_take(const Worker& worker, const Task& task) {
-  return failure_of(worker, task) == nullptr && (misfit(worker, task).empty() || may_yet_fit(worker, task));
+  return failure_of(worker, task) == nullptr &&
+         (misfit(worker, task).empty() || may_yet_fit(worker, task));
 }
 
 bool holds(const State& state, const Worker& worker, const Task& encode) {
@@ -49,7 +50,8 @@ bool all_needs(const State& state, const Task& task, Test test) {
 }
 
 bool can_have_inputs(const State& state, const Worker& worker, const Task& task) {
-  return all_needs(state, task, [&](const Task& encode) { return can_have(state, worker, encode, task); });
+  return all_needs(state, task,
+                   [&](const Task& encode) { return can_have(state, worker, encode, task); });
 }
 
 bool holds_inputs(const State& state, const Worker& worker, const Task& task) {
@@ -57,7 +59,8 @@ bool holds_inputs(const State& state, const Worker& worker, const Task& task) {
 }
 
 bool could_have_inputs(const State& state, const Worker& worker, const Task& task) {
-  return all_needs(state, task, [&](const Task& encode) { return could_have(state, worker, encode, task); });
+  return all_needs(state, task,
+                   [&](const Task& encode) { return could_have(state, worker, encode, task); });
 }
 
 // Whether somebody who is there and decodes could fetch what the worker encodes.
@@ -65,7 +68,8 @@ bool is_in_reach(const State& state, const Worker& worker, const Task& encode) {
   if (!worker.data_port_is_local) return true;
   return std::all_of(encode.needed_by.begin(), encode.needed_by.end(), [&](const TaskId& id) {
     const Task& user = state.tasks.at(id);
-    if (is_terminal(user.state) || (encode.spec.keep_latents && !user.spec.segments.empty())) return true;
+    if (is_terminal(user.state) || (encode.spec.keep_latents && !user.spec.segments.empty()))
+      return true;
     return std::any_of(state.workers.begin(), state.workers.end(), [&](const auto& entry) {
       return reaches(entry.second, worker) && may_take(entry.second, user);
     });
@@ -75,8 +79,8 @@ bool is_in_reach(const State& state, const Worker& worker, const Task& encode) {
 bool is_able(const State& state, const Worker& worker, const Task& task, Loading loading) {
   const bool fits =
       misfit(worker, task).empty() || (loading == Loading::kCounts && may_yet_fit(worker, task));
-  return fits && failure_of(worker, task) == nullptr && !is_set_aside(state, worker, task.spec.job) &&
-         can_have_inputs(state, worker, task);
+  return fits && failure_of(worker, task) == nullptr &&
+         !is_set_aside(state, worker, task.spec.job) && can_have_inputs(state, worker, task);
 }
 
 template <typename Test>
@@ -119,20 +123,23 @@ std::string misfit(const Worker& worker, const Task& task) {
   if (!takes_kind(worker, task.spec.kind)) {
     return fmt::format("it was started without --kinds {}", to_string(task.spec.kind));
   }
-  const bool has_models = std::any_of(hello.model_sets.begin(), hello.model_sets.end(),
-                                      [&](const auto& set) { return set.id == task.spec.model_set; });
+  const bool has_models =
+      std::any_of(hello.model_sets.begin(), hello.model_sets.end(),
+                  [&](const auto& set) { return set.id == task.spec.model_set; });
   if (!has_models) return std::string(kLacksModels);
   if (task.spec.kind == TaskKind::kEncodeLatents) {
-    const std::string lacking =
-        jobs::lacking_ability(hello.abilities, task.spec.parameters, task.spec.video, task.spec.reference);
+    const std::string lacking = jobs::lacking_ability(hello.abilities, task.spec.parameters,
+                                                      task.spec.video, task.spec.reference);
     if (!lacking.empty()) {
-      return fmt::format("it cannot do {}: its device, its precision or its version is not the right one",
-                         lacking);
+      return fmt::format(
+          "it cannot do {}: its device, its precision or its version is not the right one",
+          lacking);
     }
   }
   const auto precision = task.spec.parameters.precision;
   if (precision != jobs::Precision::kAuto && to_string(precision) != hello.numerics.precision) {
-    return fmt::format("it computes in {}, not in {}", hello.numerics.precision, to_string(precision));
+    return fmt::format("it computes in {}, not in {}", hello.numerics.precision,
+                       to_string(precision));
   }
   return "";
 }
@@ -151,17 +158,20 @@ bool can_have(const State& state, const Worker& worker, const Task& encode, cons
   if (!is_available(state, encode, user)) return false;
   if (encode.result.latents) {
     const auto failed = state.cannot_fetch.find(encode.result.latents->content);
-    if (failed != state.cannot_fetch.end() && failed->second.contains(worker.hello.worker)) return false;
+    if (failed != state.cannot_fetch.end() && failed->second.contains(worker.hello.worker))
+      return false;
   }
   if (encode.result.saved_latents && !user.spec.segments.empty()) return true;
   const auto& holders = state.holders.at(encode.result.latents->content);
-  return std::any_of(holders.begin(), holders.end(),
-                     [&](const WorkerId& holder) { return reaches(worker, state.workers.at(holder)); });
+  return std::any_of(holders.begin(), holders.end(), [&](const WorkerId& holder) {
+    return reaches(worker, state.workers.at(holder));
+  });
 }
 
 bool is_set_aside(const State& state, const Worker& worker, JobId job) {
   const auto strikes = worker.strikes.find(job);
-  return strikes != worker.strikes.end() && strikes->second.tasks.size() >= state.config.max_strikes;
+  return strikes != worker.strikes.end() &&
+         strikes->second.tasks.size() >= state.config.max_strikes;
 }
 
 bool could_have(const State& state, const Worker& worker, const Task& encode, const Task& user) {
@@ -179,12 +189,14 @@ std::string why_out_of_reach(const State& state, const Worker& worker, const Tas
   if (holders == state.holders.end()) return "nobody holds them any more";
   const Worker& holder = state.workers.at(*holders->second.begin());
   if (reaches(worker, holder)) return fmt::format("{} cannot fetch them", place_of(worker));
-  return fmt::format("{} does not reach {} of {}: start that worker with --advertise and its host's name",
-                     place_of(worker), holder.hello.data_endpoint, place_of(holder));
+  return fmt::format(
+      "{} does not reach {} of {}: start that worker with --advertise and its host's name",
+      place_of(worker), holder.hello.data_endpoint, place_of(holder));
 }
 
 std::string lacks_latents(const State& state, const Worker& worker, const Task& task) {
-  if (task.spec.needs.empty() || failure_of(worker, task) != nullptr || !misfit(worker, task).empty())
+  if (task.spec.needs.empty() || failure_of(worker, task) != nullptr ||
+      !misfit(worker, task).empty())
     return "";
   for (const TaskId& need : task.spec.needs) {
     const Task& encode = state.tasks.at(need);
@@ -228,35 +240,45 @@ std::string joint_message(const std::vector<HostFailure>& refusals) {
     text += fmt::format("{}{}", text.empty() ? "" : "; ", message);
     if (!workers.empty()) text += fmt::format(" ({})", workers);
   }
-  if (refusals.size() > kNamedHosts) text += fmt::format("; and {} more", refusals.size() - kNamedHosts);
+  if (refusals.size() > kNamedHosts)
+    text += fmt::format("; and {} more", refusals.size() - kNamedHosts);
   return text;
 }
 
 Instant gives_up_at(const State& state, const Task& task) {
   const Job& job = state.jobs.at(task.spec.job);
-  const bool misses_one = std::any_of(job.done_by.begin(), job.done_by.end(), [&](const std::string& name) {
-    const bool is_there = std::any_of(state.workers.begin(), state.workers.end(),
-                                      [&](const auto& entry) { return entry.second.hello.name == name; });
-    return !is_there && std::none_of(task.host_failures.begin(), task.host_failures.end(),
-                                     [&](const HostFailure& failure) { return failure.worker_name == name; });
-  });
-  return task.askable_until + (misses_one ? state.config.graces_for_absent : 1) * state.config.refusal_grace;
+  const bool misses_one =
+      std::any_of(job.done_by.begin(), job.done_by.end(), [&](const std::string& name) {
+        const bool is_there =
+            std::any_of(state.workers.begin(), state.workers.end(),
+                        [&](const auto& entry) { return entry.second.hello.name == name; });
+        return !is_there && std::none_of(task.host_failures.begin(), task.host_failures.end(),
+                                         [&](const HostFailure& failure) {
+                                           return failure.worker_name == name;
+                                         });
+      });
+  return task.askable_until +
+         (misses_one ? state.config.graces_for_absent : 1) * state.config.refusal_grace;
 }
 
 bool anybody_is_able(const State& state, const Task& task) {
-  return std::any_of(state.workers.begin(), state.workers.end(),
-                     [&](const auto& entry) { return is_able(state, entry.second, task, Loading::kCounts); });
+  return std::any_of(state.workers.begin(), state.workers.end(), [&](const auto& entry) {
+    return is_able(state, entry.second, task, Loading::kCounts);
+  });
 }
 
 bool is_eligible(const State& state, const Worker& worker, const Task& task) {
   if (!misfit(worker, task).empty() || failure_of(worker, task) != nullptr) return false;
   const auto another_is_able = [&](Loading loading) {
-    return another(state, worker, [&](const Worker& other) { return is_able(state, other, task, loading); });
+    return another(state, worker,
+                   [&](const Worker& other) { return is_able(state, other, task, loading); });
   };
   if (state.refused.contains(task.spec.id) && !could_have_inputs(state, worker, task)) return false;
-  const bool doubtful = is_set_aside(state, worker, task.spec.job) || !can_have_inputs(state, worker, task);
+  const bool doubtful =
+      is_set_aside(state, worker, task.spec.job) || !can_have_inputs(state, worker, task);
   if (doubtful && another_is_able(Loading::kCounts)) return false;
-  if (task.failed_on == worker.hello.worker && another_is_able(Loading::kDoesNotCount)) return false;
+  if (task.failed_on == worker.hello.worker && another_is_able(Loading::kDoesNotCount))
+    return false;
   return !waits_for_holder(state, worker, task) && !leaves_it_to_one_in_reach(state, worker, task);
 }
 
@@ -266,8 +288,9 @@ std::string reservation(const State& state, const Worker& worker, const Task& ta
   }
   if (is_set_aside(state, worker, task.spec.job)) {
     const Strikes& strikes = worker.strikes.at(task.spec.job);
-    return fmt::format("it gets no more of this job after {} tasks that its host could not do, the last: {}",
-                       strikes.tasks.size(), strikes.last.message());
+    return fmt::format(
+        "it gets no more of this job after {} tasks that its host could not do, the last: {}",
+        strikes.tasks.size(), strikes.last.message());
   }
   if (!could_have_inputs(state, worker, task)) return "it reaches no worker that has the latents";
   if (!can_have_inputs(state, worker, task))

@@ -21,7 +21,8 @@ std::string explain_affinity(const State& state, const Task& task, Instant now) 
   }
   if (opens == Instant{}) return "";
   return fmt::format(
-      "waits for {}, which has its {} (another worker would take {:.1f} s longer); in {:.1f} s others may "
+      "waits for {}, which has its {} (another worker would take {:.1f} s longer); in {:.1f} s "
+      "others may "
       "take it",
       state.workers.at(best.worker).hello.name, is_encode ? "features in the cache" : "latents",
       best.worth_seconds, to_seconds(opens - now));
@@ -42,7 +43,8 @@ std::string explain_ready(const State& state, const Task& task, Instant now) {
     return fmt::format("starts again in {:.0f} s, after {}: {}", to_seconds(task.not_before - now),
                        task.pauses_after, task.error.message());
   }
-  if (state.workers.empty()) return "no worker is there: start one with `worker --coordinator ENDPOINT`";
+  if (state.workers.empty())
+    return "no worker is there: start one with `worker --coordinator ENDPOINT`";
   std::string misfits;
   std::size_t fitting = 0;
   for (const auto& [id, worker] : state.workers) {
@@ -56,10 +58,10 @@ std::string explain_ready(const State& state, const Task& task, Instant now) {
   const auto reasons = refusals(state, task);
   if (state.refused.contains(task.spec.id) && !reasons.empty()) {
     const Duration left = std::max(gives_up_at(state, task) - now, Duration());
-    return fmt::format(
-        "{}: {}; waiting {:.0f} s for another worker",
-        task.host_failures.empty() ? "no worker can have its latents" : "every worker's host refused it",
-        joint_message(reasons), to_seconds(left));
+    return fmt::format("{}: {}; waiting {:.0f} s for another worker",
+                       task.host_failures.empty() ? "no worker can have its latents"
+                                                  : "every worker's host refused it",
+                       joint_message(reasons), to_seconds(left));
   }
   if (fitting == 0) return "no worker can take it" + misfits;
   const std::string reserved = explain_affinity(state, task, now);
@@ -83,8 +85,8 @@ std::string explain_waiting(const State& state, const Task& task) {
   for (const TaskId& need : task.spec.needs) {
     const Task& other = state.tasks.at(need);
     if (other.state != TaskState::kDone) {
-      return fmt::format("waits for {} of {}, which is {}", to_string(other.spec.kind), other.spec.name,
-                         to_string(other.state));
+      return fmt::format("waits for {} of {}, which is {}", to_string(other.spec.kind),
+                         other.spec.name, to_string(other.state));
     }
   }
   return "waits for its inputs";
@@ -112,7 +114,8 @@ std::string explain(const State& state, const Task& task, Instant now) {
       return fmt::format("runs on {} (attempt {}){}", task.worker_name, task.attempt,
                          task.progress.stage.empty() ? "" : ", " + task.progress.stage);
     case TaskState::kDone:
-      return fmt::format("done by {} (attempt {}){}", task.worker_name, task.attempt, explain_features(task));
+      return fmt::format("done by {} (attempt {}){}", task.worker_name, task.attempt,
+                         explain_features(task));
     case TaskState::kFailed:
       return fmt::format("failed: {}", task.error.message());
     case TaskState::kCancelled:

@@ -29,8 +29,8 @@ double fetch_seconds(const jobs::ArtefactRef& latents) {
   return kFetchSeconds + static_cast<double>(latents.size_bytes) / kFetchBytesPerSecond;
 }
 
-// Calls `visit(worker, seconds)` for each thing that the task needs and each worker that has it, with what it
-// costs others to make or fetch it.
+// Calls `visit(worker, seconds)` for each thing that the task needs and each worker that has it,
+// with what it costs others to make or fetch it.
 template <typename Visit>
 void each_held(const State& state, const Task& task, Visit visit) {
   for (const std::uint64_t tag : task.wants) {
@@ -81,8 +81,9 @@ Place best_of(const std::vector<Place>& places, const State& state, const Task& 
 }
 
 bool inputs_held(const State& state, const Task& task) {
-  return std::all_of(task.spec.needs.begin(), task.spec.needs.end(),
-                     [&](const TaskId& need) { return is_available(state, state.tasks.at(need), task); });
+  return std::all_of(task.spec.needs.begin(), task.spec.needs.end(), [&](const TaskId& need) {
+    return is_available(state, state.tasks.at(need), task);
+  });
 }
 
 }  // namespace
@@ -145,7 +146,8 @@ struct Search {
     const double most = best_of(places, state, task).worth_seconds;
     const double own = worth_to(places, worker.hello.worker);
     if (open_to(state, task, most - own) > now) return ++passed_over < kPassedOver;
-    const double gain = own - (most - own);  // what it saves, less what is lost that another would save
+    const double gain =
+        own - (most - own);  // what it saves, less what is lost that another would save
     if (!best || gain > best_gain) {
       best = order;
       best_gain = gain;
@@ -166,8 +168,9 @@ struct Search {
 
 Instant open_to(const State& state, const Worker& worker, const Task& task) {
   const auto places = places_of(state, task);
-  return open_to(state, task,
-                 best_of(places, state, task).worth_seconds - worth_to(places, worker.hello.worker));
+  return open_to(
+      state, task,
+      best_of(places, state, task).worth_seconds - worth_to(places, worker.hello.worker));
 }
 
 std::optional<TaskId> next_task(const State& state, const Worker& worker, Instant now) {

@@ -6,8 +6,8 @@
 
 namespace mimicfleet::coordinator {
 
-// Ready tasks in the order in which they should start: priority, then finishing started clips before starting
-// new ones, then first come.
+// Ready tasks in the order in which they should start: priority, then finishing started clips
+// before starting new ones, then first come.
 struct ReadyOrder {
   std::int32_t priority = 0;
   jobs::TaskKind kind = jobs::TaskKind::kEncodeLatents;

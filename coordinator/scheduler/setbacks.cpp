@@ -5,17 +5,19 @@
 #include "coordinator/scheduler/eligibility.h"
 #include "coordinator/scheduler/transitions.h"
 
-// What becomes of a task whose attempt ended for a reason that another worker may not have: its host lacks
-// something, or it could not fetch the inputs.
+// What becomes of a task whose attempt ended for a reason that another worker may not have: its
+// host lacks something, or it could not fetch the inputs.
 namespace mimicfleet::coordinator {
 namespace {
 
-constexpr std::size_t kRememberedJobs = 64;  // of a worker that could not do their tasks, once they ended
+constexpr std::size_t kRememberedJobs =
+    64;  // of a worker that could not do their tasks, once they ended
 
 // Trying again can help if it could on one of the hosts.
 Status joint_status(const std::vector<HostFailure>& failures) {
-  const auto passing = std::find_if(failures.begin(), failures.end(),
-                                    [](const HostFailure& failure) { return failure.status.retryable(); });
+  const auto passing =
+      std::find_if(failures.begin(), failures.end(),
+                   [](const HostFailure& failure) { return failure.status.retryable(); });
   const Status& first = passing == failures.end() ? failures.front().status : passing->status;
   return {first.code(), joint_message(failures)};
 }
@@ -28,7 +30,8 @@ void Transitions::fail_on_host(Task& task, const Status& status) {
   Worker& worker = state_.workers.at(task.worker);
   const std::string where = place_of(worker);
   const auto said_before = std::erase_if(task.host_failures, [&](const HostFailure& failure) {
-    return failure.where == where && !state_.workers.contains(failure.worker);  // it was started anew
+    return failure.where == where &&
+           !state_.workers.contains(failure.worker);  // it was started anew
   });
   if (said_before == 0) task.askable_until = now_;
   task.host_failures.push_back({task.worker, worker.hello.name, where, status});
@@ -40,37 +43,41 @@ void Transitions::fail_on_host(Task& task, const Status& status) {
 
 void Transitions::note_strike(Worker& worker, const Task& task, const Status& status) {
   if (worker.strikes.size() >= kRememberedJobs) {
-    std::erase_if(worker.strikes, [&](const auto& entry) { return state_.jobs.at(entry.first).ended; });
+    std::erase_if(worker.strikes,
+                  [&](const auto& entry) { return state_.jobs.at(entry.first).ended; });
   }
   Strikes& strikes = worker.strikes[task.spec.job];
   const bool was_set_aside = is_set_aside(state_, worker, task.spec.job);
   strikes.tasks.insert(task.spec.id);
   strikes.last = status;
   if (was_set_aside || !is_set_aside(state_, worker, task.spec.job)) return;
-  jobs::Event& event =
-      add_event("worker_set_aside",
-                fmt::format("its host could not do {} tasks of this job: it gets no more of them while "
-                            "another worker can; the last: {}",
-                            strikes.tasks.size(), status.message()));
+  jobs::Event& event = add_event(
+      "worker_set_aside",
+      fmt::format("its host could not do {} tasks of this job: it gets no more of them while "
+                  "another worker can; the last: {}",
+                  strikes.tasks.size(), status.message()));
   event.job = state_.jobs.at(task.spec.job).number;
   event.worker = worker.hello.name;
   event.host = worker.hello.host;
 }
 
-// A worker that was started anew and had refused the task before is asked again, but is no new hope.
+// A worker that was started anew and had refused the task before is asked again, but is no new
+// hope.
 void Transitions::note_who_is_left(Task& task) {
   const auto refused_before = [&](const Worker& worker) {
     const std::string where = place_of(worker);
     return std::any_of(task.host_failures.begin(), task.host_failures.end(),
                        [&](const HostFailure& failure) { return failure.where == where; });
   };
-  const bool anybody = std::any_of(state_.workers.begin(), state_.workers.end(), [&](const auto& entry) {
-    return is_left(state_, entry.second, task) && !refused_before(entry.second);
-  });
+  const bool anybody =
+      std::any_of(state_.workers.begin(), state_.workers.end(), [&](const auto& entry) {
+        return is_left(state_, entry.second, task) && !refused_before(entry.second);
+      });
   if (anybody) task.askable_until = now_;
 }
 
-// When all who are there have refused it, and nobody else has come, it was not their fault but the task's.
+// When all who are there have refused it, and nobody else has come, it was not their fault but the
+// task's.
 void Transitions::give_up_if_refused_by_all(Task& task) {
   if (task.state != TaskState::kReady) return;
   note_who_is_left(task);
@@ -126,7 +133,8 @@ void Transitions::forget_host_failures(Worker& worker) {
 }
 
 // Which of what a task needs has one of these contents.
-std::vector<TaskId> Transitions::needs_with(const Task& task, const std::vector<Digest>& contents) const {
+std::vector<TaskId> Transitions::needs_with(const Task& task,
+                                            const std::vector<Digest>& contents) const {
   std::vector<TaskId> found;
   for (const TaskId& need : task.spec.needs) {
     const auto& latents = state_.tasks.at(need).result.latents;
@@ -137,7 +145,8 @@ std::vector<TaskId> Transitions::needs_with(const Task& task, const std::vector<
   return found;
 }
 
-void Transitions::lose_inputs(Task& task, const std::vector<Digest>& contents, const Status& status) {
+void Transitions::lose_inputs(Task& task, const std::vector<Digest>& contents,
+                              const Status& status) {
   const std::vector<TaskId> lost = needs_with(task, contents);
   for (const Digest& content : contents) {
     if (!lost.empty() || state_.holders.contains(content)) note_cannot_fetch(content, task.worker);
@@ -169,8 +178,8 @@ void Transitions::note_cannot_fetch(const Digest& content, WorkerId worker) {
   if (holders->second.empty()) state_.holders.erase(holders);
 }
 
-void Transitions::make_again(Task& task, const std::vector<TaskId>& encodes, const std::string& reason,
-                             bool all_left) {
+void Transitions::make_again(Task& task, const std::vector<TaskId>& encodes,
+                             const std::string& reason, bool all_left) {
   task.losses = 0;
   task.not_before = now_;
   for (const TaskId& id : encodes) {

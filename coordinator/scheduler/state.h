@@ -11,7 +11,8 @@
 #include "coordinator/scheduler/affinity.h"
 #include "jobs/client_messages.h"
 
-// The coordinator's picture of the world: plain data that `decide` (decide.h) changes and nothing else does.
+// The coordinator's picture of the world: plain data that `decide` (decide.h) changes and nothing
+// else does.
 namespace mimicfleet::coordinator {
 
 using jobs::TaskAttempt;
@@ -23,19 +24,21 @@ struct SchedulerConfig {
   Duration lease = std::chrono::seconds(10);  // without a heartbeat a lease ends after this
   Duration stall = std::chrono::minutes(30);  // without any progress, too
   Duration tick = std::chrono::milliseconds(250);
-  Duration retry_delay = std::chrono::seconds(1);    // times the number of failures
-  Duration grant_arrival = std::chrono::seconds(5);  // a grant that no heartbeat lists by then got lost
+  Duration retry_delay = std::chrono::seconds(1);  // times the number of failures
+  Duration grant_arrival =
+      std::chrono::seconds(5);  // a grant that no heartbeat lists by then got lost
   std::uint32_t max_attempts = 3;
-  // A worker whose host could not do so many tasks of a job gets no more of that job while another can.
+  // A worker whose host could not do so many tasks of a job gets no more of that job while another
+  // can.
   std::uint32_t max_strikes = 3;
-  // A task that the hosts of all workers that are there have refused waits so long for another one: one that
-  // is started again, or still to come. So many times as long while a worker that did tasks of its job is
-  // away.
+  // A task that the hosts of all workers that are there have refused waits so long for another one:
+  // one that is started again, or still to come. So many times as long while a worker that did
+  // tasks of its job is away.
   Duration refusal_grace = std::chrono::seconds(60);
   int graces_for_absent = 5;
-  // A task waits for a worker that has what others would have to make or fetch first: so many times the
-  // seconds that this would take, and at most so long; then any may have it. 0: it never waits, and nobody is
-  // preferred.
+  // A task waits for a worker that has what others would have to make or fetch first: so many times
+  // the seconds that this would take, and at most so long; then any may have it. 0: it never waits,
+  // and nobody is preferred.
   double affinity = 1;
   Duration affinity_at_most = std::chrono::seconds(60);
 };
@@ -70,12 +73,12 @@ struct Task {
   Instant lease_expires{};
   Instant progressed_at{};
   Instant ready_since{};
-  Instant not_before{};                    // back-off after a failure
-  std::string pauses_after;                // why: what came before the back-off
-  WorkerId failed_on;                      // another worker is tried first
-  std::uint32_t losses = 0;                // attempts that could not get its inputs, since these were made
+  Instant not_before{};      // back-off after a failure
+  std::string pauses_after;  // why: what came before the back-off
+  WorkerId failed_on;        // another worker is tried first
+  std::uint32_t losses = 0;  // attempts that could not get its inputs, since these were made
   std::vector<HostFailure> host_failures;  // their workers are not asked again
-  Instant askable_until{};                 // of a refused one: when a worker was last there to be asked
+  Instant askable_until{};  // of a refused one: when a worker was last there to be asked
 
   template <typename Self, typename Fields>
   static void fields(Self& self, Fields& field) {
@@ -162,8 +165,9 @@ struct State {
   std::set<ReadyOrder> ready;
   std::multiset<Instant> ready_since;  // of each of these
   std::set<TaskId> running;
-  std::map<Digest, std::set<WorkerId>> holders;           // content of an artefact -> workers that have it
-  std::map<Digest, std::vector<jobs::ArtefactRef>> made;  // key of an encode -> what may be held of it
+  std::map<Digest, std::set<WorkerId>> holders;  // content of an artefact -> workers that have it
+  std::map<Digest, std::vector<jobs::ArtefactRef>>
+      made;  // key of an encode -> what may be held of it
   // Content of an artefact -> workers that could not fetch it from those that hold it.
   std::map<Digest, std::set<WorkerId>> cannot_fetch;
   std::set<TaskId> refused;  // tasks with host_failures, and those whose latents are out of reach

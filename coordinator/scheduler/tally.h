@@ -35,8 +35,8 @@ struct WorkerLoss {
   Instant last_heard{};
 };
 
-// What there is to count of decisions, for the metrics. It counts once it is stored: what was decided and
-// lost did not happen.
+// What there is to count of decisions, for the metrics. It counts once it is stored: what was
+// decided and lost did not happen.
 struct Tally {
   std::vector<TaskEnd> tasks_ended;
   std::vector<TaskWait> waits;

@@ -36,7 +36,9 @@ bool is_video(const Task& task, TaskState state) {
 }
 
 std::uint64_t frames_made(const Task& task) {
-  return is_video(task, TaskState::kDone) ? static_cast<std::uint64_t>(std::max(task.result.frames, 0)) : 0;
+  return is_video(task, TaskState::kDone)
+             ? static_cast<std::uint64_t>(std::max(task.result.frames, 0))
+             : 0;
 }
 
 }  // namespace
@@ -73,11 +75,12 @@ ReadyOrder ready_order(const State& state, const Task& task) {
   return {task.spec.priority, task.spec.kind, job.number, task.position, task.spec.id};
 }
 
-std::vector<std::uint64_t> wanted_features(const jobs::TaskSpec& spec, const jobs::ModelSet& models) {
+std::vector<std::uint64_t> wanted_features(const jobs::TaskSpec& spec,
+                                           const jobs::ModelSet& models) {
   std::vector<std::uint64_t> tags;
   if (spec.kind != TaskKind::kEncodeLatents) return tags;
-  const auto keys =
-      jobs::feature_keys(jobs::as_read(spec.video), jobs::as_read(spec.reference), models, spec.parameters);
+  const auto keys = jobs::feature_keys(jobs::as_read(spec.video), jobs::as_read(spec.reference),
+                                       models, spec.parameters);
   for (const auto kind : jobs::kFeatureKinds) {
     if (spec.features.takes(kind)) tags.push_back(jobs::feature_tag(keys.of(kind)));
   }
@@ -114,8 +117,10 @@ void Transitions::move_to(Task& task, TaskState next) {
   count_task(state_, task);
   if (next == TaskState::kReady) enqueue(state_, task, now_);
   if (next == TaskState::kRunning) state_.running.insert(task.spec.id);
-  if (is_terminal(next) || (next == TaskState::kRunning && task.host_failures.empty())) forget_refusals(task);
-  if (is_terminal(next)) decision_.tally.tasks_ended.push_back({task.spec.kind, next, frames_made(task)});
+  if (is_terminal(next) || (next == TaskState::kRunning && task.host_failures.empty()))
+    forget_refusals(task);
+  if (is_terminal(next))
+    decision_.tally.tasks_ended.push_back({task.spec.kind, next, frames_made(task)});
   decision_.changed_tasks.push_back(task.spec.id);
 }
 
@@ -249,7 +254,8 @@ void Transitions::forget_worker(const Worker& worker, bool lost) {
   }
   state_.affinity.forget(id);
   for (auto made = state_.made.begin(); made != state_.made.end();) {
-    std::erase_if(made->second, [&](const auto& ref) { return !state_.holders.contains(ref.content); });
+    std::erase_if(made->second,
+                  [&](const auto& ref) { return !state_.holders.contains(ref.content); });
     made = made->second.empty() ? state_.made.erase(made) : std::next(made);
   }
   state_.workers.erase(id);
@@ -257,10 +263,12 @@ void Transitions::forget_worker(const Worker& worker, bool lost) {
 
 void Transitions::note_holder(const jobs::ArtefactRef& artefact, WorkerId worker) {
   // What could not be fetched from the others may be from this one.
-  if (state_.holders[artefact.content].insert(worker).second) state_.cannot_fetch.erase(artefact.content);
+  if (state_.holders[artefact.content].insert(worker).second)
+    state_.cannot_fetch.erase(artefact.content);
   auto& made = state_.made[artefact.key];
-  const bool known = std::any_of(made.begin(), made.end(),
-                                 [&](const auto& other) { return other.content == artefact.content; });
+  const bool known = std::any_of(made.begin(), made.end(), [&](const auto& other) {
+    return other.content == artefact.content;
+  });
   if (!known) made.push_back(artefact);
 }
 
@@ -282,8 +290,8 @@ void Transitions::expire_leases() {
   for (const auto& [id, reason] : expired) {
     Task& task = state_.tasks.at(id);
     note_expiry(task, reason, "no progress in time");
-    fail(task,
-         Status(StatusCode::kTimeout, fmt::format("worker {} made no progress in time", task.worker_name)));
+    fail(task, Status(StatusCode::kTimeout,
+                      fmt::format("worker {} made no progress in time", task.worker_name)));
   }
 }
 

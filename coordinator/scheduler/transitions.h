@@ -9,7 +9,8 @@ namespace mimicfleet::coordinator {
 
 // The counter of a state.
 [[nodiscard]] std::uint32_t& count(jobs::TaskCounts& counts, TaskState state);
-// Counts a task where it is now, and what it made; `uncount` takes that back before it goes elsewhere.
+// Counts a task where it is now, and what it made; `uncount` takes that back before it goes
+// elsewhere.
 void count_task(State& state, const Task& task);
 void uncount_task(State& state, const Task& task);
 // How a job ended whose tasks ended so: in the worst of their ways.
@@ -26,8 +27,8 @@ void uncount_task(State& state, const Task& task);
 void enqueue(State& state, Task& task, Instant now);
 void dequeue(State& state, const Task& task);
 
-// The steps that change a task, each keeping the state consistent (counts, ready queue, leases, events) and
-// noting what has to be stored.
+// The steps that change a task, each keeping the state consistent (counts, ready queue, leases,
+// events) and noting what has to be stored.
 class Transitions {
  public:
   Transitions(State& state, Decision& decision, Instant now)
@@ -39,11 +40,11 @@ class Transitions {
   void commit(Task& task, const jobs::TaskResult& result);
   // The attempt failed, and its worker with it: ready again after a while, or failed for good.
   void fail(Task& task, const Status& status);
-  // The worker's host lacks something: another one is asked, and only when none is left, nor comes, the task
-  // failed.
+  // The worker's host lacks something: another one is asked, and only when none is left, nor comes,
+  // the task failed.
   void fail_on_host(Task& task, const Status& status);
-  // The worker could not get these inputs: another one is asked, and only when none can have them are they
-  // made again. Bounded, with a pause that grows.
+  // The worker could not get these inputs: another one is asked, and only when none can have them
+  // are they made again. Bounded, with a pause that grows.
   void lose_inputs(Task& task, const std::vector<Digest>& contents, const Status& status);
   // The attempt ends without blame.
   void release(Task& task);
@@ -80,20 +81,23 @@ class Transitions {
   void forgive(Task& task);
   void forget_refusals(Task& task);
   void forget_strikes(Worker& worker, const Task& done);
-  [[nodiscard]] std::vector<TaskId> needs_with(const Task& task, const std::vector<Digest>& contents) const;
+  [[nodiscard]] std::vector<TaskId> needs_with(const Task& task,
+                                               const std::vector<Digest>& contents) const;
   void note_cannot_fetch(const Digest& content, WorkerId worker);
   // What these encodes made, for the task that needs it. Bounded, unless all who held it have left.
-  void make_again(Task& task, const std::vector<TaskId>& encodes, const std::string& reason, bool all_left);
+  void make_again(Task& task, const std::vector<TaskId>& encodes, const std::string& reason,
+                  bool all_left);
   void note_out_of_reach(Task& task, const Worker& worker, const std::string& why);
-  // False if the worker cannot have latents that the task needs: their encodes are then ready again, unless
-  // that would not help.
+  // False if the worker cannot have latents that the task needs: their encodes are then ready
+  // again, unless that would not help.
   bool inputs_available(Task& task, const Worker& worker);
   void grant(Task& task, Worker& worker);
   // Of those that the worker reaches.
   [[nodiscard]] std::vector<std::string> endpoints_of_holders(const Digest& content,
                                                               const Worker& worker) const;
   [[nodiscard]] jobs::TaskInput input_of(const TaskId& need, const Worker& worker) const;
-  [[nodiscard]] std::vector<jobs::TaskInput> inputs_of(const Task& task, const Worker& worker) const;
+  [[nodiscard]] std::vector<jobs::TaskInput> inputs_of(const Task& task,
+                                                       const Worker& worker) const;
   jobs::Event& add_event(std::string_view kind, std::string detail);
 
   State& state_;

@@ -64,8 +64,8 @@ void Server::on_server_info(const wire::Envelope& request, const std::string& pe
   reply(peer, request, info);
 }
 
-// The job is stored before the scheduler hears of it: on a full disk the submission is refused and nothing
-// changes.
+// The job is stored before the scheduler hears of it: on a full disk the submission is refused and
+// nothing changes.
 Result<Job> Server::store_new_job(const jobs::JobPlan& plan, JobId id, RequestId request,
                                   std::vector<jobs::TaskSpec>& tasks) {
   ASSIGN_OR_RETURN(tasks, jobs::make_tasks(plan, id));
@@ -93,22 +93,25 @@ void Server::on_job_submit(const wire::Envelope& request, const std::string& pee
   if (!submit.ok()) return refuse_malformed(peer, request, submit.status());
   if (const auto known = submitted_.find(request.request); known != submitted_.end()) {
     const auto job = state_.jobs.find(known->second);
-    return reply(peer, request,
-                 jobs::JobAccepted{known->second, job == state_.jobs.end() ? 0 : job->second.number});
+    return reply(
+        peer, request,
+        jobs::JobAccepted{known->second, job == state_.jobs.end() ? 0 : job->second.number});
   }
   JobId id = submit->job;
   if (id.is_nil()) {
     if (assembling_.size() >= kAssemblingJobs) {
-      return refuse(peer, request,
-                    Status(StatusCode::kResourceExhausted, "too many jobs are being submitted at once"));
+      return refuse(
+          peer, request,
+          Status(StatusCode::kResourceExhausted, "too many jobs are being submitted at once"));
     }
     id = new_id<JobId>();
     assembling_.emplace(id, std::move(submit->plan));
   } else {
     const auto part = assembling_.find(id);
     if (part == assembling_.end()) {
-      return refuse(peer, request,
-                    Status(StatusCode::kNotFound, "no such job is being submitted: submit it again"));
+      return refuse(
+          peer, request,
+          Status(StatusCode::kNotFound, "no such job is being submitted: submit it again"));
     }
     jobs::JobPlan& plan = part->second;
     std::move(submit->plan.clips.begin(), submit->plan.clips.end(), std::back_inserter(plan.clips));
@@ -125,14 +128,15 @@ void Server::on_job_submit(const wire::Envelope& request, const std::string& pee
     return refuse(peer, request, job.status());
   }
   ++state_.next_job_number;
-  log::info("job {}: {} clips and {} films from {}", job->number, plan.clips.size(), plan.films.size(),
-            log::printable(plan.name));
+  log::info("job {}: {} clips and {} films from {}", job->number, plan.clips.size(),
+            plan.films.size(), log::printable(plan.name));
   apply(JobSubmitted{*job, std::move(tasks)});
   reply(peer, request, jobs::JobAccepted{id, job->number});
 }
 
 Result<std::vector<JobId>> Server::select(const std::string& selector) const {
-  ASSIGN_OR_RETURN(const JobSelector selected, parse_selector(selector, state_.next_job_number - 1));
+  ASSIGN_OR_RETURN(const JobSelector selected,
+                   parse_selector(selector, state_.next_job_number - 1));
   std::vector<JobId> ids;
   for (const auto& [id, job] : state_.jobs) {
     if (job.number >= selected.first && job.number <= selected.last) ids.push_back(id);
@@ -156,7 +160,8 @@ jobs::JobSummary Server::summary_of(const Job& job) const {
   summary.priority = job.priority;
   summary.age_seconds = static_cast<double>(wall_ms() - job.submitted_wall_ms) / 1000;
   summary.submitted_wall_ms = job.submitted_wall_ms;
-  if (!job.tasks.empty()) summary.output_dir = state_.tasks.at(job.tasks.front()).spec.output.directory;
+  if (!job.tasks.empty())
+    summary.output_dir = state_.tasks.at(job.tasks.front()).spec.output.directory;
   for (const TaskId& id : job.tasks) {
     const Task& task = state_.tasks.at(id);
     if (is_result(task)) ++count(summary.videos, task.state);
@@ -215,8 +220,8 @@ jobs::TaskInfo Server::info_of(const Task& task) const {
   info.progress = task.progress;
   info.error = task.error;
   info.result = task.result;
-  info.run_seconds =
-      task.state == TaskState::kRunning ? to_seconds(clock_.now() - task.leased_at) : task.run_seconds;
+  info.run_seconds = task.state == TaskState::kRunning ? to_seconds(clock_.now() - task.leased_at)
+                                                       : task.run_seconds;
   info.why = explain(state_, task, clock_.now());
   info.stuck = is_stuck(state_, task);
   return info;
@@ -226,7 +231,8 @@ void Server::on_task_list(const wire::Envelope& request, const std::string& peer
   const auto wanted = wire::body_as<jobs::TaskListRequest>(request);
   if (!wanted.ok()) return refuse_malformed(peer, request, wanted.status());
   const auto job = state_.jobs.find(wanted->job);
-  if (job == state_.jobs.end()) return refuse(peer, request, Status(StatusCode::kNotFound, "no such job"));
+  if (job == state_.jobs.end())
+    return refuse(peer, request, Status(StatusCode::kNotFound, "no such job"));
   jobs::TaskList list;
   const std::uint32_t count = std::min(wanted->count, kTasksPerPage);
   std::size_t segments = 0;
@@ -269,21 +275,23 @@ void Server::on_held_latents(const wire::Envelope& request, const std::string& p
     if (latents == nullptr) {
       held.workers.emplace_back();
     } else {
-      held.workers.push_back(state_.workers.at(*state_.holders.at(latents->content).begin()).hello.name);
+      held.workers.push_back(
+          state_.workers.at(*state_.holders.at(latents->content).begin()).hello.name);
     }
   }
   reply(peer, request, held);
 }
 
 // Latents that are there, and that the worker cannot have.
-void Server::note_out_of_reach(const Worker& worker, std::vector<jobs::HostTrouble>& trouble) const {
+void Server::note_out_of_reach(const Worker& worker,
+                               std::vector<jobs::HostTrouble>& trouble) const {
   for (const TaskId& id : state_.refused) {
     const Task& task = state_.tasks.at(id);
     const std::string why = lacks_latents(state_, worker, task);
     if (why.empty()) continue;
     const std::uint64_t job = state_.jobs.at(task.spec.job).number;
-    auto known =
-        std::find_if(trouble.begin(), trouble.end(), [&](const auto& one) { return one.job == job; });
+    auto known = std::find_if(trouble.begin(), trouble.end(),
+                              [&](const auto& one) { return one.job == job; });
     if (known == trouble.end()) known = trouble.emplace(known);
     known->job = job;
     ++known->tasks;
@@ -299,7 +307,8 @@ std::vector<jobs::HostTrouble> Server::trouble_of(const Worker& worker) const {
                        is_set_aside(state_, worker, id), strikes.last, job.ended});
   }
   note_out_of_reach(worker, trouble);
-  std::sort(trouble.begin(), trouble.end(), [](const auto& a, const auto& b) { return a.job < b.job; });
+  std::sort(trouble.begin(), trouble.end(),
+            [](const auto& a, const auto& b) { return a.job < b.job; });
   return trouble;
 }
 
@@ -315,7 +324,8 @@ void Server::on_worker_list(const wire::Envelope& request, const std::string& pe
     info.up_seconds = to_seconds(now - worker.joined);
     info.tasks_done = worker.tasks_done;
     info.tasks_failed = worker.tasks_failed;
-    for (const TaskId& lease : worker.leases) info.running.push_back(state_.tasks.at(lease).progress);
+    for (const TaskId& lease : worker.leases)
+      info.running.push_back(state_.tasks.at(lease).progress);
     info.trouble = trouble_of(worker);
     list.workers.push_back(std::move(info));
   }
@@ -342,9 +352,10 @@ void Server::on_worker_stop(const wire::Envelope& request, const std::string& pe
       ids.push_back(id);
   }
   if (ids.empty()) {
-    return refuse(peer, request,
-                  Status(StatusCode::kNotFound, fmt::format("no worker '{}': see `coordinator worker list`",
-                                                            log::printable(stop->worker))));
+    return refuse(
+        peer, request,
+        Status(StatusCode::kNotFound, fmt::format("no worker '{}': see `coordinator worker list`",
+                                                  log::printable(stop->worker))));
   }
   for (const WorkerId& id : ids) apply(StopWorker{id, stop->drain});
   reply(peer, request, jobs::OkReply{});

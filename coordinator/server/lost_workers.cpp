@@ -7,8 +7,9 @@ namespace mimicfleet::coordinator {
 namespace {
 
 constexpr std::size_t kMostLost = 1000;
-constexpr auto kExpected = std::chrono::hours(24);        // then it is gone for good
-constexpr auto kExpectedOfSlurm = std::chrono::hours(1);  // its job is over, and others have other hosts
+constexpr auto kExpected = std::chrono::hours(24);  // then it is gone for good
+constexpr auto kExpectedOfSlurm =
+    std::chrono::hours(1);  // its job is over, and others have other hosts
 
 bool takes_the_place(const Worker& worker, const WorkerLoss& lost) {
   const auto& hello = worker.hello;
@@ -37,7 +38,8 @@ void LostWorkers::look(const State& state, Instant now) {
   });
   std::erase_if(lost_, [&](const Lost& lost) {
     const bool of_slurm = !lost.worker.slurm_job_id.empty();
-    return now - lost.since > (of_slurm ? kExpectedOfSlurm : kExpected) || is_replaced(state, lost.worker);
+    return now - lost.since > (of_slurm ? kExpectedOfSlurm : kExpected) ||
+           is_replaced(state, lost.worker);
   });
 }
 

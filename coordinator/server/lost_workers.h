@@ -9,8 +9,8 @@
 
 namespace mimicfleet::coordinator {
 
-// Workers that fell silent and in whose place none has come: one of their host with their name or on their
-// device, that joined after they were heard for the last time. Each comes for one.
+// Workers that fell silent and in whose place none has come: one of their host with their name or
+// on their device, that joined after they were heard for the last time. Each comes for one.
 class LostWorkers {
  public:
   void add(const WorkerLoss& loss, Instant now);

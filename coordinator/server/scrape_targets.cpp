@@ -26,7 +26,8 @@ constexpr auto kWriteAgain = std::chrono::seconds(10);  // after a failure
 bool is_address(std::string_view text) {
   auto [host, port] = split_host_and_port(text);
   if (host.empty() || parse_port(port.value_or("")).value_or(0) == 0) return false;
-  constexpr std::string_view kLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_";
+  constexpr std::string_view kLetters =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_";
   if (host == "0.0.0.0" || host == "[::]") return false;  // all of the worker's own
   if (!host.starts_with('[')) return host.find_first_not_of(kLetters) == std::string_view::npos;
   if (host.size() < 3 || !host.ends_with(']')) return false;
@@ -58,7 +59,8 @@ std::vector<ScrapeTarget> scrape_targets(const State& state, const std::string& 
   std::vector<ScrapeTarget> targets;
   for (const auto& [address, worker] : by_address) {
     const auto& hello = worker->hello;
-    targets.push_back({std::string(address), hello.name, hello.host, hello.device, hello.slurm_job_id});
+    targets.push_back(
+        {std::string(address), hello.name, hello.host, hello.device, hello.slurm_job_id});
   }
   return targets;
 }
@@ -81,18 +83,20 @@ Status ScrapeTargets::prepare(const std::string& file) {
   if (path.extension() != ".json" || path.stem().empty()) {
     return {
         StatusCode::kInvalidArgument,
-        fmt::format("--file-sd {}: Prometheus takes files whose names end in .json; name one such, or off",
-                    file)};
+        fmt::format(
+            "--file-sd {}: Prometheus takes files whose names end in .json; name one such, or off",
+            file)};
   }
   const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
   std::error_code error;
   if (fs::create_directories(folder, error)) ::chmod(folder.c_str(), 0755);
-  if (!error && ::access(folder.c_str(), W_OK | X_OK) != 0) error = {errno, std::generic_category()};
+  if (!error && ::access(folder.c_str(), W_OK | X_OK) != 0)
+    error = {errno, std::generic_category()};
   if (!error && fs::is_directory(path)) error = std::make_error_code(std::errc::is_a_directory);
   if (!error) return {};
-  return {
-      StatusCode::kFailedPrecondition,
-      fmt::format("--file-sd {}: cannot be written: {}; name another file, or off", file, error.message())};
+  return {StatusCode::kFailedPrecondition,
+          fmt::format("--file-sd {}: cannot be written: {}; name another file, or off", file,
+                      error.message())};
 }
 
 void ScrapeTargets::look(const State& state, Instant now) {

@@ -26,9 +26,10 @@ Result<JobSelector> parse_selector(std::string_view text, std::uint64_t newest) 
   const auto first = number(text.substr(0, dash));
   const auto last = dash == std::string_view::npos ? first : number(text.substr(dash + 1));
   if (!first || !last || *first > *last) {
-    return Status(StatusCode::kInvalidArgument,
-                  fmt::format("'{}' selects no jobs: give a number, a range such as 2-5, `last` or `all`",
-                              log::printable(text)));
+    return Status(
+        StatusCode::kInvalidArgument,
+        fmt::format("'{}' selects no jobs: give a number, a range such as 2-5, `last` or `all`",
+                    log::printable(text)));
   }
   return JobSelector{*first, *last, false};
 }

@@ -45,7 +45,8 @@ void stop_on_signals(const net::WakeUp& stop) {
 
 void announce(int fd, const std::string& endpoint, const std::string& metrics) {
   if (fd < 0) return;
-  const std::string line = fmt::format("{{\"endpoint\":\"{}\",\"metrics\":\"{}\"}}\n", endpoint, metrics);
+  const std::string line =
+      fmt::format("{{\"endpoint\":\"{}\",\"metrics\":\"{}\"}}\n", endpoint, metrics);
   [[maybe_unused]] const auto written = ::write(fd, line.data(), line.size());
   ::close(fd);
 }
@@ -82,7 +83,8 @@ bool runs_this_program(std::int64_t pid) {
 // A server of another host whose folder this one shares.
 bool answers(const std::string& endpoint) {
   auto socket = net::Socket::dealer(endpoint);
-  if (!socket.ok() || !socket->send({wire::seal(jobs::ServerInfoRequest(), new_id<RequestId>())}).ok()) {
+  if (!socket.ok() ||
+      !socket->send({wire::seal(jobs::ServerInfoRequest(), new_id<RequestId>())}).ok()) {
     return false;
   }
   const std::array<net::Socket*, 1> sockets = {&*socket};
@@ -99,16 +101,18 @@ bool is_running(const discovery::ServerFile& server) {
 Status make_known(const std::string& endpoint) {
   const auto other = discovery::read_server_file();
   if (other.ok() && is_running(*other)) {
-    log::warn("clients go on to find the server at {} (process {}{}): name this one with --server {}",
-              log::printable(other->endpoint), other->pid,
-              is_of_this_host(*other) ? "" : " on " + log::printable(other->host), endpoint);
+    log::warn(
+        "clients go on to find the server at {} (process {}{}): name this one with --server {}",
+        log::printable(other->endpoint), other->pid,
+        is_of_this_host(*other) ? "" : " on " + log::printable(other->host), endpoint);
     return {};
   }
   if (other.ok() && !is_of_this_host(*other)) {
     log::warn(
         "{} named {} on {} and names this server from now on: if the other one still runs, name it "
         "with --server there",
-        discovery::server_file_path(), log::printable(other->endpoint), log::printable(other->host));
+        discovery::server_file_path(), log::printable(other->endpoint),
+        log::printable(other->host));
   }
   return discovery::write_server_file({endpoint, ::getpid(), host_name()});
 }
@@ -122,25 +126,29 @@ std::string file_for_discovery(const ServeOptions& options) {
 http::Response discovery_answer(const ScrapeTargets& targets) {
   const auto json = targets.json();
   if (json) return {.content_type = "application/json", .body = *json};
-  return {.status = 503, .body = "the coordinator starts: it knows in a moment which workers come back\n"};
+  return {.status = 503,
+          .body = "the coordinator starts: it knows in a moment which workers come back\n"};
 }
 
 }  // namespace
 
 Status check_options(const ServeOptions& options) {
   if (options.lease_ms < kLeastBeats * std::uint64_t{options.heartbeat_ms}) {
-    return {StatusCode::kInvalidArgument,
-            fmt::format("--lease-ms {} is too short for --heartbeat-ms {}: workers would be lost between two "
-                        "beats; give at least {}",
-                        options.lease_ms, options.heartbeat_ms,
-                        kLeastBeats * std::uint64_t{options.heartbeat_ms})};
+    return {
+        StatusCode::kInvalidArgument,
+        fmt::format(
+            "--lease-ms {} is too short for --heartbeat-ms {}: workers would be lost between two "
+            "beats; give at least {}",
+            options.lease_ms, options.heartbeat_ms,
+            kLeastBeats * std::uint64_t{options.heartbeat_ms})};
   }
   if (options.insecure || is_local_endpoint(options.listen)) return {};
   return {
       StatusCode::kInvalidArgument,
-      fmt::format("--listen {}: anybody who reaches that address could have workers read and write files; "
-                  "give --insecure too if all of that network is trusted",
-                  options.listen)};
+      fmt::format(
+          "--listen {}: anybody who reaches that address could have workers read and write files; "
+          "give --insecure too if all of that network is trusted",
+          options.listen)};
 }
 
 Status serve(const ServeOptions& options) {
@@ -160,16 +168,18 @@ Status serve(const ServeOptions& options) {
   monitoring::Metrics metrics;
   monitoring::add_build_info(metrics, "coordinator", MIMICFLEET_VERSION);
   ServerMetrics server_metrics(metrics, options.state_dir, clock);
-  std::unique_ptr<monitoring::MetricsServer> metrics_server;  // answers while the state is read, too
+  std::unique_ptr<monitoring::MetricsServer>
+      metrics_server;  // answers while the state is read, too
   if (options.metrics != "off") {
     auto routes = service::health_routes(health);
     routes["/sd"] = [&targets](const http::Request&) { return discovery_answer(targets); };
-    ASSIGN_OR_RETURN(metrics_server, monitoring::MetricsServer::start(options.metrics, metrics, routes));
+    ASSIGN_OR_RETURN(metrics_server,
+                     monitoring::MetricsServer::start(options.metrics, metrics, routes));
   }
   const std::string metrics_address = metrics_server ? metrics_server->address() : "off";
 
-  Server server(std::move(socket), std::move(store), scheduler_config(options), options.heartbeat_ms,
-                options.state_dir);
+  Server server(std::move(socket), std::move(store), scheduler_config(options),
+                options.heartbeat_ms, options.state_dir);
   RETURN_IF_ERROR(server.restore());
   server_metrics.look(server.state(), clock.now());
   server.add_observer(server_metrics);
@@ -181,7 +191,8 @@ Status serve(const ServeOptions& options) {
     manager.turned();
   });
   if (options.write_discovery) RETURN_IF_ERROR(make_known(endpoint));
-  log::info("listening on {}, metrics on {}, state in {}", endpoint, metrics_address, options.state_dir);
+  log::info("listening on {}, metrics on {}, state in {}", endpoint, metrics_address,
+            options.state_dir);
   announce(options.ready_fd, endpoint, metrics_address);
   health.set_ready();
   manager.status(fmt::format("listening on {}", endpoint));
@@ -189,7 +200,8 @@ Status serve(const ServeOptions& options) {
   server.run(stop);
   manager.stopping();
   if (options.write_discovery) discovery::remove_server_file(::getpid());
-  log::info("stopped; workers keep their leases and come back to the next coordinator on this state");
+  log::info(
+      "stopped; workers keep their leases and come back to the next coordinator on this state");
   return {};
 }
 

@@ -30,7 +30,8 @@ void log_setback(const jobs::Event& event) {
               log::printable(event.name), event.attempt, log::printable(where), event.kind,
               log::printable(event.detail));
   } else {
-    log::warn("job {}, worker {}: {}", event.job, log::printable(where), log::printable(event.detail));
+    log::warn("job {}, worker {}: {}", event.job, log::printable(where),
+              log::printable(event.detail));
   }
 }
 
@@ -139,10 +140,10 @@ void Server::handle(const net::Received& received) {
   }
   const auto handler = handlers().find(envelope->type);
   if (handler == handlers().end()) {
-    refuse(
-        received.peer, *envelope,
-        Status(StatusCode::kUnsupported, fmt::format("unknown request '{}'", log::printable(envelope->type))),
-        Refusal::kUnknownType);
+    refuse(received.peer, *envelope,
+           Status(StatusCode::kUnsupported,
+                  fmt::format("unknown request '{}'", log::printable(envelope->type))),
+           Refusal::kUnknownType);
     return;
   }
   for (Observer* observer : observers_) observer->on_message(handler->first);
@@ -162,7 +163,8 @@ Decision Server::apply(const Input& input) {
   }
   for (const auto& grant : decision.grants) {
     const auto peer = peers_.find(grant.worker);
-    if (peer != peers_.end()) outbox_.push_back({peer->second, wire::seal(grant.lease, new_id<RequestId>())});
+    if (peer != peers_.end())
+      outbox_.push_back({peer->second, wire::seal(grant.lease, new_id<RequestId>())});
   }
   return decision;
 }
@@ -193,7 +195,8 @@ void Server::commit_and_send() {
   for (const TaskId& id : dirty_tasks_) tasks.push_back(&state_.tasks.at(id));
   const Status saved = store(jobs, tasks, unsaved_events_);
   if (!saved.ok()) {  // nothing that depends on it leaves; the next round tries again
-    if (!disk_trouble_) log::error("cannot store the state: {}; it goes on by itself then", saved.message());
+    if (!disk_trouble_)
+      log::error("cannot store the state: {}; it goes on by itself then", saved.message());
     disk_trouble_ = true;
     return;
   }
@@ -207,7 +210,8 @@ void Server::commit_and_send() {
   for (auto& message : outbox_) {
     const Status sent = socket_.send({std::move(message.bytes)}, message.peer);
     if (!sent.ok())
-      log::debug("a reply was not sent: {}", sent.message());  // the peer asks again, or its lease ends
+      log::debug("a reply was not sent: {}",
+                 sent.message());  // the peer asks again, or its lease ends
   }
   outbox_.clear();
 }
@@ -218,7 +222,8 @@ void Server::refuse(const std::string& peer, const wire::Envelope& request, cons
   reply(peer, request, jobs::ErrorReply{status});
 }
 
-void Server::reply_ok_or(const std::string& peer, const wire::Envelope& request, const Status& status) {
+void Server::reply_ok_or(const std::string& peer, const wire::Envelope& request,
+                         const Status& status) {
   if (status.ok()) {
     reply(peer, request, jobs::OkReply{});
   } else {

@@ -17,8 +17,9 @@
 
 namespace mimicfleet::coordinator {
 
-// The I/O around the scheduler: one thread that reads messages, lets `decide` decide, stores what changed and
-// only then answers. All messages that wait are handled before one commit, so that a burst costs one sync.
+// The I/O around the scheduler: one thread that reads messages, lets `decide` decide, stores what
+// changed and only then answers. All messages that wait are handled before one commit, so that a
+// burst costs one sync.
 class Server {
  public:
   Server(net::Socket socket, std::unique_ptr<JobStore> store, SchedulerConfig config,
@@ -63,7 +64,8 @@ class Server {
   void reply(const std::string& peer, const wire::Envelope& request, const T& message);
   void refuse(const std::string& peer, const wire::Envelope& request, const Status& status,
               Refusal reason = Refusal::kRefused);
-  void refuse_malformed(const std::string& peer, const wire::Envelope& request, const Status& status) {
+  void refuse_malformed(const std::string& peer, const wire::Envelope& request,
+                        const Status& status) {
     refuse(peer, request, status, Refusal::kMalformed);
   }
   void reply_ok_or(const std::string& peer, const wire::Envelope& request, const Status& status);

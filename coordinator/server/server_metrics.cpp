@@ -24,14 +24,17 @@ constexpr std::array kEndStates = {TaskState::kDone, TaskState::kFailed, TaskSta
 constexpr std::array kWorkerStates = {jobs::WorkerState::kLoading, jobs::WorkerState::kReady,
                                       jobs::WorkerState::kDraining};
 constexpr std::array kEvents = {
-    "job_submitted", "job_ended",      "task_leased",   "task_committed", "task_failed",     "host_failed",
-    "task_requeued", "task_cancelled", "lease_expired", "lease_released", "inputs_lost",     "stale_result",
-    "worker_joined", "worker_ready",   "worker_left",   "worker_lost",    "worker_set_aside"};
+    "job_submitted", "job_ended",       "task_leased",    "task_committed", "task_failed",
+    "host_failed",   "task_requeued",   "task_cancelled", "lease_expired",  "lease_released",
+    "inputs_lost",   "stale_result",    "worker_joined",  "worker_ready",   "worker_left",
+    "worker_lost",   "worker_set_aside"};
 // Why hosts cannot do tasks; what is none of these is `other`.
 constexpr std::array kHostFailures = {"not_found", "failed_precondition", "input_changed",
                                       "resource_exhausted", "other"};
 constexpr std::array<std::pair<Expiry, const char*>, 3> kExpiries = {
-    {{Expiry::kSilent, "silent"}, {Expiry::kStalled, "stalled"}, {Expiry::kNotStarted, "not_started"}}};
+    {{Expiry::kSilent, "silent"},
+     {Expiry::kStalled, "stalled"},
+     {Expiry::kNotStarted, "not_started"}}};
 constexpr std::array<std::pair<Refusal, const char*>, 4> kRefusals = {
     {{Refusal::kMalformed, "malformed"},
      {Refusal::kVersion, "version"},
@@ -77,7 +80,8 @@ std::optional<double> bytes_below(const std::string& folder) {
   std::error_code error;
   std::uintmax_t bytes = 0;
   std::filesystem::recursive_directory_iterator entry(folder, error);
-  for (; !error && entry != std::filesystem::recursive_directory_iterator(); entry.increment(error)) {
+  for (; !error && entry != std::filesystem::recursive_directory_iterator();
+       entry.increment(error)) {
     std::error_code gone;
     if (!entry->is_regular_file(gone)) continue;
     if (const auto size = entry->file_size(gone); !gone) bytes += size;
@@ -87,7 +91,8 @@ std::optional<double> bytes_below(const std::string& folder) {
 
 }  // namespace
 
-ServerMetrics::ServerMetrics(monitoring::Metrics& metrics, std::string state_dir, const Clock& clock)
+ServerMetrics::ServerMetrics(monitoring::Metrics& metrics, std::string state_dir,
+                             const Clock& clock)
     : metrics_(metrics),
       state_dir_(std::move(state_dir)),
       clock_(clock),
@@ -95,20 +100,23 @@ ServerMetrics::ServerMetrics(monitoring::Metrics& metrics, std::string state_dir
                            "How many times a coordinator was started on this state")),
       lease_(metrics.gauge("mimicfleet_lease_seconds",
                            "A worker that is silent for so long has lost its tasks (--lease-ms)")),
-      steps_(metrics.counter("mimicfleet_task_steps_total",
-                             "Stages and steps of stages that tasks came to, as their workers told")),
-      work_seconds_(
-          metrics.counter("mimicfleet_work_seconds_total", "Seconds in which at least one task was open")),
+      steps_(
+          metrics.counter("mimicfleet_task_steps_total",
+                          "Stages and steps of stages that tasks came to, as their workers told")),
+      work_seconds_(metrics.counter("mimicfleet_work_seconds_total",
+                                    "Seconds in which at least one task was open")),
       videos_made_(metrics.counter("mimicfleet_videos_made_total", "Videos that workers finished")),
-      frames_made_(
-          metrics.counter("mimicfleet_frames_made_total", "Frames of the videos that were finished")),
-      set_aside_(metrics.gauge("mimicfleet_workers_set_aside",
-                               "Workers that get nothing more of an open job because of their host")),
+      frames_made_(metrics.counter("mimicfleet_frames_made_total",
+                                   "Frames of the videos that were finished")),
+      set_aside_(
+          metrics.gauge("mimicfleet_workers_set_aside",
+                        "Workers that get nothing more of an open job because of their host")),
       store_writes_(metrics.histogram("mimicfleet_store_write_duration_seconds",
                                       "Seconds until a change of the state was safe on the disk",
                                       kWriteBuckets)),
-      store_failures_(metrics.counter("mimicfleet_store_write_failures_total",
-                                      "Attempts to write the state that failed; each is repeated")) {
+      store_failures_(
+          metrics.counter("mimicfleet_store_write_failures_total",
+                          "Attempts to write the state that failed; each is repeated")) {
   add_task_metrics();
   add_worker_metrics();
   add_server_metrics();
@@ -118,37 +126,41 @@ ServerMetrics::ServerMetrics(monitoring::Metrics& metrics, std::string state_dir
 void ServerMetrics::add_task_metrics() {
   for (const TaskKind kind : kTaskKinds) {
     for (const TaskState state : kOpenStates) {
-      tasks_.emplace(std::pair(kind, state),
-                     metrics_.gauge("mimicfleet_tasks", "Tasks that are not over, by kind and state",
-                                    {{"kind", text(kind)}, {"state", text(state)}}));
+      tasks_.emplace(
+          std::pair(kind, state),
+          metrics_.gauge("mimicfleet_tasks", "Tasks that are not over, by kind and state",
+                         {{"kind", text(kind)}, {"state", text(state)}}));
     }
     for (const TaskState state : kEndStates) {
-      tasks_ended_.emplace(
-          std::pair(kind, state),
-          metrics_.counter("mimicfleet_tasks_ended_total", "Tasks that came to an end, by kind and outcome",
-                           {{"kind", text(kind)}, {"state", text(state)}}));
+      tasks_ended_.emplace(std::pair(kind, state),
+                           metrics_.counter("mimicfleet_tasks_ended_total",
+                                            "Tasks that came to an end, by kind and outcome",
+                                            {{"kind", text(kind)}, {"state", text(state)}}));
     }
-    attempts_failed_.emplace(kind, metrics_.counter("mimicfleet_task_attempts_failed_total",
-                                                    "Attempts at tasks that failed, or whose lease expired",
-                                                    {{"kind", text(kind)}}));
-    waits_.emplace(kind, metrics_.histogram("mimicfleet_task_wait_seconds",
-                                            "Seconds from when a task could start to when a worker got it",
-                                            kWaitBuckets, {{"kind", text(kind)}}));
+    attempts_failed_.emplace(
+        kind, metrics_.counter("mimicfleet_task_attempts_failed_total",
+                               "Attempts at tasks that failed, or whose lease expired",
+                               {{"kind", text(kind)}}));
+    waits_.emplace(
+        kind, metrics_.histogram("mimicfleet_task_wait_seconds",
+                                 "Seconds from when a task could start to when a worker got it",
+                                 kWaitBuckets, {{"kind", text(kind)}}));
   }
   for (const auto& [reason, label] : kExpiries) {
     lease_expiries_.emplace(
-        reason,
-        metrics_.counter("mimicfleet_lease_expiries_total",
-                         "Leases that were taken back: their worker fell silent, it made no progress, "
-                         "or the grant never reached it",
-                         {{"reason", label}}));
+        reason, metrics_.counter(
+                    "mimicfleet_lease_expiries_total",
+                    "Leases that were taken back: their worker fell silent, it made no progress, "
+                    "or the grant never reached it",
+                    {{"reason", label}}));
   }
-  metrics_.gauges("mimicfleet_oldest_ready_task_age_seconds",
-                  "For how long the task has waited that could start and has waited longest; 0 without one",
-                  [this] {
-                    const auto oldest = glance().oldest_ready;
-                    return std::vector<Sample>{{{}, oldest ? to_seconds(clock_.now() - *oldest) : 0}};
-                  });
+  metrics_.gauges(
+      "mimicfleet_oldest_ready_task_age_seconds",
+      "For how long the task has waited that could start and has waited longest; 0 without one",
+      [this] {
+        const auto oldest = glance().oldest_ready;
+        return std::vector<Sample>{{{}, oldest ? to_seconds(clock_.now() - *oldest) : 0}};
+      });
 }
 
 void ServerMetrics::add_worker_metrics() {
@@ -157,18 +169,21 @@ void ServerMetrics::add_worker_metrics() {
                                            {{"state", text(state)}}));
   }
   for (const char* reason : kHostFailures) {
-    host_failures_.emplace(
-        reason, metrics_.counter("mimicfleet_host_failures_total",
-                                 "Tasks that a worker's host could not do, by reason", {{"reason", reason}}));
+    host_failures_.emplace(reason,
+                           metrics_.counter("mimicfleet_host_failures_total",
+                                            "Tasks that a worker's host could not do, by reason",
+                                            {{"reason", reason}}));
   }
-  metrics_.gauges("mimicfleet_worker_last_heard_seconds", "Seconds since a worker was heard", [this] {
-    std::vector<Sample> samples;
-    const Instant now = clock_.now();
-    for (const auto& [who, heard] : glance().heard) {
-      samples.push_back({{{"worker", who.first}, {"host", who.second}}, to_seconds(now - heard)});
-    }
-    return samples;
-  });
+  metrics_.gauges("mimicfleet_worker_last_heard_seconds", "Seconds since a worker was heard",
+                  [this] {
+                    std::vector<Sample> samples;
+                    const Instant now = clock_.now();
+                    for (const auto& [who, heard] : glance().heard) {
+                      samples.push_back(
+                          {{{"worker", who.first}, {"host", who.second}}, to_seconds(now - heard)});
+                    }
+                    return samples;
+                  });
   metrics_.gauges(
       "mimicfleet_worker_lost_seconds",
       "Seconds since a worker fell silent in whose place none has come; for a day at most, and for "
@@ -177,8 +192,9 @@ void ServerMetrics::add_worker_metrics() {
         std::vector<Sample> samples;
         const Instant now = clock_.now();
         for (const auto& [worker, since] : glance().lost) {
-          samples.push_back({{{"worker", worker.name}, {"host", worker.host}, {"device", worker.device}},
-                             to_seconds(now - since)});
+          samples.push_back(
+              {{{"worker", worker.name}, {"host", worker.host}, {"device", worker.device}},
+               to_seconds(now - since)});
         }
         return samples;
       });
@@ -186,21 +202,23 @@ void ServerMetrics::add_worker_metrics() {
 
 void ServerMetrics::add_server_metrics() {
   for (const char* kind : kEvents) {
-    events_.emplace(kind, metrics_.counter("mimicfleet_events_total", "Entries of the event log, by kind",
-                                           {{"kind", kind}}));
+    events_.emplace(kind, metrics_.counter("mimicfleet_events_total",
+                                           "Entries of the event log, by kind", {{"kind", kind}}));
   }
   for (const std::string_view type : Server::message_types()) {
-    messages_.emplace(
-        type, metrics_.counter("mimicfleet_messages_received_total",
-                               "Messages of workers and clients, by type", {{"type", std::string(type)}}));
+    messages_.emplace(type, metrics_.counter("mimicfleet_messages_received_total",
+                                             "Messages of workers and clients, by type",
+                                             {{"type", std::string(type)}}));
   }
   for (const auto& [reason, label] : kRefusals) {
-    refusals_.emplace(reason, metrics_.counter("mimicfleet_messages_refused_total",
-                                               "Messages that were answered with an error, by reason",
-                                               {{"reason", label}}));
+    refusals_.emplace(reason,
+                      metrics_.counter("mimicfleet_messages_refused_total",
+                                       "Messages that were answered with an error, by reason",
+                                       {{"reason", label}}));
   }
   using BytesRead = monitoring::BackgroundRead<double>;
-  const auto bytes = std::make_shared<const BytesRead>([folder = state_dir_] { return bytes_below(folder); });
+  const auto bytes =
+      std::make_shared<const BytesRead>([folder = state_dir_] { return bytes_below(folder); });
   metrics_.gauges("mimicfleet_state_bytes", "Bytes of all files in the state folder", [bytes] {
     const auto now = bytes->value();
     return now ? std::vector<Sample>{{{}, *now}} : std::vector<Sample>();
@@ -221,40 +239,43 @@ void ServerMetrics::add_job_gauge(const std::string& name, const std::string& he
 }
 
 void ServerMetrics::add_job_metrics() {
-  jobs_.emplace(TaskState::kRunning, metrics_.gauge("mimicfleet_jobs", "Jobs of the state folder, by state",
-                                                    {{"state", "running"}}));
+  jobs_.emplace(TaskState::kRunning,
+                metrics_.gauge("mimicfleet_jobs", "Jobs of the state folder, by state",
+                               {{"state", "running"}}));
   for (const TaskState state : kEndStates) {
     jobs_.emplace(state, metrics_.gauge("mimicfleet_jobs", "Jobs of the state folder, by state",
                                         {{"state", text(state)}}));
     jobs_ended_.emplace(
-        state, metrics_.counter("mimicfleet_jobs_ended_total", "Jobs that came to an end, by outcome",
-                                {{"state", text(state)}}));
+        state, metrics_.counter("mimicfleet_jobs_ended_total",
+                                "Jobs that came to an end, by outcome", {{"state", text(state)}}));
   }
-  metrics_.gauges("mimicfleet_job_tasks",
-                  "Tasks of a job, by state; of open jobs and those that ended within an hour, the newest 50",
-                  [this] {
-                    std::vector<Sample> samples;
-                    for (auto& job : glance().jobs) {
-                      for (const auto& states : {kOpenStates, kEndStates}) {
-                        for (const TaskState state : states) {
-                          samples.push_back({{{"number", std::to_string(job.number)}, {"state", text(state)}},
-                                             static_cast<double>(count(job.tasks, state))});
-                        }
-                      }
-                    }
-                    return samples;
-                  });
+  metrics_.gauges(
+      "mimicfleet_job_tasks",
+      "Tasks of a job, by state; of open jobs and those that ended within an hour, the newest 50",
+      [this] {
+        std::vector<Sample> samples;
+        for (auto& job : glance().jobs) {
+          for (const auto& states : {kOpenStates, kEndStates}) {
+            for (const TaskState state : states) {
+              samples.push_back({{{"number", std::to_string(job.number)}, {"state", text(state)}},
+                                 static_cast<double>(count(job.tasks, state))});
+            }
+          }
+        }
+        return samples;
+      });
   add_job_gauge("mimicfleet_job_videos_made", "Videos of a job that are finished",
                 [](const JobGlance& job) { return job.videos_made; });
   add_job_gauge("mimicfleet_job_videos_failed", "Videos of a job that could not be made",
                 [](const JobGlance& job) { return job.videos_failed; });
   add_job_gauge("mimicfleet_job_frames_made", "Frames of the videos of a job that are finished",
                 [](const JobGlance& job) { return job.frames_made; });
-  add_job_gauge("mimicfleet_job_age_seconds", "Seconds from a job's submission until now, or until it ended",
-                [](const JobGlance& job) {
-                  const std::int64_t until = job.ended_wall_ms > 0 ? job.ended_wall_ms : wall_ms();
-                  return static_cast<double>(std::max<std::int64_t>(until - job.submitted_wall_ms, 0)) / 1000;
-                });
+  add_job_gauge(
+      "mimicfleet_job_age_seconds", "Seconds from a job's submission until now, or until it ended",
+      [](const JobGlance& job) {
+        const std::int64_t until = job.ended_wall_ms > 0 ? job.ended_wall_ms : wall_ms();
+        return static_cast<double>(std::max<std::int64_t>(until - job.submitted_wall_ms, 0)) / 1000;
+      });
 }
 
 void ServerMetrics::on_message(std::string_view type) { messages_.find(type)->second.add(); }
@@ -280,7 +301,8 @@ void ServerMetrics::on_commit(const std::vector<jobs::Event>& events, const Tall
 }
 
 void ServerMetrics::count_event(const jobs::Event& event) {
-  if (const auto counter = events_.find(event.kind); counter != events_.end()) counter->second.add();
+  if (const auto counter = events_.find(event.kind); counter != events_.end())
+    counter->second.add();
   if (event.kind == "worker_joined") of_host(event.host).joined.add();
   if (event.kind == "worker_left") of_host(event.host).said_goodbye.add();
   if (event.kind == "worker_lost") of_host(event.host).lost.add();
@@ -294,12 +316,13 @@ ServerMetrics::HostCounters& ServerMetrics::of_host(const std::string& host) {
   if (const auto known = hosts_.find(host); known != hosts_.end()) return known->second;
   if (hosts_.size() >= kMostHosts && host != kOtherHosts) return of_host(kOtherHosts);
   const auto left = [&](const char* reason) {
-    return metrics_.counter("mimicfleet_workers_left_total",
-                            "Workers that left, by host, and whether they said goodbye or were lost",
-                            {{"host", host}, {"reason", reason}});
+    return metrics_.counter(
+        "mimicfleet_workers_left_total",
+        "Workers that left, by host, and whether they said goodbye or were lost",
+        {{"host", host}, {"reason", reason}});
   };
-  const auto joined =
-      metrics_.counter("mimicfleet_workers_joined_total", "Workers that came, by host", {{"host", host}});
+  const auto joined = metrics_.counter("mimicfleet_workers_joined_total",
+                                       "Workers that came, by host", {{"host", host}});
   return hosts_.emplace(host, HostCounters{joined, left("goodbye"), left("lost")}).first->second;
 }
 
@@ -323,9 +346,9 @@ void ServerMetrics::look(const State& state, Instant now) {
 void ServerMetrics::count_time(const State& state, Instant now) {
   if (at_work_since_ && now > *at_work_since_) work_seconds_.add(to_seconds(now - *at_work_since_));
   at_work_since_.reset();
-  const bool is_at_work = std::any_of(state.counts.begin(), state.counts.end(), [](const auto& kind) {
-    return kind.second.total() > kind.second.ended();
-  });
+  const bool is_at_work =
+      std::any_of(state.counts.begin(), state.counts.end(),
+                  [](const auto& kind) { return kind.second.total() > kind.second.ended(); });
   if (is_at_work) at_work_since_ = now;
 }
 
@@ -352,7 +375,8 @@ void ServerMetrics::count_jobs(const State& state, Instant now) {
     if (!job.ended || job.ended_wall_ms > shown_since) shown.push_back(&job);
   }
   for (const auto& [job_state, gauge] : jobs_) gauge.set(jobs[job_state]);
-  std::sort(shown.begin(), shown.end(), [](const Job* a, const Job* b) { return a->number > b->number; });
+  std::sort(shown.begin(), shown.end(),
+            [](const Job* a, const Job* b) { return a->number > b->number; });
   shown.resize(std::min(shown.size(), kShownJobs));
   shown_jobs_.clear();
   for (const Job* job : shown) shown_jobs_.push_back(job->id);
@@ -369,8 +393,8 @@ ServerMetrics::Glance ServerMetrics::glance_at(const State& state) const {
   glance.lost = lost_.all();
   for (const JobId& id : shown_jobs_) {
     const Job& job = state.jobs.at(id);
-    glance.jobs.push_back({job.number, job.counts, job.videos_made, job.videos_failed, job.frames_made,
-                           job.submitted_wall_ms, job.ended_wall_ms});
+    glance.jobs.push_back({job.number, job.counts, job.videos_made, job.videos_failed,
+                           job.frames_made, job.submitted_wall_ms, job.ended_wall_ms});
   }
   return glance;
 }

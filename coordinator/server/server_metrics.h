@@ -14,8 +14,8 @@
 
 namespace mimicfleet::coordinator {
 
-// What the coordinator tells Prometheus. A scrape comes on another thread than the server's: what belongs to
-// workers and jobs, which come and go, is handed over as a small copy.
+// What the coordinator tells Prometheus. A scrape comes on another thread than the server's: what
+// belongs to workers and jobs, which come and go, is handed over as a small copy.
 class ServerMetrics final : public Observer {
  public:
   // `state_dir` is measured at each scrape. `metrics` is scraped only while this and `clock` live.

@@ -21,16 +21,17 @@ std::string notice_of(const jobs::WorkerHello& hello) {
 constexpr std::size_t kLongestText = 256;  // bytes; each becomes a label of series
 
 Status check_texts(const jobs::WorkerHello& hello) {
-  const std::pair<const char*, const std::string&> texts[] = {{"name", hello.name},
-                                                              {"host", hello.host},
-                                                              {"device", hello.device},
-                                                              {"metrics_endpoint", hello.metrics_endpoint},
-                                                              {"slurm_job_id", hello.slurm_job_id}};
+  const std::pair<const char*, const std::string&> texts[] = {
+      {"name", hello.name},
+      {"host", hello.host},
+      {"device", hello.device},
+      {"metrics_endpoint", hello.metrics_endpoint},
+      {"slurm_job_id", hello.slurm_job_id}};
   for (const auto& [what, text] : texts) {
     if (text.size() <= kLongestText) continue;
-    return {
-        StatusCode::kInvalidArgument,
-        fmt::format("the worker's {} is longer than {} bytes: give it a shorter one", what, kLongestText)};
+    return {StatusCode::kInvalidArgument,
+            fmt::format("the worker's {} is longer than {} bytes: give it a shorter one", what,
+                        kLongestText)};
   }
   return {};
 }
@@ -42,8 +43,8 @@ void Server::warn_of_mixed_models(const jobs::WorkerHello& hello) const {
   const auto known = state_.workers.find(hello.worker);
   if (known != state_.workers.end() && known->second.hello.model_sets == hello.model_sets) return;
   const auto warn = [](const jobs::WorkerHello& worker, const std::string& notice) {
-    log::warn("worker {} is there beside workers with other models: {}", log::printable(worker.name),
-              log::printable(notice));
+    log::warn("worker {} is there beside workers with other models: {}",
+              log::printable(worker.name), log::printable(notice));
   };
   const std::string own = notice_of(hello);
   for (const auto& [id, other] : state_.workers) {

@@ -32,11 +32,14 @@ constexpr std::uint64_t kLeastFreeBytes = 4 << 20;  // to open a database
 // Keys sort by what they hold: j<job>, t<job><position>, e<sequence>, m<name>; numbers big-endian.
 std::string big_endian(std::uint64_t value) {
   std::string bytes;
-  for (int shift = 56; shift >= 0; shift -= 8) bytes.push_back(static_cast<char>(value >> shift & 0xff));
+  for (int shift = 56; shift >= 0; shift -= 8)
+    bytes.push_back(static_cast<char>(value >> shift & 0xff));
   return bytes;
 }
 std::string job_key(const JobId& id) { return "j" + to_string(id); }
-std::string task_key(const Task& task) { return "t" + to_string(task.spec.job) + big_endian(task.position); }
+std::string task_key(const Task& task) {
+  return "t" + to_string(task.spec.job) + big_endian(task.position);
+}
 std::string event_key(std::uint64_t sequence) { return "e" + big_endian(sequence); }
 
 // Every value carries its checksum, so that bit rot below RocksDB's own checks is noticed too.
@@ -54,8 +57,8 @@ Result<T> unsealed(std::string_view value) {
   return wire::decode_struct<T>(value.substr(8), wire::Limits{.bytes = 64 << 20});
 }
 
-// Whether it says that another process, or another store of this one, holds the folder's lock. RocksDB tells
-// it by its words alone: they stand before the path and the system's reason after it.
+// Whether it says that another process, or another store of this one, holds the folder's lock.
+// RocksDB tells it by its words alone: they stand before the path and the system's reason after it.
 bool is_held_by_another(const rocksdb::Status& status) {
   const std::string text = status.ToString();
   if (text.starts_with("IO error: lock hold by current process")) return true;
@@ -78,7 +81,8 @@ Status from(const rocksdb::Status& status, const std::string& directory) {
   if (is_held_by_another(status)) {
     return {
         StatusCode::kFailedPrecondition,
-        directory + ": another coordinator uses this state folder; stop it or choose another --state-dir"};
+        directory +
+            ": another coordinator uses this state folder; stop it or choose another --state-dir"};
   }
   return {StatusCode::kInternal, text};
 }
@@ -105,12 +109,13 @@ Status write_mark(const std::string& path, const Mark& mark) {
                        ::fsync(fd) == 0 && ::rename(temporary.c_str(), path.c_str()) == 0;
   const int error = errno;
   if (fd >= 0) ::close(fd);
-  if (!written) return {StatusCode::kResourceExhausted, fmt::format("{}: {}", path, std::strerror(error))};
+  if (!written)
+    return {StatusCode::kResourceExhausted, fmt::format("{}: {}", path, std::strerror(error))};
   return {};
 }
 
-// Instead of RocksDB's own file LOG, whose second line aborts it on a full disk where it was built with
-// assertions (as in Debian). What matters comes as a status.
+// Instead of RocksDB's own file LOG, whose second line aborts it on a full disk where it was built
+// with assertions (as in Debian). What matters comes as a status.
 struct NoLog : rocksdb::Logger {
   using rocksdb::Logger::Logv;
   void Logv(const char*, va_list) override {}
@@ -119,7 +124,8 @@ struct NoLog : rocksdb::Logger {
 rocksdb::Options database_options() {
   rocksdb::Options options;
   options.create_if_missing = true;
-  // A damaged record in the middle of the log is an error, not a reason to forget what came after it.
+  // A damaged record in the middle of the log is an error, not a reason to forget what came after
+  // it.
   options.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
   options.paranoid_checks = true;
   options.max_open_files = 128;
@@ -130,7 +136,8 @@ rocksdb::Options database_options() {
 
 Result<std::unique_ptr<rocksdb::DB>> open_database(const std::string& directory) {
   rocksdb::DB* database = nullptr;
-  RETURN_IF_ERROR(from(rocksdb::DB::Open(database_options(), directory + "/jobs.db", &database), directory));
+  RETURN_IF_ERROR(
+      from(rocksdb::DB::Open(database_options(), directory + "/jobs.db", &database), directory));
   return std::unique_ptr<rocksdb::DB>(database);
 }
 
@@ -168,14 +175,16 @@ Result<std::unique_ptr<JobStore>> JobStore::open(const std::string& directory) {
   std::error_code error;
   std::filesystem::create_directories(directory, error);
   if (std::error_code ignored; !std::filesystem::is_directory(directory, ignored)) {
-    return Status(StatusCode::kFailedPrecondition,
-                  fmt::format("{}: cannot be made a folder for the state: {}; choose another --state-dir",
-                              directory, error ? error.message() : "a file is there"));
+    return Status(
+        StatusCode::kFailedPrecondition,
+        fmt::format("{}: cannot be made a folder for the state: {}; choose another --state-dir",
+                    directory, error ? error.message() : "a file is there"));
   }
   // RocksDB's lock knows a folder by its name only: two names of one folder would open twice.
   const auto real = std::filesystem::canonical(directory, error);
   if (error)
-    return Status(StatusCode::kFailedPrecondition, fmt::format("{}: {}", directory, error.message()));
+    return Status(StatusCode::kFailedPrecondition,
+                  fmt::format("{}: {}", directory, error.message()));
   ::chmod(real.c_str(), 0700);
   auto impl = std::make_unique<Impl>();
   impl->directory = real;
@@ -194,8 +203,8 @@ Status JobStore::Impl::begin_epoch() {
   std::sscanf(stored.c_str(), "%lu %lu", &version, &last_epoch);  // NOLINT(cert-err34-c)
   if (version != kFormatVersion) {
     return {StatusCode::kUnsupported,
-            fmt::format("{}: state of format {}, this program knows {}: use the newer mimicfleet", directory,
-                        version, kFormatVersion)};
+            fmt::format("{}: state of format {}, this program knows {}: use the newer mimicfleet",
+                        directory, version, kFormatVersion)};
   }
   std::unique_ptr<rocksdb::Iterator> last(database->NewIterator(rocksdb::ReadOptions()));
   last->SeekForPrev(event_key(~std::uint64_t{0}));
@@ -205,11 +214,13 @@ Status JobStore::Impl::begin_epoch() {
   }
   const Mark mark = read_mark(mark_path);
   if (last_epoch < mark.epoch || sequence < mark.sequence) {
-    return {StatusCode::kFailedPrecondition,
-            fmt::format("{}: the state went back in time (it knows {} events, the mark file says {}): files "
-                        "of jobs.db are "
-                        "missing or an old copy was restored; remove {} to accept that",
-                        directory, sequence, mark.sequence, mark_path)};
+    return {
+        StatusCode::kFailedPrecondition,
+        fmt::format(
+            "{}: the state went back in time (it knows {} events, the mark file says {}): files "
+            "of jobs.db are "
+            "missing or an old copy was restored; remove {} to accept that",
+            directory, sequence, mark.sequence, mark_path)};
   }
   epoch = last_epoch + 1;
   rocksdb::WriteOptions write;
@@ -220,8 +231,8 @@ Status JobStore::Impl::begin_epoch() {
   return write_mark(mark_path, {epoch, sequence});
 }
 
-// RocksDB writes nothing more after a failed write, also when there is space again. What its log holds then
-// is in doubt until it is read anew, which needs some space itself.
+// RocksDB writes nothing more after a failed write, also when there is space again. What its log
+// holds then is in doubt until it is read anew, which needs some space itself.
 Status JobStore::Impl::recover() {
   if (!write_failed) return {};
   std::error_code error;
@@ -293,7 +304,8 @@ Result<std::vector<jobs::Event>> JobStore::events(std::uint64_t after, std::size
   for (entry->Seek(event_key(after + 1));
        entry->Valid() && entry->key().starts_with("e") && found.size() < count; entry->Next()) {
     const auto value = entry->value();
-    ASSIGN_OR_RETURN(jobs::Event event, unsealed<jobs::Event>(std::string_view(value.data(), value.size())));
+    ASSIGN_OR_RETURN(jobs::Event event,
+                     unsealed<jobs::Event>(std::string_view(value.data(), value.size())));
     found.push_back(std::move(event));
   }
   RETURN_IF_ERROR(from(entry->status(), impl_->directory));

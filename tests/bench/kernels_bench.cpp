@@ -1,7 +1,7 @@
-// Kernels of our own at the shapes of the full-size models (both passes of guidance on a tile of 16 frames of
-// 576x1024, and a VAE chunk of 8), beside LibTorch's way: ./dev bench kernels. Names are KERNEL/SHAPE/ours
-// and KERNEL/SHAPE/libtorch; `bytes` are what a call has to read and write at least, `flop` what it has to
-// multiply and add. Needs a GPU.
+// Kernels of our own at the shapes of the full-size models (both passes of guidance on a tile of 16
+// frames of 576x1024, and a VAE chunk of 8), beside LibTorch's way: ./dev bench kernels. Names are
+// KERNEL/SHAPE/ours and KERNEL/SHAPE/libtorch; `bytes` are what a call has to read and write at
+// least, `flop` what it has to multiply and add. Needs a GPU.
 #include <array>
 #include <cmath>
 #include <functional>
@@ -52,7 +52,8 @@ at::Device gpu() {
 }
 
 at::Tensor random(at::IntArrayRef shape, double deviation = 1) {
-  return (at::randn(shape, at::TensorOptions().dtype(at::kFloat).device(gpu())) * deviation).to(at::kHalf);
+  return (at::randn(shape, at::TensorOptions().dtype(at::kFloat).device(gpu())) * deviation)
+      .to(at::kHalf);
 }
 
 at::Tensor images(std::int64_t n, std::int64_t channels, std::int64_t height, std::int64_t width) {
@@ -78,8 +79,9 @@ void repeat(benchmark::State& state, const Work& work, const std::function<at::T
     nn::synchronize(device);
   }
   state.SetItemsProcessed(state.iterations() * kCalls);
-  state.counters["ms"] = benchmark::Counter(static_cast<double>(state.iterations() * kCalls) / 1e3,
-                                            benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
+  state.counters["ms"] =
+      benchmark::Counter(static_cast<double>(state.iterations() * kCalls) / 1e3,
+                         benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
   state.counters["bytes"] = work.bytes;
   state.counters["flop"] = work.flop;
 }
@@ -110,7 +112,8 @@ struct Level {
   [[nodiscard]] std::int64_t positions() const { return height * width; }
   [[nodiscard]] std::int64_t rows() const { return kClips * kFrames * positions(); }
 };
-const std::array kLevels = {Level{"L0", 320, 72, 128}, Level{"L1", 640, 36, 64}, Level{"L2", 1280, 18, 32}};
+const std::array kLevels = {Level{"L0", 320, 72, 128}, Level{"L1", 640, 36, 64},
+                            Level{"L2", 1280, 18, 32}};
 
 void add_products(const Level& level) {
   const std::int64_t inner = 4 * level.channels;
@@ -118,12 +121,15 @@ void add_products(const Level& level) {
   struct Inputs {
     explicit Inputs(const Level& of)
         : x(random({of.rows(), of.channels})),
-          weight(random({8 * of.channels, of.channels}, 1 / std::sqrt(static_cast<double>(of.channels)))),
+          weight(random({8 * of.channels, of.channels},
+                        1 / std::sqrt(static_cast<double>(of.channels)))),
           bias(random({8 * of.channels})) {}
     at::Tensor x, weight, bias;
   };
   const auto work_of = [=](const Inputs& in) {
-    return Work{bytes_of(in.x) + bytes_of(in.weight) + 2.0 * static_cast<double>(level.rows() * inner), flop};
+    return Work{
+        bytes_of(in.x) + bytes_of(in.weight) + 2.0 * static_cast<double>(level.rows() * inner),
+        flop};
   };
   add("geglu_linear/" + level.name + "/ours", [=](Work& work) {
     const Inputs in(level);
@@ -145,8 +151,8 @@ void add_products(const Level& level) {
   });
 }
 
-// Layers behind a layer norm in 8-bit floating point, with what of ours there is in half precision as the way
-// on other GPUs.
+// Layers behind a layer norm in 8-bit floating point, with what of ours there is in half precision
+// as the way on other GPUs.
 void add_fp8(const Level& level) {
   struct Inputs {
     explicit Inputs(const Level& of, std::int64_t outputs)
@@ -159,7 +165,8 @@ void add_fp8(const Level& level) {
           weight_fp8(nn::quantise_rows(weight)),
           out_fp8(nn::quantise_rows(out)) {}
     [[nodiscard]] at::Tensor in_fp8() const {
-      return nn::multiply(nn::layer_norm_quantised(x, {}, norm, norm, 1e-5), weight_fp8, bias, at::kHalf);
+      return nn::multiply(nn::layer_norm_quantised(x, {}, norm, norm, 1e-5), weight_fp8, bias,
+                          at::kHalf);
     }
     at::Tensor x, norm, weight, bias, out, sum;
     nn::QuantisedRows weight_fp8, out_fp8;
@@ -172,9 +179,9 @@ void add_fp8(const Level& level) {
       work = {8 * rows * channels, 6 * rows * channels * channels};
       return std::function<at::Tensor()>([=] {
         if (way == "ours") return in.in_fp8();
-        const at::Tensor normal = way == "portable"
-                                      ? value(nn::gpu_layer_norm(in.x, {}, in.norm, in.norm, 1e-5))
-                                      : at::layer_norm(in.x, {level.channels}, in.norm, in.norm, 1e-5);
+        const at::Tensor normal =
+            way == "portable" ? value(nn::gpu_layer_norm(in.x, {}, in.norm, in.norm, 1e-5))
+                              : at::layer_norm(in.x, {level.channels}, in.norm, in.norm, 1e-5);
         return at::linear(normal, in.weight, in.bias);
       });
     });
@@ -184,7 +191,8 @@ void add_fp8(const Level& level) {
       work = {6 * rows * channels, 24 * rows * channels * channels};
       return std::function<at::Tensor()>([=] {
         if (way == "ours") {
-          return in.sum.add_(nn::multiply(nn::geglu_quantised(in.in_fp8()), in.out_fp8, {}, at::kHalf));
+          return in.sum.add_(
+              nn::multiply(nn::geglu_quantised(in.in_fp8()), in.out_fp8, {}, at::kHalf));
         }
         if (way == "portable") {
           const at::Tensor normal = value(nn::gpu_layer_norm(in.x, {}, in.norm, in.norm, 1e-5));
@@ -192,9 +200,10 @@ void add_fp8(const Level& level) {
           if (!gated) gated = nn::gpu_geglu(at::linear(normal, in.weight, in.bias));
           return in.sum.addmm_(value(gated).view({-1, inner}), in.out.t());
         }
-        const at::Tensor both =
-            at::linear(at::layer_norm(in.x, {level.channels}, in.norm, in.norm, 1e-5), in.weight, in.bias);
-        const at::Tensor gated = at::gelu(both.narrow(-1, inner, inner)).mul_(both.narrow(-1, 0, inner));
+        const at::Tensor both = at::linear(
+            at::layer_norm(in.x, {level.channels}, in.norm, in.norm, 1e-5), in.weight, in.bias);
+        const at::Tensor gated =
+            at::gelu(both.narrow(-1, inner, inner)).mul_(both.narrow(-1, 0, inner));
         return in.sum.add_(at::linear(gated, in.out).view_as(in.sum));
       });
     });
@@ -203,7 +212,9 @@ void add_fp8(const Level& level) {
 
 void add_frames(const Level& level) {
   const std::int64_t heads = level.channels / kHeadChannels;
-  const auto qkv_of = [=] { return random({kClips, kFrames, level.positions(), 3 * level.channels}); };
+  const auto qkv_of = [=] {
+    return random({kClips, kFrames, level.positions(), 3 * level.channels});
+  };
   add("attend_frames/" + level.name + "/ours", [=](Work& work) {
     const at::Tensor qkv = qkv_of();
     work.bytes = bytes_of(qkv) * 4 / 3;
@@ -213,7 +224,8 @@ void add_frames(const Level& level) {
     const at::Tensor qkv = qkv_of();
     work.bytes = bytes_of(qkv) * 4 / 3;
     return [=] {
-      const at::Tensor parts = qkv.unflatten(-1, {3, heads, -1}).permute({3, 0, 2, 4, 1, 5}).flatten(1, 2);
+      const at::Tensor parts =
+          qkv.unflatten(-1, {3, heads, -1}).permute({3, 0, 2, 4, 1, 5}).flatten(1, 2);
       return std::get<0>(at::_scaled_dot_product_efficient_attention(parts[0], parts[1], parts[2],
                                                                      std::nullopt, false))
           .transpose(1, 2)
@@ -273,7 +285,8 @@ void add_group_norm(const Images& shape) {
   }
 }
 
-// What is the same at all positions of an image, onto it: a convolution's bias where no norm follows.
+// What is the same at all positions of an image, onto it: a convolution's bias where no norm
+// follows.
 void add_bias(const Images& shape) {
   for (const bool ours : {true, false}) {
     add("add/" + shape.name + (ours ? "/ours" : "/libtorch"), [=](Work& work) {
@@ -281,7 +294,8 @@ void add_bias(const Images& shape) {
       const at::Tensor addend = random({shape.n, shape.channels});
       work.bytes = 2 * bytes_of(x);
       return std::function<at::Tensor()>([=] {
-        const at::Tensor lines = x.permute({0, 2, 3, 1}).flatten(1, 2).unsqueeze(1);  // [N, 1, H*W, C]
+        const at::Tensor lines =
+            x.permute({0, 2, 3, 1}).flatten(1, 2).unsqueeze(1);  // [N, 1, H*W, C]
         if (!ours) return x.add(addend.unsqueeze(-1).unsqueeze(-1));
         CHECK(nn::gpu_add(lines, lines, {}, addend.unsqueeze(1)));
         return x;
@@ -318,36 +332,39 @@ void add_geglu(const Level& level) {
   }
 }
 
-// Convolutions that cuDNN computes, described so that it takes a fast kernel, and as they stand in the
-// models.
+// Convolutions that cuDNN computes, described so that it takes a fast kernel, and as they stand in
+// the models.
 void add_convolutions() {
   for (const Images& shape :
-       {Images{"8x512x144x256", kChunk, 512, 144, 256}, Images{"8x256x288x512", kChunk, 256, 288, 512},
-        Images{"32x640x36x64", 32, 640, 36, 64}}) {
+       {Images{"8x512x144x256", kChunk, 512, 144, 256},
+        Images{"8x256x288x512", kChunk, 256, 288, 512}, Images{"32x640x36x64", 32, 640, 36, 64}}) {
     for (const bool ours : {true, false}) {
       add("upsample_conv/" + shape.name + (ours ? "/ours" : "/libtorch"), [=](Work& work) {
         const at::Tensor x = shape.random();
         const std::int64_t c = shape.channels;
         const std::int64_t size = ours ? 4 : 3;
-        const at::Tensor weight = images(c, c, size, size) * (1 / std::sqrt(9.0 * static_cast<double>(c)));
+        const at::Tensor weight =
+            images(c, c, size, size) * (1 / std::sqrt(9.0 * static_cast<double>(c)));
         work = {5 * bytes_of(x), 2 * bytes_of(x) / 2 * 16 * static_cast<double>(c)};
         return std::function<at::Tensor()>([=] {
           if (ours) return at::conv_transpose2d(x, weight, {}, 2, 1);
-          return at::conv2d(at::upsample_nearest2d(x, at::IntArrayRef{2 * shape.height, 2 * shape.width}),
-                            weight, {}, 1, 1);
+          return at::conv2d(
+              at::upsample_nearest2d(x, at::IntArrayRef{2 * shape.height, 2 * shape.width}), weight,
+              {}, 1, 1);
         });
       });
     }
   }
-  for (const Images& shape :
-       {Images{"8x128x576x1024", kChunk, 128, 576, 1024}, Images{"8x256x288x512", kChunk, 256, 288, 512},
-        Images{"8x512x144x256", kChunk, 512, 144, 256}}) {
+  for (const Images& shape : {Images{"8x128x576x1024", kChunk, 128, 576, 1024},
+                              Images{"8x256x288x512", kChunk, 256, 288, 512},
+                              Images{"8x512x144x256", kChunk, 512, 144, 256}}) {
     for (const bool ours : {true, false}) {
       add("conv_along_time/" + shape.name + (ours ? "/ours" : "/libtorch"), [=](Work& work) {
         const std::int64_t c = shape.channels;
-        const at::Tensor x = random({1, shape.n, shape.height, shape.width, c}).permute({0, 4, 1, 2, 3});
-        const at::Tensor filters =
-            random({c, 3, c}, 1 / std::sqrt(3.0 * static_cast<double>(c))).permute({0, 2, 1});  // [C, C, 3]
+        const at::Tensor x =
+            random({1, shape.n, shape.height, shape.width, c}).permute({0, 4, 1, 2, 3});
+        const at::Tensor filters = random({c, 3, c}, 1 / std::sqrt(3.0 * static_cast<double>(c)))
+                                       .permute({0, 2, 1});  // [C, C, 3]
         work = {2 * bytes_of(x), bytes_of(x) * 3 * static_cast<double>(c)};
         return std::function<at::Tensor()>([=] {
           if (ours) {
@@ -372,9 +389,10 @@ struct Pictures {
   static constexpr std::int64_t kPictures = 32;
 };
 
-void add_float(const std::string& kernel, const Pictures& shape, double passes,
-               const std::function<at::Tensor(const at::Tensor& x, const at::Tensor& bias)>& ours,
-               const std::function<at::Tensor(const at::Tensor& x, const at::Tensor& bias)>& libtorch) {
+void add_float(
+    const std::string& kernel, const Pictures& shape, double passes,
+    const std::function<at::Tensor(const at::Tensor& x, const at::Tensor& bias)>& ours,
+    const std::function<at::Tensor(const at::Tensor& x, const at::Tensor& bias)>& libtorch) {
   for (const auto& [who, call] : {std::pair("/ours", ours), std::pair("/libtorch", libtorch)}) {
     add(kernel + "/" + shape.name + who, [shape, passes, call = call](Work& work) {
       const at::Tensor x = shape.random();
@@ -429,7 +447,8 @@ void add_channel_convolution(const Pictures& shape) {
   const at::Tensor weight = random({shape.channels, 1, 5, 5}).to(at::kFloat);
   const at::Tensor filters = nn::channel_filters(weight);
   const at::Tensor for_cudnn =
-      at::empty_like(weight, at::TensorOptions().memory_format(at::MemoryFormat::ChannelsLast)).copy_(weight);
+      at::empty_like(weight, at::TensorOptions().memory_format(at::MemoryFormat::ChannelsLast))
+          .copy_(weight);
   add_float(
       "channel_convolution", shape, 2,
       [filters](const at::Tensor& x, const at::Tensor& bias) {
@@ -447,8 +466,9 @@ void add_all() {
         Pictures{"32x512x20x20", 512, 20, 20}}) {
     add_float_images(shape);
   }
-  for (const Pictures& shape : {Pictures{"32x64x96x72", 64, 96, 72}, Pictures{"32x128x48x36", 128, 48, 36},
-                                Pictures{"32x512x12x9", 512, 12, 9}}) {
+  for (const Pictures& shape :
+       {Pictures{"32x64x96x72", 64, 96, 72}, Pictures{"32x128x48x36", 128, 48, 36},
+        Pictures{"32x512x12x9", 512, 12, 9}}) {
     add_channel_convolution(shape);
   }
 

@@ -1,11 +1,11 @@
-// Seconds of one call of each model, for work on a model alone: ./dev bench models. Weights and sizes are
-// those of the folder MIMICFLEET_BENCH_MODELS (default: the shipped models), the picture is
-// MIMICFLEET_BENCH_WIDTH by MIMICFLEET_BENCH_HEIGHT pixels, the threads are OMP_NUM_THREADS.
-// MIMICFLEET_BENCH_DEVICE (cuda:0; default: cpu) and MIMICFLEET_BENCH_PRECISION are as the worker's flags.
-// With MIMICFLEET_BENCH_TRACES a trace of one call of each is written into that folder; with
-// MIMICFLEET_BENCH_OUTPUTS what one call of the UNet and of the VAE's decoder takes and gives, in float32.
-// MIMICFLEET_BENCH_CLIP is the video that is decoded; MIMICFLEET_BENCH_POSE_BATCH is how many frames the
-// nets of DWPose get at once, if not as many as in the worker.
+// Seconds of one call of each model, for work on a model alone: ./dev bench models. Weights and
+// sizes are those of the folder MIMICFLEET_BENCH_MODELS (default: the shipped models), the picture
+// is MIMICFLEET_BENCH_WIDTH by MIMICFLEET_BENCH_HEIGHT pixels, the threads are OMP_NUM_THREADS.
+// MIMICFLEET_BENCH_DEVICE (cuda:0; default: cpu) and MIMICFLEET_BENCH_PRECISION are as the worker's
+// flags. With MIMICFLEET_BENCH_TRACES a trace of one call of each is written into that folder; with
+// MIMICFLEET_BENCH_OUTPUTS what one call of the UNet and of the VAE's decoder takes and gives, in
+// float32. MIMICFLEET_BENCH_CLIP is the video that is decoded; MIMICFLEET_BENCH_POSE_BATCH is how
+// many frames the nets of DWPose get at once, if not as many as in the worker.
 #include <cstdlib>
 #include <functional>
 #include <iostream>
@@ -63,25 +63,29 @@ struct Subject {
   std::int64_t width = whole_number("MIMICFLEET_BENCH_WIDTH", "192");
   std::int64_t height = whole_number("MIMICFLEET_BENCH_HEIGHT", "320");
   model_root::ModelFiles files = model_root::find_below(root).value();
-  stages::Device device = stages::open_device(setting("MIMICFLEET_BENCH_DEVICE", "cpu"),
-                                              enum_from(setting("MIMICFLEET_BENCH_PRECISION", "auto"),
-                                                        static_cast<jobs::Precision*>(nullptr))
-                                                  .value(),
-                                              at::get_num_threads())
-                              .value();
+  stages::Device device =
+      stages::open_device(setting("MIMICFLEET_BENCH_DEVICE", "cpu"),
+                          enum_from(setting("MIMICFLEET_BENCH_PRECISION", "auto"),
+                                    static_cast<jobs::Precision*>(nullptr))
+                              .value(),
+                          at::get_num_threads())
+          .value();
   svd::DiffusionModels models =
       svd::load_diffusion_models(files, device.device, stages::model_precision(device)).value();
 
   // The same numbers in any precision and on any device; others for another number of them.
   [[nodiscard]] at::Tensor noise(at::IntArrayRef shape) const {
-    const auto count = std::accumulate(shape.begin(), shape.end(), std::int64_t{1}, std::multiplies<>());
+    const auto count =
+        std::accumulate(shape.begin(), shape.end(), std::int64_t{1}, std::multiplies<>());
     return svd::draw(shape, svd::make_generator(static_cast<std::uint64_t>(count)))
         .to(device.device, models.dtype);
   }
   [[nodiscard]] at::Tensor latents(std::int64_t frames, std::int64_t channels) const {
     return noise({frames, channels, height / models.vae->scale(), width / models.vae->scale()});
   }
-  [[nodiscard]] at::Tensor pictures(std::int64_t frames) const { return noise({frames, 3, height, width}); }
+  [[nodiscard]] at::Tensor pictures(std::int64_t frames) const {
+    return noise({frames, 3, height, width});
+  }
 };
 
 const Subject& subject() {
@@ -110,11 +114,14 @@ void keep_output(const std::string& name, std::map<std::string, at::Tensor> tens
   const c10::NoGradGuard no_grad;
   tensors["output"] = call();
   for (auto& [key, tensor] : tensors) tensor = tensor.to(at::kCPU, at::kFloat).contiguous();
-  CHECK(write_file_atomically(folder + "/" + name + ".safetensors", stages::tensors_to_bytes(tensors)).ok());
+  CHECK(
+      write_file_atomically(folder + "/" + name + ".safetensors", stages::tensors_to_bytes(tensors))
+          .ok());
 }
 
 // One call of the UNet on `clips` clips, of which the last has a pose.
-void unet(benchmark::State& state, const std::string& name, std::int64_t clips, const svd::Unet& model) {
+void unet(benchmark::State& state, const std::string& name, std::int64_t clips,
+          const svd::Unet& model) {
   svd::UnetInput input;
   input.sample = subject().latents(clips * kTile, 8).unflatten(0, {clips, kTile});
   input.timestep = kTimestep;
@@ -138,7 +145,9 @@ void unet(benchmark::State& state, const std::string& name, std::int64_t clips, 
 void unet_tile(benchmark::State& state) { unet(state, "unet_tile", 1, *subject().models.unet); }
 
 // Both passes of guidance at once.
-void unet_guided_tile(benchmark::State& state) { unet(state, "unet_guided_tile", 2, *subject().models.unet); }
+void unet_guided_tile(benchmark::State& state) {
+  unet(state, "unet_guided_tile", 2, *subject().models.unet);
+}
 
 // The same with --fp8, which not every GPU can.
 void fp8_guided_tile(benchmark::State& state) {
@@ -156,7 +165,8 @@ void vae_decode_chunk(benchmark::State& state) {
 
 void vae_encode(benchmark::State& state) {
   const at::Tensor image = subject().pictures(1);
-  repeat(state, "vae_encode", [&] { benchmark::DoNotOptimize(subject().models.vae->encode_mode(image)); });
+  repeat(state, "vae_encode",
+         [&] { benchmark::DoNotOptimize(subject().models.vae->encode_mode(image)); });
 }
 
 void clip_embedding(benchmark::State& state) {
@@ -167,7 +177,8 @@ void clip_embedding(benchmark::State& state) {
 
 void pose_net_tile(benchmark::State& state) {
   const at::Tensor pictures = subject().pictures(kTile);
-  repeat(state, "pose_net_tile", [&] { benchmark::DoNotOptimize((*subject().models.pose_net)(pictures)); });
+  repeat(state, "pose_net_tile",
+         [&] { benchmark::DoNotOptimize((*subject().models.pose_net)(pictures)); });
 }
 
 // How many frames the nets of DWPose get at once.
@@ -182,30 +193,35 @@ void pose_net_batch(benchmark::State& state, const std::string& name, const std:
   const at::Device device = subject().device.device;
   auto session = onnx::Session::load(path, device).value();
   const auto& dims = session.inputs().at(0).dims;
-  const at::Tensor pictures = at::randint(256, {pose_batch(), dims[2], dims[3], dims[1]}, at::kFloat);
+  const at::Tensor pictures =
+      at::randint(256, {pose_batch(), dims[2], dims[3], dims[1]}, at::kFloat);
   const at::Tensor input = pictures.to(device).permute({0, 3, 1, 2});
   state.counters["frames"] = static_cast<double>(pose_batch());
   repeat(state, name, [&] { benchmark::DoNotOptimize(session.run_batch({input}).value()); });
 }
 
-void yolox_batch(benchmark::State& state) { pose_net_batch(state, "yolox_batch", subject().files.detector); }
+void yolox_batch(benchmark::State& state) {
+  pose_net_batch(state, "yolox_batch", subject().files.detector);
+}
 
 void rtmpose_batch(benchmark::State& state) {
   pose_net_batch(state, "rtmpose_batch", subject().files.pose_estimator);
 }
 
-// The frames of one call through both nets of DWPose; on noise, where nobody is found, the whole frame is a
-// person.
+// The frames of one call through both nets of DWPose; on noise, where nobody is found, the whole
+// frame is a person.
 void dwpose_batch(benchmark::State& state) {
   const at::Device device = subject().device.device;
-  auto estimator = pose::PoseEstimator::load(subject().files.detector, subject().files.pose_estimator, device,
-                                             static_cast<int>(pose_batch()))
-                       .value();
+  auto estimator =
+      pose::PoseEstimator::load(subject().files.detector, subject().files.pose_estimator, device,
+                                static_cast<int>(pose_batch()))
+          .value();
   const int count = device.is_cpu() ? pose::PoseEstimator::kFramesPerBatch : kPoseFrames;
-  const at::Tensor frames =
-      at::randint(256, {count, subject().height, subject().width, 3}, at::TensorOptions().dtype(at::kByte));
+  const at::Tensor frames = at::randint(256, {count, subject().height, subject().width, 3},
+                                        at::TensorOptions().dtype(at::kByte));
   state.counters["frames"] = count;
-  repeat(state, "dwpose_batch", [&] { benchmark::DoNotOptimize(estimator.estimate(frames).value()); });
+  repeat(state, "dwpose_batch",
+         [&] { benchmark::DoNotOptimize(estimator.estimate(frames).value()); });
 }
 
 // Two steps of a clip of one tile with guidance, as a task samples it.
@@ -214,8 +230,8 @@ void sampling(benchmark::State& state) {
   conditioning.clip_embedding =
       subject().noise({1, 1, subject().models.unet->context_channels()}).to(at::kCPU, at::kFloat);
   conditioning.vae_latent = subject().latents(1, 4).to(at::kCPU, at::kFloat);
-  const at::Tensor poses =
-      at::randint(256, {kTile, 3, subject().height, subject().width}, at::TensorOptions().dtype(at::kByte));
+  const at::Tensor poses = at::randint(256, {kTile, 3, subject().height, subject().width},
+                                       at::TensorOptions().dtype(at::kByte));
   svd::SamplingParameters parameters;
   parameters.scheduler = svd::SchedulerKind::kLcm;
   parameters.steps = 2;
@@ -246,12 +262,14 @@ void draw_poses(benchmark::State& state) {
   const auto height = static_cast<int>(subject().height);
   const auto width = static_cast<int>(subject().width);
   for (auto _ : state)
-    benchmark::DoNotOptimize(pose::draw_poses(poses, height, width, pose::kCanvasShortSide).value());
+    benchmark::DoNotOptimize(
+        pose::draw_poses(poses, height, width, pose::kCanvasShortSide).value());
 }
 
 // All frames of the video MIMICFLEET_BENCH_CLIP, on the CPU.
 void video_decode(benchmark::State& state) {
-  const std::string path = setting("MIMICFLEET_BENCH_CLIP", source_path("examples/words/hello.mp4"));
+  const std::string path =
+      setting("MIMICFLEET_BENCH_CLIP", source_path("examples/words/hello.mp4"));
   std::int64_t frames = 0;
   for (auto _ : state) {
     const StableFile file = StableFile::open(path).value();

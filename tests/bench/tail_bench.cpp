@@ -1,7 +1,9 @@
 // What one clip waits for outside the models: `./dev bench tail`. On the CPU, without models.
-//   tail          from the last chunk of frames, of which one comes every 120 ms as from a GPU, to the end of
+//   tail          from the last chunk of frames, of which one comes every 120 ms as from a GPU, to
+//   the end of
 //                 the file: the encoder's last frames, index, disk, digest
-//   first_frames  from a video's opening until its first 32 frames are there; all_frames: until all are
+//   first_frames  from a video's opening until its first 32 frames are there; all_frames: until all
+//   are
 //   ..._spare     the same with processes that wait, as a worker on a GPU has them
 // MIMICFLEET_BENCH_WIDTH, _HEIGHT, _CHUNK_MS and _CLIP set size, pace and video.
 #include <algorithm>
@@ -73,8 +75,8 @@ av::Image painted(int width, int height, std::size_t time) {
                              kSpots[1].amplitude * wave(kSpots[1], -y, 1)};
     for (const auto& waves : across) {
       for (std::size_t channel = 0; channel < 3; ++channel) {
-        const double value =
-            128 + kGrain * chance(++number) + down[0] * waves[channel] + down[1] * waves[3 + channel];
+        const double value = 128 + kGrain * chance(++number) + down[0] * waves[channel] +
+                             down[1] * waves[3 + channel];
         *pixel++ = static_cast<std::uint8_t>(std::clamp(value, 0.0, 255.0));
       }
     }
@@ -88,7 +90,8 @@ void tail(benchmark::State& state) {
   const std::chrono::milliseconds pace(std::stoi(setting("MIMICFLEET_BENCH_CHUNK_MS", "120")));
   std::vector<av::Image> frames;
   for (std::size_t i = 0; i < kFrames; ++i) frames.push_back(painted(width, height, i));
-  const std::string path = (std::filesystem::temp_directory_path() / "mimicfleet_tail_bench.mp4").string();
+  const std::string path =
+      (std::filesystem::temp_directory_path() / "mimicfleet_tail_bench.mp4").string();
   for (auto _ : state) {
     auto writer = av::VideoWriter::create(path, {.width = width, .height = height}).value();
     double in_write = 0;
@@ -116,7 +119,9 @@ void tail(benchmark::State& state) {
   std::filesystem::remove(path);
 }
 
-std::string clip() { return setting("MIMICFLEET_BENCH_CLIP", source_path("tools/bench/data/portrait.mp4")); }
+std::string clip() {
+  return setting("MIMICFLEET_BENCH_CLIP", source_path("tools/bench/data/portrait.mp4"));
+}
 
 void decode(benchmark::State& state, std::size_t most) {
   const std::string path = clip();

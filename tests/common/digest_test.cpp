@@ -6,7 +6,8 @@ namespace mimicfleet {
 namespace {
 
 TEST(Digest, IsSha256) {
-  EXPECT_EQ(sha256("abc").hex(), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  EXPECT_EQ(sha256("abc").hex(),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
   EXPECT_EQ(Hasher().update("a").update("bc").finish(), sha256("abc"));
 }
 

@@ -18,7 +18,8 @@ TEST(Log, ControlCharactersOfForeignTextAreMadeVisible) {
   EXPECT_EQ(printable("Größe.mp4"), "Größe.mp4");
 }
 
-// What `say` makes the log write to stderr, when the environment calls this stderr the journal's or not.
+// What `say` makes the log write to stderr, when the environment calls this stderr the journal's or
+// not.
 std::string logged(bool journal, const std::function<void()>& say) {
   ::testing::internal::CaptureStderr();
   struct stat status {};
@@ -42,7 +43,8 @@ TEST(Log, TheJournalGetsTheLevelAsSyslogCountsAndNoTime) {
 }
 
 TEST(Log, OthersGetTimeLevelAndProgramAlsoWhereTheEnvironmentIsAnInheritedOne) {
-  EXPECT_THAT(logged(false, [] { info("i"); }), ::testing::MatchesRegex("20.* info \\[worker [0-9]+\\] i\n"));
+  EXPECT_THAT(logged(false, [] { info("i"); }),
+              ::testing::MatchesRegex("20.* info \\[worker [0-9]+\\] i\n"));
 }
 
 }  // namespace

@@ -37,10 +37,11 @@ class Compare : public FleetTest {
 
 TEST_F(Compare, HoldsFewStepsWithALoraAgainstManyWithGuidance) {
   make_clips({"a.mp4", "b.mp4", "c.mp4"});
-  const Words variants = {"--clips",          "2",        "--steps",           "3",
-                          "--steps",          "2",        "--guidance-scale",  "2",
-                          "--guidance-scale", "1",        "--lcm-lora-path",   "none",
-                          "--lcm-lora-path",  "lcm_lora", "--lcm_weight_name", "lora_peft.safetensors"};
+  const Words variants = {
+      "--clips",          "2",        "--steps",           "3",
+      "--steps",          "2",        "--guidance-scale",  "2",
+      "--guidance-scale", "1",        "--lcm-lora-path",   "none",
+      "--lcm-lora-path",  "lcm_lora", "--lcm_weight_name", "lora_peft.safetensors"};
   const auto shown_as = [&](const std::string& mode, const Words& more) {
     Words words = variants;
     words.insert(words.end(), {"--output-mode", mode});
@@ -62,7 +63,8 @@ TEST_F(Compare, HoldsFewStepsWithALoraAgainstManyWithGuidance) {
   EXPECT_GT(fast["sampling_ratio"], 0);
   ASSERT_EQ(fast["clips"].size(), 2U);
   EXPECT_EQ(report["side_by_side"].size(), 2U);
-  for (const auto& film : report["side_by_side"]) EXPECT_TRUE(fs::exists(scratch_ / "out" / film)) << film;
+  for (const auto& film : report["side_by_side"])
+    EXPECT_TRUE(fs::exists(scratch_ / "out" / film)) << film;
 
   const std::string video = fast["clips"][0]["video"];
   const Json record = Json::parse(bytes((scratch_ / "out" / video).replace_extension(".json")));
@@ -101,7 +103,8 @@ TEST_F(Compare, GuidanceInAShareOfTheStepsSavesRunsOfTheUnetAndIsNotMadeTwice) {
   EXPECT_LT(within["psnr_db"], 100);
   const std::string video = within["clips"][0]["video"];
   const Json record = Json::parse(bytes((scratch_ / "out" / video).replace_extension(".json")));
-  EXPECT_EQ(record["parameters"]["guidance_interval"], Json::parse(R"({"begin": 0.2, "end": 0.8})"));
+  EXPECT_EQ(record["parameters"]["guidance_interval"],
+            Json::parse(R"({"begin": 0.2, "end": 0.8})"));
   EXPECT_EQ(record["provenance"]["guidance_interval"], "variant");
   EXPECT_EQ(record["unet_evaluations"], 6 * record["tiles"].get<int>());
 

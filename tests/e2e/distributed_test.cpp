@@ -38,22 +38,24 @@ class DistributedTest : public FleetTest {
     return all;
   }
 
-  // The task of this kind that runs now and has reached this step; null if none has (or no job is there yet).
+  // The task of this kind that runs now and has reached this step; null if none has (or no job is
+  // there yet).
   Json running(const std::string& kind, int step) {
-    const Outcome outcome =
-        coordinator({"task", "list", "--job", "last", "--server", endpoint_, "--output-mode", "json"});
+    const Outcome outcome = coordinator(
+        {"task", "list", "--job", "last", "--server", endpoint_, "--output-mode", "json"});
     std::istringstream lines(outcome.out);
     for (std::string line; outcome.exit_code == 0 && std::getline(lines, line);) {
       auto task = Json::parse(line);
-      if (task["state"] == "running" && task["spec"]["kind"] == kind && task["progress"]["step"] >= step)
+      if (task["state"] == "running" && task["spec"]["kind"] == kind &&
+          task["progress"]["step"] >= step)
         return task;
     }
     return nullptr;
   }
 
-  // Stops the worker where its task of this kind has a step from `step` on behind it and more to go; the
-  // task's id. However slow the machine is, the task is then not over before the test acts. Empty if that
-  // never happens.
+  // Stops the worker where its task of this kind has a step from `step` on behind it and more to
+  // go; the task's id. However slow the machine is, the task is then not over before the test acts.
+  // Empty if that never happens.
   std::string stop_in(const std::string& kind, const Process& worker, int step) {
     std::string stopped;
     const auto stop = [&] {
@@ -75,12 +77,14 @@ class DistributedTest : public FleetTest {
     return stop_in("encode_latents", worker, step);
   }
 
-  // All files below the folder but the run's own and those that have no name yet, with what changes when one
-  // is written or replaced.
-  static std::map<std::string, std::pair<ino_t, fs::file_time_type>> written(const fs::path& output) {
+  // All files below the folder but the run's own and those that have no name yet, with what changes
+  // when one is written or replaced.
+  static std::map<std::string, std::pair<ino_t, fs::file_time_type>> written(
+      const fs::path& output) {
     std::map<std::string, std::pair<ino_t, fs::file_time_type>> files;
     for (const auto& entry : fs::recursive_directory_iterator(output)) {
-      if (!entry.is_regular_file() || entry.path().string().starts_with((output / "_run").string())) continue;
+      if (!entry.is_regular_file() || entry.path().string().starts_with((output / "_run").string()))
+        continue;
       if (is_temporary_name(entry.path().filename().string()) ||
           is_temporary_name(entry.path().parent_path().filename().string())) {
         continue;
@@ -92,7 +96,8 @@ class DistributedTest : public FleetTest {
     return files;
   }
 
-  // That task cost its worker's attempt and one more, each was committed once, and every clip has its video.
+  // That task cost its worker's attempt and one more, each was committed once, and every clip has
+  // its video.
   void expect_second_attempt(const std::string& lost, std::size_t tasks, const fs::path& output,
                              const std::vector<std::string>& videos) {
     const auto all = stories();
@@ -106,7 +111,8 @@ class DistributedTest : public FleetTest {
   }
 
   std::vector<Json> workers() {
-    const Outcome outcome = coordinator({"worker", "list", "--server", endpoint_, "--output-mode", "json"});
+    const Outcome outcome =
+        coordinator({"worker", "list", "--server", endpoint_, "--output-mode", "json"});
     EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
     if (outcome.exit_code != 0) return {};
     return Json::parse(outcome.out)["workers"];
@@ -114,8 +120,9 @@ class DistributedTest : public FleetTest {
 
   bool are_ready(std::size_t count) {
     const auto all = workers();
-    return all.size() == count &&
-           std::all_of(all.begin(), all.end(), [](const Json& worker) { return worker["state"] == "ready"; });
+    return all.size() == count && std::all_of(all.begin(), all.end(), [](const Json& worker) {
+             return worker["state"] == "ready";
+           });
   }
 
   // What an embedded run makes of the same input, to compare with.
@@ -152,9 +159,9 @@ TEST_F(DistributedTest, AWorkerThatGoesOnAfterItsLeaseChangesNothingOfWhatItsSuc
   const auto server = serve({"--lease-ms", "6000", "--heartbeat-ms", "1000"});
   const auto stopped = worker("stopped");
   const fs::path output = scratch_ / "out";
-  const auto client =
-      start(submit(clips_, output,
-                   {"--server", endpoint_, "--save-frames", "--save-latents", "--decode-chunk-size", "1"}));
+  const auto client = start(submit(
+      clips_, output,
+      {"--server", endpoint_, "--save-frames", "--save-latents", "--decode-chunk-size", "1"}));
   ASSERT_FALSE(stop_in("decode_video", *stopped, 1).empty()) << client->err();
   const auto heir = worker("heir");
   const Outcome outcome = client->wait();
@@ -216,7 +223,8 @@ TEST_F(DistributedTest, AWorkerThatIsToldToTerminateHandsItsLeaseBackWithoutPena
   make_clips({"a.mp4"});
   const auto server = serve();
   auto leaving = worker("leaving");
-  const auto client = start(submit(clips_, scratch_ / "out", {"--server", endpoint_, "--steps", "8"}));
+  const auto client =
+      start(submit(clips_, scratch_ / "out", {"--server", endpoint_, "--steps", "8"}));
   ASSERT_TRUE(eventually([&] { return !running("encode_latents", 1).is_null(); }, kProcessPatience))
       << leaving->err();
   leaving->signal(SIGTERM);
@@ -240,12 +248,14 @@ TEST_F(DistributedTest, AWorkerThatDoesNotSeeTheFolderCostsNoVideoAndIsNamed) {
   const auto client = start(submit(clips_, output, {"--server", endpoint_}));
   const std::string trouble = "job 1: set aside, its host could not do";
   const auto is_set_aside = [&] {
-    return coordinator({"worker", "list", "--server", endpoint_}).out.find(trouble) != std::string::npos;
+    return coordinator({"worker", "list", "--server", endpoint_}).out.find(trouble) !=
+           std::string::npos;
   };
   EXPECT_TRUE(eventually(is_set_aside, kProcessPatience)) << server->err();
   const Outcome table = coordinator({"worker", "list", "--server", endpoint_});
-  EXPECT_THAT(table.out,
-              ContainsRegex("bad .*job 1: set aside, its host could not do [3-6] tasks: .*--roots"));
+  EXPECT_THAT(
+      table.out,
+      ContainsRegex("bad .*job 1: set aside, its host could not do [3-6] tasks: .*--roots"));
   good->signal(SIGCONT);
   const Outcome outcome = client->wait();
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err << server->err();
@@ -261,8 +271,9 @@ TEST_F(DistributedTest, AWorkerThatDoesNotSeeTheFolderCostsNoVideoAndIsNamed) {
                 HasSubstr("is below none of this worker's roots"));
   }
   EXPECT_FALSE(is_set_aside()) << "the job has ended";
-  EXPECT_THAT(server->err(),
-              ContainsRegex("job 1, encode_latents of [a-f], attempt 1 by bad on .*: host_failed: "));
+  EXPECT_THAT(
+      server->err(),
+      ContainsRegex("job 1, encode_latents of [a-f], attempt 1 by bad on .*: host_failed: "));
   EXPECT_THAT(server->err(),
               ContainsRegex("job 1, worker bad on .*: its host could not do 3 tasks of this job"));
 }
@@ -312,7 +323,8 @@ TEST_F(DistributedTest, AWorkerThatIsStartedAgainBesideOneThatDoesNotSeeTheFolde
   ASSERT_TRUE(eventually([&] { return are_ready(2); }, kPatience)) << bad->err();
   const fs::path output = scratch_ / "out";
   const auto client = start(submit(clips_, output, {"--server", endpoint_, "--steps", "6"}));
-  ASSERT_TRUE(eventually([&] { return !running("encode_latents", 1).is_null(); }, kProcessPatience));
+  ASSERT_TRUE(
+      eventually([&] { return !running("encode_latents", 1).is_null(); }, kProcessPatience));
   good->signal(SIGTERM);
   EXPECT_EQ(good->wait(kProcessPatience).exit_code, 0);
   const auto all_refused = [&] {
@@ -346,7 +358,8 @@ TEST_F(DistributedTest, AClipThatNoWorkersHostHasFailsWithTheHostsNamed) {
   EXPECT_EQ(outcome.exit_code, 1) << outcome.err;
   EXPECT_EQ(mp4_files(output), Words{"b.mp4"});
   EXPECT_THAT(outcome.out + outcome.err,
-              AllOf(HasSubstr((clips_ / "a.mp4").string() + ": cannot be opened: No such file or directory"),
+              AllOf(HasSubstr((clips_ / "a.mp4").string() +
+                              ": cannot be opened: No such file or directory"),
                     HasSubstr("one on "), HasSubstr("other on ")));
   for (const auto& worker : workers()) EXPECT_TRUE(worker["trouble"].empty()) << worker;
 }

@@ -71,10 +71,12 @@ TEST_F(FeatureCacheE2eTest, CopiedRenamedAndTouchedClipsHitEverythingAndGiveTheS
     fs::last_write_time(moved / name, fs::file_time_type::clock::now());
   const Outcome planned = coordinator(submit(moved, scratch_ / "planned", {"--dry-run"}));
   const Json warm = run(moved, scratch_ / "warm");
-  EXPECT_THAT(planned.out, AllOf(HasSubstr("features   6 of 6 are in workers' caches"),
-                                 HasSubstr("cached: keypoints, reference_keypoints, reference_image, ")));
+  EXPECT_THAT(planned.out,
+              AllOf(HasSubstr("features   6 of 6 are in workers' caches"),
+                    HasSubstr("cached: keypoints, reference_keypoints, reference_image, ")));
   EXPECT_EQ(count(warm, "hit"), 10) << warm["features"];
-  EXPECT_EQ(count(warm, "miss") + count(warm, "damaged") + count(warm, "unasked"), 0) << warm["features"];
+  EXPECT_EQ(count(warm, "miss") + count(warm, "damaged") + count(warm, "unasked"), 0)
+      << warm["features"];
   EXPECT_THAT(warm["calls"], IsEmpty());
   EXPECT_EQ(warm["stages"]["preprocess"]["cold_seconds"], 0);
   EXPECT_GT(warm["stages"]["preprocess"]["saved_seconds"], 0);
@@ -148,20 +150,22 @@ TEST_F(FeatureCacheE2eTest, WithoutThePipelinesFeaturesPosesAndReferenceStillHit
 
 TEST_F(FeatureCacheE2eTest, TheCacheStaysInTheFolderAndWithinTheLimitThatWasGiven) {
   make_clips({"a.mp4"});
-  run(clips_, scratch_ / "out", {"--feature-cache-dir", scratch_ / "chosen", "--feature_cache_limit", "100"});
+  run(clips_, scratch_ / "out",
+      {"--feature-cache-dir", scratch_ / "chosen", "--feature_cache_limit", "100"});
   EXPECT_TRUE(fs::exists(scratch_ / "chosen/worker-cpu"));
-  EXPECT_EQ(count(run(clips_, scratch_ / "next", {"--feature-cache-dir", scratch_ / "chosen"}), "hit"), 0)
+  EXPECT_EQ(
+      count(run(clips_, scratch_ / "next", {"--feature-cache-dir", scratch_ / "chosen"}), "hit"), 0)
       << "100 bytes hold nothing";
 }
 
 TEST_F(FeatureCacheE2eTest, TheBenchmarkComparesAColdWithAWarmPass) {
   make_two_clips();
-  const Outcome outcome =
-      coordinator(submit(clips_, scratch_ / "out", {"--benchmark_cache", "--disable-feature-cache"}));
+  const Outcome outcome = coordinator(
+      submit(clips_, scratch_ / "out", {"--benchmark_cache", "--disable-feature-cache"}));
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
   EXPECT_THAT(outcome.err, HasSubstr("--disable-feature-cache is ignored"));
-  EXPECT_THAT(outcome.out,
-              AllOf(HasSubstr("speed-up"), HasSubstr("2 videos, equal to the byte in both passes")));
+  EXPECT_THAT(outcome.out, AllOf(HasSubstr("speed-up"),
+                                 HasSubstr("2 videos, equal to the byte in both passes")));
   const Json report = Json::parse(bytes(scratch_ / "out/_run/benchmark.json"));
   EXPECT_THAT(report["warm"]["calls"], IsEmpty());
   EXPECT_EQ(report["cold"]["calls"]["video_decode"], 2);
@@ -184,13 +188,14 @@ TEST_F(FeatureCacheE2eTest, OnAServerTheFlagsGoWithTheJobAndJobInfoAddsUpWhatWas
   EXPECT_EQ(submit_to("off", {"--disable-feature-cache"}).at("keypoints"), "unasked");
   EXPECT_EQ(submit_to("cold", {}).at("keypoints"), "miss");
   EXPECT_EQ(submit_to("fresh", {"--feature-cache-force-refresh"}).at("keypoints"), "unasked");
-  EXPECT_EQ(submit_to("poses", {"--disable-pipeline-feature-cache"}).at("clip_embedding"), "unasked");
+  EXPECT_EQ(submit_to("poses", {"--disable-pipeline-feature-cache"}).at("clip_embedding"),
+            "unasked");
   const Outcome planned =
       coordinator(submit(clips_, scratch_ / "planned", {"--server", endpoint_, "--dry-run"}));
   EXPECT_THAT(planned.out, HasSubstr("features   5 of 5 are in workers' caches"));
   EXPECT_EQ(submit_to("warm", {}).at("keypoints"), "hit");
-  const Outcome dir = coordinator(
-      submit(clips_, scratch_ / "dir", {"--server", endpoint_, "--feature-cache-dir", scratch_ / "mine"}));
+  const Outcome dir = coordinator(submit(
+      clips_, scratch_ / "dir", {"--server", endpoint_, "--feature-cache-dir", scratch_ / "mine"}));
   EXPECT_EQ(dir.exit_code, 2);
   EXPECT_THAT(dir.err, HasSubstr("--feature-cache-dir is for embedded runs"));
 
@@ -230,7 +235,8 @@ TEST_F(FeatureCacheE2eTest, TheCacheCommandsLookAtStoppedWorkersCaches) {
   make_clips({"a.mp4"});
   run(clips_, scratch_ / "out");
   const auto cache = [&](const std::string& action, Words more = {}) {
-    Words words = {program("worker"), "cache", action, "--feature-cache-dir", scratch_ / "embedded_cache"};
+    Words words = {program("worker"), "cache", action, "--feature-cache-dir",
+                   scratch_ / "embedded_cache"};
     words.insert(words.end(), more.begin(), more.end());
     return Process(words, scratch_).wait();
   };

@@ -41,11 +41,17 @@ std::unique_ptr<Process> FleetTest::start(Words words) {
   return std::make_unique<Process>(words, scratch_, surroundings_);
 }
 
-Outcome FleetTest::coordinator(Words words, Seconds limit) { return start(std::move(words))->wait(limit); }
+Outcome FleetTest::coordinator(Words words, Seconds limit) {
+  return start(std::move(words))->wait(limit);
+}
 
-FleetTest::Words FleetTest::submit(const fs::path& input, const fs::path& output, Words more) const {
-  const auto has = [&](const char* flag) { return std::find(more.begin(), more.end(), flag) != more.end(); };
-  Words words = {"submit", input, "--config", pack() / "config.yaml", "--ref-image", pack() / "ref.png"};
+FleetTest::Words FleetTest::submit(const fs::path& input, const fs::path& output,
+                                   Words more) const {
+  const auto has = [&](const char* flag) {
+    return std::find(more.begin(), more.end(), flag) != more.end();
+  };
+  Words words = {"submit",          input, "--config", pack() / "config.yaml", "--ref-image",
+                 pack() / "ref.png"};
   words.insert(words.end(), {"--precision", "fp32", "--output-dir", output});
   if (!has("--steps")) words.insert(words.end(), {"--steps", "1"});
   if (!has("--server")) {  // with a server that is the workers' business

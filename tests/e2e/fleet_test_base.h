@@ -23,12 +23,15 @@ class FleetTest : public testing::Test {
   ~FleetTest() override;
 
   [[nodiscard]] static std::filesystem::path pack() { return source_path("tests/goldens/pack_a"); }
-  [[nodiscard]] static std::string program(const std::string& name) { return binary_path("bin/" + name); }
+  [[nodiscard]] static std::string program(const std::string& name) {
+    return binary_path("bin/" + name);
+  }
 
   // `coordinator WORDS…`, started, and to its end.
   std::unique_ptr<Process> start(Words words);
   Outcome coordinator(Words words, Seconds limit = kProcessPatience);
-  // submit with the quick settings that most tests share: one step, one thread, the golden pack's models.
+  // submit with the quick settings that most tests share: one step, one thread, the golden pack's
+  // models.
   Words submit(const std::filesystem::path& input, const std::filesystem::path& output,
                Words more = {}) const;
 

@@ -25,9 +25,10 @@ class GoldenRun : public FleetTest {
   }
   // The clip's pixels are not square, which the original does not mind.
   static Words command(const std::string& output, const Words& more) {
-    Words words = {"submit",         "videos/a.mp4",  "--config",     "config.yaml", "--steps",     "4",
-                   "--compat",       "original",      "--scheduler",  "euler",       "--precision", "fp32",
-                   "--save-latents", "--save-frames", "--output-dir", output};
+    Words words = {"submit",      "videos/a.mp4", "--config",       "config.yaml",   "--steps",
+                   "4",           "--compat",     "original",       "--scheduler",   "euler",
+                   "--precision", "fp32",         "--save-latents", "--save-frames", "--output-dir",
+                   output};
     words.insert(words.end(), more.begin(), more.end());
     return words;
   }
@@ -61,7 +62,8 @@ TEST_F(GoldenRun, TheCommandGivesTheOriginalsLatentsAndFramesAndThenFindsThemThe
   EXPECT_THAT(second.out, HasSubstr("videos      1 already there\n"));
 }
 
-// Neither worker can read the other's folder, where this system lets processes have disks of their own.
+// Neither worker can read the other's folder, where this system lets processes have disks of their
+// own.
 TEST_F(GoldenRun, AnEncodeOnOneWorkerAndItsDecodeOnAnotherGiveTheSameBytesAsAnEmbeddedRun) {
   const auto server = serve();
   const auto hide = [&](const std::string& other) {
@@ -91,12 +93,13 @@ TEST_F(GoldenRun, AnEncodeOnOneWorkerAndItsDecodeOnAnotherGiveTheSameBytesAsAnEm
   EXPECT_GT(moved, 0U);
   expect_the_originals("FLEET");
 
-  const Outcome embedded =
-      coordinator(command("EMBEDDED", {"--device", "cpu", "--threads", "1", "--server", "embedded"}));
+  const Outcome embedded = coordinator(
+      command("EMBEDDED", {"--device", "cpu", "--threads", "1", "--server", "embedded"}));
   ASSERT_EQ(embedded.exit_code, 0) << embedded.err;
   for (const char* name : {"a.mp4", "_latents/a.safetensors"}) {
     EXPECT_FALSE(bytes(made("FLEET") / name).empty()) << name;
-    EXPECT_TRUE(bytes(made("FLEET") / name) == bytes(made("EMBEDDED") / name)) << name << " differs";
+    EXPECT_TRUE(bytes(made("FLEET") / name) == bytes(made("EMBEDDED") / name))
+        << name << " differs";
   }
 }
 

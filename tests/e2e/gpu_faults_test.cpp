@@ -28,15 +28,18 @@ class FaultsNeedsAGpu : public FleetTest {
   // An embedded run with the golden pack's models, in the precision that GPUs take by themselves.
   Outcome run(const Words& more = {}) {
     Words words = {"submit", pack() / "videos/a.mp4", "--config", pack() / "config.yaml"};
-    words.insert(words.end(), {"--ref-image", pack() / "ref.png", "--steps", "2", "--server", "embedded"});
-    words.insert(words.end(), {"--device", device_, "--feature-cache-dir", "", "--output-dir", output_});
+    words.insert(words.end(),
+                 {"--ref-image", pack() / "ref.png", "--steps", "2", "--server", "embedded"});
+    words.insert(words.end(),
+                 {"--device", device_, "--feature-cache-dir", "", "--output-dir", output_});
     words.insert(words.end(), more.begin(), more.end());
     return coordinator(words);
   }
   [[nodiscard]] std::string worker_log() const { return bytes(output_ / "_run/logs/worker-0.log"); }
   static std::size_t count(std::string_view text, std::string_view words) {
     std::size_t found = 0;
-    for (auto at = text.find(words); at != text.npos; at = text.find(words, at + words.size())) ++found;
+    for (auto at = text.find(words); at != text.npos; at = text.find(words, at + words.size()))
+      ++found;
     return found;
   }
 
@@ -49,8 +52,9 @@ TEST_F(FaultsNeedsAGpu, TooLittleMemoryEndsWithTheRemedyAfterFreedModelsAndAFres
   const Outcome outcome = run({"--resolution", "576x1024"});
   const std::string log = worker_log();
   EXPECT_EQ(outcome.exit_code, 1) << outcome.err << log;
-  EXPECT_THAT(outcome.out + outcome.err, AllOf(ContainsRegex("give cuda:[0-9]+ to this worker alone"),
-                                               HasSubstr("use a smaller --resolution")));
+  EXPECT_THAT(outcome.out + outcome.err,
+              AllOf(ContainsRegex("give cuda:[0-9]+ to this worker alone"),
+                    HasSubstr("use a smaller --resolution")));
   EXPECT_EQ(count(log, "models models loaded"), 3U) << "for each attempt: " << log;
   EXPECT_EQ(count(log, "working for"), 2U) << "two attempts by the first process: " << log;
   EXPECT_THAT(mp4_files(output_), IsEmpty());

@@ -1,5 +1,5 @@
-// The whole command with the LCM scheduler, from a video to latents and frames, against what the original
-// makes of the same files; golden_run_test.cpp has it with Euler.
+// The whole command with the LCM scheduler, from a video to latents and frames, against what the
+// original makes of the same files; golden_run_test.cpp has it with Euler.
 #include <cstdio>
 
 #include <ATen/TensorOperators.h>
@@ -30,7 +30,8 @@ class ParityTest : public FleetTest {
     std::vector<std::string> names;
     for (std::int64_t i = 0; i < index.numel(); ++i) {
       char name[32];
-      std::snprintf(name, sizeof(name), "%06lld.png", static_cast<long long>(index[i].item<std::int64_t>()));
+      std::snprintf(name, sizeof(name), "%06lld.png",
+                    static_cast<long long>(index[i].item<std::int64_t>()));
       names.push_back(folder / name);
     }
     return read_pictures(names);
@@ -42,14 +43,15 @@ TEST_F(ParityTest, WithLcmTheCommandMakesTheOriginalsLatentsAndFramesOfTheVideo)
   const fs::path output = scratch_ / "out";
   const Outcome outcome =
       coordinator(submit(pack() / "videos/a.mp4", output,
-                         {"--steps", "4", "--scheduler", "lcm", "--compat", "original", "--save-latents",
-                          "--save-frames"}));  // the clip's pixels are not square
+                         {"--steps", "4", "--scheduler", "lcm", "--compat", "original",
+                          "--save-latents", "--save-frames"}));  // the clip's pixels are not square
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
   EXPECT_TRUE(golden.is_within(
       "latents_final", kFrom + "difference, of the largest number",
       relative_difference(latents(output / "_latents/a.safetensors"), golden["latents_final"]),
       kLatentsBound));
-  expect_golden_frames(golden, "frames_u8", frames(output / "_frames/a", golden), kFrom, kFromVideo);
+  expect_golden_frames(golden, "frames_u8", frames(output / "_frames/a", golden), kFrom,
+                       kFromVideo);
 }
 
 }  // namespace

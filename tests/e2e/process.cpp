@@ -34,7 +34,8 @@ std::string read_all(const std::string& path) {
 
 bool write_text(const char* path, const std::string& text) {
   const int fd = ::open(path, O_WRONLY | O_CLOEXEC);
-  const bool written = fd >= 0 && ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size());
+  const bool written =
+      fd >= 0 && ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size());
   ::close(fd);
   return written;
 }
@@ -156,7 +157,8 @@ std::map<int, std::string> processes_with(const std::string& mark) {
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator("/proc", error)) {
     const std::string command = read_all(entry.path() / "cmdline");
-    if (command.find(mark) != std::string::npos) found[std::atoi(entry.path().filename().c_str())] = command;
+    if (command.find(mark) != std::string::npos)
+      found[std::atoi(entry.path().filename().c_str())] = command;
   }
   return found;
 }

@@ -23,18 +23,19 @@ class Run : public FleetTest {
  protected:
   // The body of an answer.
   std::string get(const std::string& url) {
-    const Outcome read =
-        Process(
-            {"python3", "-c",
-             "import sys, urllib.request as u; print(u.urlopen(sys.argv[1]).read().decode(), end='')", url},
-            scratch_)
-            .wait();
+    const Outcome read = Process({"python3", "-c",
+                                  "import sys, urllib.request as u; "
+                                  "print(u.urlopen(sys.argv[1]).read().decode(), end='')",
+                                  url},
+                                 scratch_)
+                             .wait();
     EXPECT_EQ(read.exit_code, 0) << read.err;
     return read.out;
   }
   std::string content_type(const std::string& url) {
     return Process({"python3", "-c",
-                    "import sys, urllib.request as u; print(u.urlopen(sys.argv[1]).headers['Content-Type'], "
+                    "import sys, urllib.request as u; "
+                    "print(u.urlopen(sys.argv[1]).headers['Content-Type'], "
                     "end='')",
                     url},
                    scratch_)
@@ -46,7 +47,8 @@ class Run : public FleetTest {
     const std::string text = get(url);
     const fs::path file = scratch_ / "metrics.txt";
     std::ofstream(file) << text;
-    const Outcome checked = Process({"sh", "-c", "promtool check metrics < \"$0\"", file}, scratch_).wait();
+    const Outcome checked =
+        Process({"sh", "-c", "promtool check metrics < \"$0\"", file}, scratch_).wait();
     EXPECT_EQ(checked.exit_code, 0) << checked.out << checked.err;
     EXPECT_EQ(checked.out + checked.err, "");
     return text;
@@ -71,8 +73,8 @@ TEST_F(Run, OfEveryCodecRotationAndRateTheRightFramesAreLookedAt) {
   for (const auto& [name, frames] : kinds)
     list << source_path("tests/common/av/data/" + name) << "," << name << "\n";
   list.close();
-  const Outcome outcome = coordinator(
-      submit(scratch_ / "list.csv", scratch_ / "out", {"--resolution", "64", "--output-mode", "json"}));
+  const Outcome outcome = coordinator(submit(scratch_ / "list.csv", scratch_ / "out",
+                                             {"--resolution", "64", "--output-mode", "json"}));
   // Most are test pictures: the detector has looked at every frame that is used, and found nobody.
   const auto summary = Json::parse(outcome.out);
   EXPECT_EQ(summary["clips"].size(), kinds.size()) << outcome.err;
@@ -84,8 +86,9 @@ TEST_F(Run, OfEveryCodecRotationAndRateTheRightFramesAreLookedAt) {
     if (clip["state"] == "done") {
       EXPECT_EQ(clip["frames"], used);
     } else {
-      EXPECT_THAT(clip["error"].get<std::string>(),
-                  HasSubstr(fmt::format("{}: nobody is found in any of the {} frames", name, used)));
+      EXPECT_THAT(
+          clip["error"].get<std::string>(),
+          HasSubstr(fmt::format("{}: nobody is found in any of the {} frames", name, used)));
     }
   }
   EXPECT_EQ(coordinator({"verify", scratch_ / "out"}).exit_code, 0);
@@ -107,7 +110,8 @@ TEST_F(Run, BothKindsOfMetricsAreWhatPromtoolAcceptsAndTellWhatHappened) {
        {"mimicfleet_tasks_ended_total{kind=\"decode_video\",state=\"done\"} 1",
         "mimicfleet_jobs_ended_total{state=\"done\"} 1", "mimicfleet_videos_made_total 1",
         "mimicfleet_task_wait_seconds_count{kind=\"encode_latents\"} 1",
-        "mimicfleet_oldest_ready_task_age_seconds 0", "mimicfleet_lease_expiries_total{reason=\"stalled\"} 0",
+        "mimicfleet_oldest_ready_task_age_seconds 0",
+        "mimicfleet_lease_expiries_total{reason=\"stalled\"} 0",
         "mimicfleet_job_videos_made{number=\"1\"} 1",
         "mimicfleet_messages_received_total{type=\"job_submit\"} 1",
         "mimicfleet_store_write_failures_total 0"}) {
@@ -120,15 +124,17 @@ TEST_F(Run, BothKindsOfMetricsAreWhatPromtoolAcceptsAndTellWhatHappened) {
   const std::string workers = metrics_of(log.substr(url, log.find('\n', url) - url));
   for (const char* stage :
        {"load", "preprocess", "clip", "vae_encode", "pose_net", "denoise", "vae_decode", "mux"}) {
-    EXPECT_THAT(workers,
-                HasSubstr(fmt::format(
-                    "mimicfleet_stage_duration_seconds_count{{cache=\"cold\",stage=\"{}\"}} 1", stage)));
+    EXPECT_THAT(
+        workers,
+        HasSubstr(fmt::format(
+            "mimicfleet_stage_duration_seconds_count{{cache=\"cold\",stage=\"{}\"}} 1", stage)));
   }
   for (const char* line :
        {"mimicfleet_stage_duration_seconds_count{cache=\"warm\",stage=\"transfer\"} 1",
         "mimicfleet_cache_requests_total{entry=\"keypoints\",result=\"miss\"} 1",
-        "mimicfleet_cache_entries{entry=\"keypoints\"} 1", "mimicfleet_worker_stage{stage=\"idle\"} 1",
-        "mimicfleet_worker_state{state=\"ready\"} 1", "mimicfleet_worker_coordinator_connected 1",
+        "mimicfleet_cache_entries{entry=\"keypoints\"} 1",
+        "mimicfleet_worker_stage{stage=\"idle\"} 1", "mimicfleet_worker_state{state=\"ready\"} 1",
+        "mimicfleet_worker_coordinator_connected 1",
         "mimicfleet_worker_task_attempts_total{kind=\"decode_video\",state=\"done\"} 1",
         "mimicfleet_worker_videos_made_total 1", "mimicfleet_disk_free_bytes{folder=\"cache\"} ",
         "mimicfleet_disk_free_bytes{folder=\"data\"} ", "mimicfleet_worker_info{device=\"cpu\""}) {
@@ -157,20 +163,23 @@ TEST_F(Run, PrometheusFindsTheWorkersThatAreThere) {
   const auto target = groups[0]["targets"][0].get<std::string>();
   EXPECT_THAT(metrics_of("http://" + target + "/metrics"), HasSubstr("mimicfleet_"));
   EXPECT_THAT(metrics_of(base + "/metrics"), HasSubstr("worker=\"only \\\"one\\\"\""));
-  const Outcome list = coordinator({"worker", "list", "--server", endpoint_, "--output-mode", "json"});
+  const Outcome list =
+      coordinator({"worker", "list", "--server", endpoint_, "--output-mode", "json"});
   EXPECT_EQ(Json::parse(list.out)["workers"][0]["hello"]["metrics_endpoint"], target);
 
   only->signal(SIGTERM);
   EXPECT_EQ(only->wait().exit_code, 0);
   EXPECT_TRUE(eventually([&] { return listed().empty(); }));
   EXPECT_EQ(bytes(file), "[]\n");
-  EXPECT_THAT(metrics_of(base + "/metrics"), Not(HasSubstr("mimicfleet_worker_last_heard_seconds{")));
+  EXPECT_THAT(metrics_of(base + "/metrics"),
+              Not(HasSubstr("mimicfleet_worker_last_heard_seconds{")));
 }
 
 TEST_F(Run, CtrlCInTheMiddleOfAClipLeavesNoProcessAndNoHalfFile) {
   make_clips({"a.mp4"});
   const fs::path output = scratch_ / "out";
-  const auto client = start(submit(clips_, output, {"--steps", "500", "--save-frames", "--save-latents"}));
+  const auto client =
+      start(submit(clips_, output, {"--steps", "500", "--save-frames", "--save-latents"}));
   ASSERT_TRUE(eventually([&] {
     return bytes(output / "_run/events.jsonl").find("\"task_leased\"") != std::string::npos;
   })) << client->err();

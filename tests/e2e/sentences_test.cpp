@@ -23,15 +23,15 @@ class SentencesTest : public FleetTest {
     std::ofstream words(scratch_ / "words.csv");
     words << "video,output,seed\n";
     for (int i = 1; i <= 5; ++i) {
-      words << (pack() / "videos" / (i % 2 == 1 ? "a.mp4" : "b.mp4")).string() << ",w" << i << "," << i
-            << "\n";
+      words << (pack() / "videos" / (i % 2 == 1 ? "a.mp4" : "b.mp4")).string() << ",w" << i << ","
+            << i << "\n";
     }
     std::ofstream(scratch_ / "sentences.csv")
         << "sentence_id,ref_ids\ns1,w1 w2\ns2,w2 w3 w4\ns3,w5 w2 w1 w2\n";
   }
   Words sentences(const fs::path& output, Words more = {}) const {
-    more.insert(more.end(),
-                {"--sentences", scratch_ / "sentences.csv", "--interp-frames", "2", "--steps", "4"});
+    more.insert(more.end(), {"--sentences", scratch_ / "sentences.csv", "--interp-frames", "2",
+                             "--steps", "4"});
     return submit(scratch_ / "words.csv", output, more);
   }
   // A string of a file of latents.
@@ -42,8 +42,8 @@ class SentencesTest : public FleetTest {
     return Json::parse(file.substr(8, length))["__metadata__"][name];
   }
   int running_encodes(const std::string& worker) {
-    const Outcome outcome =
-        coordinator({"task", "list", "--job", "last", "--server", endpoint_, "--output-mode", "json"});
+    const Outcome outcome = coordinator(
+        {"task", "list", "--job", "last", "--server", endpoint_, "--output-mode", "json"});
     int running = 0;
     std::istringstream lines(outcome.out);
     for (std::string line; outcome.exit_code == 0 && std::getline(lines, line);) {
@@ -84,7 +84,8 @@ TEST_F(SentencesTest, AWorkerKilledInTheMiddleCostsItsOwnEncodeAndNoByteOfAnySen
   Words words = sentences(output, {"--server", endpoint_});
   words.insert(words.begin(), program("coordinator"));
   Process client(words, scratch_);
-  ASSERT_TRUE(eventually([&] { return running_encodes("doomed") > 0; })) << doomed->err() << client.err();
+  ASSERT_TRUE(eventually([&] { return running_encodes("doomed") > 0; }))
+      << doomed->err() << client.err();
   doomed->signal(SIGKILL);
   doomed->wait();
   const Outcome outcome = client.wait();
@@ -101,11 +102,13 @@ TEST_F(SentencesTest, AWorkerKilledInTheMiddleCostsItsOwnEncodeAndNoByteOfAnySen
     int frames = -1 + 2 * (static_cast<int>(parts.size()) - 1);
     for (std::size_t i = 0; i < parts.size(); ++i) {
       EXPECT_EQ(record["parts"][i]["name"], parts[i]);
-      frames += std::stoi(latents_string(output / "_latents" / (parts[i] + ".safetensors"), "num_frames"));
+      frames += std::stoi(
+          latents_string(output / "_latents" / (parts[i] + ".safetensors"), "num_frames"));
     }
     EXPECT_EQ(record["frames"], frames) << sentence;
     EXPECT_FALSE(bytes(output / (sentence + ".mp4")).empty());
-    EXPECT_EQ(bytes(output / (sentence + ".mp4")), bytes(undisturbed / (sentence + ".mp4"))) << sentence;
+    EXPECT_EQ(bytes(output / (sentence + ".mp4")), bytes(undisturbed / (sentence + ".mp4")))
+        << sentence;
   }
   const Outcome verified = coordinator({"verify", output});
   EXPECT_EQ(verified.exit_code, 0) << verified.out;

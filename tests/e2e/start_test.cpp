@@ -18,7 +18,8 @@ using ::testing::Not;
 std::string program(const std::string& name) { return binary_path("bin/" + name); }
 
 std::string linked_libraries(const std::string& name) {
-  const std::unique_ptr<FILE, int (*)(FILE*)> pipe(::popen(("ldd " + program(name)).c_str(), "r"), ::pclose);
+  const std::unique_ptr<FILE, int (*)(FILE*)> pipe(::popen(("ldd " + program(name)).c_str(), "r"),
+                                                   ::pclose);
   std::string output;
   std::array<char, 4096> buffer{};
   while (std::fgets(buffer.data(), buffer.size(), pipe.get()) != nullptr) output += buffer.data();

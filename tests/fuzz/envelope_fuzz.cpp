@@ -20,7 +20,8 @@ void read_as(const Envelope& envelope) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace mimicfleet::jobs;
-  const auto envelope = mimicfleet::wire::open_envelope({reinterpret_cast<const char*>(data), size});
+  const auto envelope =
+      mimicfleet::wire::open_envelope({reinterpret_cast<const char*>(data), size});
   if (!envelope.ok()) return 0;
   read_as<WorkerHello>(*envelope);
   read_as<WorkerHeartbeat>(*envelope);

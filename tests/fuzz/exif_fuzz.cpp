@@ -1,5 +1,5 @@
-// Metadata of a foreign image: whatever they say, it is one of the eight orientations, and a name that can be
-// printed.
+// Metadata of a foreign image: whatever they say, it is one of the eight orientations, and a name
+// that can be printed.
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
@@ -29,6 +29,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   check(raw_profile_orientation(text));
   check(xmp_orientation(text));
   const std::string name = other_than_srgb({data, size});
-  if (!std::all_of(name.begin(), name.end(), [](char c) { return c >= 0x20 && c < 0x7f; })) std::abort();
+  if (!std::all_of(name.begin(), name.end(), [](char c) { return c >= 0x20 && c < 0x7f; }))
+    std::abort();
   return 0;
 }

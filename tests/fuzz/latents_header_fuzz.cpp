@@ -4,7 +4,8 @@
 
 #include "coordinator/client/saved_latents.h"
 
-// The header of a file of latents as a client reads it; the first two bytes say how many bytes follow it.
+// The header of a file of latents as a client reads it; the first two bytes say how many bytes
+// follow it.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace mimicfleet;
   if (size < 2) return 0;

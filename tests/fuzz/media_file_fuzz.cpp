@@ -1,5 +1,5 @@
-// A foreign video or image, read as the media program reads it, without its sandbox: the faults in here are
-// ours or those of the libraries. Small limits keep a round short.
+// A foreign video or image, read as the media program reads it, without its sandbox: the faults in
+// here are ours or those of the libraries. Small limits keep a round short.
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -34,7 +34,8 @@ void read_video(std::span<const std::uint8_t> file, std::string_view format) {
   if (!decoder.ok()) return;
   const auto first = decoder->next();
   if (!first.ok() || *first == nullptr) return;
-  const auto shown = child::presentation_of(**demuxer, *first, Reading::viewer(), kLimits.max_pixels);
+  const auto shown =
+      child::presentation_of(**demuxer, *first, Reading::viewer(), kLimits.max_pixels);
   if (shown.width < 1 || shown.height < 1) return;
   if (std::int64_t{shown.width} * shown.height > kLimits.max_pixels) std::abort();
   auto frames = child::Deinterlacer::create(*decoder, **first, shown.progressive);

@@ -1,5 +1,5 @@
-// What a media child that foreign bytes took over could send: everything that is accepted must be within the
-// limits that were asked for.
+// What a media child that foreign bytes took over could send: everything that is accepted must be
+// within the limits that were asked for.
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
@@ -18,7 +18,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto header = decode_header(left.first<sizeof(RecordHeader)>());
     left = left.subspan(sizeof(RecordHeader));
     if (!header.ok() || !order.accept(*header).ok()) return 0;
-    if (header->payload_bytes > std::max<std::uint64_t>({3 * 10'000, kMaxFailureBytes, kMaxNotesBytes}))
+    if (header->payload_bytes >
+        std::max<std::uint64_t>({3 * 10'000, kMaxFailureBytes, kMaxNotesBytes}))
       std::abort();
     if (header->type == RecordType::kFrame && ++frames > 50) std::abort();
     const auto payload = left.first(std::min<std::size_t>(left.size(), header->payload_bytes));

@@ -1,7 +1,8 @@
 #include "common/weights/pickle.h"
 #include "common/weights/torch_checkpoint.h"
 
-// The first byte chooses: the whole archive, or the pickle inside it, which a random archive rarely reaches.
+// The first byte chooses: the whole archive, or the pickle inside it, which a random archive rarely
+// reaches.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace mimicfleet::weights;
   if (size == 0) return 0;

@@ -23,7 +23,9 @@ FeatureKeys keys_with(const std::function<void(Inputs&)>& change) {
 const FeatureKeys kBase = keys_with([](Inputs&) {});
 
 TEST(FeatureKeys, WhatDeterminesKeyPointsIsInTheirKeyAndTheLengthOfTheClipIsNot) {
-  const auto key = [](const std::function<void(Inputs&)>& change) { return keys_with(change).keypoints; };
+  const auto key = [](const std::function<void(Inputs&)>& change) {
+    return keys_with(change).keypoints;
+  };
   EXPECT_NE(key([](Inputs& in) { in.video = sha256("other"); }), kBase.keypoints);
   EXPECT_NE(key([](Inputs& in) { in.models.detector = sha256("other"); }), kBase.keypoints);
   EXPECT_NE(key([](Inputs& in) { in.parameters.sample_stride = 3; }), kBase.keypoints);

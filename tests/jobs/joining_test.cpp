@@ -43,9 +43,9 @@ TEST(Joining, TheClipThatAllowsTheFewestCrossFadedFramesIsNamedWithTheMostThatIs
 TEST(Joining, AReferenceThatIsLeftOutIsNotCrossFaded) {
   const std::vector<FilmClip> clips = {{"a", 5}, {"b", 5}};
   EXPECT_EQ(error(joining(0, 5), clips), "");
-  EXPECT_EQ(
-      error(joining(0, 5, DropReference::kEach), clips),
-      "b: its 5 frames, one of which is left out, are too few for --crossfade-frames 5; give at most 4");
+  EXPECT_EQ(error(joining(0, 5, DropReference::kEach), clips),
+            "b: its 5 frames, one of which is left out, are too few for --crossfade-frames 5; give "
+            "at most 4");
   EXPECT_EQ(error(joining(0, 4, DropReference::kEach), clips), "");
   EXPECT_THAT(error(joining(2, 0, DropReference::kEach), {{"a", 1}, {"b", 1}}),
               HasSubstr("b: it has 1 frames, of which the reference is left out"));
@@ -54,7 +54,8 @@ TEST(Joining, AReferenceThatIsLeftOutIsNotCrossFaded) {
 TEST(Joining, AClipAloneOrOneThatIsNotKnownYetIsLongEnough) {
   EXPECT_EQ(error(joining(0, 9), {{"a", 1}}), "");
   EXPECT_TRUE(joining(0, 3).check({{"a", 0}, {"b", 6}, {"c", 0}}).ok());
-  EXPECT_THAT(joining(0, 4).check({{"a", 0}, {"b", 6}, {"c", 0}}).message(), HasSubstr("give at most 3"));
+  EXPECT_THAT(joining(0, 4).check({{"a", 0}, {"b", 6}, {"c", 0}}).message(),
+              HasSubstr("give at most 3"));
 }
 
 }  // namespace

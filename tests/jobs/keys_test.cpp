@@ -8,7 +8,9 @@
 namespace mimicfleet::jobs {
 namespace {
 
-FileRef file(const std::string& content) { return {"/" + content, sha256(content), content.size()}; }
+FileRef file(const std::string& content) {
+  return {"/" + content, sha256(content), content.size()};
+}
 
 Digest key_with(const std::function<void(Parameters&, ModelSet&)>& change) {
   Parameters parameters;
@@ -84,9 +86,12 @@ TEST(Keys, ConstantsOfTheLcmSchedulerCountWhereItSamples) {
   };
   const auto nothing = [](LcmConstants&) {};
   const std::vector<std::function<void(LcmConstants&)>> changes = {
-      [](LcmConstants& lcm) { lcm.train_timesteps = 50; }, [](LcmConstants& lcm) { lcm.sigma_min = 0.01; },
-      [](LcmConstants& lcm) { lcm.sigma_max = 80; },       [](LcmConstants& lcm) { lcm.sigma_data = 0.5; },
-      [](LcmConstants& lcm) { lcm.s_noise = 0; },          [](LcmConstants& lcm) { lcm.rho = 5; },
+      [](LcmConstants& lcm) { lcm.train_timesteps = 50; },
+      [](LcmConstants& lcm) { lcm.sigma_min = 0.01; },
+      [](LcmConstants& lcm) { lcm.sigma_max = 80; },
+      [](LcmConstants& lcm) { lcm.sigma_data = 0.5; },
+      [](LcmConstants& lcm) { lcm.s_noise = 0; },
+      [](LcmConstants& lcm) { lcm.rho = 5; },
       [](LcmConstants& lcm) { lcm.clip_denoised = true; }};
   std::set<Digest> keys = {with(SchedulerKind::kLcm, nothing)};
   for (const auto& change : changes) {
@@ -169,7 +174,12 @@ TEST(Keys, AUnetIsNamedByItsModelsItsOverlayAndItsLoras) {
 }
 
 TEST(Keys, AreTheSameOnEveryMachineAndInEveryBuild) {
-  EXPECT_EQ(KeyBuilder("test").add("name", "value").add("n", std::int64_t{-1}).add("x", 0.5).finish().hex(),
+  EXPECT_EQ(KeyBuilder("test")
+                .add("name", "value")
+                .add("n", std::int64_t{-1})
+                .add("x", 0.5)
+                .finish()
+                .hex(),
             "ce597433b7dc90c3bf9588cf89fd0b7056c6a57beff78563f2957ce0c95750d0");
 }
 

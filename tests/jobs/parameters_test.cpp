@@ -53,9 +53,9 @@ TEST(Parameters, AGuidanceIntervalLiesWithinTheStepsAndEndsAfterItsBegin) {
     return validate(parameters).message();
   };
   EXPECT_EQ(error(0, 0.5), "");
-  EXPECT_EQ(
-      error(0.8, 0.2),
-      "--guidance-interval 0.8:0.2 is not possible: it must be A:B with 0 <= A < B <= 1, such as 0.2:0.8");
+  EXPECT_EQ(error(0.8, 0.2),
+            "--guidance-interval 0.8:0.2 is not possible: it must be A:B with 0 <= A < B <= 1, "
+            "such as 0.2:0.8");
   for (const auto& [begin, end] : {std::pair(0.5, 0.5), std::pair(-0.1, 0.5), std::pair(0.5, 1.1),
                                    std::pair(std::nan(""), 1.0), std::pair(0.0, std::nan(""))}) {
     EXPECT_THAT(error(begin, end), HasSubstr("is not possible")) << begin << ":" << end;
@@ -73,7 +73,8 @@ TEST(GuidedSteps, AreThoseWhoseMiddleLiesInTheInterval) {
   EXPECT_EQ(guided(25, 0, 1), (StepRange{0, 25}));
   EXPECT_EQ(guided(25, 0.2, 0.8), (StepRange{5, 20}));
   EXPECT_EQ(guided(4, 0.2, 0.8), (StepRange{1, 3}));
-  EXPECT_EQ(guided(4, 0.125, 0.875), (StepRange{0, 3}));  // the middles of the first and of the last
+  EXPECT_EQ(guided(4, 0.125, 0.875),
+            (StepRange{0, 3}));  // the middles of the first and of the last
   EXPECT_EQ(guided(1, 0, 0.5).count(), 0);
   EXPECT_EQ(guided(1, 0.5, 1), (StepRange{0, 1}));
   EXPECT_EQ(guided(4, 0.4, 0.6).count(), 0);
@@ -85,7 +86,8 @@ TEST(GuidedSteps, IntervalsThatMeetShareTheStepsOutWhateverTheirNumbersRoundTo) 
       const double share = hundredths / 100.0;
       const auto before = guided(steps, 0, share);
       EXPECT_EQ(before.begin, 0);
-      EXPECT_EQ(guided(steps, share, 1), (StepRange{before.end, steps})) << share << " of " << steps;
+      EXPECT_EQ(guided(steps, share, 1), (StepRange{before.end, steps}))
+          << share << " of " << steps;
       int middles = 0;  // before the share, counted in whole numbers
       while (middles < steps && (2 * middles + 1) * 100 < 2 * hundredths * steps) ++middles;
       EXPECT_EQ(before.end, middles) << share << " of " << steps;
@@ -103,7 +105,8 @@ TEST(Parameters, LorasHaveFiniteScalesAndAreNotTooMany) {
   Parameters parameters;
   parameters.loras.resize(2);
   parameters.loras[1].scale = 1e9;
-  EXPECT_THAT(validate(parameters).message(), HasSubstr("--lcm-lora-scale 1000000000 is not possible"));
+  EXPECT_THAT(validate(parameters).message(),
+              HasSubstr("--lcm-lora-scale 1000000000 is not possible"));
   parameters.loras = std::vector<Lora>(17);
   EXPECT_THAT(validate(parameters).message(), HasSubstr("17 LoRAs are too many"));
 }
@@ -114,7 +117,8 @@ TEST(Parameters, EightBitsAreNotForFloat32) {
   EXPECT_EQ(validate(parameters), Status());
   parameters.precision = Precision::kFp32;
   EXPECT_EQ(validate(parameters).message(),
-            "--fp8 is not possible with --precision fp32: give fp16 or bf16, or leave one of the two out");
+            "--fp8 is not possible with --precision fp32: give fp16 or bf16, or leave one of the "
+            "two out");
 }
 
 TEST(Parameters, AResolutionThatTheModelsDoNotAcceptNamesANearOne) {

@@ -64,12 +64,14 @@ TEST(Plan, AFilmNeedsTheEncodesOfItsClipsInOrderAndEveryClipIsEncodedOnce) {
 TEST(Plan, AFilmOfNothingOrOfAClipThatIsNotThereIsRefused) {
   JobPlan plan;
   plan.films.emplace_back().output.relative = "s1";
-  EXPECT_THAT(make_tasks(plan, new_id<JobId>()).status().message(), HasSubstr("s1: a film of no clips"));
+  EXPECT_THAT(make_tasks(plan, new_id<JobId>()).status().message(),
+              HasSubstr("s1: a film of no clips"));
   plan.films[0].parts = {{"b", "b", {}}};
   EXPECT_THAT(make_tasks(plan, new_id<JobId>()).status().message(),
               HasSubstr("its part b is no clip of the plan"));
   plan.clips = {clip("b.mp4", "b"), clip("S1.mp4", "S1")};
-  EXPECT_THAT(make_tasks(plan, new_id<JobId>()).status().message(), HasSubstr("S1.mp4 and the film s1"));
+  EXPECT_THAT(make_tasks(plan, new_id<JobId>()).status().message(),
+              HasSubstr("S1.mp4 and the film s1"));
 }
 
 TEST(Plan, OutputsStayBelowTheOutputFolder) {

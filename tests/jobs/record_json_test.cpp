@@ -21,9 +21,9 @@ OutputRecord record_of_large_numbers() {
 
 TEST(RecordJson, NumbersThatReadersOfJsonRoundAreTextAndReadBack) {
   const std::string text = record_text(record_of_large_numbers());
-  EXPECT_THAT(text,
-              AllOf(HasSubstr("\"seed\": \"9007199254740993\""), HasSubstr("\"tag\": \"d13c86e6a7543b7f\""),
-                    HasSubstr("\"tag\": \"0000000000000007\"")));
+  EXPECT_THAT(text, AllOf(HasSubstr("\"seed\": \"9007199254740993\""),
+                          HasSubstr("\"tag\": \"d13c86e6a7543b7f\""),
+                          HasSubstr("\"tag\": \"0000000000000007\"")));
   const auto record = read_record(text);
   ASSERT_TRUE(record.ok()) << record.status();
   EXPECT_EQ(record->parameters.seed, 9007199254740993U);

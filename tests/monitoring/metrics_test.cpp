@@ -43,10 +43,12 @@ TEST(Metrics, TheTextHoldsWhatWasCounted) {
   EXPECT_THAT(text, HasSubstr("mimicfleet_queue_tasks 3"));
   EXPECT_THAT(
       text,
-      HasSubstr("mimicfleet_stage_duration_seconds_bucket{cache=\"cold\",stage=\"clip\",le=\"0.25\"} 0"));
+      HasSubstr(
+          "mimicfleet_stage_duration_seconds_bucket{cache=\"cold\",stage=\"clip\",le=\"0.25\"} 0"));
   EXPECT_THAT(
       text,
-      HasSubstr("mimicfleet_stage_duration_seconds_bucket{cache=\"cold\",stage=\"clip\",le=\"0.5\"} 2"));
+      HasSubstr(
+          "mimicfleet_stage_duration_seconds_bucket{cache=\"cold\",stage=\"clip\",le=\"0.5\"} 2"));
   EXPECT_THAT(text, HasSubstr("process_resident_memory_bytes"));
 }
 
@@ -107,7 +109,8 @@ TEST(Metrics, GaugesThatComeAndGoAreThoseOfTheMoment) {
   metrics.gauges("mimicfleet_heard_seconds", "Seconds since.", [&] { return workers; });
   EXPECT_THAT(metrics.text(), Not(HasSubstr("mimicfleet_heard_seconds{")));
   workers = {{{{"worker", "a\"b\\c\nd"}}, 1.5}, {{{"worker", "e"}}, 2}};
-  EXPECT_THAT(metrics.text(), HasSubstr("mimicfleet_heard_seconds{worker=\"a\\\"b\\\\c\\nd\"} 1.5"));
+  EXPECT_THAT(metrics.text(),
+              HasSubstr("mimicfleet_heard_seconds{worker=\"a\\\"b\\\\c\\nd\"} 1.5"));
   EXPECT_THAT(metrics.text(), HasSubstr("mimicfleet_heard_seconds{worker=\"e\"} 2"));
   workers.pop_back();
   EXPECT_THAT(metrics.text(), Not(HasSubstr("worker=\"e\"")));
@@ -134,7 +137,8 @@ TEST(MetricsServer, AScrapeGetsWhatPromtoolAccepts) {
 TEST(MetricsServer, FurtherRoutesAreServedAndListed) {
   Metrics metrics;
   const auto server = MetricsServer::start(
-      "127.0.0.1:0", metrics, {{"/sd", [](const http::Request&) { return http::Response{.body = "[]"}; }}});
+      "127.0.0.1:0", metrics,
+      {{"/sd", [](const http::Request&) { return http::Response{.body = "[]"}; }}});
   ASSERT_TRUE(server.ok()) << server.status();
   EXPECT_EQ(http::body_of(http::get((*server)->address(), "/sd")), "[]");
   const std::string index = http::get((*server)->address(), "/");
@@ -148,8 +152,10 @@ TEST(MetricsServer, AnErrorNamesAddressAndFlag) {
   ASSERT_TRUE(first.ok()) << first.status();
   const auto second = MetricsServer::start((*first)->address(), metrics);
   ASSERT_FALSE(second.ok());
-  EXPECT_THAT(second.status().message(), AllOf(HasSubstr((*first)->address()), HasSubstr("--metrics")));
-  EXPECT_EQ(MetricsServer::start("127.0.0.1:http", metrics).status().code(), StatusCode::kInvalidArgument);
+  EXPECT_THAT(second.status().message(),
+              AllOf(HasSubstr((*first)->address()), HasSubstr("--metrics")));
+  EXPECT_EQ(MetricsServer::start("127.0.0.1:http", metrics).status().code(),
+            StatusCode::kInvalidArgument);
 }
 
 }  // namespace

@@ -10,7 +10,8 @@
 namespace mimicfleet::parity {
 namespace {
 
-// A line in the file that ./dev parity names. Tests run side by side: each line is appended by one write.
+// A line in the file that ./dev parity names. Tests run side by side: each line is appended by one
+// write.
 void note(const std::string& line) {
   const char* path = std::getenv("MIMICFLEET_PARITY_FIGURES");
   if (path == nullptr) return;
@@ -24,8 +25,8 @@ void note(const std::string& line) {
 }  // namespace
 
 ::testing::AssertionResult within_bound(const Figure& figure) {
-  note(fmt::format("figure\t{}\t{}\t{}\t{}\t{}\n", figure.file, figure.part, figure.measure, figure.largest,
-                   figure.bound));
+  note(fmt::format("figure\t{}\t{}\t{}\t{}\t{}\n", figure.file, figure.part, figure.measure,
+                   figure.largest, figure.bound));
   const bool is_within = figure.largest <= figure.bound;  // not so if it is no number
   return (is_within ? ::testing::AssertionSuccess() : ::testing::AssertionFailure())
          << figure.file << ": " << figure.part << ": " << figure.measure << ": " << figure.largest

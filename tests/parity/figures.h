@@ -5,7 +5,8 @@
 #include <gtest/gtest.h>
 
 // Where tests that compare with goldens note what they measured. `./dev parity` runs them and makes
-// docs/parity.md of the figures, so that table and tests cannot disagree. Without it nothing is written.
+// docs/parity.md of the figures, so that table and tests cannot disagree. Without it nothing is
+// written.
 namespace mimicfleet::parity {
 
 // One comparison with what the original computed.
@@ -20,7 +21,8 @@ struct Figure {
 // Notes the figure and tells whether it is within its bound.
 [[nodiscard]] ::testing::AssertionResult within_bound(const Figure& figure);
 
-// Notes that a golden is used, be it as the input of a comparison: those that nothing uses are gaps.
+// Notes that a golden is used, be it as the input of a comparison: those that nothing uses are
+// gaps.
 void note_use(const std::string& file, const std::string& part = {});
 
 }  // namespace mimicfleet::parity

@@ -50,9 +50,11 @@ Result<std::vector<pose::Box>> find_boxes(onnx::Session& detector, const av::Ima
   const pose::ImageView view{image.pixels.data(), image.height, image.width};
   const at::Tensor picture = at::empty({1, height, width, 3}, at::kByte);
   pose::letterbox(view, height, width, picture.mutable_data_ptr<std::uint8_t>());
-  ASSIGN_OR_RETURN(const auto outputs, detector.run({picture.permute({0, 3, 1, 2}).to(at::kFloat)}));
+  ASSIGN_OR_RETURN(const auto outputs,
+                   detector.run({picture.permute({0, 3, 1, 2}).to(at::kFloat)}));
   const at::Tensor values = outputs.at(0)[0].slice(1, 0, pose::kRowValues).contiguous();
-  const std::span<const float> rows(values.const_data_ptr<float>(), static_cast<std::size_t>(values.numel()));
+  const std::span<const float> rows(values.const_data_ptr<float>(),
+                                    static_cast<std::size_t>(values.numel()));
   return pose::find_persons(rows, height, width, pose::letterbox_ratio(view, height, width));
 }
 
@@ -61,7 +63,8 @@ Result<std::vector<pose::Box>> find_boxes(onnx::Session& detector, const av::Ima
 Result<VideoReport> look_at(const std::string& models, const std::string& video) {
   ASSIGN_OR_RETURN(const auto files, model_root::find_below(models));
   ASSIGN_OR_RETURN(auto detector, onnx::Session::load(files.detector, at::kCPU));
-  ASSIGN_OR_RETURN(auto estimator, pose::PoseEstimator::load(files.detector, files.pose_estimator, at::kCPU));
+  ASSIGN_OR_RETURN(auto estimator,
+                   pose::PoseEstimator::load(files.detector, files.pose_estimator, at::kCPU));
   ASSIGN_OR_RETURN(auto images, read_all(video));
   ASSIGN_OR_RETURN(const auto poses, estimator.estimate(stacked(images)));
   VideoReport report{images.at(0).width, images[0].height, {}};

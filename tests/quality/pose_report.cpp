@@ -1,5 +1,6 @@
 // pose_report MODELS VIDEO|PNG: what the pose models see in each frame, as JSON on stdout.
-// tools/puppet/evaluate compares it with the truth, tools/reference/compare_pack.py gives it to the original.
+// tools/puppet/evaluate compares it with the truth, tools/reference/compare_pack.py gives it to the
+// original.
 #include <cstdio>
 
 #include <fmt/format.h>
@@ -26,6 +27,7 @@ int main(int argc, char** argv) {
     for (const auto& point : frame.person.points) points.push_back({point.x, point.y});
     frames.push_back({{"boxes", boxes}, {"points", points}, {"scores", frame.person.scores}});
   }
-  fmt::print("{}\n", json{{"width", report->width}, {"height", report->height}, {"frames", frames}}.dump());
+  fmt::print("{}\n",
+             json{{"width", report->width}, {"height", report->height}, {"frames", frames}}.dump());
   return 0;
 }

@@ -14,9 +14,10 @@
 #include "tests/e2e/fleet_test_base.h"
 #include "tests/quality/detectors.h"
 
-// What the shipped models make of characters that their training never saw, through the built programs. The
-// bounds lie below what was measured when the models were shipped (docs/benchmarks.md), by more than another
-// machine's rounding can cost; tools/puppet/evaluate measures the same on more characters.
+// What the shipped models make of characters that their training never saw, through the built
+// programs. The bounds lie below what was measured when the models were shipped
+// (docs/benchmarks.md), by more than another machine's rounding can cost; tools/puppet/evaluate
+// measures the same on more characters.
 namespace mimicfleet::quality {
 namespace {
 
@@ -63,7 +64,8 @@ double psnr(const av::Image& made, const av::Image& truth, Counts counts) {
   return -10 * std::log10(std::max(sum / std::max(count, 1.0), 1e-10));
 }
 
-// Whether the pixel of value `i` differs from the reference image by more than a tenth of the range.
+// Whether the pixel of value `i` differs from the reference image by more than a tenth of the
+// range.
 bool moved(const av::Image& truth, const av::Image& still, std::size_t i) {
   constexpr int kTenth = 25;
   const std::size_t pixel = i / 3 * 3;
@@ -125,8 +127,8 @@ TEST_F(QualityTest, GeneratedFramesAreNearerToTheTruthThanTheReferenceImage) {
   const fs::path frames = make_videos({"--steps", "12"});
   for (const std::string name : kSubjects) {
     const Figures figures = compare(frames, name);
-    fmt::print("{}: {:.2f} dB, moving pixels {:.2f} dB, repeated reference {:.2f} dB\n", name, figures.whole,
-               figures.moving_pixels, figures.repeated);
+    fmt::print("{}: {:.2f} dB, moving pixels {:.2f} dB, repeated reference {:.2f} dB\n", name,
+               figures.whole, figures.moving_pixels, figures.repeated);
     EXPECT_THAT(figures.whole, AllOf(Gt(26.0), Gt(figures.repeated + 2.5))) << name;
     EXPECT_THAT(figures.moving_pixels, Gt(19.0)) << name;
   }
@@ -139,16 +141,16 @@ struct Hits {
 };
 
 // Counts the visible points `first` … `last` that lie within a twentieth of the box's longer side.
-void count(const pose::PersonKeypoints& person, const json& truth, std::size_t frame, std::size_t first,
-           std::size_t last, Hits& hits) {
+void count(const pose::PersonKeypoints& person, const json& truth, std::size_t frame,
+           std::size_t first, std::size_t last, Hits& hits) {
   const auto& box = truth["boxes"][frame];
   const double reach = 0.05 * std::max(box[2].get<double>() - box[0].get<double>(),
                                        box[3].get<double>() - box[1].get<double>());
   for (std::size_t i = first; i <= last; ++i) {
     if (!truth["seen"][frame][i].get<bool>()) continue;
     const auto& point = truth["points"][frame][i];
-    const double distance =
-        std::hypot(person.points[i].x - point[0].get<double>(), person.points[i].y - point[1].get<double>());
+    const double distance = std::hypot(person.points[i].x - point[0].get<double>(),
+                                       person.points[i].y - point[1].get<double>());
     hits.near += distance <= reach ? 1 : 0;
     ++hits.all;
   }

@@ -73,7 +73,8 @@ class WorkerProgram : public ::testing::Test {
           EXPECT_TRUE(router_.send({wire::seal(message, envelope.request)}, received->peer).ok());
         };
         if (envelope.type == jobs::WorkerHello::kType) reply(jobs::WorkerWelcome{1, 200, 10000});
-        if (envelope.type == jobs::WorkerHeartbeat::kType) reply(jobs::HeartbeatReply{1, {}, false, false});
+        if (envelope.type == jobs::WorkerHeartbeat::kType)
+          reply(jobs::HeartbeatReply{1, {}, false, false});
         if (envelope.type == jobs::WorkerGoodbye::kType) reply(jobs::OkReply{});
         if (envelope.type == T::kType) return wire::body_as<T>(envelope).value();
       }
@@ -193,8 +194,9 @@ TEST_F(WorkerProgram, WeightsOfAnotherShapeEndItWithOneLineThatNamesFileTensorAn
   const auto outcome = worker_->wait();
   EXPECT_EQ(outcome.exit_code, 4);
   EXPECT_THAT(outcome.err, HasSubstr(vae + ": these are not the weights of the autoencoder"));
-  EXPECT_THAT(outcome.err,
-              HasSubstr("decoder.conv_in.weight [4, 64, 3, 3] instead of [64, 4, 3, 3]; take both"));
+  EXPECT_THAT(
+      outcome.err,
+      HasSubstr("decoder.conv_in.weight [4, 64, 3, 3] instead of [64, 4, 3, 3]; take both"));
 }
 
 TEST_F(WorkerProgram, ItsMetricsAreWhatPromtoolAccepts) {
@@ -204,17 +206,18 @@ TEST_F(WorkerProgram, ItsMetricsAreWhatPromtoolAccepts) {
   const auto url = err.find("http://");
   ASSERT_NE(url, std::string::npos) << err;
   const std::string address = err.substr(url, err.find('\n', url) - url);
-  const std::string check = "python3 -c \"import urllib.request as u; print(u.urlopen('" + address +
-                            "').read().decode(), end='')\" > " + folder_ +
-                            "/metrics && promtool check metrics < " + folder_ +
-                            "/metrics && grep -q '^mimicfleet_model_loads_total 1' " + folder_ + "/metrics";
+  const std::string check =
+      "python3 -c \"import urllib.request as u; print(u.urlopen('" + address +
+      "').read().decode(), end='')\" > " + folder_ + "/metrics && promtool check metrics < " +
+      folder_ + "/metrics && grep -q '^mimicfleet_model_loads_total 1' " + folder_ + "/metrics";
   EXPECT_EQ(std::system((check + " 1>&2").c_str()), 0);
 }
 
 TEST_F(WorkerProgram, ACoordinatorThatComesBackElsewhereIsFound) {
   const std::string file = folder_ + "/mimicfleet/server.json";
   ASSERT_TRUE(discovery::write_server_file({router_.endpoint(), ::getpid()}, file).ok());
-  start_with({"--models", kModels}, {.environment = {"XDG_STATE_HOME=" + folder_, "MIMICFLEET_SERVER="}});
+  start_with({"--models", kModels},
+             {.environment = {"XDG_STATE_HOME=" + folder_, "MIMICFLEET_SERVER="}});
   wait_until_ready();
   auto elsewhere = net::Socket::router("tcp://127.0.0.1:*").value();
   ASSERT_NE(elsewhere.endpoint(), router_.endpoint());
@@ -227,7 +230,8 @@ TEST_F(WorkerProgram, ACoordinatorThatComesBackElsewhereIsFound) {
 TEST_F(WorkerProgram, AServerThatOnlyAnotherHostReachesIsNone) {
   const std::string file = folder_ + "/mimicfleet/server.json";
   ASSERT_TRUE(discovery::write_server_file({router_.endpoint(), ::getpid(), "node7"}, file).ok());
-  start_with({"--models", kModels}, {.environment = {"XDG_STATE_HOME=" + folder_, "MIMICFLEET_SERVER="}});
+  start_with({"--models", kModels},
+             {.environment = {"XDG_STATE_HOME=" + folder_, "MIMICFLEET_SERVER="}});
   const auto outcome = worker_->wait();
   EXPECT_EQ(outcome.exit_code, 3);
   EXPECT_THAT(outcome.err,

@@ -25,10 +25,12 @@ TEST(WorkerMetrics, AllLabelValuesAreThereFromTheStartAndPromtoolAcceptsThem) {
        {"mimicfleet_stage_duration_seconds_count{cache=\"warm\",stage=\"clip\"} 0",
         "mimicfleet_worker_task_attempts_total{kind=\"decode_video\",state=\"failed\"} 0",
         "mimicfleet_cache_requests_total{entry=\"keypoints\",result=\"damaged\"} 0",
-        "mimicfleet_cache_bytes{entry=\"vae_latent\"} 0", "mimicfleet_cache_entries{entry=\"other\"} 0",
+        "mimicfleet_cache_bytes{entry=\"vae_latent\"} 0",
+        "mimicfleet_cache_entries{entry=\"other\"} 0",
         "mimicfleet_artefact_bytes_total{direction=\"received\"} 0",
-        "mimicfleet_worker_state{state=\"loading\"} 1", "mimicfleet_worker_state{state=\"ready\"} 0",
-        "mimicfleet_worker_coordinator_connected 0", "mimicfleet_worker_videos_made_total 0"}) {
+        "mimicfleet_worker_state{state=\"loading\"} 1",
+        "mimicfleet_worker_state{state=\"ready\"} 0", "mimicfleet_worker_coordinator_connected 0",
+        "mimicfleet_worker_videos_made_total 0"}) {
     EXPECT_THAT(text, HasSubstr(line));
   }
   const std::string path = ::testing::TempDir() + "worker_metrics.txt";
@@ -44,12 +46,14 @@ TEST(WorkerMetrics, SeriesThatCannotHappenAreNotThere) {
   for (const char* stage : {"draw", "pose_net", "vae_decode", "mux"}) {
     EXPECT_THAT(text, Not(HasSubstr("cache=\"warm\",stage=\"" + std::string(stage))));
   }
-  for (const char* stage : {"load", "draw", "pose_net", "denoise", "vae_decode", "mux", "transfer"}) {
+  for (const char* stage :
+       {"load", "draw", "pose_net", "denoise", "vae_decode", "mux", "transfer"}) {
     EXPECT_THAT(text, Not(HasSubstr("saved_seconds_total{stage=\"" + std::string(stage))));
   }
 }
 
-// docs/benchmarks.md: what sampling takes with 4 steps, 4 guided ones, and 25 guided ones on an H100.
+// docs/benchmarks.md: what sampling takes with 4 steps, 4 guided ones, and 25 guided ones on an
+// H100.
 TEST(WorkerMetrics, TheBucketsOfSamplingTellTheFiguresOfBenchmarksApart) {
   for (const auto& series : stage_series()) {
     EXPECT_TRUE(std::is_sorted(series.buckets.begin(), series.buckets.end())) << series.stage;
@@ -68,7 +72,8 @@ TEST(WorkerMetrics, WhatHappensIsCounted) {
   const WorkerMetrics worker(metrics);
   worker.standing(jobs::WorkerState::kReady, true);
   worker.stage({"clip", 0.3, true, 2.5});
-  worker.stage({"clip", 0.3, true, -0.1});  // reading took longer than making it: no counter goes down
+  worker.stage(
+      {"clip", 0.3, true, -0.1});  // reading took longer than making it: no counter goes down
   worker.calls({{"detector", 3}, {"a computation of a later version", 1}});
   worker.stage({"a stage of a later version", 0.3, true});
   worker.task_ended(jobs::TaskKind::kEncodeLatents, Status());
@@ -120,16 +125,19 @@ TEST(WorkerInfo, SaysWhoTheWorkerIsAndItsDeviceOnceThatIsOpen) {
   hello.slurm_job_id = "4711";
   hello.kinds = {jobs::TaskKind::kDecodeVideo};
   WorkerInfo info(metrics, hello);
-  EXPECT_THAT(metrics.text(), AllOf(HasSubstr("worker=\"left\""), HasSubstr("host=\"node1\""),
-                                    HasSubstr("device=\"auto\""), HasSubstr("slurm_job_id=\"4711\"")));
-  EXPECT_THAT(metrics.text(), AllOf(HasSubstr("mimicfleet_worker_takes{kind=\"decode_video\"} 1"),
-                                    HasSubstr("mimicfleet_worker_takes{kind=\"encode_latents\"} 0")));
+  EXPECT_THAT(metrics.text(),
+              AllOf(HasSubstr("worker=\"left\""), HasSubstr("host=\"node1\""),
+                    HasSubstr("device=\"auto\""), HasSubstr("slurm_job_id=\"4711\"")));
+  EXPECT_THAT(metrics.text(),
+              AllOf(HasSubstr("mimicfleet_worker_takes{kind=\"decode_video\"} 1"),
+                    HasSubstr("mimicfleet_worker_takes{kind=\"encode_latents\"} 0")));
   jobs::NumericsClass numerics;
   numerics.device = "NVIDIA H200";
   numerics.precision = "fp16";
   info.ready("cuda:1", numerics);
-  EXPECT_THAT(metrics.text(), AllOf(HasSubstr("device=\"cuda:1\""), HasSubstr("device_name=\"NVIDIA H200\""),
-                                    HasSubstr("precision=\"fp16\""), Not(HasSubstr("device=\"auto\""))));
+  EXPECT_THAT(metrics.text(),
+              AllOf(HasSubstr("device=\"cuda:1\""), HasSubstr("device_name=\"NVIDIA H200\""),
+                    HasSubstr("precision=\"fp16\""), Not(HasSubstr("device=\"auto\""))));
 }
 
 }  // namespace

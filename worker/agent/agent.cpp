@@ -29,7 +29,8 @@ Result<std::unique_ptr<Agent>> Agent::connect(const std::string& endpoint, jobs:
   return std::unique_ptr<Agent>(new Agent(endpoint, std::move(socket), std::move(hello), options));
 }
 
-Agent::Agent(std::string endpoint, net::Socket socket, jobs::WorkerHello hello, SessionOptions options)
+Agent::Agent(std::string endpoint, net::Socket socket, jobs::WorkerHello hello,
+             SessionOptions options)
     : endpoint_(std::move(endpoint)),
       socket_(std::move(socket)),
       session_(std::move(hello), options, clock_.now()) {}
@@ -66,10 +67,12 @@ Status Agent::run(TaskRunner& runner, const net::WakeUp& stop) {
 }
 
 void Agent::wait(const net::WakeUp& stop) {
-  const auto until_due = std::chrono::ceil<std::chrono::milliseconds>(session_.next_due() - clock_.now());
+  const auto until_due =
+      std::chrono::ceil<std::chrono::milliseconds>(session_.next_due() - clock_.now());
   net::Socket* const sockets[] = {&socket_};
   const int fds[] = {wake_up_.fd(), stop.fd()};
-  net::wait_readable(sockets, fds, std::clamp(until_due, std::chrono::milliseconds(0), kLongestWait));
+  net::wait_readable(sockets, fds,
+                     std::clamp(until_due, std::chrono::milliseconds(0), kLongestWait));
 }
 
 void Agent::handle_events(Instant now) {

@@ -20,7 +20,8 @@ class TaskRunner {
   virtual void start(jobs::LeaseGrant lease) = 0;
   // Asks for an early end (kCancelled). Unknown attempts are ignored.
   virtual void cancel(const jobs::TaskAttempt& attempt) = 0;
-  // Until then, unless it is cancelled, what the attempt made may take the place of what others made.
+  // Until then, unless it is cancelled, what the attempt made may take the place of what others
+  // made.
   virtual void confirm(const Confirmation& lease) = 0;
 };
 
@@ -28,8 +29,8 @@ class TaskRunner {
 struct Stop {};
 using Event = std::variant<Holding, Ready, jobs::TaskProgress, TaskEnd, Computed, Stop>;
 
-// The one thread that talks to the coordinator. It waits for messages, events and time, and for nothing else:
-// no disk, no device, no lock that somebody holds for long.
+// The one thread that talks to the coordinator. It waits for messages, events and time, and for
+// nothing else: no disk, no device, no lock that somebody holds for long.
 class Agent {
  public:
   // The connection is made in the background; kInvalidArgument for a malformed endpoint.
@@ -41,17 +42,22 @@ class Agent {
   void post(Event&& event);
 
   // Called about every second on the agent's thread; true ends the session as Stop does.
-  void set_stop_condition(std::function<bool()> condition) { stop_condition_ = std::move(condition); }
+  void set_stop_condition(std::function<bool()> condition) {
+    stop_condition_ = std::move(condition);
+  }
 
-  // Called on the agent's thread, by and by, while the coordinator is silent: where it may be now; empty if
-  // nothing is known. It may read a small file: nothing else is to be done then.
+  // Called on the agent's thread, by and by, while the coordinator is silent: where it may be now;
+  // empty if nothing is known. It may read a small file: nothing else is to be done then.
   void set_search(std::function<std::string()> search) { search_ = std::move(search); }
 
   // Called on the agent's thread each time it comes round, about every second at least.
-  void set_observer(std::function<void(const Session&)> observer) { observer_ = std::move(observer); }
+  void set_observer(std::function<void(const Session&)> observer) {
+    observer_ = std::move(observer);
+  }
 
-  // Until the session is over: Stop was posted or `stop` signalled (also from a signal handler), the
-  // coordinator asked for it, or a drain is done. ok, or why the coordinator refused this worker.
+  // Until the session is over: Stop was posted or `stop` signalled (also from a signal handler),
+  // the coordinator asked for it, or a drain is done. ok, or why the coordinator refused this
+  // worker.
   [[nodiscard]] Status run(TaskRunner& runner, const net::WakeUp& stop);
 
  private:

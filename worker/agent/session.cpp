@@ -14,7 +14,11 @@ constexpr std::size_t kBeatsAtMost = 128;
 }  // namespace
 
 Session::Session(jobs::WorkerHello hello, SessionOptions options, Instant now)
-    : hello_(std::move(hello)), options_(options), last_sent_(now), last_heard_(now), idle_since_(now) {
+    : hello_(std::move(hello)),
+      options_(options),
+      last_sent_(now),
+      last_heard_(now),
+      idle_since_(now) {
   send_hello(now);
 }
 
@@ -26,7 +30,8 @@ void Session::on_message(std::string_view bytes, Instant now) {
   last_heard_ = now;
   heard_ = true;
   const auto with = [&](auto parsed, auto&& handle) {
-    if (!parsed.ok()) return log::warn("coordinator: {}", log::printable(parsed.status().message()));
+    if (!parsed.ok())
+      return log::warn("coordinator: {}", log::printable(parsed.status().message()));
     handle(std::move(*parsed));
   };
   using namespace jobs;
@@ -36,7 +41,8 @@ void Session::on_message(std::string_view bytes, Instant now) {
     with(wire::body_as<HeartbeatReply>(*envelope),
          [&](const auto& body) { on_heartbeat_reply(envelope->request, body, now); });
   } else if (envelope->type == LeaseGrant::kType) {
-    with(wire::body_as<LeaseGrant>(*envelope), [&](LeaseGrant body) { on_grant(std::move(body), now); });
+    with(wire::body_as<LeaseGrant>(*envelope),
+         [&](LeaseGrant body) { on_grant(std::move(body), now); });
   } else if (envelope->type == OkReply::kType) {
     on_answer(envelope->request, Status(), now);
   } else if (envelope->type == ErrorReply::kType) {
@@ -50,7 +56,8 @@ void Session::on_message(std::string_view bytes, Instant now) {
 bool Session::accept_epoch(std::uint64_t epoch) {
   if (epoch < epoch_) {
     if (!std::exchange(warned_of_old_epoch_, true)) {
-      log::warn("a coordinator of epoch {} is ignored: this worker has seen epoch {}", epoch, epoch_);
+      log::warn("a coordinator of epoch {} is ignored: this worker has seen epoch {}", epoch,
+                epoch_);
     }
     return false;
   }
@@ -76,7 +83,8 @@ void Session::on_welcome(const jobs::WorkerWelcome& welcome, Instant now) {
   for (auto& [attempt, report] : reports_) send_report(report, now);
 }
 
-void Session::on_heartbeat_reply(RequestId request, const jobs::HeartbeatReply& reply, Instant now) {
+void Session::on_heartbeat_reply(RequestId request, const jobs::HeartbeatReply& reply,
+                                 Instant now) {
   if (!accept_epoch(reply.epoch)) return;
   for (const auto& attempt : reply.revoked) revoke(attempt);
   confirm_leases(request);
@@ -90,8 +98,8 @@ void Session::on_heartbeat_reply(RequestId request, const jobs::HeartbeatReply& 
 
 // The coordinator renewed them when the heartbeat came, so at the earliest when it was sent.
 void Session::confirm_leases(RequestId request) {
-  const auto beat =
-      std::find_if(beats_.begin(), beats_.end(), [&](const Beat& sent) { return sent.request == request; });
+  const auto beat = std::find_if(beats_.begin(), beats_.end(),
+                                 [&](const Beat& sent) { return sent.request == request; });
   if (beat == beats_.end()) return;
   for (const auto& attempt : beat->leases) {
     const auto lease = leases_.find(attempt);
@@ -107,22 +115,25 @@ void Session::on_grant(jobs::LeaseGrant grant, Instant now) {
   if (leases_.contains(attempt) || reports_.contains(attempt)) return;
   if (free_slots() == 0) {
     const Status status(StatusCode::kUnavailable, "the worker takes no more tasks now");
-    return report(attempt, jobs::TaskFailed{hello_.worker, epoch_, attempt, status, true, {}, false}, now);
+    return report(attempt,
+                  jobs::TaskFailed{hello_.worker, epoch_, attempt, status, true, {}, false}, now);
   }
   leases_[attempt].progress = {attempt.task, attempt.attempt, std::string(jobs::kQueued), 0, 0};
   actions_.start.push_back(std::move(grant));
   urgent_ = true;
 }
 
-// The answer to a result, a goodbye, or, when it fits neither, a heartbeat of a worker that is not known.
+// The answer to a result, a goodbye, or, when it fits neither, a heartbeat of a worker that is not
+// known.
 void Session::on_answer(RequestId request, const Status& status, Instant now) {
   if (request == goodbye_ && !goodbye_.is_nil()) {
     phase_ = Phase::kLeft;
     actions_.left = true;
     return;
   }
-  const auto found = std::find_if(reports_.begin(), reports_.end(),
-                                  [&](const auto& entry) { return entry.second.request == request; });
+  const auto found = std::find_if(reports_.begin(), reports_.end(), [&](const auto& entry) {
+    return entry.second.request == request;
+  });
   if (found == reports_.end()) {
     if (status.ok()) return;
     if (request == last_hello_) return on_refusal(status, now);
@@ -139,7 +150,8 @@ void Session::on_answer(RequestId request, const Status& status, Instant now) {
 void Session::on_holding(Holding holding, Instant now) {
   hello_.data_endpoint = std::move(holding.data_endpoint);
   hello_.artefacts = std::move(holding.artefacts);
-  if (hello_.artefacts.size() > options_.max_artefacts) hello_.artefacts.resize(options_.max_artefacts);
+  if (hello_.artefacts.size() > options_.max_artefacts)
+    hello_.artefacts.resize(options_.max_artefacts);
   send_hello(now);
 }
 
@@ -165,7 +177,8 @@ void Session::on_progress(const jobs::TaskProgress& progress, Instant) {
 void Session::on_computed(const Computed& computed) {
   const auto lease = leases_.find(computed.attempt);
   if (lease == leases_.end()) return;
-  lease->second.progress = {computed.attempt.task, computed.attempt.attempt, std::string(jobs::kMux), 0, 0};
+  lease->second.progress = {computed.attempt.task, computed.attempt.attempt,
+                            std::string(jobs::kMux), 0, 0};
   urgent_ = true;
 }
 
@@ -180,11 +193,12 @@ void Session::on_end(TaskEnd end, Instant now) {
     leave_if_drained(now);
   } else if (end.status.ok()) {
     remember_holdings(end.result);
-    report(end.attempt, jobs::TaskCompleted{hello_.worker, epoch_, end.attempt, std::move(end.result)}, now);
+    report(end.attempt,
+           jobs::TaskCompleted{hello_.worker, epoch_, end.attempt, std::move(end.result)}, now);
   } else {
     report(end.attempt,
-           jobs::TaskFailed{hello_.worker, epoch_, end.attempt, end.status, false, std::move(end.lost_inputs),
-                            end.of_host},
+           jobs::TaskFailed{hello_.worker, epoch_, end.attempt, end.status, false,
+                            std::move(end.lost_inputs), end.of_host},
            now);
   }
 }
@@ -194,7 +208,8 @@ void Session::on_stop(Instant now) {
   phase_ = Phase::kLeaving;
   leave_by_ = now + options_.goodbye_wait;
   for (auto& [attempt, lease] : leases_) revoke(attempt);
-  for (auto& [attempt, report] : reports_) send_report(report, now);  // before the goodbye gives all back
+  for (auto& [attempt, report] : reports_)
+    send_report(report, now);  // before the goodbye gives all back
   goodbye_ = send(jobs::WorkerGoodbye{hello_.worker});
 }
 
@@ -239,7 +254,8 @@ void Session::on_time(Instant now) {
   }
   if (now - last_sent_ >= heartbeat_gap()) welcome_ ? send_heartbeat(now) : send_hello(now);
   const bool idle = phase_ == Phase::kReady && holds_nothing();
-  if (options_.leave_when_idle && idle && now - idle_since_ >= *options_.leave_when_idle) on_stop(now);
+  if (options_.leave_when_idle && idle && now - idle_since_ >= *options_.leave_when_idle)
+    on_stop(now);
 }
 
 Duration Session::heartbeat_gap() const {
@@ -282,8 +298,8 @@ void Session::send_heartbeat(Instant now) {
   urgent_ = false;
 }
 
-void Session::report(jobs::TaskAttempt attempt, std::variant<jobs::TaskCompleted, jobs::TaskFailed> message,
-                     Instant now) {
+void Session::report(jobs::TaskAttempt attempt,
+                     std::variant<jobs::TaskCompleted, jobs::TaskFailed> message, Instant now) {
   Report& entry = reports_[attempt];
   entry.message = std::move(message);
   entry.gap = options_.repeat_after;
@@ -326,10 +342,9 @@ void Session::leave_if_drained(Instant now) {
 
 std::uint32_t Session::free_slots() const {
   if (phase_ != Phase::kReady) return 0;
-  const auto held =
-      static_cast<std::uint32_t>(std::count_if(leases_.begin(), leases_.end(), [](const auto& lease) {
-        return jobs::takes_slot(lease.second.progress.stage);
-      }));
+  const auto held = static_cast<std::uint32_t>(std::count_if(
+      leases_.begin(), leases_.end(),
+      [](const auto& lease) { return jobs::takes_slot(lease.second.progress.stage); }));
   return options_.slots > held ? options_.slots - held : 0;
 }
 

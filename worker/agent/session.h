@@ -46,20 +46,22 @@ struct Ready {
 };
 
 struct SessionOptions {
-  std::uint32_t slots = 2;  // leases held at once, beside those computed: one runs, the next is prepared
+  std::uint32_t slots =
+      2;  // leases held at once, beside those computed: one runs, the next is prepared
   Duration min_heartbeat_gap = std::chrono::milliseconds(100);
-  Duration silence = std::chrono::seconds(10);         // of the coordinator, before a new connection is tried
-  Duration repeat_after = std::chrono::seconds(2);     // a result without an answer is sent again, …
+  Duration silence =
+      std::chrono::seconds(10);  // of the coordinator, before a new connection is tried
+  Duration repeat_after = std::chrono::seconds(2);  // a result without an answer is sent again, …
   Duration repeat_at_most = std::chrono::seconds(10);  // … each time later, up to this
   Duration goodbye_wait = std::chrono::seconds(2);     // for the answer when leaving
   std::size_t max_artefacts = 4096;                    // in a hello
   std::size_t max_features = 16384;                    // in a hello
   std::optional<Duration> leave_when_idle;             // without a lease for so long
-  Duration drain_on_stop{};                            // what runs may still take so long when asked to stop
+  Duration drain_on_stop{};  // what runs may still take so long when asked to stop
 };
 
-// The coordinator has confirmed that it will give this attempt's task to nobody else before then, unless it
-// takes it back.
+// The coordinator has confirmed that it will give this attempt's task to nobody else before then,
+// unless it takes it back.
 struct Confirmation {
   jobs::TaskAttempt attempt;
   Instant until;
@@ -76,15 +78,16 @@ struct Actions {
   Status refusal;     // why the coordinator does not want this worker
 };
 
-// One worker's side of the protocol with the coordinator (docs/protocol.md): hello, heartbeats, leases,
-// results that are repeated until they are answered, and leaving. Pure: no sockets, threads or clocks of its
-// own; the agent feeds it and carries out what it wants.
+// One worker's side of the protocol with the coordinator (docs/protocol.md): hello, heartbeats,
+// leases, results that are repeated until they are answered, and leaving. Pure: no sockets, threads
+// or clocks of its own; the agent feeds it and carries out what it wants.
 //
-//   loading ──ready──► ready ──drain──► draining ──nothing held──► leaving ──answered, or time is up──► left
+//   loading ──ready──► ready ──drain──► draining ──nothing held──► leaving ──answered, or time is
+//   up──► left
 //      └────────────────┴─────────stop──────┴─────────────────────────┘
 //
-// A worker that leaves says goodbye, which gives back all its leases without penalty. With `drain_on_stop` a
-// first request to stop drains, for that long at most, and a second one stops.
+// A worker that leaves says goodbye, which gives back all its leases without penalty. With
+// `drain_on_stop` a first request to stop drains, for that long at most, and a second one stops.
 class Session {
  public:
   // `hello` says who the worker is; what is not known at the start is filled in later.
@@ -106,7 +109,9 @@ class Session {
 
   [[nodiscard]] std::uint64_t epoch() const { return epoch_; }
   [[nodiscard]] std::uint32_t free_slots() const;
-  [[nodiscard]] bool is_leaving() const { return phase_ == Phase::kLeaving || phase_ == Phase::kLeft; }
+  [[nodiscard]] bool is_leaving() const {
+    return phase_ == Phase::kLeaving || phase_ == Phase::kLeft;
+  }
   [[nodiscard]] jobs::WorkerState state() const;
   // Whether the coordinator has answered since the last new connection.
   [[nodiscard]] bool is_connected() const { return welcome_ && heard_; }
@@ -146,8 +151,8 @@ class Session {
   RequestId send(const T& message);
   void send_hello(Instant now);
   void send_heartbeat(Instant now);
-  void report(jobs::TaskAttempt attempt, std::variant<jobs::TaskCompleted, jobs::TaskFailed> message,
-              Instant now);
+  void report(jobs::TaskAttempt attempt,
+              std::variant<jobs::TaskCompleted, jobs::TaskFailed> message, Instant now);
   void send_report(Report& report, Instant now);
   void revoke(jobs::TaskAttempt attempt);
   void remember_holdings(const jobs::TaskResult& result);
@@ -162,7 +167,8 @@ class Session {
   Phase phase_ = Phase::kLoading;
   std::uint64_t epoch_ = 0;
   Duration heartbeat_ = std::chrono::seconds(1);
-  Duration lease_{};  // for so long a heartbeat renews; nothing is confirmed before the welcome says it
+  Duration
+      lease_{};  // for so long a heartbeat renews; nothing is confirmed before the welcome says it
   std::deque<Beat> beats_;
   bool welcome_ = false;  // the coordinator knows this worker
   bool heard_ = false;    // since the last new connection

@@ -46,7 +46,8 @@ class Transfer {
 Status Transfer::ask() {
   while (asked_.size() < options_.pieces_in_flight && next_offset_ < artefact_.size_bytes) {
     const auto request = new_id<RequestId>();
-    const jobs::ArtefactRead read{artefact_.key, artefact_.content, next_offset_, options_.piece_bytes};
+    const jobs::ArtefactRead read{artefact_.key, artefact_.content, next_offset_,
+                                  options_.piece_bytes};
     RETURN_IF_ERROR(socket_.send({wire::seal(read, request)}));
     asked_.emplace(request, next_offset_);
     next_offset_ += options_.piece_bytes;
@@ -60,13 +61,16 @@ Status Transfer::take(const net::Received& received) {
   if (asked == asked_.end()) return {};
   if (envelope.type == jobs::ErrorReply::kType) {
     ASSIGN_OR_RETURN(const auto error, wire::body_as<jobs::ErrorReply>(envelope));
-    return error.status.ok() ? Status(StatusCode::kBadInput, "an error without a reason") : error.status;
+    return error.status.ok() ? Status(StatusCode::kBadInput, "an error without a reason")
+                             : error.status;
   }
   ASSIGN_OR_RETURN(const auto chunk, wire::body_as<jobs::ArtefactChunk>(envelope));
   const std::uint64_t offset = asked->second;
-  const std::uint64_t expected = std::min<std::uint64_t>(options_.piece_bytes, artefact_.size_bytes - offset);
+  const std::uint64_t expected =
+      std::min<std::uint64_t>(options_.piece_bytes, artefact_.size_bytes - offset);
   const bool fits = received.frames.size() == 2 && chunk.offset == offset &&
-                    chunk.size_bytes == artefact_.size_bytes && received.frames[1].size() == expected;
+                    chunk.size_bytes == artefact_.size_bytes &&
+                    received.frames[1].size() == expected;
   if (!fits) return {StatusCode::kCorruption, "sent a piece of another size"};
   received_bytes_ += expected;
   last_piece_ = SteadyClock().now();
@@ -82,15 +86,17 @@ Status Transfer::take(const net::Received& received) {
 // Whatever else a holder may send: pieces have to come, and in good time.
 Status Transfer::check_patience() const {
   const Instant now = SteadyClock().now();
-  const double allowed = to_seconds(options_.silence_timeout) +
-                         static_cast<double>(artefact_.size_bytes) / options_.least_bytes_per_second;
+  const double allowed =
+      to_seconds(options_.silence_timeout) +
+      static_cast<double>(artefact_.size_bytes) / options_.least_bytes_per_second;
   if (received_bytes_ > 0 && to_seconds(now - begin_) > allowed) {
     return {StatusCode::kTimeout,
             fmt::format("sent {} of {} bytes in {:.1f} s, which is too slow", received_bytes_,
                         artefact_.size_bytes, to_seconds(now - begin_))};
   }
   if (now - last_piece_ <= options_.silence_timeout) return {};
-  return {StatusCode::kTimeout, fmt::format("no answer in {} ms", options_.silence_timeout.count())};
+  return {StatusCode::kTimeout,
+          fmt::format("no answer in {} ms", options_.silence_timeout.count())};
 }
 
 Status Transfer::run(const std::function<bool()>& cancelled) {
@@ -123,9 +129,10 @@ Fetched fetch_artefact(const jobs::ArtefactRef& artefact, const std::vector<std:
   }
   std::string failures;
   for (const auto& holder : holders) {
-    auto socket = net::Socket::dealer(
-        holder,
-        {.frame_bytes = options.piece_bytes + kReplyOverheadBytes, .frames = 2, .queue_messages = 32});
+    auto socket =
+        net::Socket::dealer(holder, {.frame_bytes = options.piece_bytes + kReplyOverheadBytes,
+                                     .frames = 2,
+                                     .queue_messages = 32});
     Status status = socket.status();
     if (status.ok()) {
       Transfer transfer(std::move(*socket), artefact, options);
@@ -143,9 +150,10 @@ Fetched fetch_artefact(const jobs::ArtefactRef& artefact, const std::vector<std:
     if (status.code() == StatusCode::kCorruption) ++fetched.refused_holders;
     failures += fmt::format("; {}: {}", holder, status.message());
   }
-  fetched.status = Status(StatusCode::kUnavailable,
-                          fmt::format("no worker could deliver latents {}{}", artefact.content.hex(),
-                                      failures.empty() ? "; nobody holds them" : failures));
+  fetched.status =
+      Status(StatusCode::kUnavailable,
+             fmt::format("no worker could deliver latents {}{}", artefact.content.hex(),
+                         failures.empty() ? "; nobody holds them" : failures));
   return fetched;
 }
 

@@ -11,20 +11,25 @@
 namespace mimicfleet::artefacts {
 namespace {
 
-constexpr net::SocketLimits kRequestLimits{.frame_bytes = 16 << 10, .frames = 1, .queue_messages = 32};
+constexpr net::SocketLimits kRequestLimits{
+    .frame_bytes = 16 << 10, .frames = 1, .queue_messages = 32};
 
 }  // namespace
 
-Result<std::unique_ptr<ArtefactServer>> ArtefactServer::start(const std::string& bind_endpoint,
-                                                              ArtefactStore& store,
-                                                              std::function<void(std::size_t)> on_sent) {
+Result<std::unique_ptr<ArtefactServer>> ArtefactServer::start(
+    const std::string& bind_endpoint, ArtefactStore& store,
+    std::function<void(std::size_t)> on_sent) {
   ASSIGN_OR_RETURN(net::Socket socket, net::Socket::router(bind_endpoint, kRequestLimits));
-  return std::unique_ptr<ArtefactServer>(new ArtefactServer(std::move(socket), store, std::move(on_sent)));
+  return std::unique_ptr<ArtefactServer>(
+      new ArtefactServer(std::move(socket), store, std::move(on_sent)));
 }
 
 ArtefactServer::ArtefactServer(net::Socket socket, ArtefactStore& store,
                                std::function<void(std::size_t)> on_sent)
-    : socket_(std::move(socket)), endpoint_(socket_.endpoint()), store_(store), on_sent_(std::move(on_sent)) {
+    : socket_(std::move(socket)),
+      endpoint_(socket_.endpoint()),
+      store_(store),
+      on_sent_(std::move(on_sent)) {
   thread_ = std::thread([this] { run(); });
 }
 
@@ -52,8 +57,8 @@ void ArtefactServer::answer(const net::Received& received) {
     if (!sent.ok()) log::debug("artefacts: {}", sent.message());
   };
   if (envelope->type != jobs::ArtefactRead::kType) {
-    return refuse({StatusCode::kUnsupported,
-                   fmt::format("'{}' is no request for artefacts", log::printable(envelope->type))});
+    return refuse({StatusCode::kUnsupported, fmt::format("'{}' is no request for artefacts",
+                                                         log::printable(envelope->type))});
   }
   const auto request = wire::body_as<jobs::ArtefactRead>(*envelope);
   if (!request.ok()) return refuse(request.status());

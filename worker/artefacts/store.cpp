@@ -18,7 +18,8 @@
 namespace mimicfleet::artefacts {
 namespace {
 
-// File: magic, length of the header (4 bytes, little-endian), ArtefactRef as MessagePack, the artefact.
+// File: magic, length of the header (4 bytes, little-endian), ArtefactRef as MessagePack, the
+// artefact.
 constexpr std::string_view kMagic = "MFA1";
 constexpr std::size_t kPrefixBytes = 8;
 constexpr std::size_t kMaxHeaderBytes = 4096;
@@ -34,11 +35,13 @@ std::string header_of(const jobs::ArtefactRef& ref) {
 }
 
 // `size` bytes from `offset`, fewer at the end of the file.
-Result<std::string> read_at(int fd, std::uint64_t offset, std::size_t size, const std::string& path) {
+Result<std::string> read_at(int fd, std::uint64_t offset, std::size_t size,
+                            const std::string& path) {
   std::string bytes(size, '\0');
   std::size_t done = 0;
   while (done < size) {
-    const ssize_t got = ::pread(fd, bytes.data() + done, size - done, static_cast<off_t>(offset + done));
+    const ssize_t got =
+        ::pread(fd, bytes.data() + done, size - done, static_cast<off_t>(offset + done));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return file_error(path, "cannot be read", errno, StatusCode::kCorruption);
     if (got == 0) break;
@@ -57,7 +60,8 @@ struct FoundFile {
 Result<FoundFile> examine(const std::string& path) {
   const Status damaged(StatusCode::kCorruption, path + ": is no artefact");
   ASSIGN_OR_RETURN(const UniqueFd fd, open_for_reading(path));
-  ASSIGN_OR_RETURN(const std::string prefix, read_at(fd.get(), 0, kPrefixBytes + kMaxHeaderBytes, path));
+  ASSIGN_OR_RETURN(const std::string prefix,
+                   read_at(fd.get(), 0, kPrefixBytes + kMaxHeaderBytes, path));
   if (prefix.size() < kPrefixBytes || !prefix.starts_with(kMagic)) return damaged;
   std::size_t header_bytes = 0;
   for (std::size_t i = kPrefixBytes; i-- > kMagic.size();) {
@@ -154,8 +158,8 @@ Result<jobs::ArtefactRef> ArtefactStore::put(const Digest& key, const jobs::Nume
   if (const auto present = use(ref.content); present.ok()) return present->ref;
   if (bytes.size() > capacity_bytes_) {
     return Status(StatusCode::kResourceExhausted,
-                  fmt::format("{}: an artefact of {} bytes does not fit into a store of {} bytes", folder_,
-                              bytes.size(), capacity_bytes_));
+                  fmt::format("{}: an artefact of {} bytes does not fit into a store of {} bytes",
+                              folder_, bytes.size(), capacity_bytes_));
   }
   const std::string header = header_of(ref);
   const std::lock_guard lock(mutex_);
@@ -214,8 +218,8 @@ Result<ArtefactStore::Piece> ArtefactStore::read_piece(const Digest& content, st
   const std::string path = path_of(content);
   ASSIGN_OR_RETURN(const UniqueFd fd, open_for_reading(path));
   const auto size = std::min<std::uint64_t>(max_bytes, entry.ref.size_bytes - offset);
-  ASSIGN_OR_RETURN(std::string bytes,
-                   read_at(fd.get(), entry.data_offset + offset, static_cast<std::size_t>(size), path));
+  ASSIGN_OR_RETURN(std::string bytes, read_at(fd.get(), entry.data_offset + offset,
+                                              static_cast<std::size_t>(size), path));
   const bool is_last = offset + bytes.size() >= entry.ref.size_bytes;
   if (const Status whole = is_last ? read(content).status() : Status(); !whole.ok()) {
     log::warn("{}", whole.message());

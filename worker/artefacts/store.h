@@ -16,17 +16,21 @@
 
 namespace mimicfleet::artefacts {
 
-// The latents that this worker made, as files named by their content: a small header that says what they are
-// (docs/latent_format.md), then the bytes. Files appear whole or not at all. When the store is full the
-// artefact that nobody has used for longest goes; what is still needed then is computed again. Thread-safe.
+// The latents that this worker made, as files named by their content: a small header that says what
+// they are (docs/latent_format.md), then the bytes. Files appear whole or not at all. When the
+// store is full the artefact that nobody has used for longest goes; what is still needed then is
+// computed again. Thread-safe.
 class ArtefactStore {
  public:
-  // `folder` exists and belongs to this process alone. Files that are no whole artefacts are removed.
+  // `folder` exists and belongs to this process alone. Files that are no whole artefacts are
+  // removed.
   [[nodiscard]] static Result<std::unique_ptr<ArtefactStore>> open(const std::string& folder,
                                                                    std::uint64_t capacity_bytes);
 
-  // kResourceExhausted: the disk is full even after making room, or the artefact alone exceeds the capacity.
-  [[nodiscard]] Result<jobs::ArtefactRef> put(const Digest& key, const jobs::NumericsClass& numerics,
+  // kResourceExhausted: the disk is full even after making room, or the artefact alone exceeds the
+  // capacity.
+  [[nodiscard]] Result<jobs::ArtefactRef> put(const Digest& key,
+                                              const jobs::NumericsClass& numerics,
                                               std::string_view bytes);
 
   [[nodiscard]] bool has(const Digest& content) const;
@@ -38,14 +42,16 @@ class ArtefactStore {
   // The whole artefact. kNotFound; kCorruption if the file is not what it was, which removes it.
   [[nodiscard]] Result<std::string> read(const Digest& content);
 
-  // At most `max_bytes` from `offset`, for a peer, which checks the whole. kNotFound; kInvalidArgument for an
-  // offset beyond the end. Once the last piece is read the artefact is checked here, too, and removed if it
-  // is not what it was: so a peer gets damaged bytes once and not for ever.
+  // At most `max_bytes` from `offset`, for a peer, which checks the whole. kNotFound;
+  // kInvalidArgument for an offset beyond the end. Once the last piece is read the artefact is
+  // checked here, too, and removed if it is not what it was: so a peer gets damaged bytes once and
+  // not for ever.
   struct Piece {
     std::string bytes;
     std::uint64_t size_bytes = 0;  // of the whole artefact
   };
-  [[nodiscard]] Result<Piece> read_piece(const Digest& content, std::uint64_t offset, std::size_t max_bytes);
+  [[nodiscard]] Result<Piece> read_piece(const Digest& content, std::uint64_t offset,
+                                         std::size_t max_bytes);
 
   // The most recently used first, at most `limit`.
   [[nodiscard]] std::vector<jobs::ArtefactRef> list(std::size_t limit) const;

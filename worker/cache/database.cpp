@@ -53,7 +53,8 @@ std::optional<Use> use_from(const rocksdb::Slice& bytes) {
 }
 
 // Of those files in the folder; what goes away meanwhile counts nothing.
-std::uint64_t bytes_in(const std::string& folder, const std::function<bool(const fs::path&)>& counts) {
+std::uint64_t bytes_in(const std::string& folder,
+                       const std::function<bool(const fs::path&)>& counts) {
   std::uint64_t bytes = 0;
   const auto files = list_folder(folder);
   if (!files.ok()) return 0;
@@ -65,8 +66,8 @@ std::uint64_t bytes_in(const std::string& folder, const std::function<bool(const
   return bytes;
 }
 
-// Instead of RocksDB's own file LOG, whose second line aborts it on a full disk where it was built with
-// assertions (as in Debian). What matters comes as a status.
+// Instead of RocksDB's own file LOG, whose second line aborts it on a full disk where it was built
+// with assertions (as in Debian). What matters comes as a status.
 struct NoLog : rocksdb::Logger {
   using rocksdb::Logger::Logv;
   void Logv(const char*, va_list) override {}
@@ -154,8 +155,8 @@ struct Database::Impl {
   rocksdb::Status open_read_only() {
     close();
     rocksdb::DB* opened = nullptr;
-    auto status =
-        rocksdb::DB::OpenForReadOnly(database_options(), path, families(limit_bytes), &handles, &opened);
+    auto status = rocksdb::DB::OpenForReadOnly(database_options(), path, families(limit_bytes),
+                                               &handles, &opened);
     database.reset(opened);
     return status;
   }
@@ -201,8 +202,9 @@ struct Database::Impl {
     return error || space.available >= log_bytes + kLeastFreeBytes;
   }
 
-  // After a write that failed RocksDB writes nothing more, also when there is space again. What its log holds
-  // then is in doubt until it is read anew. If it cannot be written yet it is read until the next try.
+  // After a write that failed RocksDB writes nothing more, also when there is space again. What its
+  // log holds then is in doubt until it is read anew. If it cannot be written yet it is read until
+  // the next try.
   void go_on() {
     if (!write_failed) return;
     const std::lock_guard one(reopening);
@@ -253,7 +255,8 @@ Database::~Database() {
 }
 
 Result<std::unique_ptr<Database>> Database::open(const std::string& path, std::uint64_t limit_bytes,
-                                                 Access access, std::shared_ptr<const Clock> clock) {
+                                                 Access access,
+                                                 std::shared_ptr<const Clock> clock) {
   std::unique_ptr<Database> database(new Database());
   Impl& impl = *database->impl_;
   impl.path = path;
@@ -266,10 +269,12 @@ Result<std::unique_ptr<Database>> Database::open(const std::string& path, std::u
     impl.writable = false;
     const auto read_only = impl.open_read_only();
     if (!read_only.ok()) {
-      return Status(StatusCode::kFailedPrecondition,
-                    fmt::format("{}: the feature cache cannot be opened: {}", path, read_only.ToString()));
+      return Status(
+          StatusCode::kFailedPrecondition,
+          fmt::format("{}: the feature cache cannot be opened: {}", path, read_only.ToString()));
     }
-    if (access == Access::kWrite) log::warn("feature cache {} is only read: {}", path, opened.ToString());
+    if (access == Access::kWrite)
+      log::warn("feature cache {} is only read: {}", path, opened.ToString());
   }
   return database;
 }
@@ -295,8 +300,9 @@ Status Database::put(const std::string& name, const std::string& value, const Us
 }
 
 Status Database::note(const std::string& name, const Use& use) {
-  return impl_->write(
-      [&](rocksdb::WriteBatch& batch) { static_cast<void>(batch.Put(impl_->uses(), name, use_bytes(use))); });
+  return impl_->write([&](rocksdb::WriteBatch& batch) {
+    static_cast<void>(batch.Put(impl_->uses(), name, use_bytes(use)));
+  });
 }
 
 Status Database::remove(const std::vector<std::string>& names) {
@@ -308,7 +314,8 @@ Status Database::remove(const std::vector<std::string>& names) {
   });
 }
 
-Status Database::each_use(const std::function<void(const std::string& name, const Use& use)>& visit) const {
+Status Database::each_use(
+    const std::function<void(const std::string& name, const Use& use)>& visit) const {
   const std::shared_lock lock(impl_->use);
   if (!impl_->database) return impl_->not_open();
   const std::unique_ptr<rocksdb::Iterator> all(impl_->database->NewIterator({}, impl_->uses()));

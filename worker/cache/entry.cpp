@@ -16,7 +16,8 @@ void append_little_endian(std::string& out, std::uint64_t value, int bytes) {
 
 std::uint64_t little_endian(std::string_view bytes) {
   std::uint64_t value = 0;
-  for (std::size_t i = bytes.size(); i-- > 0;) value = value << 8 | static_cast<unsigned char>(bytes[i]);
+  for (std::size_t i = bytes.size(); i-- > 0;)
+    value = value << 8 | static_cast<unsigned char>(bytes[i]);
   return value;
 }
 
@@ -68,7 +69,8 @@ std::string encode_entry(const EntryName& name, const Entry& entry) {
 Result<Entry> decode_entry(const EntryName& name, std::string_view bytes) {
   const Status damaged(StatusCode::kCorruption, "a cache entry is damaged");
   if (bytes.size() < kHeaderBytes || !bytes.starts_with(kMagic)) return damaged;
-  const Entry entry{bytes.substr(kHeaderBytes), std::bit_cast<double>(little_endian(bytes.substr(12, 8)))};
+  const Entry entry{bytes.substr(kHeaderBytes),
+                    std::bit_cast<double>(little_endian(bytes.substr(12, 8)))};
   if (little_endian(bytes.substr(4, 8)) != checksum(name, entry)) return damaged;
   return entry;
 }

@@ -8,9 +8,9 @@
 #include "common/status.h"
 #include "jobs/features.h"
 
-// The bytes of one entry of the feature cache (docs/cache_format.md): a header that carries a checksum over
-// key and payload, then the payload. What was stored under another key, cut, or changed in any bit is found
-// out.
+// The bytes of one entry of the feature cache (docs/cache_format.md): a header that carries a
+// checksum over key and payload, then the payload. What was stored under another key, cut, or
+// changed in any bit is found out.
 namespace mimicfleet::cache {
 
 using EntryKind = jobs::FeatureKind;
@@ -35,8 +35,8 @@ struct Entry {
 
 [[nodiscard]] std::string encode_entry(const EntryName& name, const Entry& entry);
 
-// What is inside `bytes`, which must outlive it. kCorruption when it is not what encode_entry made under this
-// name.
+// What is inside `bytes`, which must outlive it. kCorruption when it is not what encode_entry made
+// under this name.
 [[nodiscard]] Result<Entry> decode_entry(const EntryName& name, std::string_view bytes);
 
 }  // namespace mimicfleet::cache

@@ -18,7 +18,8 @@ namespace mimicfleet::cache {
 namespace {
 
 constexpr double kKeptWhenFull = 0.9;  // so that evictions come in batches
-constexpr double kSlack = 1.1;  // garbage that files may hold beyond the limit before they are rewritten
+constexpr double kSlack =
+    1.1;  // garbage that files may hold beyond the limit before they are rewritten
 constexpr std::array<double, 3> kReclaimShares = {0, 0.5, 1};
 constexpr std::size_t kMaxHeld = 100'000;
 constexpr std::uint64_t kDefaultLimit = 50'000'000'000;
@@ -26,7 +27,8 @@ constexpr std::uint64_t kDefaultLimit = 50'000'000'000;
 // For `coordinator plan`, which starts no worker.
 void write_held(const std::string& folder, const std::vector<jobs::HeldFeature>& held) {
   std::string text;
-  for (const auto& feature : held) text += fmt::format("{:016x} {:.3f}\n", feature.tag, feature.made_seconds);
+  for (const auto& feature : held)
+    text += fmt::format("{:016x} {:.3f}\n", feature.tag, feature.made_seconds);
   static_cast<void>(write_file_atomically(folder + "/held", text));
 }
 
@@ -60,7 +62,8 @@ struct FeatureCache::Impl {
   std::condition_variable changed;
   std::thread reclaimer;
 
-  Impl(FeatureCacheOptions wanted, PrivateFolder claimed, std::unique_ptr<Database> opened, Observer observe)
+  Impl(FeatureCacheOptions wanted, PrivateFolder claimed, std::unique_ptr<Database> opened,
+       Observer observe)
       : options(std::move(wanted)),
         folder(std::move(claimed)),
         database(std::move(opened)),
@@ -78,7 +81,8 @@ struct FeatureCache::Impl {
       if (status.ok()) {
         log::info("feature cache {}: written again", folder.path());
       } else {
-        log::warn("feature cache {}: not written, going on without: {}", folder.path(), status.message());
+        log::warn("feature cache {}: not written, going on without: {}", folder.path(),
+                  status.message());
       }
     }
     return status.ok();
@@ -117,12 +121,13 @@ struct FeatureCache::Impl {
   // Called with the mutex held.
   void evict() {
     if (recency.bytes() <= options.limit_bytes) return;
-    const auto names =
-        recency.beyond(static_cast<std::uint64_t>(kKeptWhenFull * static_cast<double>(options.limit_bytes)));
+    const auto names = recency.beyond(
+        static_cast<std::uint64_t>(kKeptWhenFull * static_cast<double>(options.limit_bytes)));
     if (!note_write(database->remove(names))) return;
     for (const auto& name : names) recency.forget(name);
     tell_size(names.size());
-    log::info("feature cache {}: full, {} entries unused for longest removed", folder.path(), names.size());
+    log::info("feature cache {}: full, {} entries unused for longest removed", folder.path(),
+              names.size());
     reclaim_wanted = true;
     changed.notify_all();
   }
@@ -132,7 +137,8 @@ struct FeatureCache::Impl {
     for (const double share : kReclaimShares) {
       const Status done = database->reclaim(share);
       if (!done.ok()) return log::warn("feature cache {}: {}", folder.path(), done.message());
-      if (static_cast<double>(database->disk_bytes()) < kSlack * static_cast<double>(options.limit_bytes))
+      if (static_cast<double>(database->disk_bytes()) <
+          kSlack * static_cast<double>(options.limit_bytes))
         return;
     }
   }
@@ -166,7 +172,8 @@ FeatureCache::~FeatureCache() {
   if (impl_->database->writable()) write_held(folder(), held(kMaxHeld));
 }
 
-Result<std::unique_ptr<FeatureCache>> FeatureCache::open(FeatureCacheOptions options, Observer observer) {
+Result<std::unique_ptr<FeatureCache>> FeatureCache::open(FeatureCacheOptions options,
+                                                         Observer observer) {
   ASSIGN_OR_RETURN(auto folder, PrivateFolder::claim(options.directory, "worker-" + options.slot));
   if (options.limit_bytes == 0) options.limit_bytes = default_limit(folder.path());
   remove_old_formats(folder.path());
@@ -174,11 +181,11 @@ Result<std::unique_ptr<FeatureCache>> FeatureCache::open(FeatureCacheOptions opt
                    Database::open(folder.path() + std::string(kDatabaseFolder), options.limit_bytes,
                                   Database::Access::kWrite, options.clock));
   std::unique_ptr<FeatureCache> cache(new FeatureCache());
-  cache->impl_ =
-      std::make_unique<Impl>(std::move(options), std::move(folder), std::move(database), std::move(observer));
+  cache->impl_ = std::make_unique<Impl>(std::move(options), std::move(folder), std::move(database),
+                                        std::move(observer));
   Impl& impl = *cache->impl_;
-  const Status read =
-      impl.database->each_use([&](const std::string& name, const Use& use) { impl.recency.note(name, use); });
+  const Status read = impl.database->each_use(
+      [&](const std::string& name, const Use& use) { impl.recency.note(name, use); });
   if (!read.ok()) log::warn("feature cache {}: {}", impl.folder.path(), read.message());
   const std::lock_guard lock(impl.mutex);
   impl.tell_size();
@@ -195,8 +202,8 @@ FeatureCache::Found FeatureCache::get(EntryKind kind, const Digest& key) {
   if (!bytes.ok() && bytes.status().code() == StatusCode::kNotFound) return impl_->answer(kind, {});
   const auto entry = bytes.ok() ? decode_entry(name, *bytes) : Result<Entry>(bytes.status());
   if (!entry.ok()) {
-    log::warn("feature cache {}: a {} entry is not usable: {}", impl_->folder.path(), to_string(kind),
-              entry.status().message());
+    log::warn("feature cache {}: a {} entry is not usable: {}", impl_->folder.path(),
+              to_string(kind), entry.status().message());
     impl_->drop(name.bytes());
     return impl_->answer(kind, {Outcome::kDamaged, {}, 0});
   }

@@ -23,7 +23,8 @@ struct FeatureCacheOptions {
   std::string slot;               // tells workers of one host apart
   std::string numerics;           // NumericsClass::name(): only entries of this class are seen
   std::uint64_t limit_bytes = 0;  // of all entries; 0: default_limit()
-  // Told whenever it changes what all entries come to, and how many were removed to stay below the limit.
+  // Told whenever it changes what all entries come to, and how many were removed to stay below the
+  // limit.
   std::function<void(const SizeByKind& sizes, std::size_t evicted)> on_size = nullptr;
   std::shared_ptr<const Clock> clock = std::make_shared<SteadyClock>();
 };
@@ -34,16 +35,17 @@ struct FeatureCacheOptions {
 // The database's folder inside a worker's folder.
 inline constexpr std::string_view kDatabaseFolder = "/features-2";
 
-// Features of inputs that were computed before, on this worker's disk (RocksDB). Keys are digests of all that
-// determines the value (docs/cache_format.md), so an entry is never stale and copies of a file hit. Beyond
-// the limit the entries unused for longest go. The cache never fails a task: what cannot be read is a miss,
-// what cannot be written is not kept, a folder that cannot be written is only read. Thread-safe.
+// Features of inputs that were computed before, on this worker's disk (RocksDB). Keys are digests
+// of all that determines the value (docs/cache_format.md), so an entry is never stale and copies of
+// a file hit. Beyond the limit the entries unused for longest go. The cache never fails a task:
+// what cannot be read is a miss, what cannot be written is not kept, a folder that cannot be
+// written is only read. Thread-safe.
 class FeatureCache {
  public:
   using Observer = std::function<void(EntryKind, Outcome)>;
 
-  // In a folder of its own below the directory (see PrivateFolder). A database that does not open because it
-  // is damaged is thrown away; the first request then counts as damaged.
+  // In a folder of its own below the directory (see PrivateFolder). A database that does not open
+  // because it is damaged is thrown away; the first request then counts as damaged.
   [[nodiscard]] static Result<std::unique_ptr<FeatureCache>> open(FeatureCacheOptions options,
                                                                   Observer observer);
   ~FeatureCache();

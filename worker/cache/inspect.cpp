@@ -84,7 +84,8 @@ Result<std::vector<FolderReport>> each_folder(
     const auto held = PrivateFolder::claim_existing(folder);
     report.in_use = !held.ok();
     const bool may_look = held.ok() || in_use == WhileInUse::kLook;
-    const Status done = may_look ? act(folder + std::string(kDatabaseFolder), report) : held.status();
+    const Status done =
+        may_look ? act(folder + std::string(kDatabaseFolder), report) : held.status();
     report.trouble = done.message();
     report.disk_bytes = bytes_below(folder);
     reports.push_back(std::move(report));
@@ -95,9 +96,10 @@ Result<std::vector<FolderReport>> each_folder(
 }  // namespace
 
 Result<std::vector<FolderReport>> inspect(const std::string& directory) {
-  return each_folder(directory, WhileInUse::kLook, [](const std::string& database, FolderReport& report) {
-    return look(database, report, Database::Access::kReadOnly, nullptr);
-  });
+  return each_folder(directory, WhileInUse::kLook,
+                     [](const std::string& database, FolderReport& report) {
+                       return look(database, report, Database::Access::kReadOnly, nullptr);
+                     });
 }
 
 Result<std::vector<FolderReport>> verify(const std::string& directory) {
@@ -109,18 +111,18 @@ Result<std::vector<FolderReport>> verify(const std::string& directory) {
 }
 
 Result<std::vector<FolderReport>> clear(const std::string& directory) {
-  return each_folder(
-      directory, WhileInUse::kLeaveAlone, [](const std::string& database, FolderReport& report) -> Status {
-        static_cast<void>(
-            look(database, report, Database::Access::kReadOnly, nullptr));  // only to tell of it
-        std::error_code error;
-        fs::remove_all(database, error);
-        std::error_code ignored;
-        fs::remove(report.folder + "/held", ignored);
-        if (!error) return {};
-        return {StatusCode::kFailedPrecondition,
-                fmt::format("{}: cannot be removed: {}", database, error.message())};
-      });
+  return each_folder(directory, WhileInUse::kLeaveAlone,
+                     [](const std::string& database, FolderReport& report) -> Status {
+                       static_cast<void>(look(database, report, Database::Access::kReadOnly,
+                                              nullptr));  // only to tell of it
+                       std::error_code error;
+                       fs::remove_all(database, error);
+                       std::error_code ignored;
+                       fs::remove(report.folder + "/held", ignored);
+                       if (!error) return {};
+                       return {StatusCode::kFailedPrecondition,
+                               fmt::format("{}: cannot be removed: {}", database, error.message())};
+                     });
 }
 
 }  // namespace mimicfleet::cache

@@ -7,8 +7,8 @@
 
 #include "common/status.h"
 
-// Feature caches as `worker cache` looks at them: all workers' folders below one directory. What a worker
-// uses just now is only looked at by inspect().
+// Feature caches as `worker cache` looks at them: all workers' folders below one directory. What a
+// worker uses just now is only looked at by inspect().
 namespace mimicfleet::cache {
 
 struct KindStats {
@@ -26,7 +26,8 @@ struct KindStats {
 // What was found of one worker's folder.
 struct FolderReport {
   std::string folder;
-  std::string trouble;  // why it could not be looked at, such as a worker that uses it; empty: it was
+  std::string
+      trouble;  // why it could not be looked at, such as a worker that uses it; empty: it was
   bool in_use = false;  // by a worker: what it had written when it was looked at
   std::uint64_t disk_bytes = 0;
   std::map<std::string, KindStats> kinds;        // by jobs::FeatureKind

@@ -25,10 +25,12 @@ Status make_folder(const std::string& path) {
 Result<std::string> real_folder(const std::string& path) {
   std::error_code error;
   const std::filesystem::path absolute = std::filesystem::absolute(path, error);
-  std::filesystem::create_directories(absolute.parent_path(), error);  // the next line says what is wrong
+  std::filesystem::create_directories(absolute.parent_path(),
+                                      error);  // the next line says what is wrong
   RETURN_IF_ERROR(make_folder(absolute));
   const auto real = std::filesystem::canonical(absolute, error);
-  if (error) return file_error(path, "cannot be opened", error.value(), StatusCode::kFailedPrecondition);
+  if (error)
+    return file_error(path, "cannot be opened", error.value(), StatusCode::kFailedPrecondition);
   return real.string();
 }
 
@@ -46,7 +48,8 @@ UniqueFd open_lock(const std::string& path) {
 Result<bool> lock_folder(const std::string& folder, UniqueFd& lock) {
   const std::string path = folder + kLockName;
   lock = open_lock(path);
-  if (!lock.valid()) return file_error(path, "cannot be written", errno, StatusCode::kFailedPrecondition);
+  if (!lock.valid())
+    return file_error(path, "cannot be written", errno, StatusCode::kFailedPrecondition);
   if (::flock(lock.get(), LOCK_EX | LOCK_NB) == 0) return true;
   if (errno == EWOULDBLOCK) return false;
   return file_error(path, "cannot be locked", errno, StatusCode::kFailedPrecondition);
@@ -64,8 +67,9 @@ Result<PrivateFolder> PrivateFolder::claim(const std::string& parent, const std:
     ASSIGN_OR_RETURN(const bool ours, lock_folder(folder.path_, folder.lock_));
     if (ours) return folder;
   }
-  return Status(StatusCode::kResourceExhausted,
-                fmt::format("{}: {} folders are in use by other processes", real_parent, kMaxFolders));
+  return Status(
+      StatusCode::kResourceExhausted,
+      fmt::format("{}: {} folders are in use by other processes", real_parent, kMaxFolders));
 }
 
 Result<PrivateFolder> PrivateFolder::claim_existing(const std::string& path) {

@@ -4,7 +4,8 @@ namespace mimicfleet::cache {
 
 void Recency::note(const std::string& name, const Use& use) {
   forget(name);
-  if (const auto other = order_.find(use.sequence); other != order_.end()) forget(std::string(other->second));
+  if (const auto other = order_.find(use.sequence); other != order_.end())
+    forget(std::string(other->second));
   uses_.emplace(name, use);
   order_.emplace(use.sequence, name);
   bytes_ += use.bytes;
@@ -24,7 +25,9 @@ void Recency::forget(const std::string& name) {
   uses_.erase(found);
 }
 
-std::uint64_t Recency::next_sequence() const { return order_.empty() ? 1 : order_.rbegin()->first + 1; }
+std::uint64_t Recency::next_sequence() const {
+  return order_.empty() ? 1 : order_.rbegin()->first + 1;
+}
 
 const Use* Recency::find(const std::string& name) const {
   const auto found = uses_.find(name);
@@ -41,7 +44,8 @@ std::vector<std::string> Recency::beyond(std::uint64_t limit) const {
   return names;
 }
 
-void Recency::newest_first(const std::function<bool(const std::string& name, const Use& use)>& visit) const {
+void Recency::newest_first(
+    const std::function<bool(const std::string& name, const Use& use)>& visit) const {
   for (auto entry = order_.rbegin(); entry != order_.rend(); ++entry) {
     if (!visit(entry->second, uses_.at(entry->second))) return;
   }

@@ -41,10 +41,12 @@ class Recency {
   [[nodiscard]] std::size_t size() const { return uses_.size(); }
   [[nodiscard]] const Use* find(const std::string& name) const;
 
-  // The entries unused for longest, as many as have to go so that the rest has at most `limit` bytes.
+  // The entries unused for longest, as many as have to go so that the rest has at most `limit`
+  // bytes.
   [[nodiscard]] std::vector<std::string> beyond(std::uint64_t limit) const;
   // From the one used last on, until `visit` returns false.
-  void newest_first(const std::function<bool(const std::string& name, const Use& use)>& visit) const;
+  void newest_first(
+      const std::function<bool(const std::string& name, const Use& use)>& visit) const;
 
  private:
   std::unordered_map<std::string, Use> uses_;

@@ -43,7 +43,8 @@ void print_folder(const cache::FolderReport& report, CacheCommand::Action action
   for (const auto& [numerics, entries] : report.classes) {
     fmt::print("  {:>8} entries of {}\n", entries, log::printable(numerics));
   }
-  if (action == CacheCommand::Action::kVerify) fmt::print("  {} damaged, removed\n", report.damaged);
+  if (action == CacheCommand::Action::kVerify)
+    fmt::print("  {} damaged, removed\n", report.damaged);
   if (action == CacheCommand::Action::kClear && report.trouble.empty())
     fmt::print("  all of that was removed\n");
 }

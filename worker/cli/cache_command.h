@@ -12,8 +12,8 @@ struct CacheCommand {
   bool json = false;
 };
 
-// Prints to stdout. The exit code: 0, 1 when something was damaged or could not be looked at, 2 when there is
-// no such directory.
+// Prints to stdout. The exit code: 0, 1 when something was damaged or could not be looked at, 2
+// when there is no such directory.
 [[nodiscard]] int run_cache_command(const CacheCommand& command);
 
 }  // namespace mimicfleet::worker

@@ -66,10 +66,14 @@ void add_latents_command(CLI::App& app, std::function<int()>& chosen) {
   command->add_option("FILE", options->files, "what inference_latent_concat.py kept")
       ->type_name("")
       ->required();
-  command->add_option("--output-dir", options->output_dir, "where they go, as FILE's name with .safetensors")
+  command
+      ->add_option("--output-dir", options->output_dir,
+                   "where they go, as FILE's name with .safetensors")
       ->type_name("DIR")
       ->required();
-  command->add_option("--models", options->models, "the models that made them, so that their VAE is known")
+  command
+      ->add_option("--models", options->models,
+                   "the models that made them, so that their VAE is known")
       ->type_name("DIR");
   command->add_flag("--overwrite", options->overwrite, "replace files that are there");
   command->callback([options, &chosen] {

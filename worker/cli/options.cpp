@@ -58,31 +58,39 @@ void add_flags(CLI::App& app, WorkerOptions& options, RawOptions& raw) {
                  "model folders; default: the toy models that come with the program")
       ->type_name("DIR")
       ->expected(1, -1);
-  text("--feature-cache-dir", options.feature_cache_dir, "default: ~/.cache/mimicfleet/features; '' for none",
-       "DIR");
+  text("--feature-cache-dir", options.feature_cache_dir,
+       "default: ~/.cache/mimicfleet/features; '' for none", "DIR");
   text("--feature-cache-limit", raw.cache_limit,
-       "bytes that it may hold, such as 20G; default: 50G, or a tenth of the disk if that is less", "SIZE");
-  text("--data-dir", options.data_dir, "latents for other workers; default: ~/.cache/mimicfleet/worker",
-       "DIR");
+       "bytes that it may hold, such as 20G; default: 50G, or a tenth of the disk if that is less",
+       "SIZE");
+  text("--data-dir", options.data_dir,
+       "latents for other workers; default: ~/.cache/mimicfleet/worker", "DIR");
   text("--device", options.device, "auto, cpu, cuda (the first GPU) or cuda:N", "DEVICE");
-  text("--precision", raw.precision, "auto, fp32, bf16 or fp16; auto: fp32 on a CPU, else fp16", "PRECISION");
-  app.add_flag("--fp8", options.needs_fp8, "end unless the device can do the --fp8 of coordinator submit");
-  app.add_option("--threads", options.threads, "of the computations on a CPU; default: all physical cores")
+  text("--precision", raw.precision, "auto, fp32, bf16 or fp16; auto: fp32 on a CPU, else fp16",
+       "PRECISION");
+  app.add_flag("--fp8", options.needs_fp8,
+               "end unless the device can do the --fp8 of coordinator submit");
+  app.add_option("--threads", options.threads,
+                 "of the computations on a CPU; default: all physical cores")
       ->type_name("N")
       ->check(cli::whole_number(1, cli::kMostThreads));
-  text("--advertise", options.advertise, "where other workers reach this one's latents; default: loopback",
-       "HOST[:PORT]");
-  app.add_flag("--insecure", options.insecure, "let --advertise be an address that strangers can reach");
-  app.add_option("--roots", options.roots, "only files below these folders are opened; default: any")
+  text("--advertise", options.advertise,
+       "where other workers reach this one's latents; default: loopback", "HOST[:PORT]");
+  app.add_flag("--insecure", options.insecure,
+               "let --advertise be an address that strangers can reach");
+  app.add_option("--roots", options.roots,
+                 "only files below these folders are opened; default: any")
       ->type_name("DIR")
       ->expected(1, -1);
   list("--kinds", raw.kinds, "tasks to take: encode_latents, decode_video; default: both", "KIND");
   text("--metrics", options.metrics, "for Prometheus; off; default: 127.0.0.1:0 (any free port)",
        "HOST:PORT");
   text("--name", options.name, "for people; default: host, device and process", "NAME");
-  app.add_flag("--exit-with-parent", options.exit_with_parent, "end when the starting process does");
+  app.add_flag("--exit-with-parent", options.exit_with_parent,
+               "end when the starting process does");
   app.add_option("--drain-on-stop", options.drain_on_stop,
-                 "when asked to stop (SIGTERM), finish what runs for at most so long; a second signal hands "
+                 "when asked to stop (SIGTERM), finish what runs for at most so long; a second "
+                 "signal hands "
                  "it back; default 0")
       ->type_name("SECONDS")
       ->check(cli::whole_number(0));
@@ -153,7 +161,8 @@ Status read_kinds(const std::vector<std::string>& names, std::vector<jobs::TaskK
   return {};
 }
 
-Status read_idle(const CLI::App& app, const std::string& text, std::optional<std::chrono::seconds>& idle) {
+Status read_idle(const CLI::App& app, const std::string& text,
+                 std::optional<std::chrono::seconds>& idle) {
   if (app.count("--exit-when-idle") == 0) return {};
   int seconds = 60;
   const char* const end = text.data() + text.size();
@@ -177,7 +186,8 @@ Status read_further(const CLI::App& app, const RawOptions& raw, WorkerOptions& o
   RETURN_IF_ERROR(read_idle(app, raw.idle, options.exit_when_idle));
   RETURN_IF_ERROR(read_cache(raw, options));
   if (options.data_dir.empty()) {
-    return {StatusCode::kInvalidArgument, "HOME is not set: give --data-dir and --feature-cache-dir"};
+    return {StatusCode::kInvalidArgument,
+            "HOME is not set: give --data-dir and --feature-cache-dir"};
   }
   return data_port(options.advertise, options.insecure).status();
 }
@@ -216,13 +226,15 @@ Result<DataPort> data_port(const std::string& advertise, bool insecure) {
     return Status(StatusCode::kInvalidArgument,
                   fmt::format("--advertise: '{}' is not HOST or HOST:PORT", advertise));
   }
-  if (host == "localhost" || host.starts_with("127.")) return DataPort{"tcp://127.0.0.1:" + port, host};
+  if (host == "localhost" || host.starts_with("127."))
+    return DataPort{"tcp://127.0.0.1:" + port, host};
   if (!insecure) {
     return Status(
         StatusCode::kInvalidArgument,
-        fmt::format("--advertise {}: anybody who reaches that address could read latents; give --insecure "
-                    "too if all of that network is trusted",
-                    host));
+        fmt::format(
+            "--advertise {}: anybody who reaches that address could read latents; give --insecure "
+            "too if all of that network is trusted",
+            host));
   }
   return DataPort{"tcp://0.0.0.0:" + port, host};
 }
@@ -230,7 +242,8 @@ Result<DataPort> data_port(const std::string& advertise, bool insecure) {
 std::string metrics_endpoint(const std::string& address, const std::string& advertised_host) {
   const auto [host, port] = split_host_and_port(address);
   if (host != "0.0.0.0" && host != "[::]") return address;
-  return fmt::format("{}:{}", advertised_host.empty() ? host_name() : advertised_host, port.value_or(""));
+  return fmt::format("{}:{}", advertised_host.empty() ? host_name() : advertised_host,
+                     port.value_or(""));
 }
 
 }  // namespace mimicfleet::worker

@@ -25,7 +25,8 @@ struct WorkerOptions {
   std::string advertise;  // HOST[:PORT] of the data port; empty: loopback, any port
   bool insecure = false;
   std::vector<std::string> roots;
-  std::vector<jobs::TaskKind> kinds = {jobs::TaskKind::kEncodeLatents, jobs::TaskKind::kDecodeVideo};
+  std::vector<jobs::TaskKind> kinds = {jobs::TaskKind::kEncodeLatents,
+                                       jobs::TaskKind::kDecodeVideo};
   std::string metrics = "127.0.0.1:0";
   std::string name;
   bool exit_with_parent = false;
@@ -45,8 +46,9 @@ struct DataPort {
 // kInvalidArgument: malformed, or an address that others can reach without --insecure.
 [[nodiscard]] Result<DataPort> data_port(const std::string& advertise, bool insecure);
 
-// Where Prometheus reaches metrics that are served at `address`: those at all addresses of the host are named
-// by `advertised_host`, or by the host's name if that is empty.
-[[nodiscard]] std::string metrics_endpoint(const std::string& address, const std::string& advertised_host);
+// Where Prometheus reaches metrics that are served at `address`: those at all addresses of the host
+// are named by `advertised_host`, or by the host's name if that is empty.
+[[nodiscard]] std::string metrics_endpoint(const std::string& address,
+                                           const std::string& advertised_host);
 
 }  // namespace mimicfleet::worker

@@ -14,10 +14,13 @@ struct Family {
 constexpr Family kFamilies[] = {
     {"mimicfleet_device_memory_used_bytes", "Memory of the GPU that all programs together use",
      &Reading::memory_used_bytes},
-    {"mimicfleet_device_memory_total_bytes", "Memory that the GPU has", &Reading::memory_total_bytes},
+    {"mimicfleet_device_memory_total_bytes", "Memory that the GPU has",
+     &Reading::memory_total_bytes},
     {"mimicfleet_device_utilisation_ratio",
-     "Share of the last moment in which the GPU computed anything, from 0 to 1", &Reading::utilisation},
-    {"mimicfleet_device_temperature_celsius", "Temperature of the GPU", &Reading::temperature_celsius},
+     "Share of the last moment in which the GPU computed anything, from 0 to 1",
+     &Reading::utilisation},
+    {"mimicfleet_device_temperature_celsius", "Temperature of the GPU",
+     &Reading::temperature_celsius},
     {"mimicfleet_device_power_watts", "Power that the GPU draws", &Reading::power_watts},
 };
 

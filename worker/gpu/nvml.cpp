@@ -65,7 +65,8 @@ class Nvml final : public Monitor {
 };
 
 Status no_reading(const std::string& why) {
-  return {StatusCode::kFailedPrecondition, fmt::format("the GPU's memory and use cannot be read: {}", why)};
+  return {StatusCode::kFailedPrecondition,
+          fmt::format("the GPU's memory and use cannot be read: {}", why)};
 }
 
 }  // namespace
@@ -85,8 +86,10 @@ Result<std::unique_ptr<Monitor>> open_nvml(const std::string& pci_address, const
   if (!loaded.loaded()) {
     return no_reading(fmt::format("{} is not there; it comes with NVIDIA's driver", library));
   }
-  if (!loaded.missing().empty()) return no_reading(fmt::format("{} has no {}", library, loaded.missing()));
-  if (const Code code = nvml.initialize(); code != kSuccess) return no_reading(nvml.error_text(code));
+  if (!loaded.missing().empty())
+    return no_reading(fmt::format("{} has no {}", library, loaded.missing()));
+  if (const Code code = nvml.initialize(); code != kSuccess)
+    return no_reading(nvml.error_text(code));
   NvmlDevice* device = nullptr;
   if (const Code code = nvml.find(pci_address.c_str(), &device); code != kSuccess) {
     const std::string why = fmt::format("{}: {}", pci_address, nvml.error_text(code));

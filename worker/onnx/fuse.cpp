@@ -45,8 +45,10 @@ bool is_float(const Program& program, ValueId id) {
 // The constants of conv and norm are known, and they fit each other.
 bool foldable(const Program& program, const Node& conv, const Node& norm) {
   const bool has_bias = conv.inputs.size() > 2 && conv.inputs[2] != kAbsent;
-  if (!is_float(program, conv.inputs[1]) || (has_bias && !is_float(program, conv.inputs[2]))) return false;
-  if (norm.inputs.size() != 5 || norm.outputs.size() != 1 || norm.attributes.contains("training_mode"))
+  if (!is_float(program, conv.inputs[1]) || (has_bias && !is_float(program, conv.inputs[2])))
+    return false;
+  if (norm.inputs.size() != 5 || norm.outputs.size() != 1 ||
+      norm.attributes.contains("training_mode"))
     return false;
   const at::Tensor& weight = program.constants.at(conv.inputs[1]);
   return std::all_of(norm.inputs.begin() + 1, norm.inputs.end(), [&](ValueId id) {
@@ -55,16 +57,17 @@ bool foldable(const Program& program, const Node& conv, const Node& norm) {
   });
 }
 
-// y = (conv(x) - mean) * scale / sqrt(var + eps) + shift, as another convolution. In double: the folded
-// weights are then as exact as the separate steps.
+// y = (conv(x) - mean) * scale / sqrt(var + eps) + shift, as another convolution. In double: the
+// folded weights are then as exact as the separate steps.
 void fold_norm(Program& program, Node& conv, const Node& norm) {
   const OpCall attributes{norm, program.graph.opset, 1, {}};
   const auto constant = [&](ValueId id) { return program.constants.at(id).to(at::kDouble); };
   const at::Tensor weight = constant(conv.inputs[1]);
   const bool has_bias = conv.inputs.size() > 2 && conv.inputs[2] != kAbsent;
-  const at::Tensor bias = has_bias ? constant(conv.inputs[2]) : at::zeros({weight.size(0)}, at::kDouble);
-  const at::Tensor factor =
-      constant(norm.inputs[1]) / (constant(norm.inputs[4]) + attributes.number("epsilon", 1e-5)).sqrt();
+  const at::Tensor bias =
+      has_bias ? constant(conv.inputs[2]) : at::zeros({weight.size(0)}, at::kDouble);
+  const at::Tensor factor = constant(norm.inputs[1]) /
+                            (constant(norm.inputs[4]) + attributes.number("epsilon", 1e-5)).sqrt();
   Ints per_filter(static_cast<std::size_t>(weight.dim()), 1);
   per_filter[0] = -1;
   const at::Tensor shifted = (bias - constant(norm.inputs[3])) * factor + constant(norm.inputs[2]);
@@ -74,7 +77,8 @@ void fold_norm(Program& program, Node& conv, const Node& norm) {
   conv.outputs = norm.outputs;
 }
 
-// A norm that follows a convolution directly, and is all that uses its result, becomes part of its weights.
+// A norm that follows a convolution directly, and is all that uses its result, becomes part of its
+// weights.
 void fold_norms(Program& program) {
   const auto uses = count_uses(program);
   const auto producers = find_producers(program);
@@ -101,7 +105,8 @@ void fuse_silu(Program& program) {
       const auto producer = producers.find(step.node.inputs[gate]);
       if (producer == producers.end()) continue;
       Step& sigmoid = program.steps[producer->second];
-      if (sigmoid.op == nullptr || sigmoid.op->name != "Sigmoid" || sigmoid.node.inputs[0] != x) continue;
+      if (sigmoid.op == nullptr || sigmoid.op->name != "Sigmoid" || sigmoid.node.inputs[0] != x)
+        continue;
       if (uses.at(step.node.inputs[gate]) != 1) continue;
       sigmoid.op = nullptr;
       step.node.op = kSilu;
@@ -115,7 +120,8 @@ void fuse_silu(Program& program) {
 
 // The step that computes `id` and whose result nothing else uses, if its operator has this name.
 Step* sole_producer(Program& program, const std::map<ValueId, int>& uses,
-                    const std::map<ValueId, std::size_t>& producers, ValueId id, std::string_view name) {
+                    const std::map<ValueId, std::size_t>& producers, ValueId id,
+                    std::string_view name) {
   const auto producer = producers.find(id);
   if (producer == producers.end() || uses.at(id) != 1) return nullptr;
   Step& step = program.steps[producer->second];
@@ -147,32 +153,36 @@ void fuse_convolutions(Program& program) {
       for (const int summand : {1, 0}) {
         if (!sums || step.op->name != "Add") continue;
         Step* conv = sole_producer(program, uses, producers, inputs[summand], kFinishedConv);
-        if (conv != nullptr && conv->node.inputs.size() == 3) take_over(step, *conv, inputs[1 - summand]);
+        if (conv != nullptr && conv->node.inputs.size() == 3)
+          take_over(step, *conv, inputs[1 - summand]);
       }
     }
     std::erase_if(program.steps, [](const Step& step) { return step.op == nullptr; });
   }
 }
 
-// The length of a square window that moves by 1 over an image and keeps its size; 0 of any other pool.
+// The length of a square window that moves by 1 over an image and keeps its size; 0 of any other
+// pool.
 std::int64_t kept_window(const Program& program, const Step& step) {
   if (step.op->name != "MaxPool" || step.node.outputs.size() != 1) return 0;
   const OpCall call{step.node, program.graph.opset, 1, {}};
   const Ints kernel = call.integers("kernel_shape");
   const auto are = [&](std::string_view name, std::int64_t value, bool may_lack) {
     const Ints values = call.integers(name);
-    return values.empty() ? may_lack
-                          : std::all_of(values.begin(), values.end(), [&](auto v) { return v == value; });
+    return values.empty()
+               ? may_lack
+               : std::all_of(values.begin(), values.end(), [&](auto v) { return v == value; });
   };
   const bool keeps = kernel.size() == 2 && kernel[0] == kernel[1] && kernel[0] % 2 == 1 &&
                      are("strides", 1, true) && are("dilations", 1, true) &&
                      are("pads", kernel[0] / 2, kernel[0] == 1) &&
-                     call.text("auto_pad", "NOTSET") == "NOTSET" && call.integer("ceil_mode", 0) == 0;
+                     call.text("auto_pad", "NOTSET") == "NOTSET" &&
+                     call.integer("ceil_mode", 0) == 0;
   return keeps ? kernel[0] : 0;
 }
 
-// The largest of 9 x 9 pixels is the largest of 5 x 5 largest of 5 x 5: a pool of the same image as an
-// earlier one with a smaller window, as spatial pyramids have them, continues from that.
+// The largest of 9 x 9 pixels is the largest of 5 x 5 largest of 5 x 5: a pool of the same image as
+// an earlier one with a smaller window, as spatial pyramids have them, continues from that.
 void chain_pools(Program& program) {
   std::map<ValueId, std::pair<std::int64_t, ValueId>> done;  // by image: window and result
   for (Step& step : program.steps) {
@@ -190,9 +200,10 @@ void chain_pools(Program& program) {
   }
 }
 
-// The convolutions that `concat`, along the channels of images, joins, if it joins nothing else and nothing
-// else uses them; else none.
-std::vector<Step*> joined_by(Program& program, const Step& concat, const std::map<ValueId, int>& uses,
+// The convolutions that `concat`, along the channels of images, joins, if it joins nothing else and
+// nothing else uses them; else none.
+std::vector<Step*> joined_by(Program& program, const Step& concat,
+                             const std::map<ValueId, int>& uses,
                              const std::map<ValueId, std::size_t>& producers) {
   if (OpCall{concat.node, program.graph.opset, 1, {}}.integer("axis", 1) != 1) return {};
   std::vector<Step*> parts;
@@ -215,7 +226,8 @@ void find_joins(Program& program) {
     const std::vector<Step*> parts = joined_by(program, concat, uses, producers);
     std::int64_t channels = 0;
     for (Step* part : parts) {
-      part->join = Join{program.joins, channels, 0, part == *std::max_element(parts.begin(), parts.end())};
+      part->join =
+          Join{program.joins, channels, 0, part == *std::max_element(parts.begin(), parts.end())};
       channels += program.constants.at(part->node.inputs[1]).size(0);
     }
     for (Step* part : parts) part->join->all_channels = channels;

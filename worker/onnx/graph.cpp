@@ -22,7 +22,9 @@ constexpr std::array kTypeFacts = {
 
 std::size_t item_size(DataType type) { return kTypeFacts.at(static_cast<std::size_t>(type)).size; }
 
-std::string_view to_string(DataType type) { return kTypeFacts.at(static_cast<std::size_t>(type)).name; }
+std::string_view to_string(DataType type) {
+  return kTypeFacts.at(static_cast<std::size_t>(type)).name;
+}
 
 std::string printable(std::string_view name) {
   constexpr std::size_t kLongest = 100;

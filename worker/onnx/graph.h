@@ -17,7 +17,8 @@ enum class DataType { kFloat, kDouble, kHalf, kInt64, kInt32, kInt16, kInt8, kUi
 [[nodiscard]] std::size_t item_size(DataType type);
 [[nodiscard]] std::string_view to_string(DataType type);
 
-// The type with this number in the format (TensorProto.DataType). kUnsupported for those missing above.
+// The type with this number in the format (TensorProto.DataType). kUnsupported for those missing
+// above.
 [[nodiscard]] Result<DataType> data_type_from(std::int64_t number);
 
 // `bytes` is row-major and little-endian and has exactly the size that `dims` and `type` say.
@@ -45,7 +46,8 @@ struct Node {
 struct GraphInput {
   ValueId value = kAbsent;
   DataType type = DataType::kFloat;
-  std::vector<std::int64_t> dims;  // -1: not fixed. Empty also if the file says nothing about the shape
+  std::vector<std::int64_t>
+      dims;  // -1: not fixed. Empty also if the file says nothing about the shape
 };
 
 struct Graph {

@@ -49,8 +49,8 @@ Result<Tensors> cast(OpCall& call) {
 }
 
 constexpr std::array kOperators = {
-    Operator{"Constant", constant, 0, 0, "value:t value_float:f value_floats:F value_int:i value_ints:I",
-             never_stacks},
+    Operator{"Constant", constant, 0, 0,
+             "value:t value_float:f value_floats:F value_int:i value_ints:I", never_stacks},
     Operator{"ConstantOfShape", constant_of_shape, 1, 1, "value:t", never_stacks, host({0})},
     Operator{"Range", range, 3, 3, "", never_stacks, host({0, 1, 2})},
     Operator{"Cast", cast, 1, 1, "to:i", stacks_elementwise},

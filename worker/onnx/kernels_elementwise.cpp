@@ -44,7 +44,8 @@ bool fits_into_first(const OpCall& call) {
 
 Status check_same_type(const OpCall& call) {
   for (const auto& input : call.inputs) {
-    if (input.scalar_type() != call.inputs[0].scalar_type()) return bad_node("its inputs differ in type");
+    if (input.scalar_type() != call.inputs[0].scalar_type())
+      return bad_node("its inputs differ in type");
   }
   return {};
 }
@@ -90,7 +91,8 @@ Result<Tensors> combined(OpCall& call) {
   return one(result);
 }
 
-// For what LibTorch knows in place, too: `change` gets a tensor that it may overwrite or the untouched input.
+// For what LibTorch knows in place, too: `change` gets a tensor that it may overwrite or the
+// untouched input.
 template <auto in_place, auto fresh>
 Result<Tensors> changed(OpCall& call) {
   return one(call.may_overwrite(0) ? in_place(call.inputs[0]) : fresh(call.inputs[0]));
@@ -103,7 +105,8 @@ Result<Tensors> hard_sigmoid(OpCall& call) {
 }
 
 Result<Tensors> clip(OpCall& call) {
-  const auto bound = [&](std::size_t input, std::string_view attribute) -> std::optional<at::Scalar> {
+  const auto bound = [&](std::size_t input,
+                         std::string_view attribute) -> std::optional<at::Scalar> {
     if (call.has(input)) return call.inputs[input].item();
     if (call.has_attribute(attribute)) return call.number(attribute, 0);
     return std::nullopt;

@@ -24,8 +24,8 @@ bool axis_is_not_first(const OpCall& call, std::int64_t otherwise) {
   return axis.ok() && *axis != 0;
 }
 
-// The image whose channels these are, one after the other and all of them, if convolutions wrote into one
-// (see Part).
+// The image whose channels these are, one after the other and all of them, if convolutions wrote
+// into one (see Part).
 std::optional<at::Tensor> already_joined(const Tensors& parts) {
   const at::Tensor& first = parts[0];
   if (first.dim() != 4 || !first.is_cuda()) return std::nullopt;
@@ -34,18 +34,21 @@ std::optional<at::Tensor> already_joined(const Tensors& parts) {
   for (const at::Tensor& part : parts) {
     const bool follows = part.is_alias_of(first) && part.strides() == first.strides() &&
                          part.storage_offset() == first.storage_offset() + shape[1] &&
-                         part.size(0) == shape[0] && part.size(2) == shape[2] && part.size(3) == shape[3];
+                         part.size(0) == shape[0] && part.size(2) == shape[2] &&
+                         part.size(3) == shape[3];
     if (!follows) return std::nullopt;
     shape[1] += part.size(1);
   }
-  const bool is_whole =
-      first.strides() == at::IntArrayRef{shape[1] * shape[2] * shape[3], 1, shape[1] * shape[3], shape[1]};
-  return is_whole ? std::optional(at::as_strided(first, shape, first.strides(), first.storage_offset()))
-                  : std::nullopt;
+  const bool is_whole = first.strides() == at::IntArrayRef{shape[1] * shape[2] * shape[3], 1,
+                                                           shape[1] * shape[3], shape[1]};
+  return is_whole
+             ? std::optional(at::as_strided(first, shape, first.strides(), first.storage_offset()))
+             : std::nullopt;
 }
 
 Result<Tensors> concat(OpCall& call) {
-  ASSIGN_OR_RETURN(const std::int64_t axis, normal_axis(call.integer("axis", 1), call.inputs[0].dim()));
+  ASSIGN_OR_RETURN(const std::int64_t axis,
+                   normal_axis(call.integer("axis", 1), call.inputs[0].dim()));
   if (axis == 1) {
     if (auto whole = already_joined(call.inputs)) return one(*std::move(whole));
     if (auto joined = nn::gpu_join_channels(call.inputs)) return one(*std::move(joined));
@@ -54,15 +57,18 @@ Result<Tensors> concat(OpCall& call) {
 }
 
 bool stacks_concat(const OpCall& call, const std::vector<bool>& stacked) {
-  return axis_is_not_first(call, 1) && std::all_of(stacked.begin(), stacked.end(), [](bool s) { return s; });
+  return axis_is_not_first(call, 1) &&
+         std::all_of(stacked.begin(), stacked.end(), [](bool s) { return s; });
 }
 
-// Sizes given (attribute up to operator set 12, input since), or a number of parts as equal as possible.
+// Sizes given (attribute up to operator set 12, input since), or a number of parts as equal as
+// possible.
 Result<Ints> split_sizes(const OpCall& call, std::int64_t length) {
   Ints sizes = call.has(1) ? call.read_ints(1) : call.integers("split");
   if (!sizes.empty()) return sizes;
   const auto parts = static_cast<std::int64_t>(call.node.outputs.size());
-  if (!call.has_attribute("num_outputs") && length % parts != 0) return bad_node("parts that are not equal");
+  if (!call.has_attribute("num_outputs") && length % parts != 0)
+    return bad_node("parts that are not equal");
   const std::int64_t part = (length + parts - 1) / parts;
   for (std::int64_t i = 0; i < parts; ++i)
     sizes.push_back(std::clamp(length - i * part, std::int64_t{0}, part));
@@ -93,7 +99,8 @@ Result<std::vector<SliceAxis>> slice_axes(const OpCall& call) {
     for (std::size_t i = 0; i < starts.size(); ++i) axes.push_back(static_cast<std::int64_t>(i));
   }
   Ints steps = call.has(4) ? call.read_ints(4) : Ints(starts.size(), 1);
-  if (ends.size() != starts.size() || axes.size() != starts.size() || steps.size() != starts.size()) {
+  if (ends.size() != starts.size() || axes.size() != starts.size() ||
+      steps.size() != starts.size()) {
     return bad_node("starts, ends, axes and steps differ in number");
   }
   ASSIGN_OR_RETURN(axes, normal_axes(axes, call.inputs[0].dim()));
@@ -109,7 +116,9 @@ Result<std::vector<SliceAxis>> slice_axes(const OpCall& call) {
 
 at::Tensor sliced(const at::Tensor& x, const SliceAxis& part) {
   const std::int64_t length = x.size(part.axis);
-  const auto from_front = [&](std::int64_t position) { return position < 0 ? position + length : position; };
+  const auto from_front = [&](std::int64_t position) {
+    return position < 0 ? position + length : position;
+  };
   if (part.step > 0) {
     const std::int64_t start = std::clamp<std::int64_t>(from_front(part.start), 0, length);
     const std::int64_t end = std::clamp<std::int64_t>(from_front(part.end), start, length);
@@ -133,8 +142,8 @@ Result<Tensors> slice(OpCall& call) {
 bool stacks_slice(const OpCall& call, const std::vector<bool>& /*stacked*/) {
   const auto parts = slice_axes(call);
   return parts.ok() && std::all_of(parts->begin(), parts->end(), [](const SliceAxis& part) {
-           const bool everything =
-               part.start == 0 && part.step == 1 && part.end >= std::numeric_limits<std::int32_t>::max();
+           const bool everything = part.start == 0 && part.step == 1 &&
+                                   part.end >= std::numeric_limits<std::int32_t>::max();
            return part.axis != 0 || everything;
          });
 }
@@ -158,7 +167,8 @@ bool stacks_gather(const OpCall& call, const std::vector<bool>& stacked) {
 Result<Tensors> tile(OpCall& call) {
   const at::Tensor& x = call.inputs[0];
   const Ints repeats = call.read_ints(1);
-  if (repeats.size() != static_cast<std::size_t>(x.dim())) return bad_node("repeats that do not fit");
+  if (repeats.size() != static_cast<std::size_t>(x.dim()))
+    return bad_node("repeats that do not fit");
   RETURN_IF_ERROR(check_shape(repeats));
   Ints shape = x.sizes().vec();
   for (std::size_t i = 0; i < shape.size(); ++i) {
@@ -226,15 +236,17 @@ Result<Tensors> pad(OpCall& call) {
     Ints pads;  // LibTorch counts axes from the last
     for (std::size_t i = shape.size(); i-- > 0;)
       pads.insert(pads.end(), {padding.before[i], padding.after[i]});
-    const at::Scalar value = call.has(2) ? call.inputs[2].item() : at::Scalar(call.number("value", 0));
+    const at::Scalar value =
+        call.has(2) ? call.inputs[2].item() : at::Scalar(call.number("value", 0));
     return one(at::constant_pad_nd(x, pads, value));
   }
-  if (mode != "reflect" && mode != "edge") return not_implemented("padding mode '" + printable(mode) + "'");
+  if (mode != "reflect" && mode != "edge")
+    return not_implemented("padding mode '" + printable(mode) + "'");
   for (std::int64_t axis = 0; axis < x.dim(); ++axis) {
     if (padding.before[axis] == 0 && padding.after[axis] == 0) continue;
     if (x.size(axis) == 0) return bad_node("padding from an axis without elements");
-    const Ints positions =
-        padded_positions(x.size(axis), padding.before[axis], padding.after[axis], mode == "reflect");
+    const Ints positions = padded_positions(x.size(axis), padding.before[axis], padding.after[axis],
+                                            mode == "reflect");
     x = x.index_select(axis, at::tensor(positions, at::kLong).to(x.device()));
   }
   return one(x);
@@ -247,9 +259,10 @@ bool stacks_pad(const OpCall& call, const std::vector<bool>& stacked) {
 
 constexpr std::array kOperators = {
     Operator{"Concat", concat, 1, kAnyNumber, "axis:i", stacks_concat},
-    Operator{"Split", split, 1, 2, "axis:i split:I num_outputs:i",
-             [](const OpCall& call, const std::vector<bool>&) { return axis_is_not_first(call, 0); },
-             host({1})},
+    Operator{
+        "Split", split, 1, 2, "axis:i split:I num_outputs:i",
+        [](const OpCall& call, const std::vector<bool>&) { return axis_is_not_first(call, 0); },
+        host({1})},
     Operator{"Slice", slice, 1, 5, "starts:I ends:I axes:I", stacks_slice, host({1, 2, 3, 4})},
     Operator{"Gather", gather, 2, 2, "axis:i", stacks_gather},
     Operator{"Tile", tile, 2, 2, "", stacks_tile, host({1})},

@@ -19,8 +19,9 @@ namespace mimicfleet::onnx {
 namespace {
 
 // A convolution of each channel with its own filter, by our own kernel where that serves.
-std::optional<at::Tensor> channel_convolution(const OpCall& call, const at::Tensor& x, const Windows& w,
-                                              const at::Tensor& bias, bool then_silu) {
+std::optional<at::Tensor> channel_convolution(const OpCall& call, const at::Tensor& x,
+                                              const Windows& w, const at::Tensor& bias,
+                                              bool then_silu) {
   const Ints ones(w.axes(), 1);
   const bool keeps_size = w.stride == ones && w.dilation == ones && w.before == Ints(w.axes(), 2);
   if (!x.is_cuda() || !keeps_size || call.integer("group", 1) != x.size(1)) return std::nullopt;
@@ -34,12 +35,13 @@ at::Tensor place_of(const Part& part, const at::Tensor& y) {
                              y.options().memory_format(at::MemoryFormat::ChannelsLast));
   }
   const at::Tensor& whole = *part.joined;
-  const bool fits = whole.size(0) == y.size(0) && whole.size(2) == y.size(2) && whole.size(3) == y.size(3);
+  const bool fits =
+      whole.size(0) == y.size(0) && whole.size(2) == y.size(2) && whole.size(3) == y.size(3);
   return fits ? whole.narrow(1, part.first_channel, y.size(1)) : y;
 }
 
-// silu(conv(x)) if asked for. The bias and what follows it are one pass where our own kernel serves: a GPU's
-// convolutions add a bias in a pass of its own in any case.
+// silu(conv(x)) if asked for. The bias and what follows it are one pass where our own kernel
+// serves: a GPU's convolutions add a bias in a pass of its own in any case.
 at::Tensor convolved(const OpCall& call, const at::Tensor& x, const Windows& w, bool then_silu,
                      const at::Tensor& residual) {
   const at::Tensor& weight = call.inputs[1];
@@ -48,7 +50,8 @@ at::Tensor convolved(const OpCall& call, const at::Tensor& x, const Windows& w, 
   if (auto own = channel_convolution(call, x, w, bias, then_silu)) {
     y = *std::move(own);
   } else {
-    const bool apart = bias.defined() && x.dim() == 4 && nn::can_finish_convolution(x, weight.size(0));
+    const bool apart =
+        bias.defined() && x.dim() == 4 && nn::can_finish_convolution(x, weight.size(0));
     const auto added = bias.defined() && !apart ? std::optional(bias) : std::nullopt;
     y = at::convolution(x, weight, added, w.stride, w.before, w.dilation, /*transposed=*/false,
                         /*output_padding=*/Ints(w.axes(), 0), call.integer("group", 1));
@@ -69,7 +72,8 @@ Result<at::Tensor> checked_convolution(OpCall& call, bool then_silu, const at::T
   if (weight.dim() != x.dim()) return bad_node("weights that do not fit its input");
   ASSIGN_OR_RETURN(Windows w, windows_of(call, weight.sizes().slice(2).vec()));
   const Ints asked = call.integers("kernel_shape");
-  if (!asked.empty() && asked != w.kernel) return bad_node("a kernel_shape that is not its weights'");
+  if (!asked.empty() && asked != w.kernel)
+    return bad_node("a kernel_shape that is not its weights'");
   if (!w.symmetric()) {
     x = at::constant_pad_nd(x, torch_padding(w), 0);
     w.before.assign(w.axes(), 0);
@@ -104,8 +108,10 @@ bool stacks_finished_conv(const OpCall& call, const std::vector<bool>& stacked) 
 Result<Tensors> batch_normalization(OpCall& call) {
   if (call.integer("training_mode", 0) != 0) return not_implemented("training_mode");
   if (call.integer("spatial", 1) != 1) return not_implemented("spatial = 0");
-  if (call.node.outputs.size() != 1) return not_implemented("more than one output, as in training,");
-  return one(at::batch_norm(call.inputs[0], call.inputs[1], call.inputs[2], call.inputs[3], call.inputs[4],
+  if (call.node.outputs.size() != 1)
+    return not_implemented("more than one output, as in training,");
+  return one(at::batch_norm(call.inputs[0], call.inputs[1], call.inputs[2], call.inputs[3],
+                            call.inputs[4],
                             /*training=*/false, /*momentum=*/0, call.number("epsilon", 1e-5),
                             /*cudnn_enabled=*/false));
 }
@@ -140,7 +146,8 @@ constexpr std::array kOperators = {
     Operator{"Conv", conv, 2, 3, "auto_pad:s dilations:I group:i kernel_shape:I pads:I strides:I",
              stacks_first_input},
     Operator{kFinishedConv, finished_conv, 3, 4,
-             "auto_pad:s dilations:I group:i kernel_shape:I pads:I strides:I", stacks_finished_conv},
+             "auto_pad:s dilations:I group:i kernel_shape:I pads:I strides:I",
+             stacks_finished_conv},
     Operator{"BatchNormalization", batch_normalization, 5, 5,
              "epsilon:f momentum:f training_mode:i spatial:i", stacks_first_input},
     Operator{"MatMul", matmul, 2, 2, "", stacks_matmul},

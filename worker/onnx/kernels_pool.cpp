@@ -31,7 +31,8 @@ Windows in_two_axes(Windows w) {
 // Padding behind is what the windows reach, which ceil_mode may have made longer.
 Windows with_reached_padding(Windows w, at::IntArrayRef spatial) {
   for (std::size_t i = 0; i < w.axes(); ++i) {
-    const std::int64_t reach = (w.output[i] - 1) * w.stride[i] + w.dilation[i] * (w.kernel[i] - 1) + 1;
+    const std::int64_t reach =
+        (w.output[i] - 1) * w.stride[i] + w.dilation[i] * (w.kernel[i] - 1) + 1;
     w.after[i] = std::max(w.after[i], reach - spatial[i] - w.before[i]);
   }
   return w;
@@ -59,7 +60,8 @@ at::Tensor max_pooled(const at::Tensor& input, Windows w) {
 Tensors max_pooled_with_positions(const at::Tensor& x, const Windows& w, bool column_major) {
   const at::Tensor padded =
       at::constant_pad_nd(x, torch_padding(w), -std::numeric_limits<double>::infinity());
-  auto [values, positions] = at::max_pool2d_with_indices(padded, w.kernel, w.stride, {0, 0}, w.dilation);
+  auto [values, positions] =
+      at::max_pool2d_with_indices(padded, w.kernel, w.stride, {0, 0}, w.dilation);
   const std::int64_t height = x.size(2);
   const std::int64_t width = x.size(3);
   const at::Tensor row = positions.div(padded.size(3), "floor") - w.before[0];
@@ -100,12 +102,14 @@ bool stacks_max_pool(const OpCall& call, const std::vector<bool>& stacked) {
 
 at::Tensor window_sums(const at::Tensor& x, const Windows& w) {
   const Ints none(w.axes(), 0);
-  return w.axes() == 3 ? at::avg_pool3d(x, w.kernel, w.stride, none, false, true, /*divisor_override=*/1)
-                       : at::avg_pool2d(x, w.kernel, w.stride, none, false, true, /*divisor_override=*/1);
+  return w.axes() == 3
+             ? at::avg_pool3d(x, w.kernel, w.stride, none, false, true, /*divisor_override=*/1)
+             : at::avg_pool2d(x, w.kernel, w.stride, none, false, true, /*divisor_override=*/1);
 }
 
 // The number of elements in each window; those that only ceil_mode added never count.
-at::Tensor window_counts(const Windows& asked, const Windows& w, const at::Tensor& x, bool count_padding) {
+at::Tensor window_counts(const Windows& asked, const Windows& w, const at::Tensor& x,
+                         bool count_padding) {
   Ints shape = {1, 1};
   Windows rest = w;
   for (std::size_t i = 0; i < w.axes(); ++i) {
@@ -126,7 +130,8 @@ Result<Tensors> average_pool(OpCall& call) {
   if (line) asked = in_two_axes(asked);
   const Windows w = with_reached_padding(asked, x.sizes().slice(2));
   const at::Tensor sums = window_sums(at::constant_pad_nd(x, torch_padding(w), 0), w);
-  const at::Tensor result = sums / window_counts(asked, w, x, call.integer("count_include_pad", 0) != 0);
+  const at::Tensor result =
+      sums / window_counts(asked, w, x, call.integer("count_include_pad", 0) != 0);
   return one(line ? result.squeeze(2) : result);
 }
 

@@ -17,7 +17,8 @@
 namespace mimicfleet::onnx {
 namespace {
 
-// The axes come as an attribute in older operator sets, as an input in newer ones. None means all, or none.
+// The axes come as an attribute in older operator sets, as an input in newer ones. None means all,
+// or none.
 Result<Ints> reduced_axes(const OpCall& call) {
   const std::int64_t rank = call.inputs[0].dim();
   Ints axes = call.has(1) ? call.read_ints(1) : call.integers("axes");
@@ -42,7 +43,9 @@ bool stacks_reduction(const OpCall& call, const std::vector<bool>& stacked) {
   return stacked[0] && axes.ok() && std::count(axes->begin(), axes->end(), 0) == 0;
 }
 
-std::int64_t softmax_axis(const OpCall& call) { return call.integer("axis", call.opset < 13 ? 1 : -1); }
+std::int64_t softmax_axis(const OpCall& call) {
+  return call.integer("axis", call.opset < 13 ? 1 : -1);
+}
 
 // Up to operator set 12 over all axes from the given one on, since then over that one.
 Result<Tensors> softmax(OpCall& call) {
@@ -62,7 +65,8 @@ Result<Tensors> top_k(OpCall& call) {
   const at::Tensor& x = call.inputs[0];
   ASSIGN_OR_RETURN(const std::int64_t axis, normal_axis(call.integer("axis", -1), x.dim()));
   Ints count = call.has(1) ? call.read_ints(1) : Ints{call.integer("k", -1)};
-  if (count.size() != 1 || count[0] < 0 || count[0] > x.size(axis)) return bad_node("k that does not fit");
+  if (count.size() != 1 || count[0] < 0 || count[0] > x.size(axis))
+    return bad_node("k that does not fit");
   auto [values, positions] =
       at::topk(x, count[0], axis, call.integer("largest", 1) != 0, call.integer("sorted", 1) != 0);
   return Tensors{std::move(values), std::move(positions)};
@@ -74,7 +78,8 @@ bool stacks_top_k(const OpCall& call, const std::vector<bool>& /*stacked*/) {
 }
 
 constexpr Operator reduction(std::string_view name, Kernel kernel) {
-  return {name, kernel, 1, 2, "axes:I keepdims:i noop_with_empty_axes:i", stacks_reduction, host({1})};
+  return {name,     kernel, 1, 2, "axes:I keepdims:i noop_with_empty_axes:i", stacks_reduction,
+          host({1})};
 }
 
 // clang-format off

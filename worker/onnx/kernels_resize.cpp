@@ -1,5 +1,5 @@
-// Resize and Upsample. Interpolation is separable: along each axis an output element is a weighted sum of
-// input elements, so that the axes are resized one after the other (semantics:
+// Resize and Upsample. Interpolation is separable: along each axis an output element is a weighted
+// sum of input elements, so that the axes are resized one after the other (semantics:
 // onnx/reference/ops/op_resize.py).
 #include <algorithm>
 #include <array>
@@ -35,8 +35,10 @@ struct ResizedAxis {
   double roi_end = 1;
 };
 
-// Where in the input the output element lies; nothing if it lies outside of tf_crop_and_resize's region.
-std::optional<double> source_position(const Request& request, const ResizedAxis& axis, std::int64_t index) {
+// Where in the input the output element lies; nothing if it lies outside of tf_crop_and_resize's
+// region.
+std::optional<double> source_position(const Request& request, const ResizedAxis& axis,
+                                      std::int64_t index) {
   const auto x = static_cast<double>(index);
   const auto last = static_cast<double>(axis.from - 1);
   const double width = axis.scale * static_cast<double>(axis.from);
@@ -114,7 +116,8 @@ AxisWeights axis_weights(const Request& request, const ResizedAxis& axis) {
     for (std::int64_t i = near.first; i < end; ++i) {
       double weight = near.weights[i - near.first];
       if (request.exclude_outside) weight = i < 0 || i >= axis.from ? 0 : weight / sum;
-      matrix[row * axis.from + std::clamp<std::int64_t>(i, 0, axis.from - 1)] += static_cast<float>(weight);
+      matrix[row * axis.from + std::clamp<std::int64_t>(i, 0, axis.from - 1)] +=
+          static_cast<float>(weight);
     }
   }
   return {at::tensor(matrix, at::kFloat).view({axis.to, axis.from}), outside};
@@ -138,20 +141,22 @@ Result<Request> request_of(const OpCall& call, bool upsample) {
   Request request;
   request.mode = call.text("mode", "nearest");
   const bool old = upsample || call.opset < 11;
-  request.coordinates = old ? "asymmetric" : call.text("coordinate_transformation_mode", "half_pixel");
+  request.coordinates =
+      old ? "asymmetric" : call.text("coordinate_transformation_mode", "half_pixel");
   request.nearest = old ? "floor" : call.text("nearest_mode", "round_prefer_floor");
   request.cubic_a = call.number("cubic_coeff_a", -0.75);
   request.antialias = call.integer("antialias", 0) != 0;
   request.exclude_outside = call.integer("exclude_outside", 0) != 0;
   request.outside_value = call.number("extrapolation_value", 0);
   constexpr std::array kModes = {"nearest", "linear", "cubic"};
-  constexpr std::array kCoordinates = {"half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric",
-                                       "tf_crop_and_resize"};
+  constexpr std::array kCoordinates = {"half_pixel", "pytorch_half_pixel", "align_corners",
+                                       "asymmetric", "tf_crop_and_resize"};
   constexpr std::array kNearest = {"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"};
   const auto knows = [](const auto& names, const std::string& name) {
     return std::find(names.begin(), names.end(), name) != names.end();
   };
-  if (!knows(kModes, request.mode)) return not_implemented("mode '" + printable(request.mode) + "'");
+  if (!knows(kModes, request.mode))
+    return not_implemented("mode '" + printable(request.mode) + "'");
   if (!knows(kCoordinates, request.coordinates)) {
     return not_implemented("coordinate mode '" + printable(request.coordinates) + "'");
   }
@@ -168,7 +173,8 @@ Result<std::vector<ResizedAxis>> resized_axes(const OpCall& call, const std::vec
   if (axes.empty()) {
     for (std::int64_t axis = 0; axis < x.dim(); ++axis) axes.push_back(axis);
   }
-  if (axes.size() != (sizes.empty() ? scales.size() : sizes.size())) return bad_node("sizes that do not fit");
+  if (axes.size() != (sizes.empty() ? scales.size() : sizes.size()))
+    return bad_node("sizes that do not fit");
   std::vector<ResizedAxis> result;
   for (std::size_t i = 0; i < axes.size(); ++i) {
     const std::int64_t from = x.size(axes[i]);
@@ -179,7 +185,9 @@ Result<std::vector<ResizedAxis>> resized_axes(const OpCall& call, const std::vec
     double scale = items ? 1 : sizes.empty() ? scales[i] : static_cast<double>(sizes[i]) / length;
     if (!(scale > 0 && scale * length <= static_cast<double>(kMostElements)))
       return bad_node("sizes that are not possible");
-    const auto to = items ? from : sizes.empty() ? static_cast<std::int64_t>(length * scale) : sizes[i];
+    const auto to = items           ? from
+                    : sizes.empty() ? static_cast<std::int64_t>(length * scale)
+                                    : sizes[i];
     result.push_back({axes[i], from, to, scale});
   }
   return result;
@@ -192,8 +200,9 @@ Status keep_aspect_ratio(const OpCall& call, std::vector<ResizedAxis>& axes) {
     return not_implemented("keep_aspect_ratio_policy '" + printable(policy) + "'");
   }
   const auto smaller = [](const ResizedAxis& a, const ResizedAxis& b) { return a.scale < b.scale; };
-  const double scale = policy == "not_larger" ? std::min_element(axes.begin(), axes.end(), smaller)->scale
-                                              : std::max_element(axes.begin(), axes.end(), smaller)->scale;
+  const double scale = policy == "not_larger"
+                           ? std::min_element(axes.begin(), axes.end(), smaller)->scale
+                           : std::max_element(axes.begin(), axes.end(), smaller)->scale;
   for (ResizedAxis& axis : axes) {
     axis.scale = scale;
     axis.to = std::llround(scale * static_cast<double>(axis.from));
@@ -202,7 +211,8 @@ Status keep_aspect_ratio(const OpCall& call, std::vector<ResizedAxis>& axes) {
 }
 
 // Planes repeated a whole number of times, which is what detectors use.
-bool repeats_planes(const at::Tensor& x, const Request& request, const std::vector<ResizedAxis>& axes) {
+bool repeats_planes(const at::Tensor& x, const Request& request,
+                    const std::vector<ResizedAxis>& axes) {
   const bool floor = request.coordinates == "asymmetric" && request.nearest == "floor";
   return request.mode == "nearest" && floor && x.dim() == 4 && x.is_floating_point() &&
          std::all_of(axes.begin(), axes.end(), [](const ResizedAxis& axis) {
@@ -210,7 +220,8 @@ bool repeats_planes(const at::Tensor& x, const Request& request, const std::vect
          });
 }
 
-Result<Tensors> resized(const OpCall& call, const Request& request, const std::vector<ResizedAxis>& axes) {
+Result<Tensors> resized(const OpCall& call, const Request& request,
+                        const std::vector<ResizedAxis>& axes) {
   at::Tensor x = call.inputs[0];
   Ints shape = x.sizes().vec();
   for (const ResizedAxis& axis : axes) {
@@ -226,7 +237,8 @@ Result<Tensors> resized(const OpCall& call, const Request& request, const std::v
     return one(at::upsample_nearest2d(x, {shape[2], shape[3]}));
   }
   for (const ResizedAxis& axis : axes) {
-    const bool whole = axis.to == axis.from && axis.scale == 1 && axis.roi_start == 0 && axis.roi_end == 1;
+    const bool whole =
+        axis.to == axis.from && axis.scale == 1 && axis.roi_start == 0 && axis.roi_end == 1;
     if (!whole) x = along_axis(x, request, axis);
   }
   return one(x);
@@ -234,9 +246,11 @@ Result<Tensors> resized(const OpCall& call, const Request& request, const std::v
 
 Result<Tensors> resize(OpCall& call) {
   ASSIGN_OR_RETURN(const Request request, request_of(call, /*upsample=*/false));
-  // Up to operator set 10: x, scales; since then x, roi, scales, sizes, of which an empty one is absent.
+  // Up to operator set 10: x, scales; since then x, roi, scales, sizes, of which an empty one is
+  // absent.
   const std::size_t scales_input = call.opset < 11 ? 1 : 2;
-  const auto scales = call.has(scales_input) ? call.read_numbers(scales_input) : std::vector<double>{};
+  const auto scales =
+      call.has(scales_input) ? call.read_numbers(scales_input) : std::vector<double>{};
   const Ints sizes = call.has(3) ? call.read_ints(3) : Ints{};
   if (scales.empty() == sizes.empty()) return bad_node("needs either scales or sizes");
   ASSIGN_OR_RETURN(std::vector<ResizedAxis> axes, resized_axes(call, scales, sizes));
@@ -268,10 +282,11 @@ bool stacks_resize(const OpCall& call, const std::vector<bool>& stacked) {
 }
 
 constexpr std::array kOperators = {
-    Operator{"Resize", resize, 1, 4,
-             "antialias:i axes:I coordinate_transformation_mode:s cubic_coeff_a:f exclude_outside:i "
-             "extrapolation_value:f keep_aspect_ratio_policy:s mode:s nearest_mode:s",
-             stacks_resize, host({1, 2, 3})},
+    Operator{
+        "Resize", resize, 1, 4,
+        "antialias:i axes:I coordinate_transformation_mode:s cubic_coeff_a:f exclude_outside:i "
+        "extrapolation_value:f keep_aspect_ratio_policy:s mode:s nearest_mode:s",
+        stacks_resize, host({1, 2, 3})},
     Operator{"Upsample", upsample, 1, 2, "mode:s scales:F", stacks_resize, host({1})},
 };
 

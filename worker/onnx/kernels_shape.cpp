@@ -71,8 +71,8 @@ Result<Ints> resolved(Ints target, at::IntArrayRef from, bool zero_is_zero) {
 }
 
 Result<Tensors> reshape(OpCall& call) {
-  ASSIGN_OR_RETURN(Ints target,
-                   resolved(call.read_ints(1), item_shape(call), call.integer("allowzero", 0) != 0));
+  ASSIGN_OR_RETURN(Ints target, resolved(call.read_ints(1), item_shape(call),
+                                         call.integer("allowzero", 0) != 0));
   restack(call, target);
   return one(call.inputs[0].reshape(target));
 }
@@ -113,14 +113,16 @@ Result<Tensors> squeeze(OpCall& call) {
   ASSIGN_OR_RETURN(Ints axes, normal_axes(axes_of(call), x.dim()));
   if (axes.empty()) return one(x.squeeze());
   for (const std::int64_t axis : axes) {
-    if (x.size(axis) != 1) return bad_node("axis " + std::to_string(axis) + " has more than one element");
+    if (x.size(axis) != 1)
+      return bad_node("axis " + std::to_string(axis) + " has more than one element");
   }
   return one(x.squeeze(axes));
 }
 
 Result<Ints> unsqueezed_axes(const OpCall& call) {
   Ints axes = axes_of(call);
-  ASSIGN_OR_RETURN(axes, normal_axes(axes, call.inputs[0].dim() + static_cast<std::int64_t>(axes.size())));
+  ASSIGN_OR_RETURN(
+      axes, normal_axes(axes, call.inputs[0].dim() + static_cast<std::int64_t>(axes.size())));
   std::sort(axes.begin(), axes.end());
   return axes;
 }
@@ -156,8 +158,8 @@ bool stacks_transpose(const OpCall& call, const std::vector<bool>& /*stacked*/) 
   return !order.empty() && order[0] == 0;
 }
 
-// The elements of an item stay together and in order, so that only axis 0 must still be the items' (which is
-// checked for every operator).
+// The elements of an item stay together and in order, so that only axis 0 must still be the items'
+// (which is checked for every operator).
 bool stacks_reshape(const OpCall& /*call*/, const std::vector<bool>& stacked) { return stacked[0]; }
 
 bool stacks_expand(const OpCall& call, const std::vector<bool>& stacked) {

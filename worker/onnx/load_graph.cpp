@@ -40,7 +40,8 @@ Result<AttributeValue> take_attribute(AttributeProto& proto, const LoadLimits& l
     case AttributeProto::FLOATS:
       return AttributeValue(std::vector<float>(proto.floats().begin(), proto.floats().end()));
     case AttributeProto::STRINGS:
-      return AttributeValue(std::vector<std::string>(proto.strings().begin(), proto.strings().end()));
+      return AttributeValue(
+          std::vector<std::string>(proto.strings().begin(), proto.strings().end()));
     case AttributeProto::TENSOR: {
       ASSIGN_OR_RETURN(TensorData tensor, take_tensor(*proto.mutable_t(), limits.rank));
       return AttributeValue(std::move(tensor));
@@ -70,7 +71,8 @@ class Builder {
     for (auto& node : *proto.mutable_node()) RETURN_IF_ERROR(add_node(node));
     for (const auto& output : proto.output()) {
       const auto found = ids_.find(output.name());
-      if (found == ids_.end()) return bad("output '" + printable(output.name()) + "' is never computed");
+      if (found == ids_.end())
+        return bad("output '" + printable(output.name()) + "' is never computed");
       graph_.outputs.push_back(found->second);
     }
     if (graph_.outputs.empty()) return bad("has no output");
@@ -79,7 +81,8 @@ class Builder {
 
  private:
   Result<ValueId> define(const std::string& name) {
-    const auto [entry, is_new] = ids_.emplace(name, static_cast<ValueId>(graph_.value_names.size()));
+    const auto [entry, is_new] =
+        ids_.emplace(name, static_cast<ValueId>(graph_.value_names.size()));
     if (!is_new) return bad("value '" + printable(name) + "' is defined twice");
     graph_.value_names.push_back(name);
     return entry->second;
@@ -100,7 +103,8 @@ class Builder {
     // Old files list their weights among the inputs, too.
     if (known != ids_.end() && graph_.constants.contains(known->second)) return {};
     const std::string what = "input '" + printable(proto.name()) + "'";
-    if (proto.type().value_case() != TypeProto::kTensorType) return unsupported(what + " is no tensor");
+    if (proto.type().value_case() != TypeProto::kTensorType)
+      return unsupported(what + " is no tensor");
     const auto& type = proto.type().tensor_type();
     GraphInput input;
     auto data_type = data_type_from(type.elem_type());
@@ -119,13 +123,14 @@ class Builder {
     Node node;
     node.name = proto.name().empty() && proto.output_size() > 0 ? proto.output(0) : proto.name();
     node.op = proto.op_type();
-    const std::string what = "node '" + printable(node.name) + "' (" + printable(node.op) + ", opset " +
-                             std::to_string(graph_.opset) + ")";
+    const std::string what = "node '" + printable(node.name) + "' (" + printable(node.op) +
+                             ", opset " + std::to_string(graph_.opset) + ")";
     if (!is_default_domain(proto.domain())) {
-      return unsupported(what + ": operator '" + printable(proto.domain()) + "." + printable(node.op) +
-                         "' is not implemented");
+      return unsupported(what + ": operator '" + printable(proto.domain()) + "." +
+                         printable(node.op) + "' is not implemented");
     }
-    if (proto.input_size() > limits_.edges_per_node || proto.output_size() > limits_.edges_per_node) {
+    if (proto.input_size() > limits_.edges_per_node ||
+        proto.output_size() > limits_.edges_per_node) {
       return bad(what + " has too many inputs or outputs");
     }
     for (const auto& name : proto.input()) {
@@ -193,13 +198,15 @@ Status build_graph(std::string_view bytes, const LoadLimits& limits, Graph& grap
 
 }  // namespace
 
-Result<Graph> parse_graph(std::string_view bytes, const std::string& file, const LoadLimits& limits) {
+Result<Graph> parse_graph(std::string_view bytes, const std::string& file,
+                          const LoadLimits& limits) {
   Graph graph;
   graph.file = file;
   try {
     RETURN_IF_ERROR(build_graph(bytes, limits, graph).prefixed(file));
   } catch (const std::exception& error) {  // what protobuf throws for a failed invariant
-    return Status(StatusCode::kBadInput, file + ": is not an ONNX model: " + printable(error.what()));
+    return Status(StatusCode::kBadInput,
+                  file + ": is not an ONNX model: " + printable(error.what()));
   }
   return graph;
 }
@@ -209,7 +216,8 @@ Result<Graph> load_graph(const std::string& path, const LoadLimits& limits) {
   struct stat facts {};
   if (fstat(fd.get(), &facts) != 0) return file_error(path, "read", errno);
   if (facts.st_size > limits.file_bytes) {
-    return Status(StatusCode::kBadInput, path + ": is larger than " + std::to_string(limits.file_bytes) +
+    return Status(StatusCode::kBadInput, path + ": is larger than " +
+                                             std::to_string(limits.file_bytes) +
                                              " bytes; no ONNX model is");
   }
   std::string bytes(static_cast<std::size_t>(facts.st_size), '\0');
@@ -218,13 +226,15 @@ Result<Graph> load_graph(const std::string& path, const LoadLimits& limits) {
     const ssize_t got = read(fd.get(), bytes.data() + done, bytes.size() - done);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return file_error(path, "read", errno);
-    if (got == 0) return Status(StatusCode::kInputChanged, path + ": became shorter while it was read");
+    if (got == 0)
+      return Status(StatusCode::kInputChanged, path + ": became shorter while it was read");
     done += static_cast<std::size_t>(got);
   }
   return parse_graph(bytes, path, limits);
 }
 
-Result<TensorData> parse_tensor(std::string_view bytes, const std::string& file, const LoadLimits& limits) {
+Result<TensorData> parse_tensor(std::string_view bytes, const std::string& file,
+                                const LoadLimits& limits) {
   ::onnx::TensorProto proto;
   if (bytes.size() > static_cast<std::uint64_t>(limits.file_bytes) ||
       !proto.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {

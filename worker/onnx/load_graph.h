@@ -17,15 +17,15 @@ struct LoadLimits {
   int rank = 16;
 };
 
-// Operator sets that the executor knows. Where operators changed, older forms that are not implemented show
-// by attributes that check_node() does not know.
+// Operator sets that the executor knows. Where operators changed, older forms that are not
+// implemented show by attributes that check_node() does not know.
 inline constexpr int kOldestOpset = 1;
 inline constexpr int kNewestOpset = 18;
 
 // Reads a model: kBadInput for what is damaged or contradicts the format, kUnsupported for what is
-// well-formed but outside of what runs here: tensors in other files, other operator sets or domains,
-// subgraphs, strings, sparse tensors. Operators are looked up later (see operators.h). `file` only names the
-// bytes in messages.
+// well-formed but outside of what runs here: tensors in other files, other operator sets or
+// domains, subgraphs, strings, sparse tensors. Operators are looked up later (see operators.h).
+// `file` only names the bytes in messages.
 [[nodiscard]] Result<Graph> parse_graph(std::string_view bytes, const std::string& file,
                                         const LoadLimits& limits = {});
 [[nodiscard]] Result<Graph> load_graph(const std::string& path, const LoadLimits& limits = {});

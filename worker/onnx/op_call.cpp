@@ -58,7 +58,9 @@ std::vector<float> OpCall::numbers(std::string_view name) const {
   return value == nullptr ? std::vector<float>{} : *value;
 }
 
-Ints OpCall::read_ints(std::size_t input) const { return read_as<std::int64_t>(inputs.at(input), at::kLong); }
+Ints OpCall::read_ints(std::size_t input) const {
+  return read_as<std::int64_t>(inputs.at(input), at::kLong);
+}
 
 std::vector<double> OpCall::read_numbers(std::size_t input) const {
   return read_as<double>(inputs.at(input), at::kDouble);
@@ -87,7 +89,8 @@ Result<Ints> normal_axes(Ints axes, std::int64_t rank) {
   }
   Ints sorted = axes;
   std::sort(sorted.begin(), sorted.end());
-  if (std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end()) return bad_node("an axis twice");
+  if (std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end())
+    return bad_node("an axis twice");
   return axes;
 }
 
@@ -130,7 +133,8 @@ at::ScalarType scalar_type(DataType type) {
 at::Tensor to_tensor(const TensorData& data) {
   at::Tensor tensor = at::empty(data.dims, at::TensorOptions().dtype(scalar_type(data.type)));
   CHECK(tensor.nbytes() == data.bytes.size());
-  if (!data.bytes.empty()) std::memcpy(tensor.mutable_data_ptr(), data.bytes.data(), data.bytes.size());
+  if (!data.bytes.empty())
+    std::memcpy(tensor.mutable_data_ptr(), data.bytes.data(), data.bytes.size());
   return tensor;
 }
 
@@ -144,7 +148,8 @@ bool stacks_elementwise(const OpCall& call, const std::vector<bool>& stacked) {
   for (std::size_t i = 0; i < call.inputs.size(); ++i) {
     const at::Tensor& input = call.inputs[i];
     if (!input.defined()) continue;
-    // A lower rank would broadcast the items against another axis; a long axis 0 would broadcast over them.
+    // A lower rank would broadcast the items against another axis; a long axis 0 would broadcast
+    // over them.
     if (stacked[i] && input.dim() != rank) return false;
     if (!stacked[i] && input.dim() == rank && input.size(0) != 1) return false;
   }

@@ -56,7 +56,8 @@ Status check_node(const Graph& graph, const Node& node) {
     return not_implemented("this operator is not implemented").prefixed(describe(graph, node));
   }
   if (node.inputs.size() < op->fewest_inputs || node.inputs.size() > op->most_inputs) {
-    return bad_node("has " + std::to_string(node.inputs.size()) + " inputs").prefixed(describe(graph, node));
+    return bad_node("has " + std::to_string(node.inputs.size()) + " inputs")
+        .prefixed(describe(graph, node));
   }
   for (std::size_t i = 0; i < op->fewest_inputs; ++i) {
     if (node.inputs[i] == kAbsent) {

@@ -12,8 +12,9 @@
 #include "common/status.h"
 #include "worker/onnx/graph.h"
 
-// The operators that run here. A kernel gets inputs whose number and attributes whose names and types have
-// been checked; shapes and values are its own business. LibTorch's exceptions are caught by the caller.
+// The operators that run here. A kernel gets inputs whose number and attributes whose names and
+// types have been checked; shapes and values are its own business. LibTorch's exceptions are caught
+// by the caller.
 namespace mimicfleet::onnx {
 
 using Tensors = std::vector<at::Tensor>;
@@ -22,8 +23,8 @@ using Ints = std::vector<std::int64_t>;
 // Elements that one result may have: a small file must not ask for all memory.
 inline constexpr std::int64_t kMostElements = std::int64_t{1} << 31;
 
-// Where a result goes that is only read to be joined with others along the channels: into the joined image,
-// which the first of them makes.
+// Where a result goes that is only read to be joined with others along the channels: into the
+// joined image, which the first of them makes.
 struct Part {
   at::Tensor* joined;
   std::int64_t first_channel;
@@ -34,12 +35,15 @@ struct Part {
 struct OpCall {
   const Node& node;
   int opset;
-  // Items stacked along axis 0 of the inputs. Sizes that the graph itself holds are those of one item.
+  // Items stacked along axis 0 of the inputs. Sizes that the graph itself holds are those of one
+  // item.
   std::int64_t batch = 1;
   Tensors inputs;              // undefined where an optional input is absent
   std::optional<Part> part{};  // which a convolution may use or not
 
-  [[nodiscard]] bool has(std::size_t input) const { return input < inputs.size() && inputs[input].defined(); }
+  [[nodiscard]] bool has(std::size_t input) const {
+    return input < inputs.size() && inputs[input].defined();
+  }
   [[nodiscard]] bool has_attribute(std::string_view name) const;
   [[nodiscard]] std::int64_t integer(std::string_view name, std::int64_t otherwise) const;
   [[nodiscard]] double number(std::string_view name, double otherwise) const;
@@ -56,10 +60,10 @@ struct OpCall {
 
 using Kernel = Result<Tensors> (*)(OpCall& call);
 
-// Whether running the node on items stacked along axis 0 gives the stacked results of running it on each.
-// `stacked[i]`: input i has one item along axis 0 (and has rank >= 1); the others are the same for all items.
-// The inputs' shapes are those of one item. That no stacked input is read on the host, and that every result
-// keeps one item along axis 0, is checked elsewhere.
+// Whether running the node on items stacked along axis 0 gives the stacked results of running it on
+// each. `stacked[i]`: input i has one item along axis 0 (and has rank >= 1); the others are the
+// same for all items. The inputs' shapes are those of one item. That no stacked input is read on
+// the host, and that every result keeps one item along axis 0, is checked elsewhere.
 using BatchRule = bool (*)(const OpCall& call, const std::vector<bool>& stacked);
 
 struct Operator {
@@ -67,7 +71,8 @@ struct Operator {
   Kernel kernel;
   std::size_t fewest_inputs;
   std::size_t most_inputs;
-  // "pads:I axis:i": names and kinds (i int, f float, s string, t tensor; capitals are lists) it understands.
+  // "pads:I axis:i": names and kinds (i int, f float, s string, t tensor; capitals are lists) it
+  // understands.
   std::string_view attributes;
   BatchRule batch_rule;
   // Inputs read as values by the host (bit i: input i), such as Reshape's target.

@@ -17,9 +17,9 @@
 namespace mimicfleet::onnx {
 namespace {
 
-// Filters [O, I, H, W] in channels-last memory, told by the strides also where they have one element or one
-// channel: contiguous() leaves these as they are, and LibTorch then turns images to the other format and
-// back. Filters of single channels as our own kernel wants them.
+// Filters [O, I, H, W] in channels-last memory, told by the strides also where they have one
+// element or one channel: contiguous() leaves these as they are, and LibTorch then turns images to
+// the other format and back. Filters of single channels as our own kernel wants them.
 at::Tensor laid_out(const at::Tensor& filters) {
   if (filters.size(1) == 1 && nn::has_float_kernels(filters)) return nn::channel_filters(filters);
   const auto options = filters.options().memory_format(at::MemoryFormat::ChannelsLast);
@@ -33,17 +33,20 @@ Status fold_constants(Program& program, std::vector<Node> nodes) {
     Step step{std::move(node), nullptr, false, {}};
     step.op = find_operator(step.node.op);
     const auto& inputs = step.node.inputs;
-    const bool constant = std::all_of(inputs.begin(), inputs.end(),
-                                      [&](ValueId id) { return id == kAbsent || constants.contains(id); });
+    const bool constant = std::all_of(inputs.begin(), inputs.end(), [&](ValueId id) {
+      return id == kAbsent || constants.contains(id);
+    });
     if (!constant) {
       program.steps.push_back(std::move(step));
       continue;
     }
     OpCall call{step.node, program.graph.opset, 1, {}};
-    for (const ValueId id : inputs) call.inputs.push_back(id == kAbsent ? at::Tensor() : constants.at(id));
+    for (const ValueId id : inputs)
+      call.inputs.push_back(id == kAbsent ? at::Tensor() : constants.at(id));
     ASSIGN_OR_RETURN(const Tensors results, run_step(program, step, call));
     for (std::size_t i = 0; i < results.size(); ++i) {
-      if (step.node.outputs[i] != kAbsent) constants.insert_or_assign(step.node.outputs[i], results[i]);
+      if (step.node.outputs[i] != kAbsent)
+        constants.insert_or_assign(step.node.outputs[i], results[i]);
     }
   }
   return {};
@@ -55,13 +58,16 @@ void drop_unused(Program& program) {
   std::vector<Step> kept;
   for (auto step = program.steps.rbegin(); step != program.steps.rend(); ++step) {
     const auto& outputs = step->node.outputs;
-    if (std::none_of(outputs.begin(), outputs.end(), [&](ValueId id) { return needed.contains(id); }))
+    if (std::none_of(outputs.begin(), outputs.end(),
+                     [&](ValueId id) { return needed.contains(id); }))
       continue;
     needed.insert(step->node.inputs.begin(), step->node.inputs.end());
     kept.push_back(std::move(*step));
   }
-  program.steps.assign(std::make_move_iterator(kept.rbegin()), std::make_move_iterator(kept.rend()));
-  std::erase_if(program.constants, [&](const auto& entry) { return !needed.contains(entry.first); });
+  program.steps.assign(std::make_move_iterator(kept.rbegin()),
+                       std::make_move_iterator(kept.rend()));
+  std::erase_if(program.constants,
+                [&](const auto& entry) { return !needed.contains(entry.first); });
 }
 
 void find_last_uses(Program& program) {
@@ -91,8 +97,8 @@ void find_host_steps(Program& program) {
   }
 }
 
-// Gives every step its constants: those of a step on the device there, and convolutions their filters in the
-// layout that they want.
+// Gives every step its constants: those of a step on the device there, and convolutions their
+// filters in the layout that they want.
 void place(Program& program) {
   std::map<std::pair<ValueId, bool>, at::Tensor> placed;  // on the device, as a filter or not
   for (Step& step : program.steps) {
@@ -120,7 +126,9 @@ bool reads_on_host(const Step& step, std::size_t input) {
   return input < 32 && (step.op->host_inputs >> input & 1U) != 0;
 }
 
-bool is_convolution(const Step& step) { return step.op->name == "Conv" || step.op->name == kFinishedConv; }
+bool is_convolution(const Step& step) {
+  return step.op->name == "Conv" || step.op->name == kFinishedConv;
+}
 
 Result<Tensors> run_step(const Program& program, const Step& step, OpCall& call) {
   const auto failed = [&](StatusCode code, std::string_view why) {

@@ -13,7 +13,8 @@
 #include "worker/onnx/graph.h"
 #include "worker/onnx/operators.h"
 
-// A graph made ready to run on one device: constant parts are computed, neighbours fused, weights placed.
+// A graph made ready to run on one device: constant parts are computed, neighbours fused, weights
+// placed.
 namespace mimicfleet::onnx {
 
 // The place of a convolution's channels among those of the others that the same Concat reads.
@@ -27,7 +28,7 @@ struct Join {
 struct Step {
   Node node;
   const Operator* op = nullptr;
-  bool on_host = false;           // works on shapes and constants: stays on the CPU whatever the device
+  bool on_host = false;  // works on shapes and constants: stays on the CPU whatever the device
   std::vector<bool> last_uses{};  // input i is needed by no later step
   Tensors constants{};            // input i where the step computes; undefined if it is no constant
   std::optional<Join> join{};     // of a convolution that is read by a Concat alone
@@ -53,8 +54,8 @@ struct Program {
 // Runs one kernel. Whatever goes wrong names the file and the node.
 [[nodiscard]] Result<Tensors> run_step(const Program& program, const Step& step, OpCall& call);
 
-// For compile(): Conv + BatchNormalization becomes Conv, x * Sigmoid(x) becomes one step, and so does what
-// follows a Conv; a pool that is another pool's larger sibling continues from its result.
+// For compile(): Conv + BatchNormalization becomes Conv, x * Sigmoid(x) becomes one step, and so
+// does what follows a Conv; a pool that is another pool's larger sibling continues from its result.
 void fuse(Program& program);
 
 }  // namespace mimicfleet::onnx

@@ -21,7 +21,8 @@ std::string packed(const Field& field) {
   return bytes;
 }
 
-// The typed fields that stand in for raw_data. Half-precision numbers travel as the bits of an int32.
+// The typed fields that stand in for raw_data. Half-precision numbers travel as the bits of an
+// int32.
 std::string typed_data(const TensorProto& proto, DataType type) {
   switch (type) {
     case DataType::kFloat:
@@ -48,7 +49,8 @@ Result<std::uint64_t> byte_count(const TensorData& tensor) {
   std::uint64_t count = item_size(tensor.type);
   for (const std::int64_t dim : tensor.dims) {
     if (dim < 0) return Status(StatusCode::kBadInput, "has a negative dimension");
-    if (dim != 0 && count > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max() / dim)) {
+    if (dim != 0 &&
+        count > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max() / dim)) {
       return Status(StatusCode::kBadInput, "is larger than any memory");
     }
     count *= static_cast<std::uint64_t>(dim);
@@ -92,14 +94,16 @@ Result<DataType> data_type_from(std::int64_t number) {
 
 Result<TensorData> take_tensor(TensorProto& proto, int max_rank) {
   if (proto.data_location() == TensorProto::EXTERNAL || proto.external_data_size() > 0) {
-    return Status(StatusCode::kUnsupported,
-                  "keeps its data in another file; export the model with all weights inside one file");
+    return Status(
+        StatusCode::kUnsupported,
+        "keeps its data in another file; export the model with all weights inside one file");
   }
   if (proto.has_segment()) return Status(StatusCode::kUnsupported, "is stored in segments");
   TensorData tensor;
   ASSIGN_OR_RETURN(tensor.type, data_type_from(proto.data_type()));
   if (proto.dims_size() > max_rank) {
-    return Status(StatusCode::kBadInput, "has " + std::to_string(proto.dims_size()) + " dimensions");
+    return Status(StatusCode::kBadInput,
+                  "has " + std::to_string(proto.dims_size()) + " dimensions");
   }
   tensor.dims.assign(proto.dims().begin(), proto.dims().end());
   ASSIGN_OR_RETURN(const std::uint64_t expected, byte_count(tensor));
@@ -110,7 +114,8 @@ Result<TensorData> take_tensor(TensorProto& proto, int max_rank) {
   }
   if (tensor.bytes.size() != expected) {
     return Status(StatusCode::kBadInput, "holds " + std::to_string(tensor.bytes.size()) +
-                                             " bytes where its shape needs " + std::to_string(expected));
+                                             " bytes where its shape needs " +
+                                             std::to_string(expected));
   }
   return tensor;
 }

@@ -31,13 +31,15 @@ class Session::Execution {
   }
 
   Result<Tensors> run(const Tensors& inputs) {
-    for (std::size_t i = 0; i < inputs.size(); ++i) values_[program_.graph.inputs[i].value] = inputs[i];
+    for (std::size_t i = 0; i < inputs.size(); ++i)
+      values_[program_.graph.inputs[i].value] = inputs[i];
     for (std::size_t i = 0; i < program_.steps.size(); ++i) RETURN_IF_ERROR(run(i));
     Tensors outputs;
     for (const ValueId id : program_.graph.outputs) {
       const auto constant = program_.constants.find(id);
       outputs.push_back(constant != program_.constants.end() ? constant->second : values_[id]);
-      if (proof_ != nullptr && !stacked_.contains(id)) obstacle("an output does not depend on the inputs");
+      if (proof_ != nullptr && !stacked_.contains(id))
+        obstacle("an output does not depend on the inputs");
     }
     return outputs;
   }
@@ -58,7 +60,8 @@ class Session::Execution {
       const ValueId id = step.node.outputs[i];
       if (id == kAbsent) continue;
       if (stacks) {
-        if (results[i].dim() == 0 || results[i].size(0) != 1) obstacle(step, "moves the first axis");
+        if (results[i].dim() == 0 || results[i].size(0) != 1)
+          obstacle(step, "moves the first axis");
         stacked_.insert(id);
       }
       values_[id] = std::move(results[i]);
@@ -75,7 +78,8 @@ class Session::Execution {
     return stays ? value : value.to(program_.device);
   }
 
-  // Notes whether the step would treat stacked items as it treats each. True if its results are stacked.
+  // Notes whether the step would treat stacked items as it treats each. True if its results are
+  // stacked.
   bool prove(const Step& step, const OpCall& call) {
     std::vector<bool> stacked;
     bool any = false;
@@ -144,15 +148,19 @@ Status Session::check_inputs(const std::vector<at::Tensor>& tensors, bool any_ba
     const GraphInput& expected = inputs()[i];
     const at::Tensor& tensor = tensors[i];
     if (tensor.scalar_type() != scalar_type(expected.type)) {
-      return wrong("input '" + input_name(i) + "' has to be " + std::string(to_string(expected.type)));
+      return wrong("input '" + input_name(i) + "' has to be " +
+                   std::string(to_string(expected.type)));
     }
     if (expected.dims.empty() && !any_batch) continue;
     bool fits = tensor.dim() == static_cast<std::int64_t>(expected.dims.size());
     for (std::size_t axis = any_batch ? 1 : 0; fits && axis < expected.dims.size(); ++axis) {
-      fits = expected.dims[axis] < 0 || expected.dims[axis] == tensor.size(static_cast<std::int64_t>(axis));
+      fits = expected.dims[axis] < 0 ||
+             expected.dims[axis] == tensor.size(static_cast<std::int64_t>(axis));
     }
-    if (!fits) return wrong("input '" + input_name(i) + "' does not have the shape that the graph declares");
-    if (any_batch && (tensor.dim() == 0 || tensor.size(0) == 0 || tensor.size(0) != tensors[0].size(0))) {
+    if (!fits)
+      return wrong("input '" + input_name(i) + "' does not have the shape that the graph declares");
+    if (any_batch &&
+        (tensor.dim() == 0 || tensor.size(0) == 0 || tensor.size(0) != tensors[0].size(0))) {
       return wrong("every input needs the same number of items, at least one");
     }
   }

@@ -30,14 +30,15 @@ class Session {
   [[nodiscard]] std::string input_name(std::size_t input) const;
   [[nodiscard]] std::size_t output_count() const;
 
-  // The outputs for these inputs, in the graph's order. kInvalidArgument if types or shapes are not those
-  // that the graph declares; kBadInput and kUnsupported name the node that failed.
+  // The outputs for these inputs, in the graph's order. kInvalidArgument if types or shapes are not
+  // those that the graph declares; kBadInput and kUnsupported name the node that failed.
   [[nodiscard]] Result<std::vector<at::Tensor>> run(const std::vector<at::Tensor>& inputs);
 
-  // The same for n items at once: every input has n items along axis 0, and so has every output, whatever
-  // batch the graph was exported with. Items are independent of each other. The graph runs once for all items
-  // if every step provably allows it for items of this shape, otherwise once for each. The first call with n
-  // > 1 for a shape runs one item more to find that out, unless a call with n = 1 did.
+  // The same for n items at once: every input has n items along axis 0, and so has every output,
+  // whatever batch the graph was exported with. Items are independent of each other. The graph runs
+  // once for all items if every step provably allows it for items of this shape, otherwise once for
+  // each. The first call with n > 1 for a shape runs one item more to find that out, unless a call
+  // with n = 1 did.
   [[nodiscard]] Result<std::vector<at::Tensor>> run_batch(const std::vector<at::Tensor>& inputs);
 
   // Why run_batch() takes the items of the last call one by one; empty if it does not.
@@ -47,7 +48,8 @@ class Session {
   // What is known about items of one shape.
   struct Stacking {
     std::string obstacle;
-    std::vector<bool> steps;  // those that work on stacked items; the others are the same for every item
+    std::vector<bool>
+        steps;  // those that work on stacked items; the others are the same for every item
   };
   class Execution;
 
@@ -55,7 +57,8 @@ class Session {
   [[nodiscard]] Status check_inputs(const std::vector<at::Tensor>& inputs, bool any_batch) const;
 
   std::unique_ptr<const Program> program_;
-  std::map<std::vector<std::vector<std::int64_t>>, Stacking> stackings_;  // by the shapes of one item
+  std::map<std::vector<std::vector<std::int64_t>>, Stacking>
+      stackings_;  // by the shapes of one item
   std::string batch_obstacle_;
 };
 

@@ -7,10 +7,11 @@ namespace {
 
 constexpr std::int64_t kLargest = 1 << 20;  // of kernels, strides, dilations and paddings
 
-Status check_range(const Ints& values, std::size_t count, std::int64_t least, std::string_view what) {
-  const bool fits = values.size() == count && std::all_of(values.begin(), values.end(), [&](std::int64_t v) {
-                      return v >= least && v <= kLargest;
-                    });
+Status check_range(const Ints& values, std::size_t count, std::int64_t least,
+                   std::string_view what) {
+  const bool fits = values.size() == count &&
+                    std::all_of(values.begin(), values.end(),
+                                [&](std::int64_t v) { return v >= least && v <= kLargest; });
   return fits ? Status() : bad_node(std::string(what) + " that are not possible");
 }
 
@@ -27,7 +28,8 @@ void pad_to_same(Windows& w, std::size_t axis, std::int64_t length, bool lower) 
   w.after[axis] = lower ? smaller : padding - smaller;
 }
 
-// With ceil_mode a last window may hang over the padded end, which then grows; but it has to start before it.
+// With ceil_mode a last window may hang over the padded end, which then grows; but it has to start
+// before it.
 void count_windows(Windows& w, std::size_t axis, std::int64_t length, bool ceil) {
   const std::int64_t reach = w.dilation[axis] * (w.kernel[axis] - 1) + 1;
   const std::int64_t room = length + w.before[axis] + w.after[axis] - reach;
@@ -47,7 +49,9 @@ Result<Windows> windows_of(const OpCall& call, const Ints& kernel) {
   if (axes < 1 || axes > 3 || x.dim() != static_cast<std::int64_t>(axes) + 2) {
     return bad_node("an input with " + std::to_string(x.dim()) + " dimensions");
   }
-  const auto or_ones = [axes](const Ints& values) { return values.empty() ? Ints(axes, 1) : values; };
+  const auto or_ones = [axes](const Ints& values) {
+    return values.empty() ? Ints(axes, 1) : values;
+  };
   Windows w{kernel,
             or_ones(call.integers("strides")),
             or_ones(call.integers("dilations")),

@@ -22,7 +22,8 @@ struct Windows {
   [[nodiscard]] bool symmetric() const { return before == after; }
 };
 
-// From the node's attributes (strides, dilations, pads, auto_pad, ceil_mode) for an input [N, C, spatial...].
+// From the node's attributes (strides, dilations, pads, auto_pad, ceil_mode) for an input [N, C,
+// spatial...].
 [[nodiscard]] Result<Windows> windows_of(const OpCall& call, const Ints& kernel);
 
 // Padding as constant_pad_nd() takes it: last axis first.

@@ -13,14 +13,14 @@
 namespace mimicfleet::runner {
 namespace {
 
-// One is finished and one waits for it, and maybe a third to be handed over: each may hold memory and a
-// process.
+// One is finished and one waits for it, and maybe a third to be handed over: each may hold memory
+// and a process.
 constexpr int kUnfinishedAtMost = 2;
 // What a process that can compute no more gives to what is almost done.
 constexpr std::chrono::seconds kLastPatience{10};
 
-// The last line of defence against exceptions of libraries; where they can be expected they are caught
-// before.
+// The last line of defence against exceptions of libraries; where they can be expected they are
+// caught before.
 template <typename T, typename Work>
 Result<T> guarded(Work&& work) {
   try {
@@ -34,8 +34,8 @@ Result<T> guarded(Work&& work) {
 
 }  // namespace
 
-Runner::Runner(Executor& executor, Post post, Observer observe, std::chrono::milliseconds decode_comes_within,
-               const Clock* clock)
+Runner::Runner(Executor& executor, Post post, Observer observe,
+               std::chrono::milliseconds decode_comes_within, const Clock* clock)
     : executor_(executor),
       post_(std::move(post)),
       observe_(std::move(observe)),
@@ -47,7 +47,9 @@ Runner::Runner(Executor& executor, Post post, Observer observe, std::chrono::mil
   finishing_ = std::thread([this] { finish_loop(); });
 }
 
-bool Runner::is_decode(const Task& task) { return task.lease.spec.kind == jobs::TaskKind::kDecodeVideo; }
+bool Runner::is_decode(const Task& task) {
+  return task.lease.spec.kind == jobs::TaskKind::kDecodeVideo;
+}
 
 Runner::~Runner() {
   request_stop();
@@ -128,9 +130,11 @@ Runner::TaskPtr Runner::next_to_prepare() {
 
 // Where the next task to compute is: end() if there is none. With the mutex held.
 std::deque<Runner::TaskPtr>::iterator Runner::choose_to_compute() {
-  const bool one_begins = std::any_of(prepared_.begin(), prepared_.end(),
-                                      [](const TaskPtr& task) { return task->phase == Phase::kBeginning; });
-  // Other models than those of an encode that has begun would have to be loaded, and these once more.
+  const bool one_begins = std::any_of(prepared_.begin(), prepared_.end(), [](const TaskPtr& task) {
+    return task->phase == Phase::kBeginning;
+  });
+  // Other models than those of an encode that has begun would have to be loaded, and these once
+  // more.
   const auto may_decode = [this](const TaskPtr& task) {
     return is_decode(*task) && may_start(*task) &&
            std::none_of(prepared_.begin(), prepared_.end(), [&task](const TaskPtr& other) {
@@ -146,12 +150,13 @@ std::deque<Runner::TaskPtr>::iterator Runner::choose_to_compute() {
   });
 }
 
-// Where the next encode to begin beside what runs is: end() if there is none, or if one has begun already.
-// With the mutex held.
+// Where the next encode to begin beside what runs is: end() if there is none, or if one has begun
+// already. With the mutex held.
 std::deque<Runner::TaskPtr>::iterator Runner::choose_to_begin() {
-  const auto encode =
-      std::find_if(prepared_.begin(), prepared_.end(), [](const TaskPtr& task) { return !is_decode(*task); });
-  const bool may_begin = running_ && encode != prepared_.end() && (*encode)->phase == Phase::kToBegin;
+  const auto encode = std::find_if(prepared_.begin(), prepared_.end(),
+                                   [](const TaskPtr& task) { return !is_decode(*task); });
+  const bool may_begin =
+      running_ && encode != prepared_.end() && (*encode)->phase == Phase::kToBegin;
   return may_begin ? encode : prepared_.end();
 }
 
@@ -171,7 +176,8 @@ Runner::TaskPtr Runner::next_to_begin() {
   return *chosen;
 }
 
-// How long the decode of the encode that ran last is waited for before `next` goes on. With the mutex held.
+// How long the decode of the encode that ran last is waited for before `next` goes on. With the
+// mutex held.
 Duration Runner::patience_for_decode(const Task& next) const {
   if (!encoded_ || !decodes_follow_ || is_decode(next)) return Duration::zero();
   if (next.phase == Phase::kBegun) return decode_comes_within_;
@@ -188,7 +194,9 @@ bool Runner::prepares_decode() const {
 Runner::TaskPtr Runner::next_to_compute() {
   std::unique_lock lock(mutex_);
   auto chosen = prepared_.end();
-  const auto there_is_one = [&] { return stopping_ || (chosen = choose_to_compute()) != prepared_.end(); };
+  const auto there_is_one = [&] {
+    return stopping_ || (chosen = choose_to_compute()) != prepared_.end();
+  };
   changed_.wait(lock, there_is_one);
   const Duration patience = stopping_ ? Duration::zero() : patience_for_decode(**chosen);
   if (patience > Duration::zero()) {
@@ -363,7 +371,8 @@ void Runner::end(const TaskPtr& task, Result<jobs::TaskResult> result) {
   agent::TaskEnd end;
   end.attempt = context.attempt();
   end.status = result.status();
-  if (!result.ok() && context.cancelled()) end.status = context.check_cancelled();  // and ended for it
+  if (!result.ok() && context.cancelled())
+    end.status = context.check_cancelled();  // and ended for it
   end.lost_inputs = context.lost_inputs();
   end.of_host = context.is_of_host(end.status);
   if (result.ok()) end.result = std::move(*result);

@@ -25,8 +25,8 @@ class Prepared {
 // A task whose models have run.
 struct Outcome {
   jobs::TaskResult result;
-  // What is left to do, with all that it needs for it; adds to the result. Looks at context.cancelled()
-  // first. Called at most once. Empty: nothing is left.
+  // What is left to do, with all that it needs for it; adds to the result. Looks at
+  // context.cancelled() first. Called at most once. Empty: nothing is left.
   std::function<Status(jobs::TaskResult& result)> finish;
 };
 
@@ -36,59 +36,65 @@ class Executor {
   virtual ~Executor() = default;
   // Finds and loads the models. On the computing thread, first.
   [[nodiscard]] virtual Result<agent::Ready> load() = 0;
-  // Checks and fetches what the task needs, without computing. On the preparing thread, while another task
-  // runs.
+  // Checks and fetches what the task needs, without computing. On the preparing thread, while
+  // another task runs.
   [[nodiscard]] virtual Result<std::unique_ptr<Prepared>> prepare(const jobs::LeaseGrant& lease,
                                                                   TaskContext& context) = 0;
-  // On the computing thread: the short first part of an encode. Decodes may run between it and run().
+  // On the computing thread: the short first part of an encode. Decodes may run between it and
+  // run().
   [[nodiscard]] virtual Status begin(const jobs::LeaseGrant& lease, Prepared& prepared,
                                      TaskContext& context) = 0;
-  // On the beginning thread, while run() of another task is on the computing thread: the same, where both can
-  // be done at once. False: they cannot; begin() is called in its turn, with inputs as they were.
+  // On the beginning thread, while run() of another task is on the computing thread: the same,
+  // where both can be done at once. False: they cannot; begin() is called in its turn, with inputs
+  // as they were.
   [[nodiscard]] virtual Result<bool> begin_beside(const jobs::LeaseGrant& lease, Prepared& prepared,
                                                   TaskContext& context) = 0;
-  // On the computing thread. Looks at context.cancelled() between steps. `finish` of what it returns runs on
-  // the finishing thread, while the next task computes; lease, inputs and context live until then.
+  // On the computing thread. Looks at context.cancelled() between steps. `finish` of what it
+  // returns runs on the finishing thread, while the next task computes; lease, inputs and context
+  // live until then.
   [[nodiscard]] virtual Result<Outcome> run(const jobs::LeaseGrant& lease, Prepared& prepared,
                                             TaskContext& context) = 0;
-  // Asked on the computing thread after each part of a task, and on any when the process ends: why this
-  // process can do no other one.
+  // Asked on the computing thread after each part of a task, and on any when the process ends: why
+  // this process can do no other one.
   [[nodiscard]] virtual Status end_of_process() const { return {}; }
 };
 
-// Four threads: while one computes, others prepare the next task, begin it where the device can do both at
-// once, and finish the last one. Only the computing and the beginning thread run LibTorch.
+// Four threads: while one computes, others prepare the next task, begin it where the device can do
+// both at once, and finish the last one. Only the computing and the beginning thread run LibTorch.
 //
-//   start() ──► waiting ──preparing thread──► prepared ──computing thread──► computed ──finishing thread──►
-//   TaskEnd                                      ▲│
+//   start() ──► waiting ──preparing thread──► prepared ──computing thread──► computed ──finishing
+//   thread──► TaskEnd                                      ▲│
 //                                                └┴─beginning thread
 //
-// Tasks are prepared and computed in their order, but for decodes, which finish a video: they are prepared
-// first, and one that is ready when the computing thread looks for work goes before encodes. So that the
-// decode of the clip before has time to get here, the thread waits a moment before another encode, the longer
-// the more the decode would have to wait for it; and it looks after the first part of an encode, too.
+// Tasks are prepared and computed in their order, but for decodes, which finish a video: they are
+// prepared first, and one that is ready when the computing thread looks for work goes before
+// encodes. So that the decode of the clip before has time to get here, the thread waits a moment
+// before another encode, the longer the more the decode would have to wait for it; and it looks
+// after the first part of an encode, too.
 //
-// Every attempt that was started ends with exactly one TaskEnd, also when it is cancelled in a queue; of
-// those that are there when the runner stops, some without any.
+// Every attempt that was started ends with exactly one TaskEnd, also when it is cancelled in a
+// queue; of those that are there when the runner stops, some without any.
 class Runner final : public agent::TaskRunner {
  public:
   using Post = std::function<void(agent::Event)>;
-  // Sees every end before it is posted. Also that of a failed attempt has the stages that were finished.
+  // Sees every end before it is posted. Also that of a failed attempt has the stages that were
+  // finished.
   using Observer = std::function<void(const jobs::LeaseGrant&, const agent::TaskEnd&)>;
   // From an encode's end to the decode of its latents, with a coordinator that is not far.
   static constexpr std::chrono::milliseconds kDecodeComesWithin{50};
-  // Before an encode begins in its turn, which on a CPU takes a minute: so many times as long, and at least a
-  // tenth of what the last one took to begin; a busy machine does not answer at once.
+  // Before an encode begins in its turn, which on a CPU takes a minute: so many times as long, and
+  // at least a tenth of what the last one took to begin; a busy machine does not answer at once.
   static constexpr int kTimesBeforeBegin = 5;
   static constexpr int kShareOfBegin = 10;
   // Then for the preparation of a decode that has come.
   static constexpr std::chrono::seconds kDecodeIsPreparedWithin{5};
 
-  // `post` and `observe` are called from all threads. When loading fails, or a task leaves the process
-  // unusable, Stop is posted. `clock` measures how long tasks begin; null: the steady one. All must outlive
-  // the runner.
+  // `post` and `observe` are called from all threads. When loading fails, or a task leaves the
+  // process unusable, Stop is posted. `clock` measures how long tasks begin; null: the steady one.
+  // All must outlive the runner.
   Runner(Executor& executor, Post post, Observer observe,
-         std::chrono::milliseconds decode_comes_within = kDecodeComesWithin, const Clock* clock = nullptr);
+         std::chrono::milliseconds decode_comes_within = kDecodeComesWithin,
+         const Clock* clock = nullptr);
   // Cancels all and waits for the stages to notice, see stop().
   ~Runner() override;
 
@@ -96,8 +102,8 @@ class Runner final : public agent::TaskRunner {
   void cancel(const jobs::TaskAttempt& attempt) override;
   void confirm(const agent::Confirmation& lease) override;
 
-  // Cancels all; false if a stage did not come to its next step within `patience`. Nothing may be started
-  // afterwards.
+  // Cancels all; false if a stage did not come to its next step within `patience`. Nothing may be
+  // started afterwards.
   [[nodiscard]] bool stop(std::chrono::milliseconds patience);
 
   // Why Stop was posted: the models could not be loaded, or Executor::end_of_process().

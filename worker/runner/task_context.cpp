@@ -44,10 +44,12 @@ void TaskContext::progress(const std::string& stage, int step, int steps) const 
   on_progress_({attempt_.task, attempt_.attempt, stage, step, steps});
 }
 
-void TaskContext::add_time(const std::string& stage, double seconds, bool warm, double saved_seconds) {
+void TaskContext::add_time(const std::string& stage, double seconds, bool warm,
+                           double saved_seconds) {
   const std::lock_guard lock(mutex_);
-  const auto found = std::find_if(timings_.begin(), timings_.end(),
-                                  [&](const jobs::StageTiming& timing) { return timing.stage == stage; });
+  const auto found =
+      std::find_if(timings_.begin(), timings_.end(),
+                   [&](const jobs::StageTiming& timing) { return timing.stage == stage; });
   if (found == timings_.end()) {
     timings_.push_back({stage, seconds, warm, saved_seconds});
   } else {

@@ -16,8 +16,8 @@
 
 namespace mimicfleet::runner {
 
-// What the stages of one attempt are told and tell: cancellation, progress, timings, warnings. Used by the
-// threads that prepare the attempt, compute it and finish it.
+// What the stages of one attempt are told and tell: cancellation, progress, timings, warnings. Used
+// by the threads that prepare the attempt, compute it and finish it.
 class TaskContext {
  public:
   using OnProgress = std::function<void(const jobs::TaskProgress&)>;
@@ -30,8 +30,8 @@ class TaskContext {
   [[nodiscard]] bool cancelled() const { return cancelled_; }
   [[nodiscard]] Status check_cancelled() const;  // kCancelled, or ok
 
-  // Until the returned object is gone, `stop` is called when the attempt is cancelled, at once if it was: it
-  // ends what others may wait for. It has to be quick and may not use this context.
+  // Until the returned object is gone, `stop` is called when the attempt is cancelled, at once if
+  // it was: it ends what others may wait for. It has to be quick and may not use this context.
   class [[nodiscard]] OnCancel {
    public:
     OnCancel(TaskContext& context, std::uint64_t number) : context_(&context), number_(number) {}
@@ -48,9 +48,9 @@ class TaskContext {
 
   // The attempt's lease is known to last until then; for ever where nobody says it.
   void confirm_lease(Instant until);
-  // Asked before anything takes the place of what another attempt at the task may have made (a Permit): ok
-  // while the lease lasts. While nothing is heard of the coordinator it waits: that may have given the task
-  // away, or come back and know the lease. kCancelled once it is given away.
+  // Asked before anything takes the place of what another attempt at the task may have made (a
+  // Permit): ok while the lease lasts. While nothing is heard of the coordinator it waits: that may
+  // have given the task away, or come back and know the lease. kCancelled once it is given away.
   [[nodiscard]] Status hold_lease() const;
 
   // `step` of `steps` of the stage is done; 0 of 0: the stage begins.
@@ -60,15 +60,17 @@ class TaskContext {
   void add_time(const std::string& stage, double seconds, bool warm, double saved_seconds = 0);
   // `what` was computed once more: video_decode, image_decode, detector, clip, vae_encode, …
   void count_call(const std::string& what);
-  // How the attempt came by a feature; then, unless it was a hit, what making it cost and whether it is kept.
+  // How the attempt came by a feature; then, unless it was a hit, what making it cost and whether
+  // it is kept.
   void add_feature(jobs::FeatureUse use);
   void feature_made(jobs::FeatureKind kind, double seconds, bool kept);
   void feature_called(jobs::FeatureKind kind, std::uint64_t tag);  // it is kept under another key
-  void feature_damaged(jobs::FeatureKind kind);                    // what looked like a hit was none
-  void warn(std::string warning);                                  // the same one only once
+  void feature_damaged(jobs::FeatureKind kind);  // what looked like a hit was none
+  void warn(std::string warning);                // the same one only once
   void add_transferred(std::uint64_t bytes);
   void add_lost_input(const Digest& content);
-  // Passes on how writing to this host's disks went. What it has too little of, another host may have.
+  // Passes on how writing to this host's disks went. What it has too little of, another host may
+  // have.
   [[nodiscard]] Status written(Status status);
   // Forgets what was told so far: the attempt begins anew.
   void start_over();

@@ -23,11 +23,13 @@ Result<weights::TensorView> array_of(const weights::TensorSet& set, const std::s
       found->second.shape.size() == dimensions) {
     return found->second;
   }
-  return Status(StatusCode::kBadInput, fmt::format("it has no tensor '{}' of type {} with {} dimensions",
-                                                   name, to_string(dtype), dimensions));
+  return Status(StatusCode::kBadInput,
+                fmt::format("it has no tensor '{}' of type {} with {} dimensions", name,
+                            to_string(dtype), dimensions));
 }
 
-Result<std::int64_t> integer_of(const weights::TensorSet& set, const std::string& name, std::int64_t limit) {
+Result<std::int64_t> integer_of(const weights::TensorSet& set, const std::string& name,
+                                std::int64_t limit) {
   const auto found = set.metadata.find(name);
   std::int64_t value = -1;
   if (found != set.metadata.end()) {
@@ -36,7 +38,8 @@ Result<std::int64_t> integer_of(const weights::TensorSet& set, const std::string
     if (error != std::errc() || rest != end) value = -1;
   }
   if (value >= 0 && value <= limit) return value;
-  return Status(StatusCode::kBadInput, fmt::format("its '{}' is no number of 0 to {}", name, limit));
+  return Status(StatusCode::kBadInput,
+                fmt::format("its '{}' is no number of 0 to {}", name, limit));
 }
 
 }  // namespace mimicfleet::stages

@@ -6,7 +6,8 @@
 
 namespace mimicfleet::stages {
 
-// The CUDA driver's own interface: asking it first keeps LibTorch from throwing where there is no GPU.
+// The CUDA driver's own interface: asking it first keeps LibTorch from throwing where there is no
+// GPU.
 class CudaDriver {
  public:
   CudaDriver();

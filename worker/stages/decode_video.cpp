@@ -23,8 +23,8 @@ constexpr double kFallbackFps = 15;
 // One decode on its way through the stages.
 class Decoding {
  public:
-  Decoding(Services& services, LoadedModels& models, const jobs::LeaseGrant& lease, DecodeInputs& inputs,
-           runner::TaskContext& context)
+  Decoding(Services& services, LoadedModels& models, const jobs::LeaseGrant& lease,
+           DecodeInputs& inputs, runner::TaskContext& context)
       : services_(services), models_(models), lease_(lease), inputs_(inputs), context_(context) {}
 
   [[nodiscard]] Result<DecodedVideo> run();
@@ -35,7 +35,8 @@ class Decoding {
   [[nodiscard]] Result<at::Tensor> clip_latents(std::size_t clip);
   [[nodiscard]] std::vector<jobs::FilmClip> clips() const;
   [[nodiscard]] Result<std::string> kept_latents();
-  [[nodiscard]] std::vector<std::string> warnings_of_part(std::size_t part, const Latents& latents) const;
+  [[nodiscard]] std::vector<std::string> warnings_of_part(std::size_t part,
+                                                          const Latents& latents) const;
   void tell_parts();
   [[nodiscard]] bool is_film() const { return !lease_.spec.segments.empty(); }
   [[nodiscard]] double source_fps() const;
@@ -52,7 +53,8 @@ class Decoding {
 };
 
 double Decoding::source_fps() const {
-  if (is_film() && lease_.spec.segments[0].encode.is_nil()) return lease_.spec.segments[0].saved.fps;
+  if (is_film() && lease_.spec.segments[0].encode.is_nil())
+    return lease_.spec.segments[0].saved.fps;
   return lease_.inputs.at(0).made_by.source_fps;
 }
 
@@ -69,7 +71,8 @@ Status Decoding::write(const at::Tensor& frames, DecodedVideo& video) {
   const Instant begin = SteadyClock().now();
   const bool keeps_first = lease_.spec.parameters.drop_reference == jobs::DropReference::kNone;
   for (std::int64_t i = 0; i < frames.size(0); ++i, ++decoded_) {
-    if (decoded_ == 0 && !keeps_first) continue;  // the reference; a film leaves out later ones by itself
+    if (decoded_ == 0 && !keeps_first)
+      continue;  // the reference; a film leaves out later ones by itself
     av::Image image = to_image(frames[i]);
     if (video.saved_frames) RETURN_IF_ERROR(context_.written(video.saved_frames->add(image)));
     const Status written = context_.written(video.writer.write(std::move(image)));
@@ -83,8 +86,8 @@ Status Decoding::write(const at::Tensor& frames, DecodedVideo& video) {
   return context_.check_cancelled();
 }
 
-// [1, F, 4, h, w]. As in the original a clip of its own is decoded as it was sampled, a film in half
-// precision.
+// [1, F, 4, h, w]. As in the original a clip of its own is decoded as it was sampled, a film in
+// half precision.
 Result<at::Tensor> Decoding::clip_latents(std::size_t clip) {
   ASSIGN_OR_RETURN(const Latents latents, read_latents(services_, inputs_.latents[clip], context_));
   if (is_film()) warnings_of_parts_[clip] = warnings_of_part(clip, latents);
@@ -93,11 +96,13 @@ Result<at::Tensor> Decoding::clip_latents(std::size_t clip) {
 }
 
 // What its encode told, or left beside latents that come out of a file.
-std::vector<std::string> Decoding::warnings_of_part(std::size_t part, const Latents& latents) const {
+std::vector<std::string> Decoding::warnings_of_part(std::size_t part,
+                                                    const Latents& latents) const {
   const auto& segments = lease_.spec.segments;
   if (segments[part].encode.is_nil()) return warnings_of(latents.metadata);
-  const auto encoded = std::count_if(segments.begin(), segments.begin() + static_cast<std::ptrdiff_t>(part),
-                                     [](const auto& segment) { return !segment.encode.is_nil(); });
+  const auto encoded =
+      std::count_if(segments.begin(), segments.begin() + static_cast<std::ptrdiff_t>(part),
+                    [](const auto& segment) { return !segment.encode.is_nil(); });
   return lease_.inputs[static_cast<std::size_t>(encoded)].made_by.warnings;
 }
 
@@ -127,13 +132,14 @@ std::vector<jobs::FilmClip> Decoding::clips() const {
 
 Result<DecodedVideo> Decoding::begin() {
   const av::VideoFormat format{static_cast<int>(inputs_.latents[0].width),
-                               static_cast<int>(inputs_.latents[0].height), av::Rational::nearest(fps()),
-                               lease_.spec.parameters.crf};
+                               static_cast<int>(inputs_.latents[0].height),
+                               av::Rational::nearest(fps()), lease_.spec.parameters.crf};
   const auto stop = std::make_shared<av::MediaStop>();
   auto on_cancel = context_.on_cancel([stop] { stop->stop(); });
   auto writer = av::VideoWriter::create(inputs_.outputs.video_path(), format, stop);
   RETURN_IF_ERROR(context_.written(writer.status()));
-  DecodedVideo video{*std::move(writer), std::move(on_cancel), nullptr, std::nullopt, 0, lease_.models};
+  DecodedVideo video{*std::move(writer), std::move(on_cancel), nullptr, std::nullopt, 0,
+                     lease_.models};
   if (lease_.spec.output.save_frames) {
     auto frames = SavedFrames::begin(inputs_.outputs);
     RETURN_IF_ERROR(context_.written(frames.status()));
@@ -194,7 +200,8 @@ Result<std::string> Decoding::kept_latents() {
 
 }  // namespace
 
-Result<std::unique_ptr<DecodeInputs>> prepare_decode(const Services& services, const jobs::LeaseGrant& lease,
+Result<std::unique_ptr<DecodeInputs>> prepare_decode(const Services& services,
+                                                     const jobs::LeaseGrant& lease,
                                                      runner::TaskContext& context) {
   auto outputs = OutputFiles::open(lease.spec.output, services.inputs);
   RETURN_IF_ERROR(context.written(outputs.status()));
@@ -202,12 +209,14 @@ Result<std::unique_ptr<DecodeInputs>> prepare_decode(const Services& services, c
   return std::make_unique<DecodeInputs>(*std::move(outputs), std::move(latents));
 }
 
-Result<runner::Outcome> run_decode(Services& services, LoadedModels& models, const jobs::LeaseGrant& lease,
-                                   DecodeInputs& inputs, runner::TaskContext& context) {
+Result<runner::Outcome> run_decode(Services& services, LoadedModels& models,
+                                   const jobs::LeaseGrant& lease, DecodeInputs& inputs,
+                                   runner::TaskContext& context) {
   ASSIGN_OR_RETURN(DecodedVideo decoded, Decoding(services, models, lease, inputs, context).run());
   const auto video =
       std::make_shared<DecodedVideo>(std::move(decoded));  // std::function copies what it holds
-  return runner::Outcome{{}, [&services, &lease, &inputs, &context, video](jobs::TaskResult& result) {
+  return runner::Outcome{{},
+                         [&services, &lease, &inputs, &context, video](jobs::TaskResult& result) {
                            return finish_video(services, lease, inputs, *video, context, result);
                          }};
 }

@@ -10,8 +10,8 @@
 
 namespace mimicfleet::stages {
 
-// What a decode needs before it can compute: its latents on this host, and an output folder that is the
-// client's.
+// What a decode needs before it can compute: its latents on this host, and an output folder that is
+// the client's.
 struct DecodeInputs final : runner::Prepared {
   DecodeInputs(OutputFiles files, std::vector<LatentsSource> clips)
       : outputs(std::move(files)), latents(std::move(clips)) {}
@@ -24,11 +24,13 @@ struct DecodeInputs final : runner::Prepared {
                                                                    const jobs::LeaseGrant& lease,
                                                                    runner::TaskContext& context);
 
-// Latents become frames on their way into a video, and whatever else the output asks for. On LibTorch's
-// thread. Memory does not grow with the number of clips. What is left is to end the video and to put all in
-// place, its record last, for without it nothing counts. Nothing of another attempt is touched before.
+// Latents become frames on their way into a video, and whatever else the output asks for. On
+// LibTorch's thread. Memory does not grow with the number of clips. What is left is to end the
+// video and to put all in place, its record last, for without it nothing counts. Nothing of another
+// attempt is touched before.
 [[nodiscard]] Result<runner::Outcome> run_decode(Services& services, LoadedModels& models,
-                                                 const jobs::LeaseGrant& lease, DecodeInputs& inputs,
+                                                 const jobs::LeaseGrant& lease,
+                                                 DecodeInputs& inputs,
                                                  runner::TaskContext& context);
 
 }  // namespace mimicfleet::stages

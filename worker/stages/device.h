@@ -19,7 +19,7 @@ struct Device {
   jobs::Precision precision = jobs::Precision::kFp32;  // never kAuto
   jobs::NumericsClass numerics;
   std::uint64_t memory_bytes = 0;  // of a GPU, what may be used of it; 0: not known
-  bool fp8 = false;                // whether the UNet's linear layers can be computed in 8-bit floating point
+  bool fp8 = false;  // whether the UNet's linear layers can be computed in 8-bit floating point
 };
 
 // kFailedPrecondition for a device without `fp8`, saying what that takes.
@@ -27,14 +27,16 @@ struct Device {
 
 [[nodiscard]] svd::Precision model_precision(const Device& device);
 
-// Which of LibTorch's kernels this process uses from here on for models of this precision; open_device() does
-// it.
+// Which of LibTorch's kernels this process uses from here on for models of this precision;
+// open_device() does it.
 void choose_kernels(jobs::Precision precision);
 
-// Opens `wanted` (auto, cpu, cuda:N) for the calling thread and those that it starts. Before the first other
-// use of LibTorch, because the CUDA half is loaded here, and only if a GPU is wanted and there. `threads` 0:
-// all physical cores. kFailedPrecondition says what a GPU lacks. MIMICFLEET_GPU_MEMORY_LIMIT (such as 20G) is
-// the most that the models and what they compute may take of a GPU.
-[[nodiscard]] Result<Device> open_device(const std::string& wanted, jobs::Precision precision, int threads);
+// Opens `wanted` (auto, cpu, cuda:N) for the calling thread and those that it starts. Before the
+// first other use of LibTorch, because the CUDA half is loaded here, and only if a GPU is wanted
+// and there. `threads` 0: all physical cores. kFailedPrecondition says what a GPU lacks.
+// MIMICFLEET_GPU_MEMORY_LIMIT (such as 20G) is the most that the models and what they compute may
+// take of a GPU.
+[[nodiscard]] Result<Device> open_device(const std::string& wanted, jobs::Precision precision,
+                                         int threads);
 
 }  // namespace mimicfleet::stages

@@ -7,7 +7,8 @@ namespace {
 
 std::string remedy(const std::string& device) {
   return fmt::format(
-      "give {} to this worker alone, or use a smaller --resolution, --num-frames or --decode-chunk-size, or "
+      "give {} to this worker alone, or use a smaller --resolution, --num-frames or "
+      "--decode-chunk-size, or "
       "--precision fp16",
       device);
 }
@@ -32,7 +33,8 @@ Verdict DeviceFailures::judge(const PartEnd& end) {
     end_process(dead);
     return {dead, false, ""};
   }
-  if (end.shortages == 0 || end.status.code() == StatusCode::kCancelled) return {end.status, false, ""};
+  if (end.shortages == 0 || end.status.code() == StatusCode::kCancelled)
+    return {end.status, false, ""};
   if (end.status.ok()) return {{}, false, shortage_warning(end.device)};
   const Status status(StatusCode::kResourceExhausted,
                       fmt::format("{}; {}", end.status.message(), remedy(end.device)));

@@ -28,11 +28,12 @@ struct Verdict {
 // For whoever reads the results of a part that went well although memory fell short meanwhile.
 [[nodiscard]] std::string shortage_warning(const std::string& device);
 
-// Ends that concern more than the task. Too little memory: what is kept for later tasks is freed, so that the
-// next attempt starts with all of it; if that was of no use either, the one after it gets a new process.
-// Where LibTorch went on in spite of it, a warning tells of it: cuDNN's frontend takes the next kernel then,
-// now and whenever this process does the same again, and its bytes may be others than those of the numerics
-// class. A device that no longer computes does so only for a new process.
+// Ends that concern more than the task. Too little memory: what is kept for later tasks is freed,
+// so that the next attempt starts with all of it; if that was of no use either, the one after it
+// gets a new process. Where LibTorch went on in spite of it, a warning tells of it: cuDNN's
+// frontend takes the next kernel then, now and whenever this process does the same again, and its
+// bytes may be others than those of the numerics class. A device that no longer computes does so
+// only for a new process.
 class DeviceFailures {
  public:
   // May set end_of_process(). On one thread, as task_is_done().

@@ -14,8 +14,9 @@ std::size_t deciding_frames(const jobs::Parameters& parameters) {
 
 std::size_t length_for_fit(std::span<const pose::FramePose> frames, std::size_t least) {
   if (least == 0 || frames.size() <= least) return frames.size();
-  const auto one = std::find_if(frames.begin(), frames.end(),
-                                [](const pose::FramePose& frame) { return frame.persons.size() == 1; });
+  const auto one = std::find_if(frames.begin(), frames.end(), [](const pose::FramePose& frame) {
+    return frame.persons.size() == 1;
+  });
   if (one == frames.end()) return frames.size();
   return std::max(least, static_cast<std::size_t>(one - frames.begin()) + 1);
 }

@@ -43,8 +43,8 @@ jobs::FeatureKeys keys_of(const jobs::LeaseGrant& lease) {
 Status keep(const std::string& path, const std::string& bytes, runner::TaskContext& context,
             jobs::TaskResult& result) {
   RETURN_IF_ERROR(context.check_cancelled());
-  RETURN_IF_ERROR(
-      context.written(write_file_atomically(path, bytes, [&context] { return context.hold_lease(); })));
+  RETURN_IF_ERROR(context.written(
+      write_file_atomically(path, bytes, [&context] { return context.hold_lease(); })));
   result.saved_latents = jobs::FileRef{path, sha256(bytes), bytes.size()};
   return {};
 }
@@ -52,8 +52,8 @@ Status keep(const std::string& path, const std::string& bytes, runner::TaskConte
 // One encode on its way through the stages.
 class Encoding {
  public:
-  Encoding(Services& services, LoadedModels& models, const jobs::LeaseGrant& lease, EncodeInputs& inputs,
-           runner::TaskContext& context)
+  Encoding(Services& services, LoadedModels& models, const jobs::LeaseGrant& lease,
+           EncodeInputs& inputs, runner::TaskContext& context)
       : services_(services),
         models_(models),
         named_models_(lease.models),
@@ -82,7 +82,8 @@ class Encoding {
   [[nodiscard]] Result<bool> estimate_driving(VideoKeypoints& found);
   [[nodiscard]] Result<std::vector<pose::FramePose>> estimate(const at::Tensor& frames,
                                                               const std::string& path);
-  [[nodiscard]] Result<at::Tensor> pose_pictures(const pose::FramePose& own, const VideoKeypoints& driving,
+  [[nodiscard]] Result<at::Tensor> pose_pictures(const pose::FramePose& own,
+                                                 const VideoKeypoints& driving,
                                                  const Reference& reference);
   [[nodiscard]] Result<at::Tensor> feature(const char* stage, FeatureKind kind, const Digest& key,
                                            const std::function<Result<at::Tensor>()>& make);
@@ -106,7 +107,8 @@ class Encoding {
 
 Result<Encoding::Reference> Encoding::prepare_reference(Warmth& warmth) {
   if (!inputs_.reference) {
-    auto tensors = tensors_from_bytes(std::move(inputs_.kept_reference->payload), {"resized", "prepared"});
+    auto tensors =
+        tensors_from_bytes(std::move(inputs_.kept_reference->payload), {"resized", "prepared"});
     if (!tensors.ok()) return tensors.status().prefixed("feature cache");
     warmth.saved_seconds += inputs_.kept_reference->saved_seconds;
     return Reference{tensors->at("resized"), tensors->at("prepared")};
@@ -115,9 +117,9 @@ Result<Encoding::Reference> Encoding::prepare_reference(Warmth& warmth) {
   const Instant begin = SteadyClock().now();
   const auto& image = *inputs_.reference;
   const auto& parameters = spec_.parameters;
-  const image::Size size = parameters.width != 0
-                               ? image::Size{parameters.height, parameters.width}
-                               : image::output_size({image.height, image.width}, parameters.resolution);
+  const image::Size size = parameters.width != 0 ? image::Size{parameters.height, parameters.width}
+                                                 : image::output_size({image.height, image.width},
+                                                                      parameters.resolution);
   const at::Tensor pixels = to_tensor(std::vector{image})[0].permute({2, 0, 1}).contiguous();
   auto made = image::prepare_reference_image(pixels, size);
   if (!made.ok()) return made.status().prefixed(spec_.reference.path);
@@ -127,7 +129,8 @@ Result<Encoding::Reference> Encoding::prepare_reference(Warmth& warmth) {
   return Reference{made->resized, made->prepared};
 }
 
-Result<std::vector<pose::FramePose>> Encoding::estimate(const at::Tensor& frames, const std::string& path) {
+Result<std::vector<pose::FramePose>> Encoding::estimate(const at::Tensor& frames,
+                                                        const std::string& path) {
   context_.count_call("detector");
   auto poses = models_.pose->estimate(frames);
   if (!poses.ok()) return poses.status().prefixed(path);
@@ -145,8 +148,9 @@ Result<pose::FramePose> Encoding::reference_pose(const Reference& reference, War
   }
   warmth.warm = false;
   const Instant begin = SteadyClock().now();
-  ASSIGN_OR_RETURN(const auto poses, estimate(reference.resized.permute({1, 2, 0}).contiguous().unsqueeze(0),
-                                              spec_.reference.path));
+  ASSIGN_OR_RETURN(const auto poses,
+                   estimate(reference.resized.permute({1, 2, 0}).contiguous().unsqueeze(0),
+                            spec_.reference.path));
   features_.keep(FeatureKind::kReferenceKeypoints, keys_.reference_keypoints,
                  keypoints_to_bytes({poses, {}, 1}), to_seconds(SteadyClock().now() - begin));
   return poses.at(0);
@@ -155,7 +159,8 @@ Result<pose::FramePose> Encoding::reference_pose(const Reference& reference, War
 // Whether the frames of which the poses are known are all that decide the clip.
 bool suffices(const std::vector<pose::FramePose>& poses, std::size_t deciding) {
   const auto is_single = [](const pose::FramePose& pose) { return pose.persons.size() == 1; };
-  return deciding != 0 && poses.size() >= deciding && std::any_of(poses.begin(), poses.end(), is_single);
+  return deciding != 0 && poses.size() >= deciding &&
+         std::any_of(poses.begin(), poses.end(), is_single);
 }
 
 // True if the video has more frames than were estimated.
@@ -165,7 +170,8 @@ Result<bool> Encoding::estimate_driving(VideoKeypoints& found) {
   const auto batch = static_cast<std::size_t>(models_.pose->frames_per_batch());
   while (!suffices(found.frames, deciding)) {
     std::size_t wanted = kFramesAtOnce;
-    if (deciding > found.frames.size()) {  // whole batches: a frame's bits depend on those beside it
+    if (deciding >
+        found.frames.size()) {  // whole batches: a frame's bits depend on those beside it
       wanted = std::min(wanted, (deciding - found.frames.size() + batch - 1) / batch * batch);
     } else if (deciding != 0) {
       wanted = batch;
@@ -198,7 +204,8 @@ Result<VideoKeypoints> Encoding::driving_poses(Warmth& warmth) {
   inputs_.frames.reset();
   features_.keep(
       FeatureKind::kKeypoints,
-      is_cut ? first_keypoints_feature(keys_.keypoints, deciding_frames(spec_.parameters)) : keys_.keypoints,
+      is_cut ? first_keypoints_feature(keys_.keypoints, deciding_frames(spec_.parameters))
+             : keys_.keypoints,
       keypoints_to_bytes(found), inputs_.open_seconds + to_seconds(SteadyClock().now() - begin));
   return found;
 }
@@ -214,21 +221,24 @@ std::vector<std::string> decoders_warnings(const VideoKeypoints& driving) {
 }
 
 // uint8 [F, 3, H, W], the reference's own pose first.
-Result<at::Tensor> Encoding::pose_pictures(const pose::FramePose& own, const VideoKeypoints& driving,
+Result<at::Tensor> Encoding::pose_pictures(const pose::FramePose& own,
+                                           const VideoKeypoints& driving,
                                            const Reference& reference) {
   RETURN_IF_ERROR(context_.check_cancelled());
   runner::StageTimer timer(context_, "draw");
-  const auto mode = spec_.parameters.retarget == jobs::Retarget::kGraft ? pose::RetargetMode::kGraft
-                                                                        : pose::RetargetMode::kRescale;
+  const auto mode = spec_.parameters.retarget == jobs::Retarget::kGraft
+                        ? pose::RetargetMode::kGraft
+                        : pose::RetargetMode::kRescale;
   auto poses = pose::retarget(own, driving.frames, mode);
   if (!poses.ok()) return poses.status().prefixed(spec_.video.path);
   const auto limit = static_cast<std::size_t>(spec_.parameters.max_pose_frames);
   if (limit != 0 && poses->size() > std::max<std::size_t>(limit, 2)) {
     poses->resize(std::max<std::size_t>(limit, 2));
   }
-  ASSIGN_OR_RETURN(at::Tensor pictures, pose::draw_poses(*poses, static_cast<int>(reference.resized.size(1)),
-                                                         static_cast<int>(reference.resized.size(2)),
-                                                         spec_.parameters.pose_canvas));
+  ASSIGN_OR_RETURN(
+      at::Tensor pictures,
+      pose::draw_poses(*poses, static_cast<int>(reference.resized.size(1)),
+                       static_cast<int>(reference.resized.size(2)), spec_.parameters.pose_canvas));
   timer.finish();
   return pictures;
 }
@@ -237,11 +247,12 @@ Result<at::Tensor> Encoding::feature(const char* stage, FeatureKind kind, const 
                                      const std::function<Result<at::Tensor>()>& make) {
   RETURN_IF_ERROR(context_.check_cancelled());
   runner::StageTimer timer(context_, stage);
-  ASSIGN_OR_RETURN(auto made, features_.get_or_make(kind, key, {"value"}, [&]() -> Result<NamedTensors> {
-    context_.count_call(stage);
-    ASSIGN_OR_RETURN(at::Tensor value, make());
-    return NamedTensors{{"value", std::move(value)}};
-  }));
+  ASSIGN_OR_RETURN(auto made,
+                   features_.get_or_make(kind, key, {"value"}, [&]() -> Result<NamedTensors> {
+                     context_.count_call(stage);
+                     ASSIGN_OR_RETURN(at::Tensor value, make());
+                     return NamedTensors{{"value", std::move(value)}};
+                   }));
   timer.finish(made.warm, made.saved_seconds);
   return made.tensors.at("value");
 }
@@ -250,8 +261,9 @@ Result<svd::SampledLatents> Encoding::sample() {
   source_fps_ = inputs_.conditions->source_fps;
   const auto& parameters = spec_.parameters;
   svd::SamplingParameters sampling;
-  sampling.scheduler = parameters.scheduler == jobs::SchedulerKind::kLcm ? svd::SchedulerKind::kLcm
-                                                                         : svd::SchedulerKind::kEuler;
+  sampling.scheduler = parameters.scheduler == jobs::SchedulerKind::kLcm
+                           ? svd::SchedulerKind::kLcm
+                           : svd::SchedulerKind::kEuler;
   const jobs::LcmConstants& lcm = parameters.lcm;
   sampling.lcm = {.train_timesteps = lcm.train_timesteps,
                   .sigma_min = lcm.sigma_min,
@@ -271,30 +283,33 @@ Result<svd::SampledLatents> Encoding::sample() {
   sampling.noise_aug_strength = parameters.noise_aug_strength;
   sampling.seed = parameters.seed;
   context_.progress("denoise", 0, sampling.steps);
-  ASSIGN_OR_RETURN(auto sampled, svd::sample_latents(
-                                     models_.diffusion, inputs_.conditions->image, inputs_.conditions->poses,
-                                     sampling, [this](const svd::SamplingProgress& progress) {
-                                       services_.metrics.unet_evaluations(progress.evaluations);
-                                       const bool step_ends = progress.tile == progress.tiles;
-                                       if (step_ends) {
-                                         context_.progress("denoise", progress.step, progress.steps);
-                                       }
-                                       return !context_.cancelled();
-                                     }));
+  ASSIGN_OR_RETURN(
+      auto sampled,
+      svd::sample_latents(models_.diffusion, inputs_.conditions->image, inputs_.conditions->poses,
+                          sampling, [this](const svd::SamplingProgress& progress) {
+                            services_.metrics.unet_evaluations(progress.evaluations);
+                            const bool step_ends = progress.tile == progress.tiles;
+                            if (step_ends) {
+                              context_.progress("denoise", progress.step, progress.steps);
+                            }
+                            return !context_.cancelled();
+                          }));
   context_.add_time("pose_net", sampled.pose_net_seconds, false);
   context_.add_time("denoise", sampled.denoise_seconds, false);
   if (!at::isfinite(sampled.latents).all().item<bool>()) {
     return Status(
         StatusCode::kBadInput,
-        fmt::format("{}: the models made numbers that are not finite in {}; use --precision fp32, or "
-                    "other models",
-                    spec_.video.path, to_string(services_.device.precision)));
+        fmt::format(
+            "{}: the models made numbers that are not finite in {}; use --precision fp32, or "
+            "other models",
+            spec_.video.path, to_string(services_.device.precision)));
   }
   return sampled;
 }
 
 // Puts warnings into the log, the attempt's report, and beside the latents that come of them.
-Status Encoding::tell(const Result<std::vector<std::string>>& judged, EncodeInputs::Conditions& conditions) {
+Status Encoding::tell(const Result<std::vector<std::string>>& judged,
+                      EncodeInputs::Conditions& conditions) {
   if (!judged.ok()) return judged.status();
   for (const auto& warning : *judged) {
     log::warn("{}: {}", log::printable(spec_.name), log::printable(warning));
@@ -321,18 +336,19 @@ Result<jobs::ArtefactRef> Encoding::store(const at::Tensor& latents) {
 
 // In half precision, as the original keeps them.
 std::string Encoding::kept_bytes(const at::Tensor& latents) const {
-  const auto metadata = saved_metadata({.key = spec_.key,
-                                        .models = named_models_,
-                                        .parameters = spec_.parameters,
-                                        .driving = spec_.video,
-                                        .reference = spec_.reference,
-                                        .numerics = services_.device.numerics,
-                                        .fps = spec_.parameters.fps > 0 ? spec_.parameters.fps : source_fps_,
-                                        .frames = latents.size(1),
-                                        .height = latents.size(3) * 8,
-                                        .width = latents.size(4) * 8,
-                                        .half = true,
-                                        .warnings = context_.warnings()});
+  const auto metadata =
+      saved_metadata({.key = spec_.key,
+                      .models = named_models_,
+                      .parameters = spec_.parameters,
+                      .driving = spec_.video,
+                      .reference = spec_.reference,
+                      .numerics = services_.device.numerics,
+                      .fps = spec_.parameters.fps > 0 ? spec_.parameters.fps : source_fps_,
+                      .frames = latents.size(1),
+                      .height = latents.size(3) * 8,
+                      .width = latents.size(4) * 8,
+                      .half = true,
+                      .warnings = context_.warnings()});
   return latents_to_bytes(latents.to(at::kHalf), metadata);
 }
 
@@ -351,7 +367,8 @@ Result<svd::SampledLatents> Encoding::reuse(const jobs::ArtefactRef& made) {
   return sampled;
 }
 
-// CLIP and the VAE's encoder see the reference image alone: while they run, the first frames are decoded.
+// CLIP and the VAE's encoder see the reference image alone: while they run, the first frames are
+// decoded.
 Status Encoding::begin() {
   runner::StageTimer of_reference(context_, "preprocess");
   Warmth warmth;
@@ -359,13 +376,15 @@ Status Encoding::begin() {
   of_reference.finish(warmth.warm, std::exchange(warmth.saved_seconds, 0));
   EncodeInputs::Conditions conditions;
   ASSIGN_OR_RETURN(conditions.image.clip_embedding,
-                   feature("clip", FeatureKind::kClipEmbedding, keys_.clip_embedding,
-                           [&] { return svd::encode_clip(models_.diffusion, reference.prepared); }));
-  ASSIGN_OR_RETURN(
-      conditions.image.vae_latent, feature("vae_encode", FeatureKind::kVaeLatent, keys_.vae_latent, [&] {
-        return svd::encode_image_latent(models_.diffusion, reference.prepared, spec_.parameters.seed,
-                                        spec_.parameters.noise_aug_strength);
-      }));
+                   feature("clip", FeatureKind::kClipEmbedding, keys_.clip_embedding, [&] {
+                     return svd::encode_clip(models_.diffusion, reference.prepared);
+                   }));
+  ASSIGN_OR_RETURN(conditions.image.vae_latent,
+                   feature("vae_encode", FeatureKind::kVaeLatent, keys_.vae_latent, [&] {
+                     return svd::encode_image_latent(models_.diffusion, reference.prepared,
+                                                     spec_.parameters.seed,
+                                                     spec_.parameters.noise_aug_strength);
+                   }));
   RETURN_IF_ERROR(context_.check_cancelled());
   runner::StageTimer of_poses(context_, "preprocess");
   ASSIGN_OR_RETURN(const auto own_pose, reference_pose(reference, warmth));
@@ -374,7 +393,8 @@ Status Encoding::begin() {
   // The same frames whether all are known or only these, for the fit as for the warnings.
   driving.frames.resize(length_for_fit(driving.frames, deciding_frames(spec_.parameters)));
   RETURN_IF_ERROR(tell(decoders_warnings(driving), conditions));
-  RETURN_IF_ERROR(tell(judge_driving(driving.frames, driving.stride, spec_.video.path), conditions));
+  RETURN_IF_ERROR(
+      tell(judge_driving(driving.frames, driving.stride, spec_.video.path), conditions));
   of_poses.finish(warmth.warm, warmth.saved_seconds);
   conditions.source_fps = driving.average_fps.value() / static_cast<double>(driving.stride);
   ASSIGN_OR_RETURN(conditions.poses, pose_pictures(own_pose, driving, reference));
@@ -427,9 +447,10 @@ std::optional<VideoKeypoints> find_keypoints(const Features& features, const Dig
 // How the client's version of the program reads a file.
 Result<av::Reading> reading_of(const jobs::FileRef& file) {
   if (const auto reading = av::Reading::parse(file.reading)) return *reading;
-  return Status(StatusCode::kUnsupported,
-                fmt::format("{}: is to be read as '{}', which this worker's version cannot; update it",
-                            file.path, log::printable(file.reading)));
+  return Status(
+      StatusCode::kUnsupported,
+      fmt::format("{}: is to be read as '{}', which this worker's version cannot; update it",
+                  file.path, log::printable(file.reading)));
 }
 
 // The prepared image out of the cache.
@@ -475,7 +496,8 @@ Status read_reference(const StableFile& reference, const jobs::TaskSpec& spec,
 }
 
 // What somebody made of the same inputs, in this worker's store.
-std::optional<jobs::ArtefactRef> made_before(const Services& services, const jobs::LeaseGrant& lease,
+std::optional<jobs::ArtefactRef> made_before(const Services& services,
+                                             const jobs::LeaseGrant& lease,
                                              runner::TaskContext& context) {
   if (!lease.spec.reuse_latents) return std::nullopt;
   auto own = services.artefacts.find(lease.spec.key, services.device.numerics);
@@ -495,7 +517,8 @@ std::optional<jobs::ArtefactRef> made_before(const Services& services, const job
 
 }  // namespace
 
-Result<std::unique_ptr<EncodeInputs>> prepare_encode(const Services& services, const jobs::LeaseGrant& lease,
+Result<std::unique_ptr<EncodeInputs>> prepare_encode(const Services& services,
+                                                     const jobs::LeaseGrant& lease,
                                                      runner::TaskContext& context) {
   auto inputs = std::make_unique<EncodeInputs>();
   for (const std::string& warning : lease.spec.warnings) context.warn(warning);
@@ -513,17 +536,19 @@ Result<std::unique_ptr<EncodeInputs>> prepare_encode(const Services& services, c
   ASSIGN_OR_RETURN(const StableFile reference, services.inputs.open_input(lease.spec.reference));
   ASSIGN_OR_RETURN(inputs->adaptation,
                    open_adaptation(services.inputs, lease.models.diffusion, lease.spec.parameters));
-  inputs->keypoints =
-      find_keypoints(features, keys.keypoints, deciding_frames(lease.spec.parameters), context, *inputs);
+  inputs->keypoints = find_keypoints(features, keys.keypoints,
+                                     deciding_frames(lease.spec.parameters), context, *inputs);
   inputs->kept_reference = find_reference(features, keys.reference_image, context);
   // Each starts a process that decodes, and that a cancelled attempt does not wait for.
   const auto stop = std::make_shared<av::MediaStop>();
   const auto on_cancel = context.on_cancel([stop] { stop->stop(); });
   auto image = std::async(std::launch::async, [&] {
-    return inputs->kept_reference ? Status() : read_reference(reference, lease.spec, stop, context, *inputs);
+    return inputs->kept_reference ? Status()
+                                  : read_reference(reference, lease.spec, stop, context, *inputs);
   });
-  const Status opened =
-      inputs->keypoints ? Status() : open_video(std::move(video), lease.spec, stop, context, *inputs);
+  const Status opened = inputs->keypoints
+                            ? Status()
+                            : open_video(std::move(video), lease.spec, stop, context, *inputs);
   const Status read = image.get();
   RETURN_IF_ERROR(opened);
   RETURN_IF_ERROR(read);
@@ -536,8 +561,9 @@ Status begin_encode(Services& services, LoadedModels& models, const jobs::LeaseG
   return Encoding(services, models, lease, inputs, context).begin();
 }
 
-Result<runner::Outcome> run_encode(Services& services, LoadedModels& models, const jobs::LeaseGrant& lease,
-                                   EncodeInputs& inputs, runner::TaskContext& context) {
+Result<runner::Outcome> run_encode(Services& services, LoadedModels& models,
+                                   const jobs::LeaseGrant& lease, EncodeInputs& inputs,
+                                   runner::TaskContext& context) {
   return Encoding(services, models, lease, inputs, context).run();
 }
 

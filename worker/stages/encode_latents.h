@@ -42,23 +42,26 @@ struct EncodeInputs final : runner::Prepared {
   std::uint64_t peak_bytes = 0;  // of the GPU's memory, while they were made
 };
 
-// On the preparing thread. Latents that may be reused are looked for here and fetched from who holds them.
-// Codes of InputFiles::open_input(), FrameStream::open(), av::read_image() and open_latents_target().
+// On the preparing thread. Latents that may be reused are looked for here and fetched from who
+// holds them. Codes of InputFiles::open_input(), FrameStream::open(), av::read_image() and
+// open_latents_target().
 [[nodiscard]] Result<std::unique_ptr<EncodeInputs>> prepare_encode(const Services& services,
                                                                    const jobs::LeaseGrant& lease,
                                                                    runner::TaskContext& context);
 
-// Driving video and reference image become what the sampling is conditioned on. Of inputs that are not
-// `made`, on a thread of LibTorch. kBadInput: they cannot be used (nobody to be seen, and so on), naming the
-// file.
-[[nodiscard]] Status begin_encode(Services& services, LoadedModels& models, const jobs::LeaseGrant& lease,
-                                  EncodeInputs& inputs, runner::TaskContext& context);
+// Driving video and reference image become what the sampling is conditioned on. Of inputs that are
+// not `made`, on a thread of LibTorch. kBadInput: they cannot be used (nobody to be seen, and so
+// on), naming the file.
+[[nodiscard]] Status begin_encode(Services& services, LoadedModels& models,
+                                  const jobs::LeaseGrant& lease, EncodeInputs& inputs,
+                                  runner::TaskContext& context);
 
-// What begin_encode() made becomes latents in the artefact store. On LibTorch's thread. What is left, if
-// anything, is to write them in half precision into the file that keeps them. kBadInput: the models made
-// numbers that are not finite, naming the file.
+// What begin_encode() made becomes latents in the artefact store. On LibTorch's thread. What is
+// left, if anything, is to write them in half precision into the file that keeps them. kBadInput:
+// the models made numbers that are not finite, naming the file.
 [[nodiscard]] Result<runner::Outcome> run_encode(Services& services, LoadedModels& models,
-                                                 const jobs::LeaseGrant& lease, EncodeInputs& inputs,
+                                                 const jobs::LeaseGrant& lease,
+                                                 EncodeInputs& inputs,
                                                  runner::TaskContext& context);
 
 }  // namespace mimicfleet::stages

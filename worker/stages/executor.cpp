@@ -23,7 +23,8 @@ namespace {
 
 constexpr std::size_t kMaxAnnouncedArtefacts = 4096;
 constexpr std::size_t kMaxAnnouncedFeatures = 16384;
-// Real models hold 20 GB (576x1024, 72 frames) where one clip is sampled or decoded and the next one begun.
+// Real models hold 20 GB (576x1024, 72 frames) where one clip is sampled or decoded and the next
+// one begun.
 constexpr std::uint64_t kMemoryForTwo = std::uint64_t{30} << 30;
 // Processes that decode or encode: a clip's video, its reference image, its output.
 constexpr std::size_t kSpareMedia = 3;
@@ -38,8 +39,8 @@ std::string advertised(const std::string& bound, const std::string& host) {
   return host.empty() ? bound : "tcp://" + host + bound.substr(bound.rfind(':'));
 }
 
-// For tests of what happens then: whether the file that MIMICFLEET_PLANT_GPU_FAULT names is there. Taking it
-// away makes it once.
+// For tests of what happens then: whether the file that MIMICFLEET_PLANT_GPU_FAULT names is there.
+// Taking it away makes it once.
 bool plant_fault() {
   const char* path = std::getenv("MIMICFLEET_PLANT_GPU_FAULT");
   return path != nullptr && std::remove(path) == 0;
@@ -70,7 +71,8 @@ Status adapt_unet(const Services& services, LoadedModels& models, const UnetAdap
 
 }  // namespace
 
-StageExecutor::StageExecutor(ExecutorOptions options, Post post, const worker::WorkerMetrics& metrics)
+StageExecutor::StageExecutor(ExecutorOptions options, Post post,
+                             const worker::WorkerMetrics& metrics)
     : options_(std::move(options)),
       post_(std::move(post)),
       metrics_(metrics),
@@ -79,13 +81,13 @@ StageExecutor::StageExecutor(ExecutorOptions options, Post post, const worker::W
 StageExecutor::~StageExecutor() { av::keep_spare_media(0); }
 
 Status StageExecutor::open_artefacts() {
-  ASSIGN_OR_RETURN(data_folder_,
-                   cache::PrivateFolder::claim(options_.data_dir, "worker-" + slot_of(options_.device)));
-  ASSIGN_OR_RETURN(artefacts_,
-                   artefacts::ArtefactStore::open(data_folder_->path(), options_.artefact_capacity_bytes));
-  ASSIGN_OR_RETURN(artefact_server_,
-                   artefacts::ArtefactServer::start(options_.data_bind_endpoint, *artefacts_,
-                                                    [this](std::size_t bytes) { metrics_.sent(bytes); }));
+  ASSIGN_OR_RETURN(data_folder_, cache::PrivateFolder::claim(options_.data_dir,
+                                                             "worker-" + slot_of(options_.device)));
+  ASSIGN_OR_RETURN(artefacts_, artefacts::ArtefactStore::open(data_folder_->path(),
+                                                              options_.artefact_capacity_bytes));
+  ASSIGN_OR_RETURN(artefact_server_, artefacts::ArtefactServer::start(
+                                         options_.data_bind_endpoint, *artefacts_,
+                                         [this](std::size_t bytes) { metrics_.sent(bytes); }));
   post_(agent::Holding{advertised(artefact_server_->endpoint(), options_.data_advertised_host),
                        artefacts_->list(kMaxAnnouncedArtefacts)});
   return {};
@@ -93,10 +95,15 @@ Status StageExecutor::open_artefacts() {
 
 void StageExecutor::open_feature_cache(const jobs::NumericsClass& numerics) {
   if (options_.feature_cache_dir.empty()) return;
-  auto opened = cache::FeatureCache::open(
-      {options_.feature_cache_dir, slot_of(options_.device), numerics.name(), options_.feature_cache_limit,
-       [this](const cache::SizeByKind& sizes, std::size_t evicted) { metrics_.cache_size(sizes, evicted); }},
-      [this](cache::EntryKind entry, cache::Outcome outcome) { metrics_.cache_request(entry, outcome); });
+  auto opened =
+      cache::FeatureCache::open({options_.feature_cache_dir, slot_of(options_.device),
+                                 numerics.name(), options_.feature_cache_limit,
+                                 [this](const cache::SizeByKind& sizes, std::size_t evicted) {
+                                   metrics_.cache_size(sizes, evicted);
+                                 }},
+                                [this](cache::EntryKind entry, cache::Outcome outcome) {
+                                  metrics_.cache_request(entry, outcome);
+                                });
   if (opened.ok()) {
     feature_cache_ = std::move(*opened);
     metrics_.cache_limit(feature_cache_->limit_bytes());
@@ -108,12 +115,14 @@ void StageExecutor::open_feature_cache(const jobs::NumericsClass& numerics) {
 Result<agent::Ready> StageExecutor::load() {
   ASSIGN_OR_RETURN(InputFiles inputs, InputFiles::open(options_.roots, digests_));
   RETURN_IF_ERROR(open_artefacts());
-  ASSIGN_OR_RETURN(Device device, open_device(options_.device, options_.precision, options_.threads));
+  ASSIGN_OR_RETURN(Device device,
+                   open_device(options_.device, options_.precision, options_.threads));
   if (options_.needs_fp8) RETURN_IF_ERROR(check_fp8(device));
   open_feature_cache(device.numerics);
   ASSIGN_OR_RETURN(ModelLibrary models, ModelLibrary::find(options_.models, digests_));
-  services_.reset(new Services{std::move(inputs), feature_cache_.get(), *artefacts_, std::move(device),
-                               std::move(models), options_.decoder_only, options_.worker_name, metrics_});
+  services_.reset(new Services{std::move(inputs), feature_cache_.get(), *artefacts_,
+                               std::move(device), std::move(models), options_.decoder_only,
+                               options_.worker_name, metrics_});
   const auto sets = services_->models.sets();
   ASSIGN_OR_RETURN(const auto first, services_->use_models(sets.at(0).id));
   load_seconds_ = first.load_seconds;
@@ -161,7 +170,8 @@ Status StageExecutor::on_device(const jobs::LeaseGrant& lease, runner::TaskConte
     if (plant_fault()) fail_on_device(device);
     return work();
   });
-  const bool works = status.ok() || status.code() == StatusCode::kCancelled || nn::still_works(device);
+  const bool works =
+      status.ok() || status.code() == StatusCode::kCancelled || nn::still_works(device);
   const std::int64_t shortages = works ? shortages_ever() - before : 0;
   if (shortages > 0) memory_suffices_ = false;
   const Verdict verdict = failures_.judge({status, services_->device.name, works, shortages});
@@ -181,14 +191,15 @@ Status StageExecutor::begin(const jobs::LeaseGrant& lease, runner::Prepared& pre
   return on_device(lease, context, [&]() -> Status {
     ASSIGN_OR_RETURN(LoadedModels * models, use_models(lease, context));
     RETURN_IF_ERROR(begin_encode(*services_, *models, lease, *inputs, context));
-    inputs->peak_bytes = nn::device_memory(services_->device.device).value_or(nn::DeviceMemory{}).peak_bytes;
+    inputs->peak_bytes =
+        nn::device_memory(services_->device.device).value_or(nn::DeviceMemory{}).peak_bytes;
     return {};
   });
 }
 
 // What falls short of memory meanwhile may be this task or the other one: both are told.
-Status StageExecutor::begin_on_side(const jobs::LeaseGrant& lease, LoadedModels& models, EncodeInputs& inputs,
-                                    runner::TaskContext& context) {
+Status StageExecutor::begin_on_side(const jobs::LeaseGrant& lease, LoadedModels& models,
+                                    EncodeInputs& inputs, runner::TaskContext& context) {
   const at::Device device = services_->device.device;
   const std::int64_t before = shortages_ever();
   Status status = side_stream_->run(to_string(lease.spec.kind), [&] {
@@ -229,7 +240,8 @@ Result<bool> StageExecutor::begin_beside(const jobs::LeaseGrant& lease, runner::
   return false;
 }
 
-Result<runner::Outcome> StageExecutor::run(const jobs::LeaseGrant& lease, runner::Prepared& prepared,
+Result<runner::Outcome> StageExecutor::run(const jobs::LeaseGrant& lease,
+                                           runner::Prepared& prepared,
                                            runner::TaskContext& context) {
   runner::Outcome outcome;
   const Status status = on_device(lease, context, [&]() -> Status {
@@ -242,15 +254,17 @@ Result<runner::Outcome> StageExecutor::run(const jobs::LeaseGrant& lease, runner
     if (const auto* inputs = dynamic_cast<EncodeInputs*>(&prepared)) {
       memory->peak_bytes = std::max(memory->peak_bytes, inputs->peak_bytes);
     }
-    log::info("{} {}: at most {:.2f} GB of the GPU's memory, {:.2f} GB held", to_string(lease.spec.kind),
-              log::printable(lease.spec.name), static_cast<double>(memory->peak_bytes) / 1e9,
+    log::info("{} {}: at most {:.2f} GB of the GPU's memory, {:.2f} GB held",
+              to_string(lease.spec.kind), log::printable(lease.spec.name),
+              static_cast<double>(memory->peak_bytes) / 1e9,
               static_cast<double>(memory->held_bytes) / 1e9);
     services_->metrics.device_memory(memory->peak_bytes, memory->held_bytes);
   }
   return outcome;
 }
 
-Result<runner::Outcome> StageExecutor::compute(const jobs::LeaseGrant& lease, runner::Prepared& prepared,
+Result<runner::Outcome> StageExecutor::compute(const jobs::LeaseGrant& lease,
+                                               runner::Prepared& prepared,
                                                runner::TaskContext& context) {
   ASSIGN_OR_RETURN(LoadedModels * models, use_models(lease, context));
   if (lease.spec.kind == jobs::TaskKind::kDecodeVideo) {
@@ -261,7 +275,8 @@ Result<runner::Outcome> StageExecutor::compute(const jobs::LeaseGrant& lease, ru
   return run_encode(*services_, *models, lease, inputs, context);
 }
 
-Result<LoadedModels*> StageExecutor::use_models(const jobs::LeaseGrant& lease, runner::TaskContext& context) {
+Result<LoadedModels*> StageExecutor::use_models(const jobs::LeaseGrant& lease,
+                                                runner::TaskContext& context) {
   std::unique_lock alone(models_stay_, std::defer_lock);
   if (services_->models.loaded(lease.spec.model_set) == nullptr) alone.lock();
   ASSIGN_OR_RETURN(const auto use, services_->use_models(lease.spec.model_set));

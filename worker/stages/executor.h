@@ -52,29 +52,32 @@ class StageExecutor final : public runner::Executor {
   StageExecutor(ExecutorOptions options, Post post, const worker::WorkerMetrics& metrics);
   ~StageExecutor() override;
 
-  // Opens files, stores and device, finds and loads the first model set. Posts Holding when the data port is
-  // open.
+  // Opens files, stores and device, finds and loads the first model set. Posts Holding when the
+  // data port is open.
   [[nodiscard]] Result<agent::Ready> load() override;
-  [[nodiscard]] Result<std::unique_ptr<runner::Prepared>> prepare(const jobs::LeaseGrant& lease,
-                                                                  runner::TaskContext& context) override;
+  [[nodiscard]] Result<std::unique_ptr<runner::Prepared>> prepare(
+      const jobs::LeaseGrant& lease, runner::TaskContext& context) override;
   [[nodiscard]] Status begin(const jobs::LeaseGrant& lease, runner::Prepared& prepared,
                              runner::TaskContext& context) override;
-  // Where options.begin_beside says, with the models that are loaded. After a failure of the device the
-  // inputs are prepared once more.
+  // Where options.begin_beside says, with the models that are loaded. After a failure of the device
+  // the inputs are prepared once more.
   [[nodiscard]] Result<bool> begin_beside(const jobs::LeaseGrant& lease, runner::Prepared& prepared,
                                           runner::TaskContext& context) override;
-  [[nodiscard]] Result<runner::Outcome> run(const jobs::LeaseGrant& lease, runner::Prepared& prepared,
+  [[nodiscard]] Result<runner::Outcome> run(const jobs::LeaseGrant& lease,
+                                            runner::Prepared& prepared,
                                             runner::TaskContext& context) override;
   [[nodiscard]] Status end_of_process() const override { return failures_.end_of_process(); }
 
  private:
-  [[nodiscard]] Result<runner::Outcome> compute(const jobs::LeaseGrant& lease, runner::Prepared& prepared,
+  [[nodiscard]] Result<runner::Outcome> compute(const jobs::LeaseGrant& lease,
+                                                runner::Prepared& prepared,
                                                 runner::TaskContext& context);
   [[nodiscard]] Status on_device(const jobs::LeaseGrant& lease, runner::TaskContext& context,
                                  const std::function<Status()>& work);
   [[nodiscard]] Status begin_on_side(const jobs::LeaseGrant& lease, LoadedModels& models,
                                      EncodeInputs& inputs, runner::TaskContext& context);
-  [[nodiscard]] Result<LoadedModels*> use_models(const jobs::LeaseGrant& lease, runner::TaskContext& context);
+  [[nodiscard]] Result<LoadedModels*> use_models(const jobs::LeaseGrant& lease,
+                                                 runner::TaskContext& context);
   [[nodiscard]] std::int64_t shortages_ever() const;  // of the GPU's memory
   [[nodiscard]] Status open_artefacts();
   void open_feature_cache(const jobs::NumericsClass& numerics);

@@ -21,7 +21,8 @@ std::optional<Features::Found> Features::find(jobs::FeatureKind kind, const Dige
   const bool hit = found.outcome == FeatureOutcome::kHit;
   context_.add_feature({kind, found.outcome, jobs::feature_tag(key), found.made_seconds, hit});
   if (!hit) return std::nullopt;
-  return Found{std::move(found.payload), std::max(0.0, found.made_seconds - to_seconds(clock.now() - begin))};
+  return Found{std::move(found.payload),
+               std::max(0.0, found.made_seconds - to_seconds(clock.now() - begin))};
 }
 
 void Features::keep(jobs::FeatureKind kind, const Digest& key, const std::string& payload,
@@ -32,13 +33,14 @@ void Features::keep(jobs::FeatureKind kind, const Digest& key, const std::string
   context_.feature_made(kind, made_seconds, kept);
 }
 
-Result<Features::Made> Features::get_or_make(jobs::FeatureKind kind, const Digest& key,
-                                             const std::vector<std::string>& names,
-                                             const std::function<Result<NamedTensors>()>& make) const {
+Result<Features::Made> Features::get_or_make(
+    jobs::FeatureKind kind, const Digest& key, const std::vector<std::string>& names,
+    const std::function<Result<NamedTensors>()>& make) const {
   if (auto found = find(kind, key)) {
     auto tensors = tensors_from_bytes(std::move(found->payload), names);
     if (tensors.ok()) return Made{std::move(*tensors), true, found->saved_seconds};
-    log::warn("feature cache: a {} entry is not understood: {}", to_string(kind), tensors.status().message());
+    log::warn("feature cache: a {} entry is not understood: {}", to_string(kind),
+              tensors.status().message());
     context_.feature_damaged(kind);
   }
   const SteadyClock clock;

@@ -12,14 +12,17 @@
 namespace mimicfleet::stages {
 namespace {
 
-// Below this angle the two ways between two frames are the same, and slerp would divide by nearly nothing.
+// Below this angle the two ways between two frames are the same, and slerp would divide by nearly
+// nothing.
 constexpr double kSmallestAngle = 1e-4;
 
 at::Tensor slerp(const at::Tensor& from, const at::Tensor& to, double alpha) {
   const at::Tensor a = from.flatten().to(at::kDouble);
   const at::Tensor b = to.flatten().to(at::kDouble);
-  const double lengths = at::linalg_vector_norm(a).item<double>() * at::linalg_vector_norm(b).item<double>();
-  const double cosine = lengths == 0 ? 1 : std::clamp(at::dot(a, b).item<double>() / lengths, -1.0, 1.0);
+  const double lengths =
+      at::linalg_vector_norm(a).item<double>() * at::linalg_vector_norm(b).item<double>();
+  const double cosine =
+      lengths == 0 ? 1 : std::clamp(at::dot(a, b).item<double>() / lengths, -1.0, 1.0);
   const double angle = std::acos(cosine);
   const double sine = std::sin(angle);
   if (angle < kSmallestAngle || sine < kSmallestAngle) return at::lerp(from, to, alpha);
@@ -28,7 +31,8 @@ at::Tensor slerp(const at::Tensor& from, const at::Tensor& to, double alpha) {
 
 }  // namespace
 
-at::Tensor blend(const at::Tensor& from, const at::Tensor& to, double alpha, jobs::InterpMode mode) {
+at::Tensor blend(const at::Tensor& from, const at::Tensor& to, double alpha,
+                 jobs::InterpMode mode) {
   const at::Tensor start = from.to(at::kFloat);
   const at::Tensor end = to.to(at::kFloat);
   const at::Tensor frame =
@@ -69,7 +73,8 @@ Status FilmLatents::add_clip() {
     tail_.reset();
     return {};
   }
-  // Copied, so that the whole clip is not kept for its end. Faded frames only come with the next clip.
+  // Copied, so that the whole clip is not kept for its end. Faded frames only come with the next
+  // clip.
   put(frames.narrow(1, 0, frames.size(1) - faded));
   const std::int64_t kept = std::max<std::int64_t>(faded, 1);
   tail_ = frames.narrow(1, frames.size(1) - kept, kept).clone();

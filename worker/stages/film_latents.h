@@ -14,23 +14,24 @@
 // scripts/inference/inference_latent_concat.py).
 namespace mimicfleet::stages {
 
-// Between two frames [1, 1, 4, h, w]; computed in float32 and given back in the frames' own precision.
-// `alpha` 0: `from`, 1: `to`. Linear as torch.lerp; slerp turns the direction of the whole frame evenly and
-// falls back to linear for frames that point the same way.
+// Between two frames [1, 1, 4, h, w]; computed in float32 and given back in the frames' own
+// precision. `alpha` 0: `from`, 1: `to`. Linear as torch.lerp; slerp turns the direction of the
+// whole frame evenly and falls back to linear for frames that point the same way.
 [[nodiscard]] at::Tensor blend(const at::Tensor& from, const at::Tensor& to, double alpha,
                                jobs::InterpMode mode);
 
 // Reads a film's latents front to back. At most two clips are in memory at a time.
 class FilmLatents {
  public:
-  // [1, F, 4, h, w] of the clip at this position, F as announced; all of one height, width and type.
+  // [1, F, 4, h, w] of the clip at this position, F as announced; all of one height, width and
+  // type.
   using Load = std::function<Result<at::Tensor>(std::size_t clip)>;
 
   FilmLatents(std::vector<jobs::FilmClip> clips, jobs::Joining joining, Load load)
       : clips_(std::move(clips)), joining_(joining), load_(std::move(load)) {}
 
-  // The next `count` frames [1, n, 4, h, w], fewer at the end; an undefined tensor after it. Codes of Load,
-  // and of Joining::check().
+  // The next `count` frames [1, n, 4, h, w], fewer at the end; an undefined tensor after it. Codes
+  // of Load, and of Joining::check().
   [[nodiscard]] Result<at::Tensor> next(std::int64_t count);
 
  private:

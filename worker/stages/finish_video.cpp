@@ -68,15 +68,17 @@ jobs::OutputRecord record_of(const Services& services, const jobs::LeaseGrant& l
 
 }  // namespace
 
-Status finish_video(const Services& services, const jobs::LeaseGrant& lease, const DecodeInputs& inputs,
-                    DecodedVideo& video, runner::TaskContext& context, jobs::TaskResult& result) {
+Status finish_video(const Services& services, const jobs::LeaseGrant& lease,
+                    const DecodeInputs& inputs, DecodedVideo& video, runner::TaskContext& context,
+                    jobs::TaskResult& result) {
   RETURN_IF_ERROR(context.check_cancelled());
   const Permit permit = [&context] { return context.hold_lease(); };
   const OutputFiles& outputs = inputs.outputs;
   runner::StageTimer timer(context, std::string(jobs::kMux));
   if (video.saved_frames) RETURN_IF_ERROR(context.written(video.saved_frames->finish(permit)));
   if (video.latents) {
-    RETURN_IF_ERROR(context.written(write_file_atomically(outputs.latents_path(), *video.latents, permit)));
+    RETURN_IF_ERROR(
+        context.written(write_file_atomically(outputs.latents_path(), *video.latents, permit)));
   }
   RETURN_IF_ERROR(context.written(video.writer.finish(permit)));
   timer.finish();
@@ -86,8 +88,8 @@ Status finish_video(const Services& services, const jobs::LeaseGrant& lease, con
   result.width = static_cast<std::int32_t>(inputs.latents[0].width);
   result.height = static_cast<std::int32_t>(inputs.latents[0].height);
   result.numerics = services.device.numerics;
-  return context.written(
-      outputs.write_record(record_of(services, lease, inputs, video.models, context, result), permit));
+  return context.written(outputs.write_record(
+      record_of(services, lease, inputs, video.models, context, result), permit));
 }
 
 }  // namespace mimicfleet::stages

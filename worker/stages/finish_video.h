@@ -20,8 +20,8 @@ struct DecodedVideo {
   jobs::ModelSet models;
 };
 
-// Puts all that the attempt made in place, as long as it holds its lease, the video's record last; fills in
-// `result`. On the finishing thread, without LibTorch.
+// Puts all that the attempt made in place, as long as it holds its lease, the video's record last;
+// fills in `result`. On the finishing thread, without LibTorch.
 [[nodiscard]] Status finish_video(const Services& services, const jobs::LeaseGrant& lease,
                                   const DecodeInputs& inputs, DecodedVideo& video,
                                   runner::TaskContext& context, jobs::TaskResult& result);

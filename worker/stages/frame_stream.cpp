@@ -5,7 +5,8 @@
 namespace mimicfleet::stages {
 
 Result<std::unique_ptr<FrameStream>> FrameStream::open(StableFile file, int sample_stride,
-                                                       std::size_t budget_bytes, av::Reading reading,
+                                                       std::size_t budget_bytes,
+                                                       av::Reading reading,
                                                        std::shared_ptr<av::MediaStop> stop) {
   av::DecodeOptions options;
   options.sample_stride = sample_stride;
@@ -65,12 +66,13 @@ void FrameStream::decode() {
   changed_.notify_all();
 }
 
-Result<std::vector<av::Image>> FrameStream::next(std::size_t count, const std::function<bool()>& cancelled) {
+Result<std::vector<av::Image>> FrameStream::next(std::size_t count,
+                                                 const std::function<bool()>& cancelled) {
   std::vector<av::Image> frames;
   std::unique_lock lock(mutex_);
   while (frames.size() < count) {
-    while (
-        !changed_.wait_for(lock, std::chrono::milliseconds(100), [&] { return over_ || !ready_.empty(); })) {
+    while (!changed_.wait_for(lock, std::chrono::milliseconds(100),
+                              [&] { return over_ || !ready_.empty(); })) {
       if (cancelled()) return Status(StatusCode::kCancelled, "cancelled");
     }
     if (ready_.empty()) {

@@ -23,12 +23,12 @@ struct FrameWarning {
   friend bool operator==(const FrameWarning&, const FrameWarning&) = default;
 };
 
-// Decodes the sampled frames of a video ahead of their use, on a thread of its own, and holds at most
-// `budget_bytes` of them: the decoding process waits while nobody takes any.
+// Decodes the sampled frames of a video ahead of their use, on a thread of its own, and holds at
+// most `budget_bytes` of them: the decoding process waits while nobody takes any.
 class FrameStream {
  public:
-  // Codes as av::VideoFrames::open(). `stop` ends the decoding process early, also while it is waited for
-  // here.
+  // Codes as av::VideoFrames::open(). `stop` ends the decoding process early, also while it is
+  // waited for here.
   [[nodiscard]] static Result<std::unique_ptr<FrameStream>> open(
       StableFile file, int sample_stride, std::size_t budget_bytes, av::Reading reading = {},
       std::shared_ptr<av::MediaStop> stop = std::make_shared<av::MediaStop>());
@@ -39,8 +39,8 @@ class FrameStream {
   // Every how many frames of the video one is delivered.
   [[nodiscard]] std::int64_t stride() const { return frames_.stride(); }
 
-  // The next frames, `count` of them, fewer at the end, none after it. Waits; kCancelled once `cancelled`
-  // says so. kInputChanged at the end if the file was written to meanwhile.
+  // The next frames, `count` of them, fewer at the end, none after it. Waits; kCancelled once
+  // `cancelled` says so. kInputChanged at the end if the file was written to meanwhile.
   [[nodiscard]] Result<std::vector<av::Image>> next(std::size_t count,
                                                     const std::function<bool()>& cancelled);
   // Of the frames that were taken.

@@ -9,7 +9,8 @@
 
 namespace mimicfleet::stages {
 
-Result<InputFiles> InputFiles::open(const std::vector<std::string>& roots, FileDigestCache& digests) {
+Result<InputFiles> InputFiles::open(const std::vector<std::string>& roots,
+                                    FileDigestCache& digests) {
   InputFiles files(digests);
   if (roots.empty()) return files;
   ASSIGN_OR_RETURN(files.roots_, Roots::open(roots));
@@ -21,12 +22,13 @@ Result<InputFiles> InputFiles::open(const std::vector<std::string>& roots, FileD
   return files;
 }
 
-// The client read the file when it made the job: what is wrong with it now is so on this host, until others
-// see the same.
+// The client read the file when it made the job: what is wrong with it now is so on this host,
+// until others see the same.
 Result<StableFile> InputFiles::open_input(const jobs::FileRef& file) const {
   auto opened = open_as_it_was(file);
   const StatusCode code = opened.status().code();
-  const bool told = opened.ok() || code == StatusCode::kNotFound || code == StatusCode::kInputChanged;
+  const bool told =
+      opened.ok() || code == StatusCode::kNotFound || code == StatusCode::kInputChanged;
   if (told || code == StatusCode::kResourceExhausted) return opened;
   return Status(StatusCode::kFailedPrecondition, opened.status().message());
 }
@@ -40,8 +42,9 @@ Result<StableFile> InputFiles::open_as_it_was(const jobs::FileRef& file) const {
                       "worker's host?");
   }
   if (!fd.ok()) return fd.status();
-  const Status changed(StatusCode::kInputChanged,
-                       file.path + ": is no longer what it was when the job was made; submit it again");
+  const Status changed(
+      StatusCode::kInputChanged,
+      file.path + ": is no longer what it was when the job was made; submit it again");
   ASSIGN_OR_RETURN(const FileIdentity identity, identity_of(fd->get(), file.path));
   if (identity.size != file.size_bytes) return changed;
   ASSIGN_OR_RETURN(StableFile stable, StableFile::open(*std::move(fd), file.path, digests_));

@@ -104,7 +104,8 @@ Result<VideoKeypoints> keypoints_from_bytes(std::string bytes) {
     return misshapen;
   keypoints.average_fps = {static_cast<int>(fps_numerator), static_cast<int>(fps_denominator)};
   const std::int64_t all = scores.shape[0];
-  if (!has_shape(points, {all, pose::kKeypoints, 2}) || !has_shape(scores, {all, pose::kKeypoints})) {
+  if (!has_shape(points, {all, pose::kKeypoints, 2}) ||
+      !has_shape(scores, {all, pose::kKeypoints})) {
     return misshapen;
   }
   std::int64_t taken = 0;

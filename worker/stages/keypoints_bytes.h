@@ -11,7 +11,8 @@
 
 namespace mimicfleet::stages {
 
-// The raw key points of a driving video's sampled frames, and what else of the video later stages need.
+// The raw key points of a driving video's sampled frames, and what else of the video later stages
+// need.
 struct VideoKeypoints {
   std::vector<pose::FramePose> frames;   // all of one size
   av::Rational average_fps{};            // of the video; 0/1 when unknown

@@ -18,9 +18,11 @@ constexpr const char* kWarnings = "warnings";  // one a line
 
 }  // namespace
 
-std::string latents_to_bytes(weights::DType dtype, std::int64_t frames, std::int64_t h, std::int64_t w,
-                             std::span<const std::uint8_t> values, const LatentsMetadata& metadata) {
-  return weights::safetensors_bytes({{"latents", dtype, {1, frames, kChannels, h, w}, values}}, metadata);
+std::string latents_to_bytes(weights::DType dtype, std::int64_t frames, std::int64_t h,
+                             std::int64_t w, std::span<const std::uint8_t> values,
+                             const LatentsMetadata& metadata) {
+  return weights::safetensors_bytes({{"latents", dtype, {1, frames, kChannels, h, w}, values}},
+                                    metadata);
 }
 
 LatentsMetadata saved_metadata(const SavedDescription& saved) {
@@ -61,8 +63,9 @@ std::vector<std::string> warnings_of(const LatentsMetadata& metadata) {
 Result<Latents> latents_from_bytes(std::string bytes, const std::string& origin) {
   ASSIGN_OR_RETURN(auto set, parse_arrays(std::move(bytes), origin));
   const auto found = set.tensors.find("latents");
-  const Status wrong(StatusCode::kBadInput,
-                     origin + ": it holds no tensor 'latents' of shape [1, F, 4, h, w] and type F16 or F32");
+  const Status wrong(
+      StatusCode::kBadInput,
+      origin + ": it holds no tensor 'latents' of shape [1, F, 4, h, w] and type F16 or F32");
   if (found == set.tensors.end()) return wrong;
   const auto& tensor = found->second;
   const auto& shape = tensor.shape;

@@ -20,16 +20,20 @@ struct Latents {
   LatentsMetadata metadata;
 
   [[nodiscard]] std::int64_t frames() const { return tensor.shape[1]; }
-  [[nodiscard]] std::int64_t height() const { return tensor.shape[3] * 8; }  // of the decoded frames
+  [[nodiscard]] std::int64_t height() const {
+    return tensor.shape[3] * 8;
+  }  // of the decoded frames
   [[nodiscard]] std::int64_t width() const { return tensor.shape[4] * 8; }
 };
 
 // `values`: F * 4 * h * w of them.
-[[nodiscard]] std::string latents_to_bytes(weights::DType dtype, std::int64_t frames, std::int64_t h,
-                                           std::int64_t w, std::span<const std::uint8_t> values,
+[[nodiscard]] std::string latents_to_bytes(weights::DType dtype, std::int64_t frames,
+                                           std::int64_t h, std::int64_t w,
+                                           std::span<const std::uint8_t> values,
                                            const LatentsMetadata& metadata);
 
-// The strings beside latents that are kept for good: what the original kept, and what they were made of.
+// The strings beside latents that are kept for good: what the original kept, and what they were
+// made of.
 struct SavedDescription {
   Digest key;
   const jobs::ModelSet& models;

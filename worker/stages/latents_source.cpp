@@ -33,8 +33,9 @@ Result<LatentsSource> saved_source(const Services& services, const jobs::Segment
 }
 
 // A segment that was encoded: wherever its latents can be had.
-Result<LatentsSource> encoded_source(const Services& services, const jobs::TaskInput& input, std::string name,
-                                     bool is_film, runner::TaskContext& context, bool& local) {
+Result<LatentsSource> encoded_source(const Services& services, const jobs::TaskInput& input,
+                                     std::string name, bool is_film, runner::TaskContext& context,
+                                     bool& local) {
   LatentsSource source = source_of(input, std::move(name));
   const Status status = fetch_into_store(services, input, context, local);
   if (status.ok()) return source;
@@ -67,20 +68,23 @@ Result<std::string> file_bytes(const Services& services, const jobs::FileRef& fi
 
 }  // namespace
 
-Status fetch_into_store(const Services& services, const jobs::TaskInput& input, runner::TaskContext& context,
-                        bool& local) {
+Status fetch_into_store(const Services& services, const jobs::TaskInput& input,
+                        runner::TaskContext& context, bool& local) {
   const auto& artefact = input.artefact;
   if (services.artefacts.has(artefact.content)) return {};
   local = false;
-  auto fetched = artefacts::fetch_artefact(artefact, input.holders, [&] { return context.cancelled(); });
+  auto fetched =
+      artefacts::fetch_artefact(artefact, input.holders, [&] { return context.cancelled(); });
   services.metrics.received(fetched.received_bytes);
   services.metrics.holders_refused(fetched.refused_holders);
   context.add_transferred(fetched.received_bytes);
   RETURN_IF_ERROR(fetched.status);
-  return context.written(services.artefacts.put(artefact.key, artefact.numerics, fetched.bytes).status());
+  return context.written(
+      services.artefacts.put(artefact.key, artefact.numerics, fetched.bytes).status());
 }
 
-Result<std::vector<LatentsSource>> find_latents(const Services& services, const jobs::LeaseGrant& lease,
+Result<std::vector<LatentsSource>> find_latents(const Services& services,
+                                                const jobs::LeaseGrant& lease,
                                                 runner::TaskContext& context) {
   runner::StageTimer timer(context, "transfer");
   const bool is_film = !lease.spec.segments.empty();
@@ -94,10 +98,11 @@ Result<std::vector<LatentsSource>> find_latents(const Services& services, const 
     if (!from_file && input == lease.inputs.end()) {
       return Status(StatusCode::kInternal, "a decode without its latents was granted");
     }
-    auto source = from_file ? saved_source(services, lease.spec.segments[i])
-                            : encoded_source(services, *input,
-                                             is_film ? lease.spec.segments[i].name : input->driving.path,
-                                             is_film, context, local);
+    auto source = from_file
+                      ? saved_source(services, lease.spec.segments[i])
+                      : encoded_source(services, *input,
+                                       is_film ? lease.spec.segments[i].name : input->driving.path,
+                                       is_film, context, local);
     if (!from_file) ++input;
     if (source.ok()) {
       sources.push_back(*std::move(source));
@@ -116,7 +121,8 @@ Result<std::vector<LatentsSource>> find_latents(const Services& services, const 
 
 Result<Latents> read_latents(const Services& services, const LatentsSource& source,
                              runner::TaskContext& context) {
-  auto bytes = source.file ? file_bytes(services, *source.file) : services.artefacts.read(source.content);
+  auto bytes =
+      source.file ? file_bytes(services, *source.file) : services.artefacts.read(source.content);
   if (!bytes.ok() && !source.file) {
     context.add_lost_input(source.content);
     return Status(StatusCode::kUnavailable, bytes.status().message());
@@ -128,10 +134,10 @@ Result<Latents> read_latents(const Services& services, const LatentsSource& sour
       latents.width() == source.width) {
     return latents;
   }
-  return Status(
-      StatusCode::kBadInput,
-      fmt::format("{}: holds {} frames of {}x{}, announced were {} of {}x{}", origin, latents.frames(),
-                  latents.width(), latents.height(), source.frames, source.width, source.height));
+  return Status(StatusCode::kBadInput,
+                fmt::format("{}: holds {} frames of {}x{}, announced were {} of {}x{}", origin,
+                            latents.frames(), latents.width(), latents.height(), source.frames,
+                            source.width, source.height));
 }
 
 }  // namespace mimicfleet::stages

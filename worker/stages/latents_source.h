@@ -11,7 +11,8 @@
 
 namespace mimicfleet::stages {
 
-// Where the latents of one clip are on this host: in the artefact store, or in a file that keeps them.
+// Where the latents of one clip are on this host: in the artefact store, or in a file that keeps
+// them.
 struct LatentsSource {
   std::string name;  // of the clip, for messages
   std::optional<jobs::FileRef> file;
@@ -21,20 +22,21 @@ struct LatentsSource {
   std::int64_t width = 0;
 };
 
-// Finds what a decode takes, in order: in this worker's store; else fetched into it from whoever holds them;
-// of a film also in files. All have one size. kUnavailable with context.lost_inputs(): nobody could deliver
-// these; kBadInput naming two clips of different sizes; codes of InputFiles::open_input().
+// Finds what a decode takes, in order: in this worker's store; else fetched into it from whoever
+// holds them; of a film also in files. All have one size. kUnavailable with context.lost_inputs():
+// nobody could deliver these; kBadInput naming two clips of different sizes; codes of
+// InputFiles::open_input().
 [[nodiscard]] Result<std::vector<LatentsSource>> find_latents(const Services& services,
                                                               const jobs::LeaseGrant& lease,
                                                               runner::TaskContext& context);
 
-// Gets an artefact into this worker's store unless it is there; `local` becomes false if it had to travel.
-// Codes of artefacts::fetch_artefact() and ArtefactStore::put().
+// Gets an artefact into this worker's store unless it is there; `local` becomes false if it had to
+// travel. Codes of artefacts::fetch_artefact() and ArtefactStore::put().
 [[nodiscard]] Status fetch_into_store(const Services& services, const jobs::TaskInput& input,
                                       runner::TaskContext& context, bool& local);
 
-// kUnavailable with context.lost_inputs() if the store has lost them meanwhile; kBadInput if a file is not
-// what was announced; codes of InputFiles::open_input().
+// kUnavailable with context.lost_inputs() if the store has lost them meanwhile; kBadInput if a file
+// is not what was announced; codes of InputFiles::open_input().
 [[nodiscard]] Result<Latents> read_latents(const Services& services, const LatentsSource& source,
                                            runner::TaskContext& context);
 

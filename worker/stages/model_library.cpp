@@ -15,9 +15,9 @@ Result<ModelLibrary> ModelLibrary::find(std::vector<std::string> roots, FileDige
   if (roots.empty()) {
     const auto shipped = model_root::shipped_root();
     if (!shipped) {
-      return Status(
-          StatusCode::kNotFound,
-          "no models: give --models DIR, a folder with MimicMotion_1-1.pth, DWPose/ and the SVD folder");
+      return Status(StatusCode::kNotFound,
+                    "no models: give --models DIR, a folder with MimicMotion_1-1.pth, DWPose/ and "
+                    "the SVD folder");
     }
     roots.push_back(*shipped);
   }
@@ -42,7 +42,8 @@ std::vector<jobs::ModelSet> ModelLibrary::sets() const {
 
 std::vector<std::string> ModelLibrary::folders() const {
   std::vector<std::string> folders;
-  for (const auto& known : known_) folders.push_back(absolute_path(known.files.checkpoint).parent_path());
+  for (const auto& known : known_)
+    folders.push_back(absolute_path(known.files.checkpoint).parent_path());
   return folders;
 }
 
@@ -50,15 +51,17 @@ LoadedModels* ModelLibrary::loaded(const Digest& set) {
   return loaded_ && loaded_->set.id == set ? &*loaded_ : nullptr;
 }
 
-Result<ModelLibrary::Use> ModelLibrary::use(const Digest& set, const Device& device, bool decoder_only) {
+Result<ModelLibrary::Use> ModelLibrary::use(const Digest& set, const Device& device,
+                                            bool decoder_only) {
   if (LoadedModels* models = loaded(set)) return Use{models, 0};
-  const auto found =
-      std::find_if(known_.begin(), known_.end(), [&](const Known& known) { return known.set.id == set; });
+  const auto found = std::find_if(known_.begin(), known_.end(),
+                                  [&](const Known& known) { return known.set.id == set; });
   if (found == known_.end()) {
-    return Status(StatusCode::kNotFound,
-                  fmt::format("this worker does not have the models {:.8}; start one with --models and their "
-                              "folder",
-                              set.hex()));
+    return Status(
+        StatusCode::kNotFound,
+        fmt::format("this worker does not have the models {:.8}; start one with --models and their "
+                    "folder",
+                    set.hex()));
   }
   loaded_.reset();
   const Instant begin = SteadyClock().now();
@@ -74,18 +77,21 @@ Result<ModelLibrary::Use> ModelLibrary::use(const Digest& set, const Device& dev
   return Use{&*loaded_, seconds};
 }
 
-Result<LoadedModels> ModelLibrary::load(const Known& known, const Device& device, bool decoder_only) {
+Result<LoadedModels> ModelLibrary::load(const Known& known, const Device& device,
+                                        bool decoder_only) {
   const auto& files = known.files;
-  ASSIGN_OR_RETURN(auto diffusion, svd::load_diffusion_models(
-                                       files, device.device, model_precision(device),
-                                       decoder_only ? svd::ModelSet::kDecoderOnly : svd::ModelSet::kAll));
+  ASSIGN_OR_RETURN(
+      auto diffusion,
+      svd::load_diffusion_models(files, device.device, model_precision(device),
+                                 decoder_only ? svd::ModelSet::kDecoderOnly : svd::ModelSet::kAll));
   std::optional<pose::PoseEstimator> pose;
   if (!decoder_only) {
-    ASSIGN_OR_RETURN(pose, pose::PoseEstimator::load(files.detector, files.pose_estimator, device.device));
+    ASSIGN_OR_RETURN(
+        pose, pose::PoseEstimator::load(files.detector, files.pose_estimator, device.device));
   }
   if (!diffusion.ignored_keys.empty()) {
-    log::info("{}: {} keys are not used, such as {}", files.checkpoint, diffusion.ignored_keys.size(),
-              diffusion.ignored_keys.front());
+    log::info("{}: {} keys are not used, such as {}", files.checkpoint,
+              diffusion.ignored_keys.size(), diffusion.ignored_keys.front());
   }
   return LoadedModels{known.set, std::move(diffusion), std::move(pose),
                       UnetShelf(files, known.set.diffusion, known.pinned)};

@@ -28,19 +28,21 @@ struct LoadedModels {
 // The model sets that this worker can serve. One is in memory at a time.
 class ModelLibrary {
  public:
-  // Finds and hashes what lies below each root; without any root the pack that comes with the program. Errors
-  // name the file, what is expected there and where people get it.
-  [[nodiscard]] static Result<ModelLibrary> find(std::vector<std::string> roots, FileDigestCache& digests);
+  // Finds and hashes what lies below each root; without any root the pack that comes with the
+  // program. Errors name the file, what is expected there and where people get it.
+  [[nodiscard]] static Result<ModelLibrary> find(std::vector<std::string> roots,
+                                                 FileDigestCache& digests);
 
   [[nodiscard]] std::vector<jobs::ModelSet> sets() const;
-  [[nodiscard]] std::vector<std::string> folders() const;  // of each set, absolute: that of its checkpoint
+  [[nodiscard]] std::vector<std::string> folders()
+      const;  // of each set, absolute: that of its checkpoint
 
   struct Use {
     LoadedModels* models = nullptr;  // until the next use()
     double load_seconds = 0;         // 0: it was in memory
   };
-  // Loads the set unless it is in memory; another one leaves it first. kNotFound: this worker does not have
-  // it; kInputChanged: its files are not those that find() hashed.
+  // Loads the set unless it is in memory; another one leaves it first. kNotFound: this worker does
+  // not have it; kInputChanged: its files are not those that find() hashed.
   [[nodiscard]] Result<Use> use(const Digest& set, const Device& device, bool decoder_only);
 
   // The set if it is in memory, or null.
@@ -55,7 +57,8 @@ class ModelLibrary {
     model_root::ModelFiles files;
     std::shared_ptr<PinnedFiles> pinned;
   };
-  [[nodiscard]] static Result<LoadedModels> load(const Known& known, const Device& device, bool decoder_only);
+  [[nodiscard]] static Result<LoadedModels> load(const Known& known, const Device& device,
+                                                 bool decoder_only);
   std::vector<Known> known_;
   std::optional<LoadedModels> loaded_;
 };

@@ -23,15 +23,15 @@ Status check_same_folder(const std::string& directory, const std::string& expect
     while (!nonce->empty() && (nonce->back() == '\n' || nonce->back() == '\r')) nonce->pop_back();
     if (*nonce == expected) return {};
   }
-  return {
-      StatusCode::kFailedPrecondition,
-      fmt::format("{}: the output folder is not shared with this worker ({}); mount it there under the same "
-                  "path, or use a worker that sees it",
-                  directory, nonce.ok() ? path + " differs" : nonce.status().message())};
+  return {StatusCode::kFailedPrecondition,
+          fmt::format("{}: the output folder is not shared with this worker ({}); mount it there "
+                      "under the same "
+                      "path, or use a worker that sees it",
+                      directory, nonce.ok() ? path + " differs" : nonce.status().message())};
 }
 
-Status check_target(const std::string& directory, const std::string& relative, const std::string& nonce,
-                    const InputFiles& allowed) {
+Status check_target(const std::string& directory, const std::string& relative,
+                    const std::string& nonce, const InputFiles& allowed) {
   if (!jobs::is_safe_relative(relative)) {
     return {StatusCode::kInvalidArgument,
             fmt::format("output path '{}' is not below the output folder", relative)};
@@ -45,12 +45,14 @@ Status make_folder_of(const std::string& path) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   if (!error) return {};
-  return file_error(folder.string(), "cannot be made", error.value(), StatusCode::kFailedPrecondition);
+  return file_error(folder.string(), "cannot be made", error.value(),
+                    StatusCode::kFailedPrecondition);
 }
 
 }  // namespace
 
-Result<std::string> open_latents_target(const jobs::LatentsTarget& target, const InputFiles& allowed) {
+Result<std::string> open_latents_target(const jobs::LatentsTarget& target,
+                                        const InputFiles& allowed) {
   RETURN_IF_ERROR(check_target(target.directory, target.relative, target.nonce, allowed));
   std::string path = fmt::format("{}/{}", target.directory, target.relative);
   RETURN_IF_ERROR(make_folder_of(path));
@@ -97,7 +99,8 @@ Status OutputFiles::clear_frames(std::size_t from) const {
 }
 
 Status OutputFiles::write_record(const jobs::OutputRecord& record, const Permit& permit) const {
-  return write_file_atomically(below(target_.relative + ".json"), jobs::record_text(record), permit);
+  return write_file_atomically(below(target_.relative + ".json"), jobs::record_text(record),
+                               permit);
 }
 
 }  // namespace mimicfleet::stages

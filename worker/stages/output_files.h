@@ -20,9 +20,11 @@ namespace mimicfleet::stages {
 // DIR/_frames/….
 class OutputFiles {
  public:
-  // Makes the folders of the outputs. kFailedPrecondition: this worker does not see the folder that the
-  // client meant (its nonce differs or is not there), may not write there, or the folder is below no root.
-  [[nodiscard]] static Result<OutputFiles> open(const jobs::OutputTarget& target, const InputFiles& allowed);
+  // Makes the folders of the outputs. kFailedPrecondition: this worker does not see the folder that
+  // the client meant (its nonce differs or is not there), may not write there, or the folder is
+  // below no root.
+  [[nodiscard]] static Result<OutputFiles> open(const jobs::OutputTarget& target,
+                                                const InputFiles& allowed);
 
   // Relative to the output folder, as the record names it, and absolute.
   [[nodiscard]] std::string video_name() const { return target_.relative + ".mp4"; }
@@ -34,12 +36,13 @@ class OutputFiles {
 
   [[nodiscard]] std::string frames_folder() const;
 
-  // Removes what an earlier run left in the folder of the frames, of that number and later ones. Goes on
-  // after what cannot be removed; the first of these is the error.
+  // Removes what an earlier run left in the folder of the frames, of that number and later ones.
+  // Goes on after what cannot be removed; the first of these is the error.
   [[nodiscard]] Status clear_frames(std::size_t from = 0) const;
 
   // The record says that everything beside it is whole, so it is written last.
-  [[nodiscard]] Status write_record(const jobs::OutputRecord& record, const Permit& permit = {}) const;
+  [[nodiscard]] Status write_record(const jobs::OutputRecord& record,
+                                    const Permit& permit = {}) const;
 
  private:
   explicit OutputFiles(jobs::OutputTarget target) : target_(std::move(target)) {}

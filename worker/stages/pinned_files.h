@@ -10,8 +10,8 @@
 
 namespace mimicfleet::stages {
 
-// Files that are read more than once in a process's life and whose digests name what is made of them: models.
-// One thread at a time.
+// Files that are read more than once in a process's life and whose digests name what is made of
+// them: models. One thread at a time.
 class PinnedFiles {
  public:
   explicit PinnedFiles(FileDigestCache& digests) : digests_(digests) {}  // must outlive this object
@@ -19,9 +19,9 @@ class PinnedFiles {
   // The digest of the file, which is to have these bytes from now on. Codes of StableFile::open().
   [[nodiscard]] Result<Digest> pin(const std::string& path);
 
-  // Runs `load`, which opens the files by their names, and returns its status if all that it read was what is
-  // pinned. A file that was replaced by the same bytes is taken, one with others is kInputChanged, naming it.
-  // `load` runs again when files changed while it read them.
+  // Runs `load`, which opens the files by their names, and returns its status if all that it read
+  // was what is pinned. A file that was replaced by the same bytes is taken, one with others is
+  // kInputChanged, naming it. `load` runs again when files changed while it read them.
   [[nodiscard]] Status read(const std::function<Status()>& load);
 
  private:

@@ -53,7 +53,8 @@ void SavedFrames::stop(bool drop_queue) {
 
 Status SavedFrames::add(av::Image frame) {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return queue_.empty() || queued_bytes_ < kBudgetBytes || !error_.ok(); });
+  changed_.wait(lock,
+                [this] { return queue_.empty() || queued_bytes_ < kBudgetBytes || !error_.ok(); });
   if (!error_.ok()) return error_;
   queued_bytes_ += frame.pixels.size();
   queue_.push_back(std::move(frame));

@@ -13,9 +13,9 @@
 
 namespace mimicfleet::stages {
 
-// The frames of one attempt on their way into DIR/_frames/NAME (--save-frames). A thread of its own makes
-// PNGs of them in a folder that only this attempt uses; they get their places, and those of an earlier run
-// leave, all at once in the end.
+// The frames of one attempt on their way into DIR/_frames/NAME (--save-frames). A thread of its own
+// makes PNGs of them in a folder that only this attempt uses; they get their places, and those of
+// an earlier run leave, all at once in the end.
 class SavedFrames {
  public:
   // Codes of ScratchFolder::create().
@@ -23,8 +23,8 @@ class SavedFrames {
   // Without finish() nothing is left of it.
   ~SavedFrames();
 
-  // Takes the next frame; waits only while many are still to be written. After an error every further call
-  // returns it.
+  // Takes the next frame; waits only while many are still to be written. After an error every
+  // further call returns it.
   [[nodiscard]] Status add(av::Image frame);
 
   // Writes what is left and puts all in place, frame by frame, as long as `permit` allows it.

@@ -60,8 +60,8 @@ std::string tensors_to_bytes(const std::map<std::string, at::Tensor>& tensors) {
   return weights::safetensors_bytes(std::move(list), {});
 }
 
-Result<std::map<std::string, at::Tensor>> tensors_from_bytes(std::string bytes,
-                                                             const std::vector<std::string>& names) {
+Result<std::map<std::string, at::Tensor>> tensors_from_bytes(
+    std::string bytes, const std::vector<std::string>& names) {
   ASSIGN_OR_RETURN(const auto set, parse_arrays(std::move(bytes), "tensors"));
   std::map<std::string, at::Tensor> tensors;
   for (const auto& name : names) {
@@ -78,8 +78,8 @@ std::string latents_to_bytes(const at::Tensor& latents,
                              const std::map<std::string, std::string, std::less<>>& metadata) {
   const at::Tensor contiguous = latents.contiguous();
   CHECK(contiguous.dim() == 5);
-  return latents_to_bytes(dtype_of(contiguous), contiguous.size(1), contiguous.size(3), contiguous.size(4),
-                          bytes_of(contiguous), metadata);
+  return latents_to_bytes(dtype_of(contiguous), contiguous.size(1), contiguous.size(3),
+                          contiguous.size(4), bytes_of(contiguous), metadata);
 }
 
 at::Tensor to_tensor(const Latents& latents) { return copy_of(latents.tensor); }
@@ -103,7 +103,8 @@ av::Image to_image(const at::Tensor& image) {
   CHECK(image.dim() == 3 && image.size(0) == 3);
   const at::Tensor rows = image.permute({1, 2, 0}).contiguous();  // [h, w, 3]
   const auto bytes = bytes_of(rows);
-  return {static_cast<int>(rows.size(1)), static_cast<int>(rows.size(0)), {bytes.begin(), bytes.end()}};
+  return {
+      static_cast<int>(rows.size(1)), static_cast<int>(rows.size(0)), {bytes.begin(), bytes.end()}};
 }
 
 }  // namespace mimicfleet::stages

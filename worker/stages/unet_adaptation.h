@@ -9,8 +9,8 @@
 
 namespace mimicfleet::stages {
 
-// How a task wants its UNet: the files that it names, opened and known to be what they were when the job was
-// made.
+// How a task wants its UNet: the files that it names, opened and known to be what they were when
+// the job was made.
 struct UnetAdaptation {
   struct Lora {
     StableFile file;
@@ -23,7 +23,8 @@ struct UnetAdaptation {
 };
 
 // `diffusion`: of the model set. Codes of InputFiles::open_input().
-[[nodiscard]] Result<UnetAdaptation> open_adaptation(const InputFiles& inputs, const Digest& diffusion,
+[[nodiscard]] Result<UnetAdaptation> open_adaptation(const InputFiles& inputs,
+                                                     const Digest& diffusion,
                                                      const jobs::Parameters& parameters);
 
 }  // namespace mimicfleet::stages

@@ -43,16 +43,19 @@ Status UnetShelf::sort(const StableFile& file, double scale, Opened& opened) {
     return {};
   }
   if (opened.overlay) {
-    return bad(file, fmt::format("is a whole UNet and no LoRA, and so is {}: give one, as --unet-overlay",
-                                 opened.overlay->origin));
+    return bad(file,
+               fmt::format("is a whole UNet and no LoRA, and so is {}: give one, as --unet-overlay",
+                           opened.overlay->origin));
   }
   if (scale != 1) {
-    return bad(file, fmt::format("is a whole UNet and no LoRA, so that --lcm-lora-scale {} means nothing; "
-                                 "give it as --unet-overlay",
-                                 scale));
+    return bad(
+        file, fmt::format("is a whole UNet and no LoRA, so that --lcm-lora-scale {} means nothing; "
+                          "give it as --unet-overlay",
+                          scale));
   }
   opened.overlay = Overlay{file.digest(), file.path(), tensors.with_prefix(*prefix)};
-  opened.note = fmt::format("{} is a whole UNet and no LoRA; it was used as --unet-overlay", file.path());
+  opened.note =
+      fmt::format("{} is a whole UNet and no LoRA; it was used as --unet-overlay", file.path());
   return {};
 }
 
@@ -63,10 +66,11 @@ Result<UnetShelf::Opened> UnetShelf::open(const UnetAdaptation& adaptation) {
     ASSIGN_OR_RETURN(const weights::TensorSet tensors, read(file, opened.bytes));
     const auto prefix = weights::whole_unet_prefix(tensors);
     if (!prefix) {
-      return bad(file, weights::looks_like_lora(tensors)
-                           ? "is a LoRA and no whole UNet; give it as --lcm-lora-path"
-                           : "holds no whole UNet: conv_in.weight is not in it; give a file such as "
-                             "AnimateLCM-SVD-xt-1.1.safetensors");
+      return bad(file,
+                 weights::looks_like_lora(tensors)
+                     ? "is a LoRA and no whole UNet; give it as --lcm-lora-path"
+                     : "holds no whole UNet: conv_in.weight is not in it; give a file such as "
+                       "AnimateLCM-SVD-xt-1.1.safetensors");
     }
     opened.overlay = Overlay{file.digest(), file.path(), tensors.with_prefix(*prefix)};
   }
@@ -84,7 +88,8 @@ Status UnetShelf::load_whole(Opened& opened, svd::DiffusionModels& models) {
   if (opened.overlay) {
     const auto options = at::TensorOptions().device(models.device).dtype(models.dtype);
     const auto& overlay = *opened.overlay;
-    ASSIGN_OR_RETURN(models.unet_weights, svd::load_unet(config_, overlay.tensors, overlay.origin, options));
+    ASSIGN_OR_RETURN(models.unet_weights,
+                     svd::load_unet(config_, overlay.tensors, overlay.origin, options));
     whole_ = overlay.digest;
     return {};
   }
@@ -98,8 +103,9 @@ Status UnetShelf::load_own(svd::DiffusionModels& models) const {
   const auto options = at::TensorOptions().device(models.device).dtype(models.dtype);
   ASSIGN_OR_RETURN(const auto tensors, weights::open_weights({checkpoint_}));
   const auto ignore_all = [](std::string_view /*name*/) { return true; };
-  ASSIGN_OR_RETURN(models.unet_weights, svd::load_unet(config_, tensors.with_prefix(svd::kUnetPrefix),
-                                                       checkpoint_, options, ignore_all));
+  ASSIGN_OR_RETURN(models.unet_weights,
+                   svd::load_unet(config_, tensors.with_prefix(svd::kUnetPrefix), checkpoint_,
+                                  options, ignore_all));
   return {};
 }
 
@@ -131,7 +137,8 @@ Status UnetShelf::quantise(svd::DiffusionModels& models) {
   quantised_.reset();
   if (!models.device.is_cpu()) {
     const Status tried = nn::try_fp8(models.device, models.dtype);
-    if (!tried.ok()) return {StatusCode::kFailedPrecondition, fmt::format("--fp8: {}", tried.message())};
+    if (!tried.ok())
+      return {StatusCode::kFailedPrecondition, fmt::format("--fp8: {}", tried.message())};
   }
   ASSIGN_OR_RETURN(auto unet, nn::guarded("quantising the UNet", [&]() -> Result<svd::Unet> {
                      svd::Unet made = models.unet->in_fp8();
@@ -142,7 +149,8 @@ Status UnetShelf::quantise(svd::DiffusionModels& models) {
   return {};
 }
 
-Result<UnetShelf::Use> UnetShelf::use(const UnetAdaptation& adaptation, svd::DiffusionModels& models) {
+Result<UnetShelf::Use> UnetShelf::use(const UnetAdaptation& adaptation,
+                                      svd::DiffusionModels& models) {
   if (quantised_ && models.unet == quantised_->unet) models.unet = quantised_->of;
   ASSIGN_OR_RETURN(Use use, use_weights(adaptation, models));
   if (!adaptation.fp8) return use;
@@ -155,7 +163,8 @@ Result<UnetShelf::Use> UnetShelf::use(const UnetAdaptation& adaptation, svd::Dif
   return use;
 }
 
-Result<UnetShelf::Made> UnetShelf::make(const UnetAdaptation& adaptation, svd::DiffusionModels& models) {
+Result<UnetShelf::Made> UnetShelf::make(const UnetAdaptation& adaptation,
+                                        svd::DiffusionModels& models) {
   ASSIGN_OR_RETURN(Opened opened, open(adaptation));
   const bool was_there = whole_ == (opened.overlay ? opened.overlay->digest : own_);
   if (!was_there) RETURN_IF_ERROR(load_whole(opened, models));

@@ -16,15 +16,16 @@
 namespace mimicfleet::stages {
 
 // The UNets of one model set in memory: the weights of one file as they are (the checkpoint's or an
-// overlay's), and one UNet with LoRAs fused into them, which shares what no LoRA changes. So going from one
-// LoRA to another, or to none, reads no more than the LoRA; another overlay reads that, or the checkpoint. Of
-// the one that is asked for there may be one more that computes in 8-bit floating point; it has the weights
-// of its linear layers in both forms.
+// overlay's), and one UNet with LoRAs fused into them, which shares what no LoRA changes. So going
+// from one LoRA to another, or to none, reads no more than the LoRA; another overlay reads that, or
+// the checkpoint. Of the one that is asked for there may be one more that computes in 8-bit
+// floating point; it has the weights of its linear layers in both forms.
 class UnetShelf {
  public:
-  // `diffusion`: digest that names the model set's own UNet, which `models` hold when they are loaded.
-  // `pinned`: the files of the set.
-  UnetShelf(const model_root::ModelFiles& files, const Digest& diffusion, std::shared_ptr<PinnedFiles> pinned)
+  // `diffusion`: digest that names the model set's own UNet, which `models` hold when they are
+  // loaded. `pinned`: the files of the set.
+  UnetShelf(const model_root::ModelFiles& files, const Digest& diffusion,
+            std::shared_ptr<PinnedFiles> pinned)
       : config_(files.unet_config),
         checkpoint_(files.checkpoint),
         pinned_(std::move(pinned)),
@@ -36,13 +37,14 @@ class UnetShelf {
     std::uint64_t read_bytes = 0;  // of the files that had to be read
     std::string note;              // for people: what was taken for something else; or empty
   };
-  // Gives `models` the UNet that is asked for. kBadInput names a file that is not what it is given as,
-  // kInputChanged one that changed since it was opened or, of the model set, since the worker started. After
-  // a failure the next use makes up for what is missing.
+  // Gives `models` the UNet that is asked for. kBadInput names a file that is not what it is given
+  // as, kInputChanged one that changed since it was opened or, of the model set, since the worker
+  // started. After a failure the next use makes up for what is missing.
   [[nodiscard]] Result<Use> use(const UnetAdaptation& adaptation, svd::DiffusionModels& models);
 
  private:
-  [[nodiscard]] Result<Use> use_weights(const UnetAdaptation& adaptation, svd::DiffusionModels& models);
+  [[nodiscard]] Result<Use> use_weights(const UnetAdaptation& adaptation,
+                                        svd::DiffusionModels& models);
   [[nodiscard]] Status quantise(svd::DiffusionModels& models);
   struct Overlay {
     Digest digest;

@@ -67,7 +67,8 @@ std::string name_of(const Icc& icc) {
   if (!at) return "";
   if (icc.has(*at, "desc")) return icc.text(*at + 12, icc.number(*at + 8, 4), 1);
   if (!icc.has(*at, "mluc") || icc.number(*at + 8, 4) == 0) return "";
-  return icc.text(*at + icc.number(*at + 24, 4), icc.number(*at + 20, 4), 2);  // in its first language
+  return icc.text(*at + icc.number(*at + 24, 4), icc.number(*at + 20, 4),
+                  2);  // in its first language
 }
 
 // What half the code shines.

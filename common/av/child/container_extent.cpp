@@ -33,7 +33,8 @@ std::uint64_t add_up_to_limit(std::uint64_t a, std::uint64_t b) {
   return b > kFarthest - a ? kFarthest : a + b;
 }
 
-// ISO 14496-12: boxes of a 32-bit size and a type; size 1: 64 bits follow; size 0: to the end of the file.
+// ISO 14496-12: boxes of a 32-bit size and a type; size 1: 64 bits follow; size 0: to the end of
+// the file.
 std::uint64_t mp4_extent(int fd) {
   std::uint64_t extent = 0;
   std::uint64_t offset = 0;
@@ -42,8 +43,8 @@ std::uint64_t mp4_extent(int fd) {
     std::uint64_t size = big_endian(head.data(), 4);
     if (size == 1) size = big_endian(head.data() + 8, 8);
     if (size < 8) break;
-    const bool index =
-        std::memcmp(head.data() + 4, "moov", 4) == 0 || std::memcmp(head.data() + 4, "moof", 4) == 0;
+    const bool index = std::memcmp(head.data() + 4, "moov", 4) == 0 ||
+                       std::memcmp(head.data() + 4, "moof", 4) == 0;
     offset = add_up_to_limit(offset, size);
     if (index) extent = std::max(extent, offset);
   }
@@ -71,7 +72,8 @@ std::optional<std::uint64_t> matroska_extent(int fd) {
   const auto header = bytes_at(fd, 0);
   const auto header_size = ebml_size(header.data() + kIdBytes);
   if (!header_size) return std::nullopt;
-  const std::uint64_t segment_at = add_up_to_limit(kIdBytes + header_size->bytes, header_size->value);
+  const std::uint64_t segment_at =
+      add_up_to_limit(kIdBytes + header_size->bytes, header_size->value);
   const auto segment = bytes_at(fd, segment_at);
   const auto segment_size = ebml_size(segment.data() + kIdBytes);
   if (big_endian(segment.data(), kIdBytes) != kSegment || !segment_size || !segment_size->known) {
@@ -80,7 +82,8 @@ std::optional<std::uint64_t> matroska_extent(int fd) {
   return add_up_to_limit(segment_at + kIdBytes + segment_size->bytes, segment_size->value);
 }
 
-// "RIFF", then the size of the rest, little-endian; 0 or all ones when the writer did not come back to it.
+// "RIFF", then the size of the rest, little-endian; 0 or all ones when the writer did not come back
+// to it.
 std::optional<std::uint64_t> riff_extent(int fd) {
   const auto head = bytes_at(fd, 0);
   const std::uint64_t size = std::uint64_t{head[7]} << 24 | head[6] << 16 | head[5] << 8 | head[4];

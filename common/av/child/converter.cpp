@@ -7,7 +7,8 @@
 namespace mimicfleet::av::child {
 namespace {
 
-// The matrix and range that the frame names; where it names none, those that the conversion assumes.
+// The matrix and range that the frame names; where it names none, those that the conversion
+// assumes.
 void set_colors(SwsContext& scaler, int space, int range) {
   int* matrix = nullptr;
   int source_full = 0;
@@ -15,14 +16,14 @@ void set_colors(SwsContext& scaler, int space, int range) {
   int brightness = 0;
   int contrast = 0;
   int saturation = 0;
-  if (sws_getColorspaceDetails(&scaler, &matrix, &source_full, &matrix, &target_full, &brightness, &contrast,
-                               &saturation) < 0) {
+  if (sws_getColorspaceDetails(&scaler, &matrix, &source_full, &matrix, &target_full, &brightness,
+                               &contrast, &saturation) < 0) {
     return;  // not a YUV format
   }
   if (range != AVCOL_RANGE_UNSPECIFIED) source_full = range == AVCOL_RANGE_JPEG ? 1 : 0;
   const int* coefficients = sws_getCoefficients(space);
-  sws_setColorspaceDetails(&scaler, coefficients, source_full, coefficients, target_full, brightness,
-                           contrast, saturation);
+  sws_setColorspaceDetails(&scaler, coefficients, source_full, coefficients, target_full,
+                           brightness, contrast, saturation);
 }
 
 FramePtr make_frame(AVPixelFormat format, int width, int height) {
@@ -61,11 +62,12 @@ Result<Converter> Converter::create(const Presentation& presentation) {
   const bool is_richer = converter.always_richer_ || presentation.later_on_white;
   converter.lying_ = make_frame(AV_PIX_FMT_RGB24, presentation.width, presentation.height);
   if (is_richer) {
-    converter.richer_ =
-        make_frame(maps_tones ? AV_PIX_FMT_RGB48 : AV_PIX_FMT_RGBA, presentation.width, presentation.height);
+    converter.richer_ = make_frame(maps_tones ? AV_PIX_FMT_RGB48 : AV_PIX_FMT_RGBA,
+                                   presentation.width, presentation.height);
   }
   if (converter.lying_ && (converter.richer_ || !is_richer)) return converter;
-  return Status(StatusCode::kResourceExhausted, "does not fit into the memory limit; scale it down");
+  return Status(StatusCode::kResourceExhausted,
+                "does not fit into the memory limit; scale it down");
 }
 
 Status Converter::prepare(const AVFrame& frame, const AVFrame& target) {
@@ -85,8 +87,9 @@ Status Converter::prepare(const AVFrame& frame, const AVFrame& target) {
   // Bilinear as decord's filter graph; FFmpeg's own default is bicubic. It matters where chroma is
   // interpolated.
   scaler_.reset(sws_getContext(frame.width, frame.height, static_cast<AVPixelFormat>(frame.format),
-                               target.width, target.height, static_cast<AVPixelFormat>(target.format),
-                               SWS_BILINEAR, nullptr, nullptr, nullptr));
+                               target.width, target.height,
+                               static_cast<AVPixelFormat>(target.format), SWS_BILINEAR, nullptr,
+                               nullptr, nullptr));
   if (!scaler_) {
     return {StatusCode::kUnsupported,
             "has pixels of a format that cannot be converted; convert it with: "
@@ -100,8 +103,8 @@ Result<const Image*> Converter::convert(const AVFrame& frame) {
   const bool is_richer = richer_ && (always_richer_ || is_transparent(frame));
   const AVFrame& target = is_richer ? *richer_ : *lying_;
   RETURN_IF_ERROR(prepare(frame, target));
-  const int rows =
-      sws_scale(scaler_.get(), frame.data, frame.linesize, 0, frame.height, target.data, target.linesize);
+  const int rows = sws_scale(scaler_.get(), frame.data, frame.linesize, 0, frame.height,
+                             target.data, target.linesize);
   if (rows != target.height) return Status(StatusCode::kInternal, "cannot be converted to RGB");
   if (tones_) {
     tones_->map(*richer_, *lying_);

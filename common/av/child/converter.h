@@ -10,9 +10,9 @@
 
 namespace mimicfleet::av::child {
 
-// Turns decoded frames into what is shown, in RGB of one size, with FFmpeg's default conversion: the pixels
-// that ffmpeg, OpenCV and decord deliver, but for the steps of the presentation. A frame of another size than
-// the first (a stream may change) is scaled to it.
+// Turns decoded frames into what is shown, in RGB of one size, with FFmpeg's default conversion:
+// the pixels that ffmpeg, OpenCV and decord deliver, but for the steps of the presentation. A frame
+// of another size than the first (a stream may change) is scaled to it.
 class Converter {
  public:
   [[nodiscard]] static Result<Converter> create(const Presentation& presentation);
@@ -26,8 +26,8 @@ class Converter {
 
   Image upright_;
   Orientation orientation_;
-  FramePtr
-      lying_;  // RGB before it is turned; its rows are padded, as the fast paths of the conversion need it
+  FramePtr lying_;   // RGB before it is turned; its rows are padded, as the fast paths of the
+                     // conversion need it
   FramePtr richer_;  // RGBA or RGB48, if `lying_` is made of that
   std::optional<ToneMapper> tones_;
   ScalerPtr scaler_;

@@ -15,10 +15,12 @@ namespace {
 Result<std::vector<std::uint8_t>> read_whole(int fd, std::int64_t size) {
   std::vector<std::uint8_t> bytes(static_cast<std::size_t>(size));
   for (std::size_t have = 0; have < bytes.size();) {
-    const ssize_t got = ::pread(fd, bytes.data() + have, bytes.size() - have, static_cast<off_t>(have));
+    const ssize_t got =
+        ::pread(fd, bytes.data() + have, bytes.size() - have, static_cast<off_t>(have));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0)
-      return Status(StatusCode::kUnavailable, std::string("cannot be read: ") + std::strerror(errno));
+      return Status(StatusCode::kUnavailable,
+                    std::string("cannot be read: ") + std::strerror(errno));
     if (got == 0) return Status(StatusCode::kInputChanged, "became shorter while it was read");
     have += static_cast<std::size_t>(got);
   }
@@ -37,9 +39,10 @@ Result<StoredImage> decode(const ImageTask& task, std::span<const std::uint8_t> 
 Result<Image> empty_image(std::int64_t width, std::int64_t height, std::int64_t max_pixels) {
   if (width < 1 || height < 1) return damaged_image("no size");
   if (height > max_pixels / width) {
-    return Status(StatusCode::kBadInput, "has " + std::to_string(width) + "x" + std::to_string(height) +
-                                             " pixels, more than the limit of " + std::to_string(max_pixels) +
-                                             "; scale it down");
+    return Status(StatusCode::kBadInput, "has " + std::to_string(width) + "x" +
+                                             std::to_string(height) +
+                                             " pixels, more than the limit of " +
+                                             std::to_string(max_pixels) + "; scale it down");
   }
   Image image{.width = static_cast<int>(width), .height = static_cast<int>(height), .pixels = {}};
   image.pixels.resize(Image::bytes(width, height));
@@ -47,7 +50,8 @@ Result<Image> empty_image(std::int64_t width, std::int64_t height, std::int64_t 
 }
 
 Status damaged_image(const char* why) {
-  return {StatusCode::kBadInput, std::string("is damaged or truncated (") + why + "); copy it again"};
+  return {StatusCode::kBadInput,
+          std::string("is damaged or truncated (") + why + "); copy it again"};
 }
 
 Status decode_image(const ImageTask& task) {

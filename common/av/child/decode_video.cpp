@@ -36,7 +36,8 @@ Result<Opened> present(const DecodeTask& task, const Demuxer& demuxer, const AVF
   out.video.width = out.presentation.shown_width();
   out.video.height = out.presentation.shown_height();
   if (out.video.width >= 1 && out.video.height >= 1) return out;
-  return Status(StatusCode::kBadInput, "does not say how large its frames are; convert it with ffmpeg");
+  return Status(StatusCode::kBadInput,
+                "does not say how large its frames are; convert it with ffmpeg");
 }
 
 void send_opened(const DecodeTask& task, const Opened& opened) {
@@ -44,8 +45,8 @@ void send_opened(const DecodeTask& task, const Opened& opened) {
   send_notes(opened.presentation.notes);
 }
 
-// Streams whose parser does not say that they are progressive may begin with a frame that is and go on
-// without.
+// Streams whose parser does not say that they are progressive may begin with a frame that is and go
+// on without.
 constexpr int kLooksForFields = 4;
 // Videos with alpha are rare, and may well begin opaque.
 constexpr int kLooksForAlpha = 64;
@@ -57,17 +58,20 @@ void look_further(const Demuxer& demuxer, Decoder& decoder, Presentation& shown)
     if (!notes.done.has(step)) notes.warnings.emplace_back(what);
     notes.done.add(step);
   };
-  const bool says_progressive = as_number(demuxer.stream().codecpar->field_order) == AV_FIELD_PROGRESSIVE;
+  const bool says_progressive =
+      as_number(demuxer.stream().codecpar->field_order) == AV_FIELD_PROGRESSIVE;
   const int looks_for_fields = shown.progressive && !says_progressive ? kLooksForFields : 1;
   const int looks_for_alpha = shown.later_on_white ? kLooksForAlpha : 1;
   for (int i = 1; i < std::max(looks_for_fields, looks_for_alpha); ++i) {
     const auto frame = decoder.next();
     if (!frame.ok() || *frame == nullptr) return;
-    if (i < looks_for_fields && (*frame)->interlaced_frame != 0) need(Step::kProgressive, kMadeWhole);
+    if (i < looks_for_fields && (*frame)->interlaced_frame != 0)
+      need(Step::kProgressive, kMadeWhole);
     if (i < looks_for_alpha && is_transparent(**frame)) need(Step::kWhite, kPutOnWhite);
   }
   if (!shown.later_on_white || !demuxer.has_alpha_beside() || notes.done.has(Step::kWhite)) return;
-  notes.warnings.push_back("it has alpha and is opaque in its first " + std::to_string(kLooksForAlpha) +
+  notes.warnings.push_back("it has alpha and is opaque in its first " +
+                           std::to_string(kLooksForAlpha) +
                            " frames: later ones are taken for opaque, too");
 }
 
@@ -88,10 +92,12 @@ class LateFindings {
       notes.warnings.push_back("from frame " + std::to_string(index) + " on " + what);
     };
     if (!told_turn_ && orientation_in(frame).value_or(orientation_) != orientation_) {
-      find(told_turn_, "its frames are stored turned otherwise than at its beginning: cut it there");
+      find(told_turn_,
+           "its frames are stored turned otherwise than at its beginning: cut it there");
     }
     if (!told_fields_ && frame.interlaced_frame != 0) {
-      find(told_fields_, "it is interlaced, which is left as it is: convert it with ffmpeg -vf bwdif");
+      find(told_fields_,
+           "it is interlaced, which is left as it is: convert it with ffmpeg -vf bwdif");
     }
     if (!told_alpha_ && is_transparent(frame)) {
       find(told_alpha_, "it has transparent parts, of which the colours below are used");
@@ -111,7 +117,8 @@ class LateFindings {
 // A header is also read of what does not decode: that is told when it is decoded.
 Status look_at_video(const DecodeTask& task) {
   const DecodeLimits& limits = task.options.limits;
-  ASSIGN_OR_RETURN(const auto demuxer, Demuxer::open(task.fd, task.file_bytes, task.format, limits));
+  ASSIGN_OR_RETURN(const auto demuxer,
+                   Demuxer::open(task.fd, task.file_bytes, task.format, limits));
   auto decoder = Decoder::open(*demuxer, limits, task.options.reading.has(Step::kWhite));
   const auto first = decoder.ok() ? decoder->next() : Result<const AVFrame*>(nullptr);
   ASSIGN_OR_RETURN(Opened opened, present(task, *demuxer, first.ok() ? *first : nullptr));
@@ -123,12 +130,15 @@ Status look_at_video(const DecodeTask& task) {
 
 Status decode_video(const DecodeTask& task) {
   const DecodeLimits& limits = task.options.limits;
-  ASSIGN_OR_RETURN(const auto demuxer, Demuxer::open(task.fd, task.file_bytes, task.format, limits));
-  ASSIGN_OR_RETURN(auto decoder, Decoder::open(*demuxer, limits, task.options.reading.has(Step::kWhite)));
+  ASSIGN_OR_RETURN(const auto demuxer,
+                   Demuxer::open(task.fd, task.file_bytes, task.format, limits));
+  ASSIGN_OR_RETURN(auto decoder,
+                   Decoder::open(*demuxer, limits, task.options.reading.has(Step::kWhite)));
   ASSIGN_OR_RETURN(const AVFrame* const first, decoder.next());
   ASSIGN_OR_RETURN(const Opened opened, present(task, *demuxer, first));
   LateFindings findings(*demuxer, *first, opened.presentation);
-  ASSIGN_OR_RETURN(auto frames, Deinterlacer::create(decoder, *first, opened.presentation.progressive));
+  ASSIGN_OR_RETURN(auto frames,
+                   Deinterlacer::create(decoder, *first, opened.presentation.progressive));
   ASSIGN_OR_RETURN(auto converter, Converter::create(opened.presentation));
   send_opened(task, opened);
   const std::int64_t stride = stride_of(task.options, opened.video);

@@ -12,7 +12,8 @@ Result<Decoder> Decoder::open(Demuxer& demuxer, const DecodeLimits& limits, bool
   decoder.packet_.reset(av_packet_alloc());
   decoder.frame_.reset(av_frame_alloc());
   decoder.codec_.reset(avcodec_alloc_context3(&chosen));
-  if (!decoder.packet_ || !decoder.frame_ || !decoder.codec_) return decoder.failed(AVERROR(ENOMEM));
+  if (!decoder.packet_ || !decoder.frame_ || !decoder.codec_)
+    return decoder.failed(AVERROR(ENOMEM));
   AVCodecContext& codec = *decoder.codec_;
   int error = avcodec_parameters_to_context(&codec, demuxer.stream().codecpar);
   if (error < 0) return decoder.failed(error);
@@ -33,10 +34,11 @@ Result<const AVFrame*> Decoder::next() {
     }
     if (error == AVERROR_EOF) {
       if (decoded_ > 0) return nullptr;
-      return Status(StatusCode::kBadInput, "has no frame that can be decoded; convert or replace it");
+      return Status(StatusCode::kBadInput,
+                    "has no frame that can be decoded; convert or replace it");
     }
-    const bool damaged =
-        error < 0 || frame_->decode_error_flags != 0 || (frame_->flags & AV_FRAME_FLAG_CORRUPT) != 0;
+    const bool damaged = error < 0 || frame_->decode_error_flags != 0 ||
+                         (frame_->flags & AV_FRAME_FLAG_CORRUPT) != 0;
     if (damaged && decoded_ == 0 && error != AVERROR(ENOMEM) && !draining_) continue;
     if (damaged) return failed(error);
     if (++decoded_ > limits_.max_frames) {
@@ -48,8 +50,8 @@ Result<const AVFrame*> Decoder::next() {
   }
 }
 
-// The frames of MJPEG do not say whether they are interlaced, as those of other codecs do: the container's
-// word counts.
+// The frames of MJPEG do not say whether they are interlaced, as those of other codecs do: the
+// container's word counts.
 void Decoder::mark_fields() {
   const AVCodecParameters& stream = *demuxer_.stream().codecpar;
   const int order = as_number(stream.field_order);
@@ -75,8 +77,9 @@ Status Decoder::failed(int error) const {
   if (why.find("max pixel count") != std::string::npos) {
     return too_large(codec_->width, codec_->height, limits_.max_pixels);
   }
-  return {StatusCode::kBadInput, "is damaged: frame " + std::to_string(decoded_) + " cannot be decoded (" +
-                                     why + "); copy it again, or convert it with ffmpeg if it plays"};
+  return {StatusCode::kBadInput, "is damaged: frame " + std::to_string(decoded_) +
+                                     " cannot be decoded (" + why +
+                                     "); copy it again, or convert it with ffmpeg if it plays"};
 }
 
 }  // namespace mimicfleet::av::child

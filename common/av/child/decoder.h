@@ -11,12 +11,14 @@ namespace mimicfleet::av::child {
 
 // The decoded frames of a video in the order of presentation, on one thread.
 //
-// A video is whole or bad: an error after the first sound frame ends it. Before that frame, packets that do
-// not decode are skipped, because a recording of a broadcast may begin between two key frames.
+// A video is whole or bad: an error after the first sound frame ends it. Before that frame, packets
+// that do not decode are skipped, because a recording of a broadcast may begin between two key
+// frames.
 class Decoder {
  public:
   // `with_alpha`: also what lies beside the frames of VP8 and VP9, if it can be read.
-  [[nodiscard]] static Result<Decoder> open(Demuxer& demuxer, const DecodeLimits& limits, bool with_alpha);
+  [[nodiscard]] static Result<Decoder> open(Demuxer& demuxer, const DecodeLimits& limits,
+                                            bool with_alpha);
 
   // The next frame, valid until the next call; null after the last.
   [[nodiscard]] Result<const AVFrame*> next();

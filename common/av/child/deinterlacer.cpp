@@ -57,26 +57,28 @@ int along_edge(const Sample* above, const Sample* below, int x, int width) {
 
 // A line of the second moment, as it would have been in the first. `y` has lines above and below.
 template <typename Sample>
-void fill_line(const Plane<Sample>& before, const Plane<Sample>& now, const Plane<Sample>& after, int y,
-               int width, Sample* out) {
+void fill_line(const Plane<Sample>& before, const Plane<Sample>& now, const Plane<Sample>& after,
+               int y, int width, Sample* out) {
   const Sample* above = now.row(y - 1);
   const Sample* below = now.row(y + 1);
   const Sample* earlier = before.row(y);  // the moments just before and just after
   const Sample* later = now.row(y);
   const auto moved = [&](const Plane<Sample>& other, int x) {
-    return (std::abs(other.row(y - 1)[x] - above[x]) + std::abs(other.row(y + 1)[x] - below[x])) / 2;
+    return (std::abs(other.row(y - 1)[x] - above[x]) + std::abs(other.row(y + 1)[x] - below[x])) /
+           2;
   };
   for (int x = 0; x < width; ++x) {
     const int still = (earlier[x] + later[x]) / 2;
-    const int motion = std::max({std::abs(earlier[x] - later[x]) / 2, moved(before, x), moved(after, x)});
+    const int motion =
+        std::max({std::abs(earlier[x] - later[x]) / 2, moved(before, x), moved(after, x)});
     const int guess = along_edge(above, below, x, width);
     out[x] = static_cast<Sample>(std::clamp(guess, still - motion, still + motion));
   }
 }
 
 template <typename Sample>
-void fill(const Plane<Sample>& before, const Plane<Sample>& now, const Plane<Sample>& after, int width,
-          int height, int kept_parity, std::uint8_t* out, std::ptrdiff_t out_stride) {
+void fill(const Plane<Sample>& before, const Plane<Sample>& now, const Plane<Sample>& after,
+          int width, int height, int kept_parity, std::uint8_t* out, std::ptrdiff_t out_stride) {
   for (int y = 0; y < height; ++y) {
     auto* line = reinterpret_cast<Sample*>(out + std::ptrdiff_t{y} * out_stride);
     if (y % 2 == kept_parity || height == 1) {
@@ -93,12 +95,15 @@ void fill(const Plane<Sample>& before, const Plane<Sample>& now, const Plane<Sam
 
 bool Deinterlacer::can_do(int pixel_format) {
   const AVPixFmtDescriptor* format = av_pix_fmt_desc_get(static_cast<AVPixelFormat>(pixel_format));
-  constexpr std::uint64_t kOther = AV_PIX_FMT_FLAG_BITSTREAM | AV_PIX_FMT_FLAG_PAL | AV_PIX_FMT_FLAG_HWACCEL |
-                                   AV_PIX_FMT_FLAG_FLOAT | AV_PIX_FMT_FLAG_BE;
-  if (format == nullptr || (format->flags & kOther) != 0 || format->comp[0].depth > 16) return false;
+  constexpr std::uint64_t kOther = AV_PIX_FMT_FLAG_BITSTREAM | AV_PIX_FMT_FLAG_PAL |
+                                   AV_PIX_FMT_FLAG_HWACCEL | AV_PIX_FMT_FLAG_FLOAT |
+                                   AV_PIX_FMT_FLAG_BE;
+  if (format == nullptr || (format->flags & kOther) != 0 || format->comp[0].depth > 16)
+    return false;
   if (format->nb_components == 1) return true;
   const bool planar = (format->flags & AV_PIX_FMT_FLAG_PLANAR) != 0;
-  return planar && av_pix_fmt_count_planes(static_cast<AVPixelFormat>(pixel_format)) == format->nb_components;
+  return planar &&
+         av_pix_fmt_count_planes(static_cast<AVPixelFormat>(pixel_format)) == format->nb_components;
 }
 
 Result<Deinterlacer> Deinterlacer::create(Decoder& decoder, const AVFrame& first, bool enabled) {

@@ -8,13 +8,14 @@
 
 namespace mimicfleet::av::child {
 
-// The frames of a decoder, one after the other; those that are interlaced can be had as a viewer shows them:
-// the first of their two moments, its missing lines made of the other where nothing moves and of the lines
-// above and below where something does.
+// The frames of a decoder, one after the other; those that are interlaced can be had as a viewer
+// shows them: the first of their two moments, its missing lines made of the other where nothing
+// moves and of the lines above and below where something does.
 class Deinterlacer {
  public:
   // `first`: what decoder.next() gave first. Not `enabled`: frames stay as they are.
-  [[nodiscard]] static Result<Deinterlacer> create(Decoder& decoder, const AVFrame& first, bool enabled);
+  [[nodiscard]] static Result<Deinterlacer> create(Decoder& decoder, const AVFrame& first,
+                                                   bool enabled);
 
   // The next frame as it was decoded, valid until the next call; null after the last.
   [[nodiscard]] Result<const AVFrame*> next();

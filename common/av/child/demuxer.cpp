@@ -13,7 +13,8 @@ extern "C" {
 namespace mimicfleet::av::child {
 namespace {
 
-// FFmpeg's defaults for probing: how much of a file may be read to find its streams, in bytes and in time.
+// FFmpeg's defaults for probing: how much of a file may be read to find its streams, in bytes and
+// in time.
 constexpr std::int64_t kProbeBytes = 5'000'000;
 constexpr int kMaxStreams = 64;
 
@@ -34,15 +35,17 @@ const AVInputFormat* demuxer_of(const std::string& format) {
 
 Status truncated(std::uint64_t extent, std::int64_t size) {
   return {StatusCode::kBadInput, "is truncated: it should reach to byte " + std::to_string(extent) +
-                                     ", but ends at byte " + std::to_string(size) + "; copy it again"};
+                                     ", but ends at byte " + std::to_string(size) +
+                                     "; copy it again"};
 }
 
 }  // namespace
 
 Status too_large(std::int64_t width, std::int64_t height, std::int64_t max_pixels) {
-  return {StatusCode::kBadInput, "has frames of " + std::to_string(width) + "x" + std::to_string(height) +
-                                     " pixels, more than the limit of " + std::to_string(max_pixels) +
-                                     "; scale it down with: ffmpeg -i FILE -vf scale=1920:-2 out.mp4"};
+  return {StatusCode::kBadInput,
+          "has frames of " + std::to_string(width) + "x" + std::to_string(height) +
+              " pixels, more than the limit of " + std::to_string(max_pixels) +
+              "; scale it down with: ffmpeg -i FILE -vf scale=1920:-2 out.mp4"};
 }
 
 Result<std::unique_ptr<Demuxer>> Demuxer::open(int fd, std::int64_t size, const std::string& format,
@@ -61,7 +64,8 @@ Status Demuxer::open_container(const std::string& format) {
   const AVInputFormat* demuxer = demuxer_of(format);
   if (demuxer == nullptr) return {StatusCode::kUnsupported, "is of an unsupported format"};
   AVFormatContext* context = avformat_alloc_context();
-  if (context == nullptr) return {StatusCode::kResourceExhausted, "does not fit into the memory limit"};
+  if (context == nullptr)
+    return {StatusCode::kResourceExhausted, "does not fit into the memory limit"};
   context->pb = io_.context();
   context->flags |= AVFMT_FLAG_CUSTOM_IO;
   context->io_open = refuse_to_open;
@@ -70,14 +74,16 @@ Status Demuxer::open_container(const std::string& format) {
   context->codec_whitelist = av_strdup(kDecoders);
   context->format_whitelist = av_strdup(demuxer->name);
   context->protocol_whitelist = av_strdup("none");
-  int error = avformat_open_input(&context, nullptr, demuxer, nullptr);  // frees the context on failure
+  int error =
+      avformat_open_input(&context, nullptr, demuxer, nullptr);  // frees the context on failure
   input_.reset(context);
   is_transport_stream_ = format == "mpegts";
   if (error < 0) {
     const std::string why = libav_error(error);
     if (why.find("moov atom not found") != std::string::npos) {
-      return {StatusCode::kBadInput,
-              "is truncated: it is an MP4 without its index (moov); copy it again, or record it anew"};
+      return {
+          StatusCode::kBadInput,
+          "is truncated: it is an MP4 without its index (moov); copy it again, or record it anew"};
     }
     return {StatusCode::kBadInput, "is damaged (" + why + "); copy it again"};
   }
@@ -86,20 +92,23 @@ Status Demuxer::open_container(const std::string& format) {
     if (stream.codecpar->codec_type != AVMEDIA_TYPE_VIDEO) stream.discard = AVDISCARD_ALL;
   }
   error = avformat_find_stream_info(context, nullptr);
-  if (error < 0) return {StatusCode::kBadInput, "is damaged (" + libav_error(error) + "); copy it again"};
+  if (error < 0)
+    return {StatusCode::kBadInput, "is damaged (" + libav_error(error) + "); copy it again"};
   return {};
 }
 
 Status Demuxer::choose_stream() {
   const int best = av_find_best_stream(input_.get(), AVMEDIA_TYPE_VIDEO, -1, -1, nullptr, 0);
   if (best < 0) {
-    const bool sound = av_find_best_stream(input_.get(), AVMEDIA_TYPE_AUDIO, -1, -1, nullptr, 0) >= 0;
+    const bool sound =
+        av_find_best_stream(input_.get(), AVMEDIA_TYPE_AUDIO, -1, -1, nullptr, 0) >= 0;
     return {StatusCode::kBadInput,
             std::string("has no video stream") + (sound ? ", only sound" : "") + "; give a video"};
   }
   stream_ = input_->streams[best];
   if ((stream_->disposition & AV_DISPOSITION_ATTACHED_PIC) != 0) {
-    return {StatusCode::kBadInput, "has no video stream, only sound with a cover picture; give a video"};
+    return {StatusCode::kBadInput,
+            "has no video stream, only sound with a cover picture; give a video"};
   }
   const AVCodecID codec = stream_->codecpar->codec_id;
   decoder_ = avcodec_find_decoder(codec);
@@ -117,11 +126,13 @@ Status Demuxer::choose_stream() {
 Status Demuxer::check_size(const DecodeLimits& limits) const {
   const std::int64_t width = stream_->codecpar->width;
   const std::int64_t height = stream_->codecpar->height;
-  if (width > 0 && height > limits.max_pixels / width) return too_large(width, height, limits.max_pixels);
+  if (width > 0 && height > limits.max_pixels / width)
+    return too_large(width, height, limits.max_pixels);
   return {};
 }
 
-// An MP4 lists where each of its samples lies: a file cut short is noticed before anything is decoded.
+// An MP4 lists where each of its samples lies: a file cut short is noticed before anything is
+// decoded.
 Status Demuxer::check_index() const {
   std::int64_t end = 0;
   const bool positions_known = input_->iformat == av_find_input_format("mov");
@@ -139,20 +150,22 @@ Result<bool> Demuxer::read(AVPacket& packet) {
     av_packet_unref(&packet);
     const int error = av_read_frame(input_.get(), &packet);
     if (io_.error() != 0) {
-      return Status(StatusCode::kUnavailable,
-                    std::string("cannot be read: ") + std::strerror(io_.error()) + "; look at its storage");
+      return Status(
+          StatusCode::kUnavailable,
+          std::string("cannot be read: ") + std::strerror(io_.error()) + "; look at its storage");
     }
     if (error == AVERROR_EOF) return false;
     if (error == AVERROR(EAGAIN)) continue;
     if (error < 0) {
-      return Status(StatusCode::kBadInput, "is damaged or truncated after " + std::to_string(packets_) +
-                                               " frames (" + libav_error(error) + "); copy it again");
+      return Status(StatusCode::kBadInput, "is damaged or truncated after " +
+                                               std::to_string(packets_) + " frames (" +
+                                               libav_error(error) + "); copy it again");
     }
     if (packet.stream_index != stream_->index) continue;
     // Transport streams that were joined have this at the seams; there the decoder has to judge.
     if ((packet.flags & AV_PKT_FLAG_CORRUPT) != 0 && !is_transport_stream_) {
-      return Status(StatusCode::kBadInput,
-                    "is truncated: it ends within frame " + std::to_string(packets_) + "; copy it again");
+      return Status(StatusCode::kBadInput, "is truncated: it ends within frame " +
+                                               std::to_string(packets_) + "; copy it again");
     }
     ++packets_;
     return true;
@@ -192,7 +205,8 @@ VideoInfo Demuxer::info() const {
   const AVRational fps = stream_->avg_frame_rate;
   if (fps.num > 0 && fps.den > 0) info.average_fps = {fps.num, fps.den};
   info.declared_frames = std::max<std::int64_t>(stream_->nb_frames, 0);
-  if (input_->duration > 0) info.declared_seconds = static_cast<double>(input_->duration) / AV_TIME_BASE;
+  if (input_->duration > 0)
+    info.declared_seconds = static_cast<double>(input_->duration) / AV_TIME_BASE;
   const std::string names = input_->iformat->name;  // such as "mov,mp4,m4a"
   info.container = names.starts_with("mov,mp4") ? "mp4" : names.substr(0, names.find(','));
   info.codec = avcodec_get_name(stream_->codecpar->codec_id);

@@ -11,9 +11,9 @@
 
 namespace mimicfleet::av::child {
 
-// The packets of the one video stream of a file that matters: FFmpeg's "best" one, never a cover picture.
-// Only the demuxer that `format` names runs, no other file or address can be opened, and codecs outside the
-// list are not tried.
+// The packets of the one video stream of a file that matters: FFmpeg's "best" one, never a cover
+// picture. Only the demuxer that `format` names runs, no other file or address can be opened, and
+// codecs outside the list are not tried.
 class Demuxer {
  public:
   [[nodiscard]] static Result<std::unique_ptr<Demuxer>> open(int fd, std::int64_t size,
@@ -26,8 +26,8 @@ class Demuxer {
   [[nodiscard]] const AVStream& stream() const { return *stream_; }
   [[nodiscard]] const AVCodec& decoder() const { return *decoder_; }
 
-  // VP8 and VP9 keep alpha beside their frames, in a stream of its own that FFmpeg's decoders pass over. The
-  // decoder that reads it, too; null if this FFmpeg has none, or there is no alpha.
+  // VP8 and VP9 keep alpha beside their frames, in a stream of its own that FFmpeg's decoders pass
+  // over. The decoder that reads it, too; null if this FFmpeg has none, or there is no alpha.
   [[nodiscard]] bool has_alpha_beside() const;
   [[nodiscard]] const AVCodec* alpha_decoder() const;
 

@@ -23,7 +23,8 @@ Result<bool> read_frame(int fd, std::vector<std::uint8_t>& frame) {
   for (std::size_t have = 0; have < frame.size();) {
     const ssize_t got = ::read(fd, frame.data() + have, frame.size() - have);
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return Status(StatusCode::kInternal, std::string("no frames: ") + std::strerror(errno));
+    if (got < 0)
+      return Status(StatusCode::kInternal, std::string("no frames: ") + std::strerror(errno));
     if (got == 0 && have == 0) return false;
     if (got == 0) return Status(StatusCode::kInternal, "the last frame is incomplete");
     have += static_cast<std::size_t>(got);

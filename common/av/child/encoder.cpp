@@ -14,11 +14,13 @@ namespace {
 
 // Constant, because x264's choices depend on it: more or fewer would be other bytes.
 constexpr int kThreads = 12;
-// Its search is made for speed, as a clip is waited for until its last frame is encoded: 0.6 of the processor
-// time of "medium" at the same crf, files 1 % smaller to 11 % larger, 0.0005 further from the frames (SSIM).
+// Its search is made for speed, as a clip is waited for until its last frame is encoded: 0.6 of the
+// processor time of "medium" at the same crf, files 1 % smaller to 11 % larger, 0.0005 further from
+// the frames (SSIM).
 constexpr const char* kPreset = "faster";
-// Frames that are looked ahead at are still to be encoded when the last one comes: 10 instead of the preset's
-// 20, and none on their way to a thread that looks (which is where 4 more would be; it changes no byte).
+// Frames that are looked ahead at are still to be encoded when the last one comes: 10 instead of
+// the preset's 20, and none on their way to a thread that looks (which is where 4 more would be; it
+// changes no byte).
 constexpr const char* kX264 = "cpu-independent=1:rc-lookahead=10:sync-lookahead=0";
 
 constexpr int kBitExactScaling = SWS_BICUBIC | SWS_ACCURATE_RND | SWS_BITEXACT | SWS_FULL_CHR_H_INP;
@@ -38,7 +40,8 @@ Result<std::unique_ptr<Encoder>> Encoder::open(int fd, const VideoFormat& format
 
 Status Encoder::open_codec(const VideoFormat& format) {
   const AVCodec* x264 = avcodec_find_encoder_by_name("libx264");
-  if (x264 == nullptr) return {StatusCode::kUnsupported, "this FFmpeg has no libx264; install Debian's"};
+  if (x264 == nullptr)
+    return {StatusCode::kUnsupported, "this FFmpeg has no libx264; install Debian's"};
   codec_.reset(avcodec_alloc_context3(x264));
   if (!codec_) return failed("memory", AVERROR(ENOMEM));
   codec_->width = format.width;
@@ -64,12 +67,13 @@ Status Encoder::open_codec(const VideoFormat& format) {
 }
 
 Status Encoder::open_converter() {
-  scaler_.reset(sws_getContext(codec_->width, codec_->height, AV_PIX_FMT_RGB24, codec_->width, codec_->height,
-                               AV_PIX_FMT_YUV420P, kBitExactScaling, nullptr, nullptr, nullptr));
+  scaler_.reset(sws_getContext(codec_->width, codec_->height, AV_PIX_FMT_RGB24, codec_->width,
+                               codec_->height, AV_PIX_FMT_YUV420P, kBitExactScaling, nullptr,
+                               nullptr, nullptr));
   if (!scaler_) return failed("the colour conversion", AVERROR(ENOMEM));
   const int* bt709 = sws_getCoefficients(SWS_CS_ITU709);
-  sws_setColorspaceDetails(scaler_.get(), bt709, /*full range=*/1, bt709, /*limited range=*/0, 0, kNeutral,
-                           kNeutral);
+  sws_setColorspaceDetails(scaler_.get(), bt709, /*full range=*/1, bt709, /*limited range=*/0, 0,
+                           kNeutral, kNeutral);
   return {};
 }
 
@@ -113,7 +117,8 @@ Result<FramePtr> Encoder::make_frame() const {
 void Encoder::convert(std::span<const std::uint8_t> rgb, AVFrame& frame) const {
   const std::array<const std::uint8_t*, 4> planes{rgb.data()};
   const std::array<int, 4> strides{3 * frame.width};
-  sws_scale(scaler_.get(), planes.data(), strides.data(), 0, frame.height, frame.data, frame.linesize);
+  sws_scale(scaler_.get(), planes.data(), strides.data(), 0, frame.height, frame.data,
+            frame.linesize);
 }
 
 Status Encoder::write(AVFrame& frame) {
@@ -152,8 +157,10 @@ Status Encoder::failed(std::string_view step, int error) const {
     const Status status = file_error("", "cannot be written", io_.error());
     return {status.code(), status.message().substr(2)};
   }
-  if (error == AVERROR(ENOMEM)) return {StatusCode::kResourceExhausted, "out of memory while encoding"};
-  return {StatusCode::kInternal, "cannot be encoded: " + std::string(step) + ": " + libav_error(error)};
+  if (error == AVERROR(ENOMEM))
+    return {StatusCode::kResourceExhausted, "out of memory while encoding"};
+  return {StatusCode::kInternal,
+          "cannot be encoded: " + std::string(step) + ": " + libav_error(error)};
 }
 
 // With faststart the muxer reads back what it wrote, to move it behind the index.

@@ -99,7 +99,8 @@ std::optional<int> xmp_orientation(std::string_view xmp) {
       if (!xmp.starts_with(before) || xmp.size() < before.size() + 2) continue;
       const char digit = xmp[before.size()];
       const char next = xmp[before.size() + 1];
-      if (digit >= '1' && digit <= '8' && (next == before.back() || next == '<')) return digit - '0';
+      if (digit >= '1' && digit <= '8' && (next == before.back() || next == '<'))
+        return digit - '0';
     }
   }
   return std::nullopt;

@@ -19,8 +19,8 @@ constexpr int kBufferBytes = 64 << 10;
 FileIo::FileIo(int fd, std::int64_t size, bool writable) : fd_(fd), size_(size) {
   auto* buffer = static_cast<std::uint8_t*>(av_malloc(kBufferBytes));
   CHECK(buffer != nullptr);
-  context_ = avio_alloc_context(buffer, kBufferBytes, writable ? 1 : 0, this, writable ? nullptr : &read,
-                                writable ? &write : nullptr, &seek);
+  context_ = avio_alloc_context(buffer, kBufferBytes, writable ? 1 : 0, this,
+                                writable ? nullptr : &read, writable ? &write : nullptr, &seek);
   CHECK(context_ != nullptr);
 }
 
@@ -47,7 +47,8 @@ int FileIo::read(void* self, std::uint8_t* buffer, int size) {
 int FileIo::write(void* self, std::uint8_t* buffer, int size) {
   auto& io = *static_cast<FileIo*>(self);
   for (int done = 0; done < size;) {
-    const ssize_t put = ::pwrite(io.fd_, buffer + done, static_cast<std::size_t>(size - done), io.position_);
+    const ssize_t put =
+        ::pwrite(io.fd_, buffer + done, static_cast<std::size_t>(size - done), io.position_);
     if (put < 0 && errno == EINTR) continue;
     if (put < 0) {
       if (io.error_ == 0) io.error_ = errno;

@@ -7,8 +7,9 @@
 
 namespace mimicfleet::av::child {
 
-// FFmpeg's view of one open descriptor: it can open nothing else. Reads and writes at positions of its own
-// (pread, pwrite), so that the descriptor's position, which the parent shares, stays as it is.
+// FFmpeg's view of one open descriptor: it can open nothing else. Reads and writes at positions of
+// its own (pread, pwrite), so that the descriptor's position, which the parent shares, stays as it
+// is.
 class FileIo {
  public:
   FileIo(int fd, std::int64_t size, bool writable);

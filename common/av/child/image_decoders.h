@@ -9,9 +9,9 @@
 #include "common/av/reading.h"
 #include "common/status.h"
 
-// The three image formats. Their colours are those of Pillow's `Image.open(…).convert("RGB")`, as the pixels
-// lie in the file. An image of more than `max_pixels` is refused before memory is taken for it. Messages lack
-// the file's name.
+// The three image formats. Their colours are those of Pillow's `Image.open(…).convert("RGB")`, as
+// the pixels lie in the file. An image of more than `max_pixels` is refused before memory is taken
+// for it. Messages lack the file's name.
 namespace mimicfleet::av::child {
 
 enum class Cmyk { kNo, kOfAdobe, kUnmarked };
@@ -26,13 +26,16 @@ struct StoredImage {
 };
 
 // `scale_grey`: 16-bit grey is scaled to 8 bits; else it is clipped, as Pillow does.
-[[nodiscard]] Result<StoredImage> decode_png(std::span<const std::uint8_t> file, std::int64_t max_pixels,
-                                             bool scale_grey);
-[[nodiscard]] Result<StoredImage> decode_jpeg(std::span<const std::uint8_t> file, std::int64_t max_pixels);
-[[nodiscard]] Result<StoredImage> decode_webp(std::span<const std::uint8_t> file, std::int64_t max_pixels);
+[[nodiscard]] Result<StoredImage> decode_png(std::span<const std::uint8_t> file,
+                                             std::int64_t max_pixels, bool scale_grey);
+[[nodiscard]] Result<StoredImage> decode_jpeg(std::span<const std::uint8_t> file,
+                                              std::int64_t max_pixels);
+[[nodiscard]] Result<StoredImage> decode_webp(std::span<const std::uint8_t> file,
+                                              std::int64_t max_pixels);
 
 // An image of this size, or the refusal.
-[[nodiscard]] Result<Image> empty_image(std::int64_t width, std::int64_t height, std::int64_t max_pixels);
+[[nodiscard]] Result<Image> empty_image(std::int64_t width, std::int64_t height,
+                                        std::int64_t max_pixels);
 
 // What every decoder says of a file that it cannot read to its end.
 [[nodiscard]] Status damaged_image(const char* why);

@@ -24,8 +24,8 @@ struct FreeProfile {
   void operator()(JOCTET* profile) const { std::free(profile); }  // that libjpeg took from malloc
 };
 
-// Pillow takes CMYK files to be Adobe's, which store inverted values, and converts like this. Also those
-// without Adobe's marker, as browsers do.
+// Pillow takes CMYK files to be Adobe's, which store inverted values, and converts like this. Also
+// those without Adobe's marker, as browsers do.
 void cmyk_row_to_rgb(const std::vector<std::uint8_t>& cmyk, std::uint8_t* rgb) {
   for (std::size_t i = 0; i + 3 < cmyk.size(); i += 4) {
     const unsigned black = cmyk[i + 3];  // 255 - K
@@ -66,11 +66,12 @@ class JpegReader {
   }
 
  private:
-  // Of the first segment of EXIF that says one; others of the same number hold XMP and the like. To be asked
-  // before the end of the pixels, with which libjpeg forgets them.
+  // Of the first segment of EXIF that says one; others of the same number hold XMP and the like. To
+  // be asked before the end of the pixels, with which libjpeg forgets them.
   [[nodiscard]] int orientation() const {
     constexpr std::string_view kBegin("Exif\0", 5);
-    for (const jpeg_marker_struct* marker = jpeg_.marker_list; marker != nullptr; marker = marker->next) {
+    for (const jpeg_marker_struct* marker = jpeg_.marker_list; marker != nullptr;
+         marker = marker->next) {
       const std::string_view text(reinterpret_cast<const char*>(marker->data), marker->data_length);
       if (marker->marker != kExifMarker || !text.starts_with(kBegin)) continue;
       if (const auto found = exif_orientation({marker->data, marker->data_length})) return *found;
@@ -129,8 +130,8 @@ class JpegReader {
     std::snprintf(self.error_.data(), self.error_.size(), "%s", message.data());
     std::longjmp(self.jump_, 1);
   }
-  // Warnings pass as they do in Pillow, but for the end of the file, which libjpeg would paper over with
-  // grey.
+  // Warnings pass as they do in Pillow, but for the end of the file, which libjpeg would paper over
+  // with grey.
   static void on_message(j_common_ptr jpeg, int level) {
     if (level < 0 && jpeg->err->msg_code == JWRN_JPEG_EOF) on_error(jpeg);
   }

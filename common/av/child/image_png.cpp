@@ -20,8 +20,8 @@ constexpr png_uint_32 kMaxSide = 1'000'000;
 constexpr png_alloc_size_t kMaxChunkBytes = 64 << 20;
 constexpr unsigned kDeepest = 65535;
 
-// libpng reports errors by longjmp, which skips destructors: everything that has one is owned by this object,
-// and the functions that are left that way have none of their own.
+// libpng reports errors by longjmp, which skips destructors: everything that has one is owned by
+// this object, and the functions that are left that way have none of their own.
 class PngReader {
  public:
   explicit PngReader(std::span<const std::uint8_t> file) : left_(file) {
@@ -69,7 +69,8 @@ class PngReader {
     png_set_interlace_handling(png_);
     png_read_update_info(png_, info_);
     pixel_bytes_ = wide_grey_ ? (has_alpha_ ? 4 : 2) : (has_alpha_ ? 4 : 3);
-    if (png_get_rowbytes(png_, info_) == pixel_bytes_ * png_get_image_width(png_, info_)) return true;
+    if (png_get_rowbytes(png_, info_) == pixel_bytes_ * png_get_image_width(png_, info_))
+      return true;
     png_error(png_, "rows of an unexpected length");
   }
 
@@ -93,8 +94,8 @@ class PngReader {
     return true;
   }
 
-  // May stand before or after the pixels: in its own chunk, or in text that programs used before there was
-  // one. The first of these that says it wins, as in Pillow.
+  // May stand before or after the pixels: in its own chunk, or in text that programs used before
+  // there was one. The first of these that says it wins, as in Pillow.
   [[nodiscard]] int orientation() const {
     png_uint_32 size = 0;
     png_bytep bytes = nullptr;
@@ -125,7 +126,8 @@ class PngReader {
     return other_than_srgb({bytes, size});
   }
 
-  // Pillow reads 16-bit grey as integers and clips them when it makes RGB of them, odd as that looks.
+  // Pillow reads 16-bit grey as integers and clips them when it makes RGB of them, odd as that
+  // looks.
   void take_wide_grey(StoredImage& out, bool scale) const {
     out.wide_grey = true;
     const std::size_t pixels = raw_.size() / pixel_bytes_;
@@ -175,7 +177,8 @@ class PngReader {
 
 }  // namespace
 
-Result<StoredImage> decode_png(std::span<const std::uint8_t> file, std::int64_t max_pixels, bool scale_grey) {
+Result<StoredImage> decode_png(std::span<const std::uint8_t> file, std::int64_t max_pixels,
+                               bool scale_grey) {
   return PngReader(file).decode(max_pixels, scale_grey);
 }
 

@@ -35,7 +35,8 @@ Value read_chunk(const WebPData& file, const char* kind, Value otherwise, Read r
 // RGBA into colours and, unless all of it is opaque, alpha.
 void split(const std::uint8_t* rgba, bool has_alpha, StoredImage& out) {
   const std::size_t pixels = out.image.pixels.size() / 3;
-  for (std::size_t i = 0; i < pixels; ++i) std::copy_n(rgba + 4 * i, 3, out.image.pixels.data() + 3 * i);
+  for (std::size_t i = 0; i < pixels; ++i)
+    std::copy_n(rgba + 4 * i, 3, out.image.pixels.data() + 3 * i);
   if (!has_alpha) return;
   out.alpha.resize(pixels);
   for (std::size_t i = 0; i < pixels; ++i) out.alpha[i] = rgba[4 * i + 3];
@@ -52,7 +53,8 @@ Result<StoredImage> decode_webp(std::span<const std::uint8_t> file, std::int64_t
 
   // Pillow reads still images through the decoder of animations, too.
   WebPAnimDecoderOptions options;
-  if (WebPAnimDecoderOptionsInit(&options) == 0) return Status(StatusCode::kInternal, "libwebp is too old");
+  if (WebPAnimDecoderOptionsInit(&options) == 0)
+    return Status(StatusCode::kInternal, "libwebp is too old");
   options.color_mode = MODE_RGBA;
   const WebPData data{file.data(), file.size()};
   const std::unique_ptr<WebPAnimDecoder, FreeDecoder> decoder(WebPAnimDecoderNew(&data, &options));

@@ -32,7 +32,8 @@ void forget_libav_error() { last_error.fill(0); }
 
 std::string libav_error(int error) {
   std::string text(last_error.data());
-  while (!text.empty() && (text.back() == '\n' || text.back() == ' ' || text.back() == '.')) text.pop_back();
+  while (!text.empty() && (text.back() == '\n' || text.back() == ' ' || text.back() == '.'))
+    text.pop_back();
   if (!text.empty()) return text;
   std::array<char, AV_ERROR_MAX_STRING_SIZE> words{};
   av_strerror(error, words.data(), words.size());

@@ -52,8 +52,8 @@ template <typename Enum>
 
 void forget_libav_error();  // before another file
 
-// To be called first: log lines are kept for libav_error() instead of printed, and no single allocation may
-// be larger (a tiny index can ask for gigabytes).
+// To be called first: log lines are kept for libav_error() instead of printed, and no single
+// allocation may be larger (a tiny index can ask for gigabytes).
 void prepare_libav(std::size_t max_allocation_bytes);
 
 }  // namespace mimicfleet::av::child

@@ -1,5 +1,6 @@
-// media: decodes one foreign video or image, or encodes one video, in a sandbox. Started by VideoFrames,
-// read_image and VideoWriter with the descriptors of media_child.h; of no use to people.
+// media: decodes one foreign video or image, or encodes one video, in a sandbox. Started by
+// VideoFrames, read_image and VideoWriter with the descriptors of media_child.h; of no use to
+// people.
 //
 //   media decode|probe --format=… [limits]     media image --format=… [limits]
 //   media encode --width=… --height=… …        media selftest --what=…
@@ -53,7 +54,8 @@ class Arguments {
   }
   [[nodiscard]] Result<Reading> reading() const {
     if (const auto reading = Reading::parse(text("reading"))) return *reading;
-    return Status(StatusCode::kInvalidArgument, "the media program cannot read as " + text("reading"));
+    return Status(StatusCode::kInvalidArgument,
+                  "the media program cannot read as " + text("reading"));
   }
   [[nodiscard]] int integer(const std::string& name, int otherwise) const {
     return static_cast<int>(number(name, otherwise));
@@ -65,8 +67,10 @@ class Arguments {
 };
 
 Status decode(const Arguments& arguments, std::int64_t file_bytes) {
-  DecodeTask task{
-      .fd = kChildFile, .file_bytes = file_bytes, .format = arguments.text("format"), .options = {}};
+  DecodeTask task{.fd = kChildFile,
+                  .file_bytes = file_bytes,
+                  .format = arguments.text("format"),
+                  .options = {}};
   DecodeLimits& limits = task.options.limits;
   task.options.sample_stride = arguments.integer("sample-stride", 1);
   task.options.stride_follows_fps = arguments.number("stride-follows-fps", 1) != 0;
@@ -88,19 +92,21 @@ Status image(const Arguments& arguments, std::int64_t file_bytes, bool look_only
 
 Status encode(const Arguments& arguments) {
   const VideoFormat standard;
-  return encode_video({.frames_fd = kChildFrames,
-                       .file_fd = kChildFile,
-                       .format = {.width = arguments.integer("width", 0),
-                                  .height = arguments.integer("height", 0),
-                                  .fps = {arguments.integer("fps-numerator", standard.fps.numerator),
-                                          arguments.integer("fps-denominator", standard.fps.denominator)},
-                                  .crf = arguments.integer("crf", standard.crf)}});
+  return encode_video(
+      {.frames_fd = kChildFrames,
+       .file_fd = kChildFile,
+       .format = {.width = arguments.integer("width", 0),
+                  .height = arguments.integer("height", 0),
+                  .fps = {arguments.integer("fps-numerator", standard.fps.numerator),
+                          arguments.integer("fps-denominator", standard.fps.denominator)},
+                  .crf = arguments.integer("crf", standard.crf)}});
 }
 
 Status look_at(const Arguments& arguments) {
   if (arguments.task() == "selftest") return self_test(arguments.text("what"));
   const std::int64_t file_bytes = arguments.number("file-bytes", 0);
-  return arguments.task() == "image" ? image(arguments, file_bytes, true) : decode(arguments, file_bytes);
+  return arguments.task() == "image" ? image(arguments, file_bytes, true)
+                                     : decode(arguments, file_bytes);
 }
 
 SandboxLimits limits_of(const Arguments& arguments) {
@@ -134,7 +140,8 @@ Status run(const Arguments& arguments) {
   limits.may_write_file = encodes;
   RETURN_IF_ERROR(enter_sandbox(limits));
   prepare_libav(kMaxAllocationBytes);
-  if (arguments.task() == "decode" || arguments.task() == "probe") return decode(arguments, file.st_size);
+  if (arguments.task() == "decode" || arguments.task() == "probe")
+    return decode(arguments, file.st_size);
   if (arguments.task() == "image") return image(arguments, file.st_size, false);
   if (encodes) return encode(arguments);
   if (arguments.task() == "selftest") return self_test(arguments.text("what"));
@@ -148,7 +155,8 @@ int main(int argc, char** argv) {
   using namespace mimicfleet;
   Status status;
   try {
-    Result<std::vector<std::string>> arguments = std::vector<std::string>(argv + 1, argv + std::max(argc, 1));
+    Result<std::vector<std::string>> arguments =
+        std::vector<std::string>(argv + 1, argv + std::max(argc, 1));
     const bool waits = arguments->size() == 1 && arguments->front() == av::kWaitForOrder;
     if (waits) arguments = av::child::await_order();
     status = arguments.ok() ? av::child::run(av::child::Arguments(*arguments)) : arguments.status();

@@ -34,7 +34,8 @@ Result<std::uint32_t> receive_head() {
   } while (got < 0 && errno == EINTR);
   if (got == 0) ::_exit(0);
   const cmsghdr* header = CMSG_FIRSTHDR(&message);
-  if (got != sizeof(size) || size > kMaxOrderBytes || header == nullptr || header->cmsg_type != SCM_RIGHTS) {
+  if (got != sizeof(size) || size > kMaxOrderBytes || header == nullptr ||
+      header->cmsg_type != SCM_RIGHTS) {
     return misunderstood();
   }
   int file = -1;

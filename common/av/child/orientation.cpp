@@ -24,8 +24,14 @@ Orientation orientation_of_matrix(const std::int32_t* matrix) {
 }
 
 Orientation orientation_of_exif(int number) {
-  constexpr std::array<Orientation, 8> kOrientations = {
-      {{false, 0}, {true, 180}, {false, 180}, {true, 0}, {true, 90}, {false, 90}, {true, 270}, {false, 270}}};
+  constexpr std::array<Orientation, 8> kOrientations = {{{false, 0},
+                                                         {true, 180},
+                                                         {false, 180},
+                                                         {true, 0},
+                                                         {true, 90},
+                                                         {false, 90},
+                                                         {true, 270},
+                                                         {false, 270}}};
   if (number < 1 || number > 8) return {};
   return kOrientations[static_cast<std::size_t>(number - 1)];
 }
@@ -41,9 +47,10 @@ void turn(const std::uint8_t* rows, std::ptrdiff_t stride, Orientation orientati
       continue;
     }
     for (int x = 0; x < width; ++x, in += 3) {
-      const auto [column, row] = orientation.rotation == 90    ? std::pair(height - 1 - y, x)
-                                 : orientation.rotation == 180 ? std::pair(width - 1 - x, height - 1 - y)
-                                                               : std::pair(y, width - 1 - x);
+      const auto [column, row] = orientation.rotation == 90 ? std::pair(height - 1 - y, x)
+                                 : orientation.rotation == 180
+                                     ? std::pair(width - 1 - x, height - 1 - y)
+                                     : std::pair(y, width - 1 - x);
       std::copy_n(in, 3, out.pixels.data() + Image::bytes(out.width, row) + 3 * column);
     }
   }

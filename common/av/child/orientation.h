@@ -18,8 +18,8 @@ struct Orientation {
 
 inline constexpr std::size_t kMatrixNumbers = 9;
 
-// Of a display matrix of FFmpeg's or MP4's: 9 numbers of 16.16 (2.30 in the last column). To the nearest
-// quarter; a matrix that says nothing is none.
+// Of a display matrix of FFmpeg's or MP4's: 9 numbers of 16.16 (2.30 in the last column). To the
+// nearest quarter; a matrix that says nothing is none.
 [[nodiscard]] Orientation orientation_of_matrix(const std::int32_t* matrix);
 
 // Of the number that EXIF has for it; what is none of 1 to 8 is 1.

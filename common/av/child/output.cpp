@@ -32,7 +32,8 @@ void send_info(const StreamInfo& info) { send({.type = RecordType::kInfo}, encod
 
 void send_notes(const ReadingNotes& notes) {
   const std::string bytes = encode_notes(notes);
-  send({.type = RecordType::kNotes}, {reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()});
+  send({.type = RecordType::kNotes},
+       {reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()});
 }
 
 void send_frame(const Image& image, std::uint64_t index) {
@@ -47,7 +48,8 @@ void send_end(std::uint64_t count) { send({.type = RecordType::kEnd, .index = co
 
 void send_failure(const Status& status) {
   const std::string bytes = encode_failure(status);
-  send({.type = RecordType::kFailure}, {reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()});
+  send({.type = RecordType::kFailure},
+       {reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()});
 }
 
 }  // namespace mimicfleet::av::child

@@ -37,7 +37,9 @@ class Presenting {
 
  private:
   [[nodiscard]] const AVCodecParameters& stream() const { return *demuxer_.stream().codecpar; }
-  [[nodiscard]] int pixel_format() const { return first_ == nullptr ? stream().format : first_->format; }
+  [[nodiscard]] int pixel_format() const {
+    return first_ == nullptr ? stream().format : first_->format;
+  }
   void warn(std::string text) { out_.notes.warnings.push_back(std::move(text)); }
 
   // Whether a step that the original lacks is to be done. `what`: the fault that it mends.
@@ -54,7 +56,8 @@ class Presenting {
   void turn_upright() {
     out_.orientation = demuxer_.orientation();
     const auto own = first_ == nullptr ? std::nullopt : orientation_in(*first_);
-    if (own && *own != out_.orientation && may(Step::kTurned, "its frames are stored turned or mirrored")) {
+    if (own && *own != out_.orientation &&
+        may(Step::kTurned, "its frames are stored turned or mirrored")) {
       out_.orientation = *own;
       return;
     }
@@ -68,7 +71,8 @@ class Presenting {
     const double ratio = av_q2d(aspect);
     const std::string name = std::to_string(aspect.num) + ':' + std::to_string(aspect.den);
     if (ratio < kLeastAspect || ratio > kLargestAspect) {
-      warn("its pixels are said to be " + name + ", which is not believed: they are taken for square");
+      warn("its pixels are said to be " + name +
+           ", which is not believed: they are taken for square");
       return;
     }
     // Grown, so that nothing is lost, unless that is more than is allowed.
@@ -76,7 +80,8 @@ class Presenting {
     const auto high = std::lround(out_.height * std::max(1 / ratio, 1.0));
     const bool fits = wide <= max_pixels_ / high;
     const auto width = fits ? wide : std::max(std::lround(out_.width * std::min(ratio, 1.0)), 1L);
-    const auto height = fits ? high : std::max(std::lround(out_.height * std::min(1 / ratio, 1.0)), 1L);
+    const auto height =
+        fits ? high : std::max(std::lround(out_.height * std::min(1 / ratio, 1.0)), 1L);
     if (width == out_.width && height == out_.height) return;
     if (!may(Step::kSquare, "its pixels are not square (" + name + ")")) return;
     out_.width = static_cast<int>(width);
@@ -126,12 +131,14 @@ class Presenting {
 
   void make_progressive() {
     const bool first_says = first_ != nullptr && first_->interlaced_frame != 0;
-    const bool container_says = first_ == nullptr && as_number(stream().field_order) > AV_FIELD_PROGRESSIVE;
+    const bool container_says =
+        first_ == nullptr && as_number(stream().field_order) > AV_FIELD_PROGRESSIVE;
     out_.progressive = allowed_.has(Step::kProgressive) && Deinterlacer::can_do(pixel_format());
     if (!first_says && !container_says) return;
     if (!Deinterlacer::can_do(pixel_format())) {
       warn(
-          "it is interlaced in a format whose frames cannot be made whole: convert it with ffmpeg -vf bwdif");
+          "it is interlaced in a format whose frames cannot be made whole: convert it with ffmpeg "
+          "-vf bwdif");
       return;
     }
     if (may(Step::kProgressive, "it is interlaced")) warn(kMadeWhole);
@@ -159,9 +166,9 @@ bool has_alpha(const AVFrame& frame) {
 
 bool is_transparent(const AVFrame& frame) {
   if (!has_alpha(frame)) return false;
-  const ScalerPtr scaler(sws_getContext(frame.width, frame.height, static_cast<AVPixelFormat>(frame.format),
-                                        frame.width, frame.height, AV_PIX_FMT_RGBA, SWS_POINT, nullptr,
-                                        nullptr, nullptr));
+  const ScalerPtr scaler(sws_getContext(
+      frame.width, frame.height, static_cast<AVPixelFormat>(frame.format), frame.width,
+      frame.height, AV_PIX_FMT_RGBA, SWS_POINT, nullptr, nullptr, nullptr));
   const FramePtr rgba(av_frame_alloc());
   if (!scaler || !rgba) return false;
   rgba->format = AV_PIX_FMT_RGBA;

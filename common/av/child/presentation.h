@@ -38,9 +38,9 @@ struct Presentation {
 [[nodiscard]] bool has_alpha(const AVFrame& frame);
 [[nodiscard]] bool is_transparent(const AVFrame& frame);
 
-// By the container's word and that of the first frame (null: it did not decode). What the original does too,
-// such as turning by a quarter, is always done, the rest as far as `allowed`.
-[[nodiscard]] Presentation presentation_of(const Demuxer& demuxer, const AVFrame* first, Reading allowed,
-                                           std::int64_t max_pixels);
+// By the container's word and that of the first frame (null: it did not decode). What the original
+// does too, such as turning by a quarter, is always done, the rest as far as `allowed`.
+[[nodiscard]] Presentation presentation_of(const Demuxer& demuxer, const AVFrame* first,
+                                           Reading allowed, std::int64_t max_pixels);
 
 }  // namespace mimicfleet::av::child

@@ -28,7 +28,8 @@ namespace mimicfleet::av::child {
 namespace {
 
 #ifdef MIMICFLEET_SANITIZED
-constexpr bool kSanitized = true;  // needs terabytes of address space, and looks at its own memory map
+constexpr bool kSanitized =
+    true;  // needs terabytes of address space, and looks at its own memory map
 #else
 constexpr bool kSanitized = false;
 #endif
@@ -39,20 +40,22 @@ struct ReleaseFilter {
 using Filter = std::unique_ptr<void, ReleaseFilter>;
 
 bool limit(__rlimit_resource resource, std::int64_t value) {
-  // At the soft limit of processor time comes SIGXCPU, by which the parent knows; at the hard one SIGKILL.
+  // At the soft limit of processor time comes SIGXCPU, by which the parent knows; at the hard one
+  // SIGKILL.
   const std::int64_t hard = resource == RLIMIT_CPU ? value + 1 : value;
   const rlimit both{static_cast<rlim_t>(value), static_cast<rlim_t>(hard)};
   return ::setrlimit(resource, &both) == 0;
 }
 
 bool set_limits(const SandboxLimits& limits) {
-  return (kSanitized || limit(RLIMIT_AS, limits.memory_bytes)) && limit(RLIMIT_CPU, limits.cpu_seconds) &&
-         limit(RLIMIT_CORE, 0) && (kSanitized || limit(RLIMIT_NOFILE, kChildLifeline + 1)) &&
+  return (kSanitized || limit(RLIMIT_AS, limits.memory_bytes)) &&
+         limit(RLIMIT_CPU, limits.cpu_seconds) && limit(RLIMIT_CORE, 0) &&
+         (kSanitized || limit(RLIMIT_NOFILE, kChildLifeline + 1)) &&
          (limits.may_write_file || limit(RLIMIT_FSIZE, 0));
 }
 
-// The kernel sends SIGIO, which ends the process, when the parent's end of the lifeline closes. Unlike
-// PR_SET_PDEATHSIG this follows the parent process, not the thread of it that started us.
+// The kernel sends SIGIO, which ends the process, when the parent's end of the lifeline closes.
+// Unlike PR_SET_PDEATHSIG this follows the parent process, not the thread of it that started us.
 bool follow_parent() {
   if (::fcntl(kChildLifeline, F_SETOWN, ::getpid()) != 0) return false;
   if (::fcntl(kChildLifeline, F_SETFL, O_ASYNC | O_NONBLOCK) != 0) return false;
@@ -64,13 +67,15 @@ class Rules {
  public:
   explicit Rules(void* filter) : filter_(filter) {}
 
-  void allow(int call) { ok_ &= seccomp_rule_add_array(filter_, SCMP_ACT_ALLOW, call, 0, nullptr) == 0; }
+  void allow(int call) {
+    ok_ &= seccomp_rule_add_array(filter_, SCMP_ACT_ALLOW, call, 0, nullptr) == 0;
+  }
   void allow(int call, scmp_arg_cmp when) {
     ok_ &= seccomp_rule_add_array(filter_, SCMP_ACT_ALLOW, call, 1, &when) == 0;
   }
   void refuse(int call, int error) {
-    ok_ &= seccomp_rule_add_array(filter_, SCMP_ACT_ERRNO(static_cast<std::uint16_t>(error)), call, 0,
-                                  nullptr) == 0;
+    ok_ &= seccomp_rule_add_array(filter_, SCMP_ACT_ERRNO(static_cast<std::uint16_t>(error)), call,
+                                  0, nullptr) == 0;
   }
   [[nodiscard]] bool ok() const { return ok_; }
 
@@ -79,7 +84,9 @@ class Rules {
   bool ok_ = true;
 };
 
-scmp_arg_cmp argument_is(unsigned argument, std::uint64_t value) { return {argument, SCMP_CMP_EQ, value, 0}; }
+scmp_arg_cmp argument_is(unsigned argument, std::uint64_t value) {
+  return {argument, SCMP_CMP_EQ, value, 0};
+}
 scmp_arg_cmp argument_lacks(unsigned argument, std::uint64_t bits) {
   return {argument, SCMP_CMP_MASKED_EQ, bits, 0};
 }
@@ -89,10 +96,10 @@ scmp_arg_cmp argument_has(unsigned argument, std::uint64_t bits) {
 
 void allow_computing(Rules& rules) {
   for (const int call :
-       {SCMP_SYS(brk), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise), SCMP_SYS(futex), SCMP_SYS(exit),
-        SCMP_SYS(exit_group), SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigprocmask), SCMP_SYS(clock_gettime),
-        SCMP_SYS(gettid), SCMP_SYS(getpid), SCMP_SYS(getrandom), SCMP_SYS(sched_yield),
-        SCMP_SYS(restart_syscall)}) {
+       {SCMP_SYS(brk), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise), SCMP_SYS(futex),
+        SCMP_SYS(exit), SCMP_SYS(exit_group), SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigprocmask),
+        SCMP_SYS(clock_gettime), SCMP_SYS(gettid), SCMP_SYS(getpid), SCMP_SYS(getrandom),
+        SCMP_SYS(sched_yield), SCMP_SYS(restart_syscall)}) {
     rules.allow(call);
   }
   rules.allow(SCMP_SYS(mmap), argument_lacks(2, PROT_EXEC));
@@ -103,7 +110,8 @@ void allow_computing(Rules& rules) {
 }
 
 void allow_threads(Rules& rules) {
-  rules.refuse(SCMP_SYS(clone3), ENOSYS);  // its flags cannot be checked; the C library then uses clone
+  rules.refuse(SCMP_SYS(clone3),
+               ENOSYS);  // its flags cannot be checked; the C library then uses clone
   rules.allow(SCMP_SYS(clone), argument_has(0, CLONE_THREAD));
   rules.allow(SCMP_SYS(set_robust_list));
   rules.allow(SCMP_SYS(rseq));
@@ -143,7 +151,8 @@ bool install_filter(const SandboxLimits& limits) {
 
 Status enter_sandbox(const SandboxLimits& limits) {
   const auto failed = [](std::string_view step) {
-    return Status(StatusCode::kInternal, "the media program cannot enter its sandbox (" + std::string(step) +
+    return Status(StatusCode::kInternal, "the media program cannot enter its sandbox (" +
+                                             std::string(step) +
                                              "); this kernel or container forbids it");
   };
   ::signal(SIGXFSZ, SIG_IGN);  // too large a file is an error of its write

@@ -13,9 +13,10 @@ struct SandboxLimits {
   bool may_receive_files = false;  // one after the other, over kChildFrames
 };
 
-// From here on this process computes and nothing else: it may read the file it was given (or write it, when
-// encoding), write records, and allocate memory within the limit. It cannot open, connect, start programs,
-// map code or gain rights, and ends when its parent does. To be called before the first foreign byte is read.
+// From here on this process computes and nothing else: it may read the file it was given (or write
+// it, when encoding), write records, and allocate memory within the limit. It cannot open, connect,
+// start programs, map code or gain rights, and ends when its parent does. To be called before the
+// first foreign byte is read.
 [[nodiscard]] Status enter_sandbox(const SandboxLimits& limits);
 
 }  // namespace mimicfleet::av::child

@@ -24,10 +24,12 @@ void put_on_white(Image& image, const std::vector<std::uint8_t>& alpha) {
 }
 
 void show_alpha(StoredImage& stored, Reading allowed, ReadingNotes& notes) {
-  const auto transparent = static_cast<std::size_t>(std::count_if(
-      stored.alpha.begin(), stored.alpha.end(), [](std::uint8_t value) { return value != kOpaque; }));
+  const auto transparent =
+      static_cast<std::size_t>(std::count_if(stored.alpha.begin(), stored.alpha.end(),
+                                             [](std::uint8_t value) { return value != kOpaque; }));
   if (transparent == 0) return;
-  const std::string what = percent(transparent, stored.alpha.size()) + " of its pixels are transparent";
+  const std::string what =
+      percent(transparent, stored.alpha.size()) + " of its pixels are transparent";
   if (!allowed.has(Step::kWhite)) {
     notes.warnings.push_back(what + ": the colours below are used, as the original does");
     return;
@@ -60,12 +62,14 @@ void tell_colors(const StoredImage& stored, ReadingNotes& notes) {
         "it is CMYK, converted without its inks' profile: its colours are a guess; save it as RGB");
   } else if (stored.cmyk == Cmyk::kUnmarked) {
     notes.warnings.emplace_back(
-        "it is CMYK and does not say whether its values are inverted: they are taken for inverted, as "
+        "it is CMYK and does not say whether its values are inverted: they are taken for inverted, "
+        "as "
         "browsers "
         "do; save it as RGB if it comes out as a negative");
   } else if (!stored.profile.empty()) {
-    notes.warnings.push_back("its colour profile (" + stored.profile +
-                             ") is ignored: its colours are taken for those of sRGB; convert it to sRGB");
+    notes.warnings.push_back(
+        "its colour profile (" + stored.profile +
+        ") is ignored: its colours are taken for those of sRGB; convert it to sRGB");
   }
 }
 

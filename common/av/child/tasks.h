@@ -7,8 +7,8 @@
 #include "common/av/video_writer.h"
 #include "common/status.h"
 
-// What the media program does, each inside the sandbox. Results leave as records; a Status that is not ok
-// becomes the failure record. Messages lack the file's name, which only the parent knows.
+// What the media program does, each inside the sandbox. Results leave as records; a Status that is
+// not ok becomes the failure record. Messages lack the file's name, which only the parent knows.
 namespace mimicfleet::av::child {
 
 struct DecodeTask {

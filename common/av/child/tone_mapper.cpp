@@ -57,8 +57,8 @@ double bend(double light, double peak) {
 }
 
 std::size_t step_of(float light, std::size_t steps) {
-  return static_cast<std::size_t>(std::sqrt(std::clamp(light, 0.0F, 1.0F)) * static_cast<float>(steps) +
-                                  0.5F);
+  return static_cast<std::size_t>(
+      std::sqrt(std::clamp(light, 0.0F, 1.0F)) * static_cast<float>(steps) + 0.5F);
 }
 
 }  // namespace
@@ -76,7 +76,8 @@ double peak_of(const AVFrame& frame) {
     const auto brightest = reinterpret_cast<const AVContentLightMetadata*>(light->data)->MaxCLL;
     if (brightest > 0) return brightest;
   }
-  const AVFrameSideData* display = av_frame_get_side_data(&frame, AV_FRAME_DATA_MASTERING_DISPLAY_METADATA);
+  const AVFrameSideData* display =
+      av_frame_get_side_data(&frame, AV_FRAME_DATA_MASTERING_DISPLAY_METADATA);
   if (display == nullptr || display->size < sizeof(AVMasteringDisplayMetadata)) return 0;
   const auto& metadata = *reinterpret_cast<const AVMasteringDisplayMetadata*>(display->data);
   if (metadata.has_luminance == 0 || metadata.max_luminance.den <= 0) return 0;
@@ -99,8 +100,8 @@ ToneMapper::ToneMapper(Transfer transfer, double peak, bool wide)
     const double root = static_cast<double>(std::max<std::size_t>(i, 1)) / kSteps;
     const double light = root * root * peak;
     gain_[i] = static_cast<float>(bend(light, peak) / light * peak / kWhite);
-    code_of_light_[i] =
-        static_cast<std::uint8_t>(std::lround(255 * std::pow(static_cast<double>(i) / kSteps, 2 / kGamma)));
+    code_of_light_[i] = static_cast<std::uint8_t>(
+        std::lround(255 * std::pow(static_cast<double>(i) / kSteps, 2 / kGamma)));
   }
 }
 
@@ -119,7 +120,8 @@ void ToneMapper::show(Light light, std::uint8_t* rgb) const {
   for (float& channel : light) channel *= gain;
   const auto [r, g, b] = light;
   if (wide_) {  // BT.2020 to BT.709
-    light = {1.660491F * r - 0.587641F * g - 0.072850F * b, -0.124550F * r + 1.132900F * g - 0.008349F * b,
+    light = {1.660491F * r - 0.587641F * g - 0.072850F * b,
+             -0.124550F * r + 1.132900F * g - 0.008349F * b,
              -0.018151F * r - 0.100579F * g + 1.118730F * b};
   }
   for (std::size_t channel = 0; channel < 3; ++channel) {

@@ -17,9 +17,9 @@ enum class Transfer { kNormal, kPq, kHlg };  // kNormal: of SDR, or unknown
 // Brightest spot that the metadata of an HDR frame promise, in cd/m2; 0: they do not say.
 [[nodiscard]] double peak_of(const AVFrame& frame);
 
-// HDR to the tones of a normal screen: its white, 203 cd/m2 of HDR (ITU-R BT.2408), is 255. What is brighter
-// than that is bent down (the curve of BT.2390), what is darker than about 90 cd/m2 stays, colours that
-// BT.709 lacks are clipped.
+// HDR to the tones of a normal screen: its white, 203 cd/m2 of HDR (ITU-R BT.2408), is 255. What is
+// brighter than that is bent down (the curve of BT.2390), what is darker than about 90 cd/m2 stays,
+// colours that BT.709 lacks are clipped.
 class ToneMapper {
  public:
   // `peak`: in cd/m2; 0: 1000. `wide`: the primaries are BT.2020's.

@@ -27,8 +27,8 @@ class BadVideo : public ::testing::Test {
                 AllOf(HasSubstr(path + ": "), HasSubstr(cause), Not(HasSubstr("\n"))));
   }
 
-  [[nodiscard]] std::string with_change(const std::string& name, const std::string& from, std::size_t offset,
-                                        const std::string& to) const {
+  [[nodiscard]] std::string with_change(const std::string& name, const std::string& from,
+                                        std::size_t offset, const std::string& to) const {
     std::string bytes = read_file(kClips + name);
     std::size_t changes = 0;
     for (auto at = bytes.find(from); at != std::string::npos; at = bytes.find(from, at + 1)) {
@@ -42,7 +42,9 @@ class BadVideo : public ::testing::Test {
   TemporaryFolder folder_;
 };
 
-TEST_F(BadVideo, Missing) { expect_error(folder_ / "a.mp4", StatusCode::kNotFound, "No such file"); }
+TEST_F(BadVideo, Missing) {
+  expect_error(folder_ / "a.mp4", StatusCode::kNotFound, "No such file");
+}
 
 TEST_F(BadVideo, NotReadableByThisUser) {
   const std::string path = folder_.write("a.mp4", read_file(kClips + "h264.mp4"));
@@ -52,7 +54,8 @@ TEST_F(BadVideo, NotReadableByThisUser) {
     if (::geteuid() == 0 && ::seteuid(65534) != 0) return 2;
     const Status status = VideoFrames::open(path).status();
     return status.code() == StatusCode::kFailedPrecondition &&
-                   status.message().find("Permission denied; give this user the right") != std::string::npos
+                   status.message().find("Permission denied; give this user the right") !=
+                       std::string::npos
                ? 0
                : 1;
   };
@@ -73,16 +76,20 @@ TEST_F(BadVideo, WhatADownloadLeftInItsPlace) {
   const std::string pointer =
       folder_.write("a.mp4", "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n");
   const std::string page = folder_.write("b.mp4", "\n<!doctype html>\n<html><title>404</title>");
-  expect_error(pointer, StatusCode::kBadInput, "is a Git LFS pointer, not the file itself; fetch it with");
-  expect_error(page, StatusCode::kBadInput, "is a web page, not the file itself; download it again");
+  expect_error(pointer, StatusCode::kBadInput,
+               "is a Git LFS pointer, not the file itself; fetch it with");
+  expect_error(page, StatusCode::kBadInput,
+               "is a web page, not the file itself; download it again");
   EXPECT_THAT(read_image(pointer).status().message(), HasSubstr("`git lfs pull`"));
   EXPECT_THAT(read_image(page).status().message(), HasSubstr("is a web page"));
 }
 
 TEST_F(BadVideo, TextOrAPlaylistNamedMp4) {
-  expect_error(folder_.write("a.mp4", "dear diary,\n"), StatusCode::kBadInput, "is a text file, not a video");
-  expect_error(folder_.write("b.mp4", "#EXTM3U\n#EXT-X-VERSION:3\n#EXTINF:1,\nhttp://127.0.0.1/a.ts\n"),
-               StatusCode::kBadInput, "is a playlist (M3U8), not a video");
+  expect_error(folder_.write("a.mp4", "dear diary,\n"), StatusCode::kBadInput,
+               "is a text file, not a video");
+  expect_error(
+      folder_.write("b.mp4", "#EXTM3U\n#EXT-X-VERSION:3\n#EXTINF:1,\nhttp://127.0.0.1/a.ts\n"),
+      StatusCode::kBadInput, "is a playlist (M3U8), not a video");
   expect_error(folder_.write("c.mp4", "ffconcat version 1.0\nfile " + kClips + "h264.mp4\n"),
                StatusCode::kBadInput, "is a playlist (ffconcat), not a video");
   expect_error(folder_.write("d.mp4", std::string(5000, '\0')), StatusCode::kBadInput,
@@ -92,11 +99,13 @@ TEST_F(BadVideo, TextOrAPlaylistNamedMp4) {
 
 TEST_F(BadVideo, WithoutAVideoStream) {
   expect_error(kClips + "sound_only.m4a", StatusCode::kBadInput, "has no video stream, only sound");
-  expect_error(kClips + "sound_with_cover.m4a", StatusCode::kBadInput, "only sound with a cover picture");
+  expect_error(kClips + "sound_with_cover.m4a", StatusCode::kBadInput,
+               "only sound with a cover picture");
 }
 
 TEST_F(BadVideo, OfAContainerOrCodecThatIsNotSupported) {
-  expect_error(kClips + "flash.flv", StatusCode::kUnsupported, "is a Flash video, which is not supported");
+  expect_error(kClips + "flash.flv", StatusCode::kUnsupported,
+               "is a Flash video, which is not supported");
   expect_error(kClips + "theora.mkv", StatusCode::kUnsupported, "uses the codec theora");
 }
 
@@ -106,15 +115,16 @@ class CutShort : public BadVideo, public ::testing::WithParamInterface<const cha
 TEST_P(CutShort, IsAnErrorAndNoShorterVideo) {
   const std::string bytes = read_file(kClips + GetParam());
   for (const unsigned percent : {30u, 60u, 95u}) {
-    const std::string path = folder_.write(GetParam(), bytes.substr(0, bytes.size() * percent / 100));
+    const std::string path =
+        folder_.write(GetParam(), bytes.substr(0, bytes.size() * percent / 100));
     expect_error(path, StatusCode::kBadInput, "is truncated");
     EXPECT_EQ(probe_video(path).status().code(), StatusCode::kBadInput);
   }
 }
 
 INSTANTIATE_TEST_SUITE_P(BadVideo, CutShort,
-                         ::testing::Values("h264.mp4", "h264_fragmented.mp4", "hevc_10bit.mkv", "vp9.webm",
-                                           "mpeg4.avi"));
+                         ::testing::Values("h264.mp4", "h264_fragmented.mp4", "hevc_10bit.mkv",
+                                           "vp9.webm", "mpeg4.avi"));
 
 // One that does not say gives an error if the cut went through a frame.
 TEST_F(BadVideo, AStreamThatEndsWithinAFrame) {
@@ -125,8 +135,8 @@ TEST_F(BadVideo, AStreamThatEndsWithinAFrame) {
 
 TEST_F(BadVideo, AnMp4WithoutItsIndex) {
   const std::string bytes = read_file(kClips + "h264.mp4");
-  expect_error(folder_.write("a.mp4", bytes.substr(0, bytes.find("moov") - 4)), StatusCode::kBadInput,
-               "without its index (moov)");
+  expect_error(folder_.write("a.mp4", bytes.substr(0, bytes.find("moov") - 4)),
+               StatusCode::kBadInput, "without its index (moov)");
 }
 
 TEST_F(BadVideo, WithFramesMissingFromItsEnd) {
@@ -145,8 +155,8 @@ TEST_F(BadVideo, DamagedInTheMiddleIsNotAShorterVideo) {
 TEST_F(BadVideo, LargerThanTheLimit) {
   expect_error(kClips + "size_8k.mp4", StatusCode::kBadInput,
                "7680x4320 pixels, more than the limit of 9437184");
-  expect_error(kClips + "h264.mp4", StatusCode::kBadInput, "70x50 pixels, more than the limit of 3499",
-               {.max_pixels = 3499});
+  expect_error(kClips + "h264.mp4", StatusCode::kBadInput,
+               "70x50 pixels, more than the limit of 3499", {.max_pixels = 3499});
 }
 
 TEST_F(BadVideo, WithAHugePictureInATinyFile) {

@@ -24,7 +24,9 @@ struct Listed {
   int frames = 1;
   std::string sha256;
 
-  friend std::ostream& operator<<(std::ostream& out, const Listed& listed) { return out << listed.name; }
+  friend std::ostream& operator<<(std::ostream& out, const Listed& listed) {
+    return out << listed.name;
+  }
 };
 
 inline std::vector<Listed> read_list(const std::string& path, bool with_frames) {
@@ -54,7 +56,8 @@ std::string test_name(const ParamInfo& info) {
 }
 
 // All frames, or what went wrong.
-inline Result<std::vector<Frame>> read_all(const std::string& path, const DecodeOptions& options = {}) {
+inline Result<std::vector<Frame>> read_all(const std::string& path,
+                                           const DecodeOptions& options = {}) {
   ASSIGN_OR_RETURN(auto video, VideoFrames::open(path, options));
   std::vector<Frame> frames;
   for (;;) {

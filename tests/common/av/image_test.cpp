@@ -24,7 +24,8 @@ TEST_P(EveryImage, HasThePixelsThatPillowReads) {
   EXPECT_EQ(Hasher().update(image->pixels).finish().hex(), listed.sha256);
 }
 
-INSTANTIATE_TEST_SUITE_P(Data, EveryImage, ::testing::ValuesIn(read_list(kImages + "pixels.txt", false)),
+INSTANTIATE_TEST_SUITE_P(Data, EveryImage,
+                         ::testing::ValuesIn(read_list(kImages + "pixels.txt", false)),
                          test_name<::testing::TestParamInfo<Listed>>);
 
 class BadImage : public ::testing::Test {
@@ -49,13 +50,15 @@ class BadImage : public ::testing::Test {
 TEST_F(BadImage, MissingEmptyOrSomethingElseIsNamed) {
   expect_error(folder_ / "missing.png", StatusCode::kNotFound, "No such file");
   expect_error(folder_.write("empty.png", ""), StatusCode::kBadInput, "is empty (0 bytes)");
-  expect_error(folder_.write("text.png", "hello\n"), StatusCode::kBadInput, "is a text file, not a PNG");
+  expect_error(folder_.write("text.png", "hello\n"), StatusCode::kBadInput,
+               "is a text file, not a PNG");
   expect_error(kClips + "h264.mp4", StatusCode::kBadInput, "is an MP4, not a PNG");
   expect_error(folder_.path(), StatusCode::kBadInput, "is a folder");
 }
 
 TEST_F(BadImage, CutShortIsAnErrorAndNoHalfPicture) {
-  for (const char* name : {"rgb.png", "chroma_444.jpg", "progressive.jpg", "lossy.webp", "grey_16bit.png"}) {
+  for (const char* name :
+       {"rgb.png", "chroma_444.jpg", "progressive.jpg", "lossy.webp", "grey_16bit.png"}) {
     expect_error(cut(name, 70), StatusCode::kBadInput, "is damaged or truncated");
     expect_error(cut(name, 10), StatusCode::kBadInput, "is damaged or truncated");
   }
@@ -63,7 +66,8 @@ TEST_F(BadImage, CutShortIsAnErrorAndNoHalfPicture) {
 
 TEST_F(BadImage, AboveTheLimitsIsRefusedBeforeItsPixelsAreRead) {
   for (const char* name : {"rgb.png", "chroma_444.jpg", "lossy.webp"}) {
-    expect_error(kImages + name, StatusCode::kBadInput, "more than the limit of 300", {.max_pixels = 300});
+    expect_error(kImages + name, StatusCode::kBadInput, "more than the limit of 300",
+                 {.max_pixels = 300});
   }
   expect_error(kImages + "rgb.png", StatusCode::kBadInput, "more than the limit of 100",
                {.max_file_bytes = 100});
@@ -71,7 +75,8 @@ TEST_F(BadImage, AboveTheLimitsIsRefusedBeforeItsPixelsAreRead) {
 
 TEST_F(BadImage, WithAHugeHeaderInATinyFileIsRefused) {
   std::string bytes = read_file(kImages + "rgb.png");
-  bytes.replace(16, 8, std::string("\x7f\xff\xff\xff\x7f\xff\xff\xff", 8));  // IHDR: width and height
+  bytes.replace(16, 8,
+                std::string("\x7f\xff\xff\xff\x7f\xff\xff\xff", 8));  // IHDR: width and height
   expect_error(folder_.write("huge.png", bytes), StatusCode::kBadInput, "huge.png: ");
 }
 

@@ -31,7 +31,8 @@ inline auto color_near(const Color& color, int tolerance) {
 inline double likeness(const Image& a, const Image& b) {
   if (a.width != b.width || a.height != b.height) return -1;
   double sum = 0;
-  for (std::size_t i = 0; i < a.pixels.size(); ++i) sum += std::pow(double{1} * a.pixels[i] - b.pixels[i], 2);
+  for (std::size_t i = 0; i < a.pixels.size(); ++i)
+    sum += std::pow(double{1} * a.pixels[i] - b.pixels[i], 2);
   return 10 * std::log10(255.0 * 255 * static_cast<double>(a.pixels.size()) / std::max(sum, 1.0));
 }
 

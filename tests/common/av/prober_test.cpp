@@ -82,7 +82,8 @@ TEST(Prober, SaysOfEachFileWhatIsWrongWithItAndGoesOn) {
   EXPECT_THAT(prober.image(folder.write("cut.png", cut)).status().message(),
               HasSubstr("damaged or truncated"));
   EXPECT_TRUE(prober.image(kImages + "rgb.png").ok());
-  EXPECT_THAT(prober.image(kClips + "h264.mp4").status().message(), HasSubstr("is an MP4, not a PNG"));
+  EXPECT_THAT(prober.image(kClips + "h264.mp4").status().message(),
+              HasSubstr("is an MP4, not a PNG"));
 }
 
 TEST(Prober, LooksAtMoreFilesThanOneProcessDoes) {
@@ -107,8 +108,10 @@ TEST(Prober, StartsAnewAfterACrash) {
 
 TEST(Prober, HoldsTheLimits) {
   Prober prober({.max_frame_pixels = 1000, .max_image_pixels = 100});
-  EXPECT_THAT(prober.video(kClips + "h264.mp4").status().message(), HasSubstr("more than the limit of 1000"));
-  EXPECT_THAT(prober.image(kImages + "rgb.png").status().message(), HasSubstr("more than the limit of 100"));
+  EXPECT_THAT(prober.video(kClips + "h264.mp4").status().message(),
+              HasSubstr("more than the limit of 1000"));
+  EXPECT_THAT(prober.image(kImages + "rgb.png").status().message(),
+              HasSubstr("more than the limit of 100"));
 }
 
 }  // namespace

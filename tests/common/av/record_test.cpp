@@ -64,19 +64,22 @@ TEST(Record, NotesSurviveTheWay) {
 
 TEST(Record, NotesAreNotBelieved) {
   EXPECT_THAT(notes_from("rotten.1").status().message(), HasSubstr("notes"));
-  EXPECT_EQ(notes_from("tones.1\nred \x1b[31m").value().warnings, std::vector<std::string>{"red ?[31m"});
+  EXPECT_EQ(notes_from("tones.1\nred \x1b[31m").value().warnings,
+            std::vector<std::string>{"red ?[31m"});
 }
 
 TEST(Record, FailureSurvivesTheWayAsOneLine) {
   const std::string bytes = encode_failure({StatusCode::kBadInput, "is\nodd"});
-  const Status status = decode_failure({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()});
+  const Status status =
+      decode_failure({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()});
   EXPECT_EQ(status, Status(StatusCode::kBadInput, "is?odd"));
 }
 
 TEST(Record, AFailureWithoutACodeIsAFaultOfTheWriter) {
   for (const std::string_view bytes : {"", "\n", "ok\nfine", "bad_input", "no_such_code\nx"}) {
-    EXPECT_EQ(decode_failure({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()}).code(),
-              StatusCode::kInternal);
+    EXPECT_EQ(
+        decode_failure({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()}).code(),
+        StatusCode::kInternal);
   }
 }
 
@@ -94,8 +97,8 @@ TEST(Record, ImplausibleInfoIsRefused) {
   EXPECT_TRUE(refused([](StreamInfo& i) { i.video.rotation = 45; }));
   EXPECT_TRUE(refused([](StreamInfo& i) { i.video.average_fps.denominator = 0; }));
   EXPECT_TRUE(refused([](StreamInfo& i) { i.video.declared_frames = -1; }));
-  EXPECT_TRUE(
-      refused([](StreamInfo& i) { i.video.declared_seconds = std::numeric_limits<double>::quiet_NaN(); }));
+  EXPECT_TRUE(refused(
+      [](StreamInfo& i) { i.video.declared_seconds = std::numeric_limits<double>::quiet_NaN(); }));
   EXPECT_TRUE(refused([](StreamInfo& i) { i.video.codec = ""; }));
   EXPECT_TRUE(refused([](StreamInfo& i) { i.video.codec = "h\x1b[2J"; }));
   EXPECT_TRUE(refused([](StreamInfo& i) { i.stride = 0; }));

@@ -52,7 +52,8 @@ class Forbidden : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(Forbidden, IsRefusedInTheSandbox) {
   const std::string_view what = GetParam();
-  if (kSanitized && (what == "open" || what == "read_frames")) GTEST_SKIP() << "sanitizers need this";
+  if (kSanitized && (what == "open" || what == "read_frames"))
+    GTEST_SKIP() << "sanitizers need this";
   const Status status = self_test(GetParam());
   EXPECT_EQ(status.code(), StatusCode::kFailedPrecondition) << status;
   EXPECT_THAT(status.message(), HasSubstr("was refused: Operation not permitted"));
@@ -89,7 +90,8 @@ TEST(Sandbox, ACrashIsAnErrorThatNamesTheSignal) {
   const Status status = self_test("crash");
   EXPECT_EQ(status.code(), StatusCode::kInternal);
   EXPECT_TRUE(status.retryable());
-  EXPECT_THAT(status.message(), AllOf(HasSubstr("clip.mp4: "), HasSubstr("signal 11 (Segmentation fault)")));
+  EXPECT_THAT(status.message(),
+              AllOf(HasSubstr("clip.mp4: "), HasSubstr("signal 11 (Segmentation fault)")));
 }
 
 TEST(Sandbox, AnEarlyEndIsAnError) {
@@ -148,7 +150,8 @@ TEST_F(AnUntrustedChild, ThatTalksNonsenseIsNotBelieved) {
 TEST_F(AnUntrustedChild, ThatAnnouncesAHugeFrameMakesUsAllocateNothing) {
   // A frame record of 65535x65535 pixels, first thing.
   EXPECT_THAT(
-      says(R"(printf 'MFM1\2\0\0\0\377\377\0\0\377\377\0\0\0\0\0\0\0\0\0\0\003\000\372\377\002\0\0\0')")
+      says(
+          R"(printf 'MFM1\2\0\0\0\377\377\0\0\377\377\0\0\0\0\0\0\0\0\0\0\003\000\372\377\002\0\0\0')")
           .message(),
       HasSubstr("wrong record (unexpected frame)"));
 }
@@ -159,8 +162,8 @@ TEST_F(AnUntrustedChild, ThatEndsAtOnceIsAnError) {
 }
 
 TEST_F(AnUntrustedChild, ThatSendsTerminalEscapesIsSilenced) {
-  const Status status =
-      says(R"(printf 'MFM1\4\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\015\0\0\0\0\0\0\0bad_input\n\033[2')");
+  const Status status = says(
+      R"(printf 'MFM1\4\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\015\0\0\0\0\0\0\0bad_input\n\033[2')");
   EXPECT_EQ(status.message(), kClips + "h264.mp4: ?[2");
 }
 
@@ -181,7 +184,8 @@ TEST_F(AnUntrustedChild, ThatTakesNoFramesDoesNotHoldUpAnAbort) {
   std::optional<Result<VideoWriter>> writer =
       VideoWriter::create(folder_ / "a.mp4", {.width = 640, .height = 480});
   ASSERT_TRUE(writer->ok()) << writer->status();
-  const Image frame{.width = 640, .height = 480, .pixels = std::vector<std::uint8_t>(Image::bytes(640, 480))};
+  const Image frame{
+      .width = 640, .height = 480, .pixels = std::vector<std::uint8_t>(Image::bytes(640, 480))};
   ASSERT_TRUE((*writer)->write(frame).ok());
   writer.reset();
   EXPECT_FALSE(std::filesystem::exists(folder_ / "a.mp4"));
@@ -192,7 +196,8 @@ TEST_F(AnUntrustedChild, ThatTakesNoFramesHoldsNobodyUpOnceItIsStopped) {
   const auto stop = std::make_shared<MediaStop>();
   auto writer = VideoWriter::create(folder_ / "a.mp4", {.width = 640, .height = 480}, stop);
   ASSERT_TRUE(writer.ok()) << writer.status();
-  const Image frame{.width = 640, .height = 480, .pixels = std::vector<std::uint8_t>(Image::bytes(640, 480))};
+  const Image frame{
+      .width = 640, .height = 480, .pixels = std::vector<std::uint8_t>(Image::bytes(640, 480))};
   std::thread stopper([&] { stop->stop(); });
   Status status;
   while (status.ok()) status = writer->write(frame);  // waits for good, sooner or later

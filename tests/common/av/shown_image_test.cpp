@@ -35,10 +35,12 @@ class ShownImage : public ::testing::Test {
 
 // ---- EXIF orientation
 
-// Where the standard (EXIF 2.32, table 6) puts a stored point: the 0th row and column of the picture.
+// Where the standard (EXIF 2.32, table 6) puts a stored point: the 0th row and column of the
+// picture.
 Image by_exif(int orientation, const Image& in) {
   const bool swaps = orientation >= 5;
-  Image out{.width = swaps ? in.height : in.width, .height = swaps ? in.width : in.height, .pixels = {}};
+  Image out{
+      .width = swaps ? in.height : in.width, .height = swaps ? in.width : in.height, .pixels = {}};
   out.pixels.resize(in.pixels.size());
   for (int row = 0; row < in.height; ++row) {
     for (int column = 0; column < in.width; ++column) {
@@ -122,7 +124,9 @@ TEST_P(Oriented, APngStandsUpright) {
 TEST_P(Oriented, APngStandsUprightThatSaysItInText) {
   const std::string png = read_file(kImages + "rgb.png");
   const Image stored = read_image(kImages + "rgb.png").value();
-  const auto with = [&png](const std::string& chunks) { return png.substr(0, 33) + chunks + png.substr(33); };
+  const auto with = [&png](const std::string& chunks) {
+    return png.substr(0, 33) + chunks + png.substr(33);
+  };
   const std::string digit = std::to_string(GetParam());
   const std::string kept = raw_profile("Exif\0\0"s + exif(GetParam(), true));
   const std::string key = "Raw profile type exif\0"s;
@@ -130,7 +134,8 @@ TEST_P(Oriented, APngStandsUprightThatSaysItInText) {
   expect_upright(with(png_chunk("zTXt", key + "\0"s + deflated(kept))), stored);
   expect_upright(with(png_chunk("tEXt", key + raw_profile(exif(GetParam(), false)))), stored);
   const std::string xmp = "XML:com.adobe.xmp\0\0\0\0\0"s;
-  expect_upright(with(png_chunk("iTXt", xmp + "<tiff:Orientation>" + digit + "</tiff:Orientation>")), stored);
+  expect_upright(
+      with(png_chunk("iTXt", xmp + "<tiff:Orientation>" + digit + "</tiff:Orientation>")), stored);
   const std::string attribute = "<rdf:Description tiff:Orientation=\"" + digit + "\"/>";
   const std::string late = png_chunk("iTXt", xmp + attribute);
   expect_upright(png.substr(0, png.size() - 12) + late + png.substr(png.size() - 12), stored);
@@ -138,8 +143,9 @@ TEST_P(Oriented, APngStandsUprightThatSaysItInText) {
   const std::string own = png_chunk("eXIf", exif(GetParam(), true));
   const std::string other = png_chunk("tEXt", key + raw_profile(exif(3, true)));
   expect_upright(with(other + own), stored);
-  expect_upright(with(png_chunk("iTXt", xmp + "<tiff:Orientation>3<") + png_chunk("tEXt", key + kept)),
-                 stored);
+  expect_upright(
+      with(png_chunk("iTXt", xmp + "<tiff:Orientation>3<") + png_chunk("tEXt", key + kept)),
+      stored);
   // One that says nothing is passed over.
   expect_upright(with(png_chunk("eXIf", exif(9, true)) + png_chunk("tEXt", key + kept)), stored);
 }
@@ -159,8 +165,8 @@ TEST_F(ShownImage, AnOrientationThatIsNoneIsPassedOver) {
   const std::string plain = read_file(kImages + "chroma_444.jpg");
   const Image stored = read_image(kImages + "chroma_444.jpg").value();
   for (const std::string& metadata :
-       {exif(0, true), exif(9, false), exif(65535, true), ""s, "MM"s, "II*\0\xff\xff\xff\xff"s, "JUNK"s,
-        exif(6, true).substr(0, 20), "II*\0\x08\0\0\0\xff\xff"s}) {
+       {exif(0, true), exif(9, false), exif(65535, true), ""s, "MM"s, "II*\0\xff\xff\xff\xff"s,
+        "JUNK"s, exif(6, true).substr(0, 20), "II*\0\x08\0\0\0\xff\xff"s}) {
     const ReadImage shown = read(jpeg_with_exif(plain, metadata));
     EXPECT_TRUE(shown.image == stored);
     EXPECT_TRUE(shown.notes == ReadingNotes());
@@ -169,16 +175,20 @@ TEST_F(ShownImage, AnOrientationThatIsNoneIsPassedOver) {
 
 TEST_F(ShownImage, TextThatIsNoOrientationIsPassedOver) {
   const auto with = [](const std::string& chunk) {
-    return Png{.width = 2, .height = 1, .color_type = 2, .rows = {"abcdef"}, .chunks = chunk}.bytes();
+    return Png{.width = 2, .height = 1, .color_type = 2, .rows = {"abcdef"}, .chunks = chunk}
+        .bytes();
   };
   const std::string key = "Raw profile type exif\0"s;
   const std::string xmp = "XML:com.adobe.xmp\0\0\0\0\0"s;
   for (const std::string& chunk :
-       {png_chunk("tEXt", key), png_chunk("tEXt", key + "\nexif\n 4"), png_chunk("tEXt", key + "\n\n\nxy"),
+       {png_chunk("tEXt", key), png_chunk("tEXt", key + "\nexif\n 4"),
+        png_chunk("tEXt", key + "\n\n\nxy"),
         png_chunk("tEXt", key + raw_profile(exif(6, true)).substr(0, 40)),
         png_chunk("tEXt", "Comment\0"s + raw_profile(exif(6, true))),
-        png_chunk("iTXt", xmp + "<tiff:Orientation>66<"), png_chunk("iTXt", xmp + "<tiff:Orientation>9<"),
-        png_chunk("iTXt", xmp + "tiff:Orientation"), png_chunk("iTXt", xmp + "tiff:Orientation=\"6")}) {
+        png_chunk("iTXt", xmp + "<tiff:Orientation>66<"),
+        png_chunk("iTXt", xmp + "<tiff:Orientation>9<"),
+        png_chunk("iTXt", xmp + "tiff:Orientation"),
+        png_chunk("iTXt", xmp + "tiff:Orientation=\"6")}) {
     const ReadImage shown = read(with(chunk));
     EXPECT_EQ(shown.image.width, 2);
     EXPECT_TRUE(shown.notes == ReadingNotes());
@@ -203,16 +213,20 @@ std::vector<std::string> with_profile(const std::string& profile) {
           jpeg.substr(0, 2) + jpeg_segment('\xe2', name + "\1\1" + profile) + jpeg.substr(2),
           jpeg.substr(0, 2) + jpeg_segment('\xe2', name + "\1\2" + half) +
               jpeg_segment('\xe2', name + "\2\2" + profile.substr(half.size())) + jpeg.substr(2),
-          extended_webp(read_file(kImages + "lossy.webp"), 21, 17, '\x20', riff_chunk("ICCP", profile), "")};
+          extended_webp(read_file(kImages + "lossy.webp"), 21, 17, '\x20',
+                        riff_chunk("ICCP", profile), "")};
 }
 
 TEST_F(ShownImage, AProfileThatIsIgnoredIsTold) {
   for (const std::string& bytes : with_profile(icc("Display P3", kP3, 2.2))) {
     const ReadImage shown = read(bytes);
-    EXPECT_THAT(shown.notes.warnings, ElementsAre(AllOf(HasSubstr("(Display P3)"), HasSubstr("sRGB"))));
+    EXPECT_THAT(shown.notes.warnings,
+                ElementsAre(AllOf(HasSubstr("(Display P3)"), HasSubstr("sRGB"))));
     EXPECT_EQ(shown.notes.done.text(), "");
   }
-  const auto told = [&](const std::string& profile) { return read(with_profile(profile)[1]).notes.warnings; };
+  const auto told = [&](const std::string& profile) {
+    return read(with_profile(profile)[1]).notes.warnings;
+  };
   EXPECT_THAT(told(icc("", kP3, 2.2)), ElementsAre(HasSubstr("(without a name)")));
   EXPECT_THAT(told(icc("Linear", kSrgb, 1)), ElementsAre(HasSubstr("(Linear)")));
   EXPECT_THAT(told(icc("Grey", {}, 1)), ElementsAre(HasSubstr("(Grey)")));
@@ -222,14 +236,16 @@ TEST_F(ShownImage, AProfileOfSrgbIsNone) {
   for (const std::string& bytes : with_profile(icc("of a camera", kSrgb, 2.2))) {
     EXPECT_TRUE(read(bytes).notes == ReadingNotes());
   }
-  for (const std::string& profile : {icc("Grey", {}, 2.2), icc("P3", kP3, 2.2).substr(0, 30), "nonsense"s}) {
+  for (const std::string& profile :
+       {icc("Grey", {}, 2.2), icc("P3", kP3, 2.2).substr(0, 30), "nonsense"s}) {
     EXPECT_TRUE(read(with_profile(profile)[1]).notes == ReadingNotes());
   }
 }
 
 TEST_F(ShownImage, CmykIsAGuessThatIsTold) {
   const std::string adobe = read_file(kImages + "cmyk.jpg");
-  EXPECT_THAT(read(adobe).notes.warnings, ElementsAre(AllOf(HasSubstr("CMYK"), HasSubstr("guess"))));
+  EXPECT_THAT(read(adobe).notes.warnings,
+              ElementsAre(AllOf(HasSubstr("CMYK"), HasSubstr("guess"))));
   std::string unmarked = adobe;
   const std::size_t marker = unmarked.find(
       "\xff\xee\0\x0e"
@@ -245,9 +261,12 @@ TEST_F(ShownImage, CmykIsAGuessThatIsTold) {
 // ---- deeper than 8 bits
 
 TEST_F(ShownImage, SixteenBitGreyIsScaled) {
-  const std::string png =
-      Png{.width = 4, .height = 1, .depth = 16, .rows = {"\0\0"s + "\x01\0"s + "\x80\x80"s + "\xff\xff"s}}
-          .bytes();
+  const std::string png = Png{
+      .width = 4,
+      .height = 1,
+      .depth = 16,
+      .rows = {"\0\0"s + "\x01\0"s + "\x80\x80"s +
+               "\xff\xff"s}}.bytes();
   const ReadImage shown = read(png);
   EXPECT_EQ(color_at(shown.image, 0, 0), (Color{0, 0, 0}));
   EXPECT_EQ(color_at(shown.image, 1, 0), (Color{1, 1, 1}));
@@ -273,8 +292,9 @@ TEST_F(ShownImage, SixteenBitGreyWithATransparentShadeLiesOnWhite) {
 }
 
 TEST_F(ShownImage, OtherDepthsAreScaledAsTheyEverWere) {
-  for (const char* name : {"rgb_16bit.png", "grey_4bit.png", "black_and_white.png", "palette_2bit.png",
-                           "grey.jpg", "rgb.png", "lossy.webp", "animation.webp", "progressive.jpg"}) {
+  for (const char* name :
+       {"rgb_16bit.png", "grey_4bit.png", "black_and_white.png", "palette_2bit.png", "grey.jpg",
+        "rgb.png", "lossy.webp", "animation.webp", "progressive.jpg"}) {
     const auto shown = read_image_as(kImages + name, Reading::viewer());
     ASSERT_TRUE(shown.ok()) << shown.status();
     EXPECT_TRUE(shown->image == read_image(kImages + name).value()) << name;
@@ -302,9 +322,14 @@ TEST_F(ShownImage, ColourHiddenUnderAlphaIsWhite) {
 }
 
 TEST_F(ShownImage, EveryWayToBeTransparentLiesOnWhite) {
-  const auto one = [](int depth, int color_type, const std::string& row, const std::string& chunks = "") {
-    return Png{
-        .width = 1, .height = 1, .depth = depth, .color_type = color_type, .rows = {row}, .chunks = chunks}
+  const auto one = [](int depth, int color_type, const std::string& row,
+                      const std::string& chunks = "") {
+    return Png{.width = 1,
+               .height = 1,
+               .depth = depth,
+               .color_type = color_type,
+               .rows = {row},
+               .chunks = chunks}
         .bytes();
   };
   const Color white{255, 255, 255};
@@ -318,11 +343,14 @@ TEST_F(ShownImage, EveryWayToBeTransparentLiesOnWhite) {
   EXPECT_EQ(color_of(one(16, 2, "aAbBcC"s, png_chunk("tRNS", "aAbBcC"s))), white);
   EXPECT_EQ(color_of(one(16, 2, "aAbBcC"s, png_chunk("tRNS", "aAbBcD"s))), (Color{'a', 'b', 'c'}));
   EXPECT_EQ(color_of(one(8, 3, "\0"s, png_chunk("PLTE", "abc") + png_chunk("tRNS", "\0"s))), white);
-  EXPECT_EQ(color_of(one(1, 3, "\x80"s, png_chunk("PLTE", "abcdef") + png_chunk("tRNS", "\xff\0"s))), white);
+  EXPECT_EQ(
+      color_of(one(1, 3, "\x80"s, png_chunk("PLTE", "abcdef") + png_chunk("tRNS", "\xff\0"s))),
+      white);
 }
 
 TEST_F(ShownImage, AlphaThatHidesNothingChangesNothing) {
-  const std::string png = Png{.width = 1, .height = 1, .color_type = 6, .rows = {"abc\xff"s}}.bytes();
+  const std::string png =
+      Png{.width = 1, .height = 1, .color_type = 6, .rows = {"abc\xff"s}}.bytes();
   const ReadImage shown = read(png);
   EXPECT_EQ(color_at(shown.image, 0, 0), (Color{'a', 'b', 'c'}));
   EXPECT_TRUE(shown.notes == ReadingNotes());

@@ -68,7 +68,9 @@ std::string with_matrix(const std::string& clip, const Matrix& matrix) {
 // Each point where the matrix puts it, moved so that none is negative.
 Image put_by(const Matrix& matrix, const Image& in) {
   const auto [a, b, c, d] = matrix;
-  Image out{.width = a == 0 ? in.height : in.width, .height = a == 0 ? in.width : in.height, .pixels = {}};
+  Image out{.width = a == 0 ? in.height : in.width,
+            .height = a == 0 ? in.width : in.height,
+            .pixels = {}};
   out.pixels.resize(in.pixels.size());
   for (int q = 0; q < in.height; ++q) {
     for (int p = 0; p < in.width; ++p) {
@@ -87,7 +89,8 @@ TEST_P(EveryOrientation, IsShownAsAPlayerShowsIt) {
   const TemporaryFolder folder;
   const Matrix& matrix = GetParam();
   const auto plain = as_viewer(kClips + "h264.mp4").frames;
-  const Opened shown = as_viewer(folder.write("turned.mp4", with_matrix(kClips + "h264.mp4", matrix)));
+  const Opened shown =
+      as_viewer(folder.write("turned.mp4", with_matrix(kClips + "h264.mp4", matrix)));
   ASSERT_EQ(shown.frames.size(), plain.size());
   for (std::size_t i = 0; i < plain.size(); ++i) {
     EXPECT_TRUE(shown.frames[i].image == put_by(matrix, plain[i].image)) << "frame " << i;
@@ -108,8 +111,9 @@ TEST_P(EveryOrientation, WithWidePixelsIsMadeSquareBeforeItIsTurned) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, EveryOrientation,
-                         ::testing::Values(Matrix{1, 0, 0, 1}, Matrix{-1, 0, 0, 1}, Matrix{-1, 0, 0, -1},
-                                           Matrix{1, 0, 0, -1}, Matrix{0, 1, 1, 0}, Matrix{0, 1, -1, 0},
+                         ::testing::Values(Matrix{1, 0, 0, 1}, Matrix{-1, 0, 0, 1},
+                                           Matrix{-1, 0, 0, -1}, Matrix{1, 0, 0, -1},
+                                           Matrix{0, 1, 1, 0}, Matrix{0, 1, -1, 0},
                                            Matrix{0, -1, -1, 0}, Matrix{0, -1, 1, 0}));
 
 TEST(ShownVideo, TheOriginalTurnsButDoesNotMirror) {
@@ -161,13 +165,14 @@ INSTANTIATE_TEST_SUITE_P(Data, TurnedByTheStream,
 
 TEST(ShownVideo, FramesThatAreTurnedOtherwiseLaterAreTold) {
   const TemporaryFolder folder;
-  const std::string joined =
-      folder.write("joined.ts", read_file(kClips + "h264.ts") + read_file(kShown + "turned_sei.ts"));
+  const std::string joined = folder.write(
+      "joined.ts", read_file(kClips + "h264.ts") + read_file(kShown + "turned_sei.ts"));
   for (const Reading reading : {Reading::viewer(), Reading::original()}) {
     const Opened shown = read_as(joined, reading);
     EXPECT_EQ(shown.info.width, 70);
     EXPECT_TRUE(shown.notes == ReadingNotes());
-    EXPECT_THAT(shown.late_warnings, ElementsAre(AllOf(HasSubstr("from frame 6 on"), HasSubstr("turned"))));
+    EXPECT_THAT(shown.late_warnings,
+                ElementsAre(AllOf(HasSubstr("from frame 6 on"), HasSubstr("turned"))));
   }
 }
 
@@ -195,11 +200,13 @@ TEST_P(NotSquare, IsResampledToSquare) {
   EXPECT_EQ(probed->width, 70);
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Data, NotSquare,
-    ::testing::Values(Anamorphic{"wide_pixels.mp4", 93, 50}, Anamorphic{"wide_pixels.ts", 93, 50},
-                      Anamorphic{"wide_pixels.webm", 93, 50}, Anamorphic{"wide_pixels.avi", 89, 50},
-                      Anamorphic{"wide_pixels_mpeg2.ts", 89, 50}, Anamorphic{"high_pixels.mkv", 70, 67}));
+INSTANTIATE_TEST_SUITE_P(Data, NotSquare,
+                         ::testing::Values(Anamorphic{"wide_pixels.mp4", 93, 50},
+                                           Anamorphic{"wide_pixels.ts", 93, 50},
+                                           Anamorphic{"wide_pixels.webm", 93, 50},
+                                           Anamorphic{"wide_pixels.avi", 89, 50},
+                                           Anamorphic{"wide_pixels_mpeg2.ts", 89, 50},
+                                           Anamorphic{"high_pixels.mkv", 70, 67}));
 
 TEST(ShownVideo, PixelsOfNoPlausibleShapeAreTakenForSquare) {
   const TemporaryFolder folder;
@@ -217,8 +224,9 @@ TEST(ShownVideo, SquarePixelsNeverMakeMoreOfThemThanAreAllowed) {
   const TemporaryFolder folder;
   std::string bytes = read_file(kShown + "wide_pixels.mp4");
   put_number(bytes, bytes.find("pasp") + 4, 8);  // to 3
-  const auto video = VideoFrames::open(folder.write("wider.mp4", bytes),
-                                       {.reading = Reading::viewer(), .limits = {.max_pixels = 100 * 64}});
+  const auto video =
+      VideoFrames::open(folder.write("wider.mp4", bytes),
+                        {.reading = Reading::viewer(), .limits = {.max_pixels = 100 * 64}});
   ASSERT_TRUE(video.ok()) << video.status();
   EXPECT_EQ(video->info().width, 70);
   EXPECT_EQ(video->info().height, 19);  // 50 * 3 / 8
@@ -241,8 +249,8 @@ TEST(ShownVideo, HdrHasTheTonesOfANormalScreen) {
 
 TEST(ShownVideo, AnOrdinaryVideoIsReadAsTheOriginalReadsIt) {
   for (const char* name :
-       {"h264.mp4", "h264_10bit.mp4", "h264_bt709.mp4", "rotated_90.mp4", "animation.gif", "hevc_10bit.mkv",
-        "mpeg2.ts", "mpeg4.avi", "mjpeg.avi", "prores.mov", "vp9.webm"}) {
+       {"h264.mp4", "h264_10bit.mp4", "h264_bt709.mp4", "rotated_90.mp4", "animation.gif",
+        "hevc_10bit.mkv", "mpeg2.ts", "mpeg4.avi", "mjpeg.avi", "prores.mov", "vp9.webm"}) {
     const Opened shown = as_viewer(kClips + name);
     const Opened stored = as_original(kClips + name);
     EXPECT_TRUE(shown.notes == ReadingNotes()) << name;
@@ -287,7 +295,8 @@ TEST(ShownVideo, WhatBecomesInterlacedLaterIsMadeWholeOrTold) {
   const Opened stored = as_original(kShown + "interlaced_late.ts");
   EXPECT_TRUE(stored.notes == ReadingNotes());
   EXPECT_THAT(stored.late_warnings,
-              ElementsAre(AllOf(HasSubstr("from frame 8 on"), HasSubstr("interlaced"), HasSubstr("bwdif"))));
+              ElementsAre(AllOf(HasSubstr("from frame 8 on"), HasSubstr("interlaced"),
+                                HasSubstr("bwdif"))));
   const Opened shown = as_viewer(kShown + "interlaced_late.ts");
   EXPECT_THAT(shown.late_warnings, IsEmpty());
   EXPECT_TRUE(shown.frames[7].image == stored.frames[7].image);

@@ -31,7 +31,8 @@ std::string transport_stream(std::size_t before, std::size_t step) {
 TEST(Sniff, FindsATransportStreamThatBeginsWithinAPacket) {
   for (const std::size_t before : {1, 4, 89, 187, 500, 630}) {
     for (const std::size_t step : {188, 192}) {
-      EXPECT_EQ(sniff_text(transport_stream(before, step)).format, "mpegts") << before << ", " << step;
+      EXPECT_EQ(sniff_text(transport_stream(before, step)).format, "mpegts")
+          << before << ", " << step;
     }
   }
   EXPECT_EQ(sniff_text(transport_stream(89, 188).substr(0, 89 + 2 * 188 + 1)).format, "mpegts");

@@ -52,7 +52,8 @@ TEST_F(SpareMedia, DoesWhatAProcessStartedForItDoesAndIsReplaced) {
 
 TEST_F(SpareMedia, WritesVideosToo) {
   const TemporaryFolder folder;
-  const Image frame{.width = 64, .height = 48, .pixels = std::vector<std::uint8_t>(Image::bytes(64, 48), 90)};
+  const Image frame{
+      .width = 64, .height = 48, .pixels = std::vector<std::uint8_t>(Image::bytes(64, 48), 90)};
   for (const char* name : {"with.mp4", "without.mp4"}) {
     auto writer = VideoWriter::create(folder / name, {.width = 64, .height = 48});
     ASSERT_TRUE(writer.ok()) << writer.status();
@@ -68,7 +69,8 @@ TEST_F(SpareMedia, ThatDiedMeanwhileIsNotMissed) {
   const pid_t spare = spare_media().front();
   ASSERT_EQ(::kill(spare, SIGKILL), 0);
   siginfo_t info{};
-  ASSERT_EQ(::waitid(P_PID, static_cast<id_t>(spare), &info, WEXITED | WNOWAIT), 0);  // dead, not yet reaped
+  ASSERT_EQ(::waitid(P_PID, static_cast<id_t>(spare), &info, WEXITED | WNOWAIT),
+            0);  // dead, not yet reaped
   EXPECT_THAT(pixels_of(kGoldenPack + "videos/a.mp4"), SizeIs(26));
 }
 
@@ -104,7 +106,8 @@ TEST(SpareMediaAlone, EndsWithItsParent) {
     return stat.empty() || stat.find(") Z") != std::string::npos;
   };
   const auto deadline = std::chrono::steady_clock::now() + kPatience;
-  while (!gone_or_zombie() && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+  while (!gone_or_zombie() && std::chrono::steady_clock::now() < deadline)
+    std::this_thread::yield();
   EXPECT_TRUE(gone_or_zombie());
   ::close(pids[0]);
   ::close(pids[1]);

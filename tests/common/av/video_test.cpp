@@ -31,8 +31,8 @@ TEST(VideoFrames, AreThoseOfTheOriginalBitForBit) {
     ASSERT_TRUE(golden.ok()) << golden.status();
     const Frame& frame = frames->at(static_cast<std::size_t>(i));
     EXPECT_EQ(frame.index, 2 * i);
-    EXPECT_TRUE(parity::within_bound(
-        {std::string("pack_a/") + name, "", "pictures that differ", frame.image == *golden ? 0.0 : 1.0, 0}));
+    EXPECT_TRUE(parity::within_bound({std::string("pack_a/") + name, "", "pictures that differ",
+                                      frame.image == *golden ? 0.0 : 1.0, 0}));
   }
 }
 
@@ -52,7 +52,8 @@ TEST_P(EveryClip, HasTheFramesThatDecordReads) {
   EXPECT_EQ(hasher.finish().hex(), listed.sha256);
 }
 
-INSTANTIATE_TEST_SUITE_P(Data, EveryClip, ::testing::ValuesIn(read_list(kClips + "frames.txt", true)),
+INSTANTIATE_TEST_SUITE_P(Data, EveryClip,
+                         ::testing::ValuesIn(read_list(kClips + "frames.txt", true)),
                          test_name<::testing::TestParamInfo<Listed>>);
 
 TEST(VideoFrames, KnowWhatTheContainerSays) {

@@ -66,7 +66,8 @@ TEST(VideoWriter, IsReadBackNearlyAsItWas) {
 TEST(VideoWriter, TagsAndArrangesTheFileForBrowsers) {
   const TemporaryFolder folder;
   ASSERT_TRUE(
-      write_video(folder / "a.mp4", 5, {.width = kWidth, .height = kHeight, .fps = {30000, 1001}}).ok());
+      write_video(folder / "a.mp4", 5, {.width = kWidth, .height = kHeight, .fps = {30000, 1001}})
+          .ok());
   const std::string bytes = read_file(folder / "a.mp4");
   EXPECT_LT(bytes.find("moov"), bytes.find("mdat"));
   // colr: nclx, BT.709 primaries, transfer and matrix, limited range.
@@ -85,8 +86,10 @@ TEST(VideoWriter, WritesTheSameBytesForTheSameFrames) {
   ASSERT_TRUE(write_video(folder / "a.mp4", 30).ok());
   ASSERT_TRUE(write_video(folder / "b.mp4", 30).ok());
   EXPECT_EQ(sha256_file(folder / "a.mp4").value(), sha256_file(folder / "b.mp4").value());
-  ASSERT_TRUE(write_video(folder / "c.mp4", 30, {.width = kWidth, .height = kHeight, .crf = 30}).ok());
-  EXPECT_LT(std::filesystem::file_size(folder / "c.mp4"), std::filesystem::file_size(folder / "a.mp4"));
+  ASSERT_TRUE(
+      write_video(folder / "c.mp4", 30, {.width = kWidth, .height = kHeight, .crf = 30}).ok());
+  EXPECT_LT(std::filesystem::file_size(folder / "c.mp4"),
+            std::filesystem::file_size(folder / "a.mp4"));
 }
 
 TEST(VideoWriter, TheWholeRangeOfQualitiesIsWritten) {
@@ -153,7 +156,8 @@ TEST(VideoWriter, ReplacesAnEarlierVideoOnlyWhenItFinishes) {
 
 // Eight frames that hardly compress; the file is a dozen pages.
 Status write_noise(const std::string& path) {
-  ASSIGN_OR_RETURN(auto writer, VideoWriter::create(path, {.width = kWidth, .height = kHeight, .crf = 10}));
+  ASSIGN_OR_RETURN(auto writer,
+                   VideoWriter::create(path, {.width = kWidth, .height = kHeight, .crf = 10}));
   std::srand(1);
   for (int i = 0; i < 8; ++i) {
     Image noise = picture(i);
@@ -163,8 +167,8 @@ Status write_noise(const std::string& path) {
   return writer.finish();
 }
 
-// Every size of a disk from one that holds nothing to one that holds all but the last page: the last ones
-// fill up while the index is written and moved to the front.
+// Every size of a disk from one that holds nothing to one that holds all but the last page: the
+// last ones fill up while the index is written and moved to the front.
 TEST(VideoWriter, OnAFullDiskIsATypedErrorAndLeavesNothing) {
   const TemporaryFolder folder;
   int failures = 0;

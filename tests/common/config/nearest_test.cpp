@@ -33,7 +33,8 @@ TEST(Nearest, TheClosestOneMayBeFarAway) {
 TEST(Nearest, ListsWhatIsKnownWhenNothingIsNear) {
   EXPECT_EQ(suggestion("step", kNames), "; did you mean 'steps'?");
   EXPECT_EQ(suggestion("elephant", kNames), "; known are steps, num-frames, frames-overlap, seed");
-  const std::vector<std::string> many = {"a1", "a2", "a3", "a4", "a5", "a6", "a7", "a8", "elephants-size"};
+  const std::vector<std::string> many = {
+      "a1", "a2", "a3", "a4", "a5", "a6", "a7", "a8", "elephants-size"};
   EXPECT_EQ(suggestion("zebra", many), "; the nearest known one is 'a1'");
 }
 

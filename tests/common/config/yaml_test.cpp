@@ -52,8 +52,9 @@ TEST(Yaml, Utf16IsReadAndAnotherEncodingNamedWithItsLine) {
     ASSERT_NE(node->find("a"), nullptr);
     EXPECT_EQ(node->find("a")->scalar, "\u00e9");
   }
-  EXPECT_THAT(error_of("a: 1\nb: caf\xe9\n"),
-              HasSubstr("f.yaml: line 2: is not UTF-8 but written in another encoding, such as Latin-1"));
+  EXPECT_THAT(
+      error_of("a: 1\nb: caf\xe9\n"),
+      HasSubstr("f.yaml: line 2: is not UTF-8 but written in another encoding, such as Latin-1"));
 }
 
 TEST(Yaml, StaysWithinItsLimits) {

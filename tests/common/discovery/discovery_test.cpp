@@ -73,7 +73,8 @@ TEST_F(Discovery, AServerOfAnotherHostKeepsItsFileAgainstTheSameProcessNumberHer
 }
 
 TEST_F(Discovery, ALoopbackOfAnotherHostIsNoServer) {
-  for (const char* endpoint : {"tcp://127.0.0.1:5555", "tcp://localhost:5555", "tcp://[::1]:5555"}) {
+  for (const char* endpoint :
+       {"tcp://127.0.0.1:5555", "tcp://localhost:5555", "tcp://[::1]:5555"}) {
     ASSERT_TRUE(write_server_file({endpoint, 42, "node7"}).ok());
     const auto found = find_server("");
     EXPECT_EQ(found.status().code(), StatusCode::kFailedPrecondition);
@@ -96,7 +97,8 @@ TEST_F(Discovery, AServerOfThisHostIsReachedAsItSays) {
 
 TEST_F(Discovery, AFileOfAnOlderServerIsRead) {
   ASSERT_TRUE(write_server_file({"tcp://127.0.0.1:5555", 42}).ok());
-  std::ofstream(server_file_path(), std::ios::trunc) << R"({"endpoint": "tcp://127.0.0.1:1", "pid": 7})";
+  std::ofstream(server_file_path(), std::ios::trunc)
+      << R"({"endpoint": "tcp://127.0.0.1:1", "pid": 7})";
   EXPECT_EQ(find_server("").value_or(""), "tcp://127.0.0.1:1");
 }
 

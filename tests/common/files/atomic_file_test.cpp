@@ -79,7 +79,8 @@ TEST(AtomicFile, OfAKilledProcessIsRemovedLaterAndNoOther) {
   EXPECT_EQ(folder.names().size(), 2u);
 }
 
-TEST(AtomicFile, OfAKilledProcessThatHoldsBytesIsRemovedAtOnceAndOneOfALivingProcessHoweverOldIsNot) {
+TEST(AtomicFile,
+     OfAKilledProcessThatHoldsBytesIsRemovedAtOnceAndOneOfALivingProcessHoweverOldIsNot) {
   const TemporaryFolder folder;
   std::filesystem::create_directories(folder / "a/b");
   in_a_process_that_is_killed([&] {
@@ -136,7 +137,8 @@ TEST(ScratchFolder, OfAKilledProcessIsRemovedLaterAndNoOther) {
   set_age(living->path(), std::chrono::hours(100));
   set_age(living->path() + "/lock", std::chrono::hours(100));
   EXPECT_EQ(remove_abandoned_files(folder.path()), 1);
-  EXPECT_THAT(folder.names(), ElementsAre(std::filesystem::path(living->path()).filename().string()));
+  EXPECT_THAT(folder.names(),
+              ElementsAre(std::filesystem::path(living->path()).filename().string()));
 }
 
 TEST(AtomicFile, MovedFromLeavesTheFileToItsNewOwner) {

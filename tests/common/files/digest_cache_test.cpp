@@ -13,8 +13,8 @@ namespace {
 
 using std::chrono::seconds;
 
-// Changes a file's bytes behind the back of its size and time stamp, so that a digest tells whether the file
-// was read or remembered.
+// Changes a file's bytes behind the back of its size and time stamp, so that a digest tells whether
+// the file was read or remembered.
 void replace_secretly(const std::string& path, std::string_view content) {
   const auto time = std::filesystem::last_write_time(path);
   std::fstream(path, std::ios::binary | std::ios::in | std::ios::out) << content;

@@ -12,7 +12,8 @@
 
 namespace {
 
-// How many entries are still read before reading fails, as that of a file system that goes away; -1: all.
+// How many entries are still read before reading fails, as that of a file system that goes away;
+// -1: all.
 int readable_entries = -1;
 
 }  // namespace
@@ -59,13 +60,15 @@ TEST_F(ListFolder, AFolderThatCannotBeReadToItsEndIsAnErrorThatNamesIt) {
     readable_entries = readable;
     const auto listed = list_folder(folder_.path());
     EXPECT_EQ(listed.status().code(), StatusCode::kFailedPrecondition) << readable;
-    EXPECT_THAT(listed.status().message(), AllOf(HasSubstr(folder_.path()), HasSubstr("Input/output error")));
+    EXPECT_THAT(listed.status().message(),
+                AllOf(HasSubstr(folder_.path()), HasSubstr("Input/output error")));
   }
 }
 
 TEST_F(ListFolder, AFolderThatIsNotThereIsNotFound) {
   EXPECT_EQ(list_folder(folder_ / "none").status().code(), StatusCode::kNotFound);
-  EXPECT_EQ(list_folder(folder_.write("file", "")).status().code(), StatusCode::kFailedPrecondition);
+  EXPECT_EQ(list_folder(folder_.write("file", "")).status().code(),
+            StatusCode::kFailedPrecondition);
 }
 
 }  // namespace

@@ -24,7 +24,8 @@ TEST(Spelling, BothSpellingsOfAnAccentAreOneForComparing) {
 TEST(Spelling, AFileIsFoundByTheOtherSpellingOfItsFoldersAndName) {
   const TemporaryFolder folder;
   SpelledPaths paths;
-  for (const auto& [on_disk, written] : {std::pair(kDecomposed, kComposed), {kComposed, kDecomposed}}) {
+  for (const auto& [on_disk, written] :
+       {std::pair(kDecomposed, kComposed), {kComposed, kDecomposed}}) {
     const std::string place = folder / (on_disk == kComposed ? "one" : "two");
     const std::string file = place + "/" + on_disk + "/plain/" + on_disk + ".mp4";
     std::filesystem::create_directories(std::filesystem::path(file).parent_path());
@@ -38,8 +39,8 @@ TEST(Spelling, WhatIsNotThereStaysAsItIsWritten) {
   const TemporaryFolder folder;
   SpelledPaths paths;
   for (const std::string& path :
-       {folder / "gone.mp4", folder / kComposed, std::string("/nowhere/") + kDecomposed, std::string("\xff"),
-        std::string()}) {
+       {folder / "gone.mp4", folder / kComposed, std::string("/nowhere/") + kDecomposed,
+        std::string("\xff"), std::string()}) {
     EXPECT_EQ(paths.find(path), path);
   }
 }

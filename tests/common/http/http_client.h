@@ -22,7 +22,8 @@ class TestClient {
   explicit TestClient(const std::string& address, const char* source = "127.0.0.1") {
     const auto where = parse_listen_address(address).value();
     addrinfo* found = nullptr;
-    if (::getaddrinfo(where.host.c_str(), std::to_string(where.port).c_str(), nullptr, &found) != 0) return;
+    if (::getaddrinfo(where.host.c_str(), std::to_string(where.port).c_str(), nullptr, &found) != 0)
+      return;
     fd_.reset(::socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
     if (found->ai_family == AF_INET) {
       sockaddr_in from{};
@@ -60,7 +61,8 @@ class TestClient {
 };
 
 // The whole answer, headers and body.
-inline std::string ask(const std::string& address, const std::string& method, const std::string& target) {
+inline std::string ask(const std::string& address, const std::string& method,
+                       const std::string& target) {
   TestClient client(address);
   client.say(method + " " + target + " HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");
   return client.hear();

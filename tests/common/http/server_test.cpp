@@ -25,7 +25,8 @@ using ::testing::StartsWith;
 std::map<std::string, Handler> routes() {
   return {
       {"/hello", [](const Request&) { return Response{.body = "hello\n"}; }},
-      {"/json", [](const Request&) { return Response{.content_type = "application/json", .body = "[]"}; }},
+      {"/json",
+       [](const Request&) { return Response{.content_type = "application/json", .body = "[]"}; }},
       {"/echo",
        [](const Request& request) {
          std::string body = request.method + "\n";
@@ -35,7 +36,8 @@ std::map<std::string, Handler> routes() {
       {"/throws", [](const Request&) -> Response { throw std::runtime_error("secret"); }}};
 }
 
-std::unique_ptr<Server> start(const std::string& address = "127.0.0.1:0", const Limits& limits = {}) {
+std::unique_ptr<Server> start(const std::string& address = "127.0.0.1:0",
+                              const Limits& limits = {}) {
   auto server = Server::start(address, routes(), limits);
   EXPECT_TRUE(server.ok()) << server.status();
   return server.ok() ? std::move(*server) : nullptr;
@@ -78,7 +80,8 @@ TEST(HttpServer, OtherMethodsAreRefused) {
         << method;
   }
   TestClient client(server->address());
-  client.say("POST /hello HTTP/1.1\r\nHost: test\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc");
+  client.say(
+      "POST /hello HTTP/1.1\r\nHost: test\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc");
   EXPECT_THAT(client.hear(), StartsWith("HTTP/1.1 405 "));
 }
 
@@ -92,7 +95,8 @@ TEST(HttpServer, AHandlerThatThrowsIsA500ThatTellsNothing) {
 TEST(HttpServer, ABodyThatComesWithAGetIsPassedOver) {
   const auto server = start();
   TestClient client(server->address());
-  client.say("GET /hello HTTP/1.1\r\nHost: test\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc");
+  client.say(
+      "GET /hello HTTP/1.1\r\nHost: test\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc");
   EXPECT_EQ(body_of(client.hear()), "hello\n");
 }
 
@@ -193,7 +197,8 @@ TEST(HttpServer, StopsWhileClientsAreConnected) {
   idle.say("GET /hello HTTP/1.1\r\nHost: test\r\n\r\n");
   TestClient half(server->address());
   half.say("GET /hel");
-  ASSERT_EQ(body_of(get(server->address(), "/hello")), "hello\n");  // those before were accepted, too
+  ASSERT_EQ(body_of(get(server->address(), "/hello")),
+            "hello\n");  // those before were accepted, too
   server.reset();
   EXPECT_THAT(idle.hear(), AnyOf(IsEmpty(), StartsWith("HTTP/1.1 200 ")));
   EXPECT_THAT(half.hear(), IsEmpty());
@@ -231,14 +236,15 @@ TEST(HttpServer, AnAddressThatCannotBeHadIsNamedWithTheRemedy) {
   const auto first = start();
   EXPECT_THAT(message(first->address()),
               AllOf(StartsWith(first->address() + ": "), HasSubstr("another port")));
-  EXPECT_THAT(message("192.0.2.1:9464"), AllOf(StartsWith("192.0.2.1:9464: "), HasSubstr("no such address")));
+  EXPECT_THAT(message("192.0.2.1:9464"),
+              AllOf(StartsWith("192.0.2.1:9464: "), HasSubstr("no such address")));
   EXPECT_THAT(message("nowhere.invalid:9464"), HasSubstr("'nowhere.invalid' is not known"));
 }
 
 TEST(HttpServer, WhatIsNoAddressIsRefused) {
   for (const char* text :
-       {"", ":", ":9464", "127.0.0.1:", "127.0.0.1:http", "127.0.0.1:65536", "127.0.0.1:-1", "::1:9464",
-        "[::1]", "[::1:9464", "[]:9464", "[here]:9464", "host:1 "}) {
+       {"", ":", ":9464", "127.0.0.1:", "127.0.0.1:http", "127.0.0.1:65536", "127.0.0.1:-1",
+        "::1:9464", "[::1]", "[::1:9464", "[]:9464", "[here]:9464", "host:1 "}) {
     const auto server = Server::start(text, {});
     ASSERT_FALSE(server.ok()) << text;
     EXPECT_EQ(server.status().code(), StatusCode::kInvalidArgument) << text;

@@ -30,7 +30,8 @@ TEST(Json, ARecordReadsBackAsItWasWritten) {
 }
 
 TEST(Json, MembersKeepTheirOrder) {
-  const wire::Map map = {{"b", wire::Value(std::uint64_t{1})}, {"a", wire::Value(std::int64_t{-2})}};
+  const wire::Map map = {{"b", wire::Value(std::uint64_t{1})},
+                         {"a", wire::Value(std::int64_t{-2})}};
   EXPECT_EQ(to_text(wire::Value(map)), R"({"b":1,"a":-2})");
   EXPECT_EQ(to_text(wire::Value(map), 2), "{\n  \"b\": 1,\n  \"a\": -2\n}");
 }
@@ -38,9 +39,9 @@ TEST(Json, MembersKeepTheirOrder) {
 TEST(Json, NumbersKeepTheirKindAndAllTheirDigits) {
   const auto value = parse("[0, -1, 0.1, 18446744073709551615, 1e3]");
   ASSERT_TRUE(value.ok()) << value.status();
-  const wire::Array expected = {wire::Value(std::uint64_t{0}), wire::Value(std::int64_t{-1}),
-                                wire::Value(0.1), wire::Value(std::numeric_limits<std::uint64_t>::max()),
-                                wire::Value(1000.0)};
+  const wire::Array expected = {
+      wire::Value(std::uint64_t{0}), wire::Value(std::int64_t{-1}), wire::Value(0.1),
+      wire::Value(std::numeric_limits<std::uint64_t>::max()), wire::Value(1000.0)};
   EXPECT_EQ(*value, wire::Value(expected));
 }
 
@@ -57,7 +58,8 @@ TEST(Json, WhatJsonCannotSayIsWrittenAsNull) {
 }
 
 TEST(Json, DamagedTextIsRefusedWithItsPosition) {
-  for (const char* text : {"", "{", "[1,]", "{\"a\":1} x", "{\"a\":1,\"a\":2}", "\"\xff\"", "nul"}) {
+  for (const char* text :
+       {"", "{", "[1,]", "{\"a\":1} x", "{\"a\":1,\"a\":2}", "\"\xff\"", "nul"}) {
     const auto value = parse(text);
     ASSERT_FALSE(value.ok()) << text;
     EXPECT_EQ(value.status().code(), StatusCode::kBadInput) << text;

@@ -45,7 +45,8 @@ class LauncherTest : public ::testing::Test {
 };
 
 TEST_F(LauncherTest, HandsOverArgumentsAndEnvironment) {
-  const Outcome outcome = run({"/usr/bin/env", "-i", "GIVEN=x y", tree_ / "bin/worker", "--name", "a b", ""});
+  const Outcome outcome =
+      run({"/usr/bin/env", "-i", "GIVEN=x y", tree_ / "bin/worker", "--name", "a b", ""});
   EXPECT_EQ(outcome.exit_code, 7) << outcome.err;
   EXPECT_THAT(outcome.out, HasSubstr("<--name>\n<a b>\n<>\n"));
   EXPECT_THAT(outcome.out, HasSubstr("GIVEN=x y\n"));
@@ -70,7 +71,8 @@ TEST_F(LauncherTest, RefusesAnOlderCLibraryInOneSentence) {
 
 TEST_F(LauncherTest, TakesTheSameAndANewerCLibrary) {
   const std::string same = std::to_string(__GLIBC__) + '.' + std::to_string(__GLIBC_MINOR__);
-  for (const std::string& version : {same, same + ".9000", std::string("2.100"), std::string("3.0")}) {
+  for (const std::string& version :
+       {same, same + ".9000", std::string("2.100"), std::string("3.0")}) {
     EXPECT_EQ(run_with_glibc(version).exit_code, 7) << version;
   }
 }

@@ -14,7 +14,8 @@ inline void put(const TemporaryFolder& folder, const std::string& name, std::str
   folder.write(name, content);
 }
 
-// An archive of torch.save with a UNet of one weight, to_q.weight of [2, 3]; `note` makes it another file.
+// An archive of torch.save with a UNet of one weight, to_q.weight of [2, 3]; `note` makes it
+// another file.
 inline std::string fake_checkpoint(const std::string& note = "") {
   using namespace std::string_literals;
   const auto text = [](const std::string& value) {
@@ -22,7 +23,8 @@ inline std::string fake_checkpoint(const std::string& note = "") {
   };
   const std::string tensor = "ctorch._utils\n_rebuild_tensor_v2\n((" + text("storage") +
                              "ctorch\nFloatStorage\n" + text("0") + text("cpu") +
-                             "K\6tQK\0K\2K\3\x86K\3K\1\x86\x89"s + "ccollections\nOrderedDict\n)RtR";
+                             "K\6tQK\0K\2K\3\x86K\3K\1\x86\x89"s +
+                             "ccollections\nOrderedDict\n)RtR";
   return weights::stored_zip({{"m/data.pkl", "\x80\2}(" + text("unet.to_q.weight") + tensor + "u."},
                               {"m/data/0", std::string(24, '\0')},
                               {"m/note", note}});
@@ -39,7 +41,8 @@ inline std::string fake_lora() {
 
 // An ONNX model of an empty graph and its description.
 inline std::string fake_graph(const std::string& note) {
-  return "\x08\x08\x32" + std::string(1, static_cast<char>(note.size())) + note + std::string("\x3a\0", 2);
+  return "\x08\x08\x32" + std::string(1, static_cast<char>(note.size())) + note +
+         std::string("\x3a\0", 2);
 }
 
 // A model root whose files are whole and hold next to nothing.

@@ -45,9 +45,10 @@ TEST(HubCache, ABranchFileCannotLeadOutOfTheCache) {
 }
 
 TEST(HubCache, WhatIsNotThereSaysHowToGetIt) {
-  EXPECT_THAT(hub_snapshot("/nowhere/hub", "org/svd").status().message(),
-              AllOf(HasSubstr("org/svd"), HasSubstr("/nowhere/hub"), HasSubstr("nothing is downloaded"),
-                    HasSubstr("huggingface-cli download org/svd")));
+  EXPECT_THAT(
+      hub_snapshot("/nowhere/hub", "org/svd").status().message(),
+      AllOf(HasSubstr("org/svd"), HasSubstr("/nowhere/hub"), HasSubstr("nothing is downloaded"),
+            HasSubstr("huggingface-cli download org/svd")));
 }
 
 TEST(HubCache, TheCacheFolderIsTheOneThatTheHubLibraryUses) {

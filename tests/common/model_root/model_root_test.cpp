@@ -57,8 +57,8 @@ TEST_F(ModelRoot, TheSvdFolderMayHaveAnyNameAndLieDeeper) {
 
 TEST_F(ModelRoot, TwoSvdFoldersAreBothNamed) {
   put(folder_, "other/unet/config.json", "{}");
-  EXPECT_THAT(error(),
-              AllOf(HasSubstr(folder_ / "other"), HasSubstr(folder_ / "svd"), HasSubstr("base_model_path")));
+  EXPECT_THAT(error(), AllOf(HasSubstr(folder_ / "other"), HasSubstr(folder_ / "svd"),
+                             HasSubstr("base_model_path")));
 }
 
 TEST_F(ModelRoot, DefaultsOfTheRootAreReadKeyByKey) {
@@ -71,28 +71,33 @@ TEST_F(ModelRoot, DefaultsOfTheRootAreReadKeyByKey) {
 
 TEST_F(ModelRoot, AMissingFileIsOneLineWithPathPurposeAndSource) {
   std::filesystem::remove(folder_ / "MimicMotion_1-1.pth");
-  EXPECT_EQ(error(), folder_ / "MimicMotion_1-1.pth" +
-                         ": is not there; expected the UNet and PoseNet weights of MimicMotion, get it from "
-                         "https://huggingface.co/tencent/MimicMotion");
+  EXPECT_EQ(error(),
+            folder_ / "MimicMotion_1-1.pth" +
+                ": is not there; expected the UNet and PoseNet weights of MimicMotion, get it from "
+                "https://huggingface.co/tencent/MimicMotion");
   put_models(folder_);
   std::filesystem::remove(folder_ / "DWPose/yolox_l.onnx");
-  EXPECT_THAT(error(), AllOf(HasSubstr("yolox_l.onnx: is not there; expected DWPose's person detector"),
-                             EndsWith("get it from https://huggingface.co/yzd-v/DWPose")));
+  EXPECT_THAT(error(),
+              AllOf(HasSubstr("yolox_l.onnx: is not there; expected DWPose's person detector"),
+                    EndsWith("get it from https://huggingface.co/yzd-v/DWPose")));
   put_models(folder_);
   std::filesystem::remove_all(folder_ / "svd");
   EXPECT_THAT(error(), AllOf(HasSubstr("no subfolder with unet/config.json"),
                              HasSubstr("stabilityai/stable-video-diffusion-img2vid-xt-1-1")));
-  EXPECT_THAT(find_below("/nowhere/models").status().message(), HasSubstr("/nowhere/models: no such folder"));
+  EXPECT_THAT(find_below("/nowhere/models").status().message(),
+              HasSubstr("/nowhere/models: no such folder"));
 }
 
 TEST_F(ModelRoot, MissingWeightsSayWhichNamesWereLookedForAndWhereToGetThem) {
   std::filesystem::remove(folder_ / "svd/vae/diffusion_pytorch_model.fp16.safetensors");
-  EXPECT_THAT(error(), AllOf(HasSubstr(folder_ / "svd/vae"), HasSubstr("diffusion_pytorch_model.safetensors"),
+  EXPECT_THAT(error(), AllOf(HasSubstr(folder_ / "svd/vae"),
+                             HasSubstr("diffusion_pytorch_model.safetensors"),
                              HasSubstr("stabilityai/stable-video-diffusion-img2vid-xt-1-1")));
 }
 
 TEST_F(ModelRoot, AFileThatIsSomethingElseIsToldByItsBeginning) {
-  put(folder_, "MimicMotion_1-1.pth", "version https://git-lfs.github.com/spec/v1\noid sha256:00\n");
+  put(folder_, "MimicMotion_1-1.pth",
+      "version https://git-lfs.github.com/spec/v1\noid sha256:00\n");
   EXPECT_THAT(error(), AllOf(HasSubstr("MimicMotion_1-1.pth: is a Git LFS pointer"),
                              HasSubstr("git lfs pull"), HasSubstr("tencent/MimicMotion")));
   put(folder_, "MimicMotion_1-1.pth", "");
@@ -101,21 +106,26 @@ TEST_F(ModelRoot, AFileThatIsSomethingElseIsToldByItsBeginning) {
   put(folder_, "svd/vae/config.json", "<html>404</html>");
   EXPECT_THAT(error(), HasSubstr("vae/config.json: is a web page, not the file itself; "));
   put(folder_, "svd/vae/config.json", "weights");
-  EXPECT_THAT(error(), HasSubstr("vae/config.json: is something else; expected the VAE's configuration"));
+  EXPECT_THAT(error(),
+              HasSubstr("vae/config.json: is something else; expected the VAE's configuration"));
   put_models(folder_);
   put(folder_, "svd/image_encoder/model.safetensors", "model.fp16.safetensors");
-  EXPECT_THAT(error(), HasSubstr("model.safetensors: is something else; expected the CLIP image encoder's"));
+  EXPECT_THAT(error(),
+              HasSubstr("model.safetensors: is something else; expected the CLIP image encoder's"));
 }
 
 TEST_F(ModelRoot, AFileThatWasCutIsNamedWithTheSource) {
   const std::vector<std::pair<std::string, std::string>> files = {
       {"MimicMotion_1-1.pth",
-       "not a valid torch zip archive: it is cut off (no directory at its end); fetch the file again; "
+       "not a valid torch zip archive: it is cut off (no directory at its end); fetch the file "
+       "again; "
        "expected the "
-       "UNet and PoseNet weights of MimicMotion (a zip archive of torch.save (PyTorch 1.6 or later)), get it "
+       "UNet and PoseNet weights of MimicMotion (a zip archive of torch.save (PyTorch 1.6 or "
+       "later)), get it "
        "from "
        "https://huggingface.co/tencent/MimicMotion"},
-      {"DWPose/yolox_l.onnx", "not a valid ONNX model: it is cut off; expected DWPose's person detector"},
+      {"DWPose/yolox_l.onnx",
+       "not a valid ONNX model: it is cut off; expected DWPose's person detector"},
       {"DWPose/dw-ll_ucoco_384.onnx",
        "not a valid ONNX model: it has no graph; expected DWPose's pose estimator"},
       {"svd/vae/diffusion_pytorch_model.fp16.safetensors", "not a valid safetensors file: "},
@@ -123,7 +133,8 @@ TEST_F(ModelRoot, AFileThatWasCutIsNamedWithTheSource) {
   for (const auto& [name, cause] : files) {
     put_models(folder_);
     const auto size = std::filesystem::file_size(folder_ / name);
-    std::filesystem::resize_file(folder_ / name, name.starts_with("DWPose/dw") ? size - 2 : size - 1);
+    std::filesystem::resize_file(folder_ / name,
+                                 name.starts_with("DWPose/dw") ? size - 2 : size - 1);
     EXPECT_THAT(error(), HasSubstr((folder_ / name) + ": " + cause));
   }
 }
@@ -144,14 +155,16 @@ TEST_F(ModelRoot, LocatedFilesMayLieApart) {
   Locations locations;
   locations.base_model_path = folder_ / "svd";
   locations.ckpt_path = folder_ / "MimicMotion_1-1.pth";
-  EXPECT_THAT(find_located(locations).status().message(), HasSubstr("DWPose/yolox_l.onnx: is not there"));
+  EXPECT_THAT(find_located(locations).status().message(),
+              HasSubstr("DWPose/yolox_l.onnx: is not there"));
   locations.dwpose = folder_ / "apart/poses";
   ASSERT_TRUE(find_located(locations).ok());
   EXPECT_EQ(find_located(locations)->detector, folder_ / "apart/poses/yolox_l.onnx");
   locations.ckpt_path = "no/such.pth";
   EXPECT_THAT(find_located(locations).status().message(), HasSubstr("no/such.pth: is not there"));
   locations.base_model_path = "./not a hub id";
-  EXPECT_THAT(find_located(locations).status().message(), HasSubstr("(base_model_path): no such folder"));
+  EXPECT_THAT(find_located(locations).status().message(),
+              HasSubstr("(base_model_path): no such folder"));
 }
 
 TEST_F(ModelRoot, OneChangedByteChangesThePartThatItBelongsToAndNoOther) {

@@ -9,7 +9,8 @@ namespace {
 using namespace std::string_literals;
 
 std::string error(const std::string& bytes) {
-  return check_onnx_frames({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()}).message();
+  return check_onnx_frames({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()})
+      .message();
 }
 
 TEST(OnnxFrames, FieldsOfEveryKindAreSteppedOver) {

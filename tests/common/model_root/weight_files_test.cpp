@@ -17,7 +17,8 @@ TEST(WeightFiles, TheHalfPrecisionVariantComesFirst) {
   folder.write("model.safetensors", "x");
   EXPECT_THAT(*weight_files(folder.path(), "model"), ElementsAre(folder / "model.safetensors"));
   folder.write("model.fp16.safetensors", "x");
-  EXPECT_THAT(*weight_files(folder.path(), "model"), ElementsAre(folder / "model.fp16.safetensors"));
+  EXPECT_THAT(*weight_files(folder.path(), "model"),
+              ElementsAre(folder / "model.fp16.safetensors"));
 }
 
 TEST(WeightFiles, AnIndexNamesItsShardsEachOnce) {
@@ -42,7 +43,8 @@ TEST(WeightFiles, AShardThatIsNotThereIsNamed) {
 TEST(WeightFiles, AnIndexMayNotLeadOutOfItsFolder) {
   TemporaryFolder folder;
   for (const auto* name : {"../x", "/etc/passwd", "", ".hidden"}) {
-    folder.write("model.safetensors.index.json", std::string(R"({"weight_map": {"a": ")") + name + R"("}})");
+    folder.write("model.safetensors.index.json",
+                 std::string(R"({"weight_map": {"a": ")") + name + R"("}})");
     EXPECT_THAT(weight_files(folder.path(), "model").status().message(),
                 HasSubstr("the file of 'a' is no plain file name"));
   }
@@ -53,7 +55,8 @@ TEST(WeightFiles, ADamagedIndexIsAnError) {
   folder.write("model.safetensors.index.json", "{\"weight_map\": ");
   EXPECT_EQ(weight_files(folder.path(), "model").status().code(), StatusCode::kBadInput);
   folder.write("model.safetensors.index.json", "{}");
-  EXPECT_THAT(weight_files(folder.path(), "model").status().message(), HasSubstr("has no weight_map"));
+  EXPECT_THAT(weight_files(folder.path(), "model").status().message(),
+              HasSubstr("has no weight_map"));
 }
 
 TEST(WeightFiles, WhatWasLookedForIsListed) {

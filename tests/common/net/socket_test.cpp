@@ -66,7 +66,8 @@ TEST(Socket, APortBeyondTheLastOneIsRefusedNotTakenModulo) {
     const auto router = Socket::router(endpoint);
     ASSERT_FALSE(router.ok()) << router->endpoint();
     EXPECT_EQ(router.status().code(), StatusCode::kInvalidArgument);
-    EXPECT_NE(router.status().message().find("is not possible: it must be 1 to 65535"), std::string::npos);
+    EXPECT_NE(router.status().message().find("is not possible: it must be 1 to 65535"),
+              std::string::npos);
     EXPECT_FALSE(Socket::dealer(endpoint).ok());
   }
 }

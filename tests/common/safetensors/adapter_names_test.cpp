@@ -16,10 +16,12 @@ using Names = std::vector<std::string_view>;
 TEST(AdapterNames, LorasOfEveryLayoutPass) {
   EXPECT_EQ(why_no_lora(Names{"base_model.model.mid_block.to_q.lora_A.weight",
                               "unet.mid_block.attentions.0.processor.to_q_lora.down.weight",
-                              "lora_unet_mid_block_to_q.lora_down.weight", "lora_unet_mid_block_to_q.alpha",
-                              "lora_unet_conv.lora_mid.weight", "down_blocks.0.to_k.lora.up.weight"}),
+                              "lora_unet_mid_block_to_q.lora_down.weight",
+                              "lora_unet_mid_block_to_q.alpha", "lora_unet_conv.lora_mid.weight",
+                              "down_blocks.0.to_k.lora.up.weight"}),
             "");
-  EXPECT_EQ(why_no_lora(Names{"conv_in.weight", "mid_block.attentions.0.transformer_blocks.0.norm1.bias"}),
+  EXPECT_EQ(why_no_lora(
+                Names{"conv_in.weight", "mid_block.attentions.0.transformer_blocks.0.norm1.bias"}),
             "");
   EXPECT_EQ(why_no_lora({}), "");
 }
@@ -27,7 +29,8 @@ TEST(AdapterNames, LorasOfEveryLayoutPass) {
 TEST(AdapterNames, WhatIsNoLoraOfAUnetIsNamedWithCountExampleAndRemedy) {
   EXPECT_EQ(
       why_no_lora(Names{"lora_unet_a.alpha", "lora_unet_a.hada_w1_a", "lora_unet_a.hada_w2_a"}),
-      "2 of its 3 tensors are of LoHa (such as lora_unet_a.hada_w1_a), which is not supported: merge it into "
+      "2 of its 3 tensors are of LoHa (such as lora_unet_a.hada_w1_a), which is not supported: "
+      "merge it into "
       "the UNet and give that as --unet-overlay, or train a LoRA");
   const std::vector<std::pair<std::string_view, const char*>> kinds = {
       {"base_model.model.to_q.lora_magnitude_vector", "of DoRA"},
@@ -55,9 +58,9 @@ TEST(AdapterNames, WhatIsNoLoraOfAUnetIsNamedWithCountExampleAndRemedy) {
       {"lora_unet_input_blocks_4_1_proj_in.lora_down.weight", "of another UNet"},
   };
   for (const auto& [name, kind] : kinds) {
-    EXPECT_THAT(
-        why_no_lora(Names{"unet.to_q.lora_A.weight", name}),
-        AllOf(HasSubstr("1 of its 2 tensors are "), HasSubstr(kind), HasSubstr("which is not supported: ")))
+    EXPECT_THAT(why_no_lora(Names{"unet.to_q.lora_A.weight", name}),
+                AllOf(HasSubstr("1 of its 2 tensors are "), HasSubstr(kind),
+                      HasSubstr("which is not supported: ")))
         << name;
   }
 }

@@ -37,12 +37,12 @@ TEST(SafetensorsHeader, OfAFileIsReadWithoutItsNumbers) {
 TEST(SafetensorsHeader, FilesThatAreCutOrLongerOrSomethingElseAreRefusedByName) {
   const TemporaryFolder folder;
   const std::string whole = file_of(kJson, 4);
-  for (const auto& [content, cause] :
-       std::vector<std::pair<std::string, std::string>>{{whole.substr(0, whole.size() - 1), "lies outside"},
-                                                        {whole + "x", "longer or shorter"},
-                                                        {whole.substr(0, 20), "header would be"},
-                                                        {"abc", "ends too early"},
-                                                        {file_of("[1]", 0), "does not begin with {"}}) {
+  for (const auto& [content, cause] : std::vector<std::pair<std::string, std::string>>{
+           {whole.substr(0, whole.size() - 1), "lies outside"},
+           {whole + "x", "longer or shorter"},
+           {whole.substr(0, 20), "header would be"},
+           {"abc", "ends too early"},
+           {file_of("[1]", 0), "does not begin with {"}}) {
     put(folder, "a.safetensors", content);
     const auto header = read_header(folder / "a.safetensors");
     EXPECT_EQ(header.status().code(), StatusCode::kBadInput);

@@ -49,7 +49,8 @@ TEST(Health, RoutesSayOkOrWhyNot) {
   health.turned();
   EXPECT_THAT(get("/readyz"), HasSubstr("HTTP/1.1 200"));
   clock.advance(std::chrono::seconds(31));
-  EXPECT_THAT(get("/healthz"), AllOf(HasSubstr("HTTP/1.1 503"), EndsWith("has not come round for 31 s\n")));
+  EXPECT_THAT(get("/healthz"),
+              AllOf(HasSubstr("HTTP/1.1 503"), EndsWith("has not come round for 31 s\n")));
   EXPECT_THAT(get("/readyz"), HasSubstr("HTTP/1.1 503"));
 }
 

@@ -37,8 +37,8 @@ TEST_F(ServiceManagerTest, ReadyAndStoppingAreToldOnceAndAStatusWhenItChanges) {
   manager.status("1 task\nREADY=1");
   manager.stopping();
   manager.stopping();
-  EXPECT_THAT(heard(),
-              ElementsAre("STATUS=loads its models", "READY=1", "STATUS=1 task\\x0aREADY=1", "STOPPING=1"));
+  EXPECT_THAT(heard(), ElementsAre("STATUS=loads its models", "READY=1",
+                                   "STATUS=1 task\\x0aREADY=1", "STOPPING=1"));
 }
 
 TEST_F(ServiceManagerTest, TheWatchdogHearsOfTheLoopOftenEnough) {

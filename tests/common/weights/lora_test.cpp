@@ -39,7 +39,8 @@ struct File {
     buffer->origin = "lora.safetensors";
     buffer->bytes = {reinterpret_cast<const std::uint8_t*>(values->data()), count * sizeof(float)};
     buffer->owner = values;
-    set.tensors[name] = TensorView{DType::kF32, shape, contiguous_strides(shape), buffer->bytes, buffer};
+    set.tensors[name] =
+        TensorView{DType::kF32, shape, contiguous_strides(shape), buffer->bytes, buffer};
     return *this;
   }
   [[nodiscard]] Result<std::vector<LoraUpdate>> read() const {
@@ -113,7 +114,8 @@ TEST(Lora, NamesOfAttentionProcessors) {
     file.add("unet.block.0.attn1.processor." + projection + "_lora.up.weight", {8, 2});
   }
   file.add("unet.block.0.attn1.processor.to_q_lora.down.weight.alpha", {});
-  EXPECT_THAT(file.changed(), ElementsAre("block.0.attn1.to_out.0.weight", "block.0.attn1.to_q.weight"));
+  EXPECT_THAT(file.changed(),
+              ElementsAre("block.0.attn1.to_out.0.weight", "block.0.attn1.to_q.weight"));
   EXPECT_TRUE(file.read()->at(1).alpha.has_value());
 }
 
@@ -131,17 +133,20 @@ TEST(Lora, NamesOfKohyaWithAlpha) {
 
 TEST(Lora, ConvolutionsOfAnyKernel) {
   File file;
-  file.add("block.0.conv.lora_A.weight", {2, 6, 3, 3}).add("block.0.conv.lora_B.weight", {8, 2, 1, 1});
+  file.add("block.0.conv.lora_A.weight", {2, 6, 3, 3})
+      .add("block.0.conv.lora_B.weight", {8, 2, 1, 1});
   file.add("block.0.time_conv.lora_A.weight", {2, 6, 3, 1, 1})
       .add("block.0.time_conv.lora_B.weight", {8, 2, 1, 1, 1});
-  file.add("block.0.proj_in.lora_A.weight", {2, 6, 1, 1}).add("block.0.proj_in.lora_B.weight", {8, 2, 1, 1});
-  EXPECT_THAT(file.changed(),
-              ElementsAre("block.0.conv.weight", "block.0.proj_in.weight", "block.0.time_conv.weight"));
+  file.add("block.0.proj_in.lora_A.weight", {2, 6, 1, 1})
+      .add("block.0.proj_in.lora_B.weight", {8, 2, 1, 1});
+  EXPECT_THAT(file.changed(), ElementsAre("block.0.conv.weight", "block.0.proj_in.weight",
+                                          "block.0.time_conv.weight"));
 }
 
 TEST(Lora, OfRankOne) {
   File file;
-  file.add("block.0.attn1.to_q.lora_A.weight", {1, 6}).add("block.0.attn1.to_q.lora_B.weight", {8, 1});
+  file.add("block.0.attn1.to_q.lora_A.weight", {1, 6})
+      .add("block.0.attn1.to_q.lora_B.weight", {8, 1});
   EXPECT_THAT(file.changed(), ElementsAre("block.0.attn1.to_q.weight"));
 }
 
@@ -157,15 +162,17 @@ TEST(Lora, AKernelInTheMiddle) {
 
 TEST(Lora, KeysThatMatchNothingAreListedWithTheNearestRealNames) {
   File file;
-  file.add("block.0.attn1.to_q.lora_A.weight", {2, 6}).add("block.0.attn1.to_q.lora_B.weight", {8, 2});
+  file.add("block.0.attn1.to_q.lora_A.weight", {2, 6})
+      .add("block.0.attn1.to_q.lora_B.weight", {8, 2});
   for (const char* name : {"1", "2", "3", "4", "5", "6"}) file.add(std::string("x") + name, {1});
   file.add("unet.block.0.attn1.to_qq.lora_A.weight", {2, 6});
   const std::string error = file.error();
-  EXPECT_THAT(error,
-              AllOf(HasSubstr("lora.safetensors: is no LoRA of this UNet: 7 of its keys match nothing: "),
-                    HasSubstr("unet.block.0.attn1.to_qq.lora_A.weight (nearest: block.0.attn1.to_q)"),
-                    HasSubstr("x4 (nearest: "), Not(HasSubstr("x5 (nearest")),
-                    EndsWith("; take a LoRA that was made for Stable Video Diffusion's UNet")));
+  EXPECT_THAT(
+      error,
+      AllOf(HasSubstr("lora.safetensors: is no LoRA of this UNet: 7 of its keys match nothing: "),
+            HasSubstr("unet.block.0.attn1.to_qq.lora_A.weight (nearest: block.0.attn1.to_q)"),
+            HasSubstr("x4 (nearest: "), Not(HasSubstr("x5 (nearest")),
+            EndsWith("; take a LoRA that was made for Stable Video Diffusion's UNet")));
 }
 
 TEST(Lora, AKeyOfKohyaThatMatchesNothingHasTheNearestNameAsTheModelSpellsIt) {
@@ -175,7 +182,8 @@ TEST(Lora, AKeyOfKohyaThatMatchesNothingHasTheNearestNameAsTheModelSpellsIt) {
 
 TEST(Lora, HalfAnUpdateIsRefused) {
   EXPECT_EQ(File().add("block.0.attn1.to_q.lora_A.weight", {2, 6}).error(),
-            "lora.safetensors: has only half of what changes block.0.attn1.to_q.weight: its up (B) part is "
+            "lora.safetensors: has only half of what changes block.0.attn1.to_q.weight: its up (B) "
+            "part is "
             "missing; fetch the file again, or save both parts");
   EXPECT_THAT(File().add("lora_unet_block_0_conv.alpha", {}).error(),
               HasSubstr("its down (A) part is missing"));
@@ -183,7 +191,8 @@ TEST(Lora, HalfAnUpdateIsRefused) {
 
 TEST(Lora, TwoUpdatesOfOneWeightAreRefused) {
   File file;
-  file.add("block.0.attn1.to_q.lora_A.weight", {2, 6}).add("unet.block.0.attn1.to_q.lora_A.weight", {2, 6});
+  file.add("block.0.attn1.to_q.lora_A.weight", {2, 6})
+      .add("unet.block.0.attn1.to_q.lora_A.weight", {2, 6});
   EXPECT_EQ(file.error(),
             "lora.safetensors: changes block.0.attn1.to_q.weight twice; "
             "unet.block.0.attn1.to_q.lora_A.weight is the second: save it with one of them");
@@ -196,9 +205,10 @@ TEST(Lora, ShapesThatDoNotFitAreRefused) {
         .add(std::string(module) + ".lora_B.weight", std::move(up));
     return file.error();
   };
-  EXPECT_EQ(with({2, 7}, {8, 2}),
-            "lora.safetensors: block.0.attn1.to_q.weight is [8, 6], but its parts are [8, 2] and [2, 7]: "
-            "made for another model; take a LoRA that was made for Stable Video Diffusion's UNet");
+  EXPECT_EQ(
+      with({2, 7}, {8, 2}),
+      "lora.safetensors: block.0.attn1.to_q.weight is [8, 6], but its parts are [8, 2] and [2, 7]: "
+      "made for another model; take a LoRA that was made for Stable Video Diffusion's UNet");
   for (const auto& [down, up] : std::vector<std::pair<Shape, Shape>>{{{2, 6}, {8, 3}},
                                                                      {{2, 6}, {9, 2}},
                                                                      {{12}, {8, 2}},
@@ -206,14 +216,16 @@ TEST(Lora, ShapesThatDoNotFitAreRefused) {
                                                                      {{0, 6}, {8, 0}},
                                                                      {{2, 6, 3, 3}, {8, 2}},
                                                                      {{}, {}}}) {
-    EXPECT_THAT(with(down, up), HasSubstr("made for another model")) << shape_text(down) << shape_text(up);
+    EXPECT_THAT(with(down, up), HasSubstr("made for another model"))
+        << shape_text(down) << shape_text(up);
   }
   EXPECT_THAT(with({2, 6}, {8, 2}, "block.0.conv"), HasSubstr("made for another model"));
 }
 
 TEST(Lora, AnAlphaIsOneNumberAndWeightsAreFinite) {
   File file;
-  file.add("block.0.attn1.to_q.lora_A.weight", {2, 6}).add("block.0.attn1.to_q.lora_B.weight", {8, 2});
+  file.add("block.0.attn1.to_q.lora_A.weight", {2, 6})
+      .add("block.0.attn1.to_q.lora_B.weight", {8, 2});
   file.add("block.0.attn1.to_q.alpha", {2});
   EXPECT_THAT(file.error(), HasSubstr("the alpha of block.0.attn1.to_q.weight is not one number"));
   file.set.tensors.erase("block.0.attn1.to_q.alpha");
@@ -224,15 +236,16 @@ TEST(Lora, AnAlphaIsOneNumberAndWeightsAreFinite) {
 
 TEST(Lora, NumbersThatAreQuantisedOtherwiseAreRefusedButForAlphas) {
   File file;
-  file.add("block.0.attn1.to_q.lora_A.weight", {2, 6}).add("block.0.attn1.to_q.lora_B.weight", {8, 2});
+  file.add("block.0.attn1.to_q.lora_A.weight", {2, 6})
+      .add("block.0.attn1.to_q.lora_B.weight", {8, 2});
   file.add("block.0.attn1.to_q.alpha", {});
   file.set.tensors.at("block.0.attn1.to_q.alpha").dtype = DType::kI64;
   EXPECT_EQ(file.error(), "");
   file.set.tensors.at("block.0.attn1.to_q.lora_A.weight").dtype = DType::kI8;
-  EXPECT_EQ(
-      file.error(),
-      "lora.safetensors: block.0.attn1.to_q.weight is changed by numbers of the type I8, which cannot be "
-      "added to weights; save them as float16 or float32");
+  EXPECT_EQ(file.error(),
+            "lora.safetensors: block.0.attn1.to_q.weight is changed by numbers of the type I8, "
+            "which cannot be "
+            "added to weights; save them as float16 or float32");
 }
 
 TEST(Lora, IsCheckedWithoutItsNumbers) {
@@ -241,24 +254,30 @@ TEST(Lora, IsCheckedWithoutItsNumbers) {
   EXPECT_THAT(check_lora(file.set, &model(), "a.pt").message(), HasSubstr("a.pt: has only half"));
   file.add("block.0.attn1.to_q.lora_B.weight", {8, 2});
   EXPECT_TRUE(check_lora(file.set, &model(), "a.pt").ok());
-  file.add("block.0.attn1.to_x.lora_A.weight", {2, 6}).add("block.0.attn1.to_x.lora_B.weight", {8, 2});
-  EXPECT_THAT(check_lora(file.set, &model(), "a.pt").message(), HasSubstr("2 of its keys match nothing"));
+  file.add("block.0.attn1.to_x.lora_A.weight", {2, 6})
+      .add("block.0.attn1.to_x.lora_B.weight", {8, 2});
+  EXPECT_THAT(check_lora(file.set, &model(), "a.pt").message(),
+              HasSubstr("2 of its keys match nothing"));
 }
 
 TEST(Lora, IsCheckedAsFarAsItGoesWhereTheModelIsNotAtHand) {
-  const auto error = [](const File& file) { return check_lora(file.set, nullptr, "a.pt").message(); };
+  const auto error = [](const File& file) {
+    return check_lora(file.set, nullptr, "a.pt").message();
+  };
   File file;
   file.add("unet.any.lora_A.weight", {2, 6}).add("unet.any.lora_B.weight", {8, 2});
-  file.add("lora_unet_other.lora_down.weight", {2, 6}).add("lora_unet_other.lora_up.weight", {8, 2});
+  file.add("lora_unet_other.lora_down.weight", {2, 6})
+      .add("lora_unet_other.lora_up.weight", {8, 2});
   EXPECT_EQ(error(file), "");
   EXPECT_THAT(error(File().add("unet.any.lora_A.weight", {2, 6})), HasSubstr("has only half"));
   EXPECT_THAT(error(File().add("clip_g", {2, 6})), HasSubstr("of a textual inversion"));
-  EXPECT_EQ(
-      error(File().add("something", {2, 6})),
-      "a.pt: is no LoRA of this UNet: 1 of its keys match nothing: something; take a LoRA that was made "
-      "for Stable Video Diffusion's UNet");
-  EXPECT_THAT(error(File().add("any.lora_A.weight", {2, 6}).add("any.lora_B.weight", {8, 3})),
-              HasSubstr("are no two matrices that can be multiplied, but [8, 3] and [2, 6]; fetch"));
+  EXPECT_EQ(error(File().add("something", {2, 6})),
+            "a.pt: is no LoRA of this UNet: 1 of its keys match nothing: something; take a LoRA "
+            "that was made "
+            "for Stable Video Diffusion's UNet");
+  EXPECT_THAT(
+      error(File().add("any.lora_A.weight", {2, 6}).add("any.lora_B.weight", {8, 3})),
+      HasSubstr("are no two matrices that can be multiplied, but [8, 3] and [2, 6]; fetch"));
   EXPECT_THAT(error(File().add("any.lora_A.weight", {2, 6}).add("any.lora_B.weight", {8})),
               HasSubstr("are no two matrices"));
 }
@@ -281,8 +300,8 @@ TEST(Lora, AWholeUnetIsRecognisedByWhatItHolds) {
     prefixed.add(name, {1});
   EXPECT_EQ(whole_unet_prefix(prefixed.set), "unet.");
   for (const char* layout : {"peft", "diffusers_old", "kohya"}) {
-    const auto lora =
-        open_safetensors(golden_pack(std::string("models/lcm_lora/lora_") + layout + ".safetensors"));
+    const auto lora = open_safetensors(
+        golden_pack(std::string("models/lcm_lora/lora_") + layout + ".safetensors"));
     ASSERT_TRUE(lora.ok()) << lora.status();
     EXPECT_EQ(whole_unet_prefix(*lora), std::nullopt);
     EXPECT_TRUE(looks_like_lora(*lora));

@@ -13,22 +13,23 @@ using ::testing::HasSubstr;
 using namespace std::string_literals;
 
 std::string with_tensor(const std::string& name) {
-  const std::string header = R"({")" + name + R"(":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})";
+  const std::string header =
+      R"({")" + name + R"(":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})";
   return std::string(1, static_cast<char>(header.size())) + std::string(7, '\0') + header + "x";
 }
 
 TEST(OpenWeights, ShardsAreJoined) {
   const TemporaryFolder folder;
-  const auto set = open_weights(
-      {folder.write("1.safetensors", with_tensor("a")), folder.write("2.safetensors", with_tensor("b"))});
+  const auto set = open_weights({folder.write("1.safetensors", with_tensor("a")),
+                                 folder.write("2.safetensors", with_tensor("b"))});
   ASSERT_TRUE(set.ok()) << set.status();
   EXPECT_EQ(set->tensors.size(), 2U);
 }
 
 TEST(OpenWeights, ATensorInTwoShardsIsRefused) {
   const TemporaryFolder folder;
-  const auto set = open_weights(
-      {folder.write("1.safetensors", with_tensor("a")), folder.write("2.safetensors", with_tensor("a"))});
+  const auto set = open_weights({folder.write("1.safetensors", with_tensor("a")),
+                                 folder.write("2.safetensors", with_tensor("a"))});
   ASSERT_FALSE(set.ok());
   EXPECT_THAT(set.status().message(), HasSubstr("2.safetensors: holds a,"));
 }
@@ -79,21 +80,23 @@ TEST(OpenWeights, WhatIsNoWeightsIsNamedWithTheRemedy) {
   EXPECT_THAT(names_in("{\"error\": \"Repository not found\"}"), HasSubstr("is JSON text"));
   EXPECT_THAT(names_in("Entry not found"), HasSubstr("is text, not weights; fetch the file again"));
   EXPECT_THAT(names_in("GGUF\3\0\0\0\0\0\0\0"s), HasSubstr("is a GGUF file"));
-  EXPECT_THAT(names_in("\x80\4\x95 a pickle of something"s),
-              HasSubstr("is a pickle that torch.save did not write; save the weights as safetensors"));
+  EXPECT_THAT(
+      names_in("\x80\4\x95 a pickle of something"s),
+      HasSubstr("is a pickle that torch.save did not write; save the weights as safetensors"));
   std::string tar = "sys_info" + std::string(504, '\0');
   tar.replace(257, 5, "ustar");
   EXPECT_THAT(names_in(tar), AllOf(HasSubstr("is a tar archive"), HasSubstr("torch.load")));
   for (const std::string& bytes : {"\1"s, "\x10\0\0\0\0\0\0"s, std::string(200, '\0')}) {
-    EXPECT_THAT(names_in(bytes),
-                AllOf(HasSubstr("not a valid safetensors file"), HasSubstr("fetch the file again")));
+    EXPECT_THAT(names_in(bytes), AllOf(HasSubstr("not a valid safetensors file"),
+                                       HasSubstr("fetch the file again")));
   }
 }
 
 TEST(OpenWeights, TypesThatAreNotReadAreNamedWithTheRemedy) {
   std::string file = with_tensor("a");
   file.replace(file.find("U8"), 2, "F4");
-  EXPECT_EQ(names_in(file), "lora.pt: a is of the type F4, which is not read; save it as float16 or float32");
+  EXPECT_EQ(names_in(file),
+            "lora.pt: a is of the type F4, which is not read; save it as float16 or float32");
 }
 
 TEST(OpenWeights, AMissingFileIsNamed) {

@@ -57,9 +57,10 @@ TEST(Safetensors, WhatIsWrittenReadsBackAndIsTheSameEveryTime) {
   const TensorView& latents = first->tensors.at("latents");
   EXPECT_TRUE(std::equal(latents.bytes.begin(), latents.bytes.end(), halves.begin(), halves.end()));
   EXPECT_EQ(first->tensors.at("b").bytes[0], 7);
-  EXPECT_EQ(first->metadata.at("video_name"), "a\xEF\xBF\xBD.mp4") << "bytes that are no text are replaced";
-  EXPECT_TRUE(std::equal(latents.buffer->bytes.begin(), latents.buffer->bytes.end(), (*second)->bytes.begin(),
-                         (*second)->bytes.end()));
+  EXPECT_EQ(first->metadata.at("video_name"), "a\xEF\xBF\xBD.mp4")
+      << "bytes that are no text are replaced";
+  EXPECT_TRUE(std::equal(latents.buffer->bytes.begin(), latents.buffer->bytes.end(),
+                         (*second)->bytes.begin(), (*second)->bytes.end()));
 }
 
 TEST(Safetensors, AFolderThatIsNotThereIsNamedWhenWriting) {
@@ -84,17 +85,18 @@ TEST_P(DamagedSafetensors, IsRefusedWithTheCause) {
 }
 
 std::string one(const std::string& dtype, const std::string& shape, const std::string& offsets) {
-  return R"({"w":{"dtype":")" + dtype + R"(","shape":)" + shape + R"(,"data_offsets":)" + offsets + "}}";
+  return R"({"w":{"dtype":")" + dtype + R"(","shape":)" + shape + R"(,"data_offsets":)" + offsets +
+         "}}";
 }
 
 INSTANTIATE_TEST_SUITE_P(
     Safetensors, DamagedSafetensors,
     ::testing::Values(
         Damage{"only 3 bytes", "abc"}, Damage{"header would be", std::string(8, '\xFF') + "{}"},
-        Damage{"header would be", file_of("{}", 0).substr(0, 9)}, Damage{"begin with {", file_of(" {}", 0)},
-        Damage{"begin with {", file_of("[]", 0)}, Damage{"JSON", file_of("{\"w\":", 0)},
-        Damage{"JSON", file_of("{} x", 0)}, Damage{"JSON", file_of("{\"\xFF\":{}}", 0)},
-        Damage{"no dtype", file_of(R"({"w":{}})", 0)},
+        Damage{"header would be", file_of("{}", 0).substr(0, 9)},
+        Damage{"begin with {", file_of(" {}", 0)}, Damage{"begin with {", file_of("[]", 0)},
+        Damage{"JSON", file_of("{\"w\":", 0)}, Damage{"JSON", file_of("{} x", 0)},
+        Damage{"JSON", file_of("{\"\xFF\":{}}", 0)}, Damage{"no dtype", file_of(R"({"w":{}})", 0)},
         Damage{"no valid data_offsets", file_of(one("F32", "[1]", "[0]"), 4)},
         Damage{"w is of the type F4, which is not read; save it as float16",
                file_of(one("F4", "[1]", "[0,4]"), 4)},
@@ -110,10 +112,12 @@ INSTANTIATE_TEST_SUITE_P(
         Damage{"no valid data_offsets", file_of(one("F32", "[1]", "[0,4,4]"), 4)},
         Damage{"no valid shape", file_of(one("F32", "[-1]", "[0,4]"), 4)},
         Damage{"no valid shape", file_of(one("F32", "[1.5]", "[0,4]"), 4)},
-        Damage{"no dtype", file_of(R"({"w":{"dtype":"F32","shape":[],"data_offsets":[0,4],"kind":1}})", 0)},
+        Damage{"no dtype",
+               file_of(R"({"w":{"dtype":"F32","shape":[],"data_offsets":[0,4],"kind":1}})", 0)},
         Damage{"'dtype' appears twice", file_of(R"({"w":{"dtype":"F32","dtype":"F32"}})", 0)},
         Damage{"'w' appears twice", file_of(R"({"w":{},"w":{}})", 0)},
-        Damage{"'__metadata__' appears twice", file_of(R"({"__metadata__":{},"__metadata__":{}})", 0)},
+        Damage{"'__metadata__' appears twice",
+               file_of(R"({"__metadata__":{},"__metadata__":{}})", 0)},
         Damage{"'a' appears twice", file_of(R"({"__metadata__":{"a":"1","a":"2"}})", 0)},
         Damage{"something else than strings", file_of(R"({"__metadata__":{"a":{}}})", 0)},
         Damage{"w has no dtype", file_of(R"({"w":[1]})", 0)},
@@ -130,11 +134,12 @@ TEST(MapFile, SaysWhatIsWrongWithThePath) {
 
 TEST(UnusableValues, AreFoundWhereverTheyAre) {
   std::vector<float> values(5000, 1.0F);
-  const TensorView view{DType::kF32,
-                        {5000},
-                        {1},
-                        {reinterpret_cast<const std::uint8_t*>(values.data()), values.size() * sizeof(float)},
-                        nullptr};
+  const TensorView view{
+      DType::kF32,
+      {5000},
+      {1},
+      {reinterpret_cast<const std::uint8_t*>(values.data()), values.size() * sizeof(float)},
+      nullptr};
   EXPECT_FALSE(has_unusable_values(view, true));
   values[4999] = -65520.0F;
   EXPECT_FALSE(has_unusable_values(view, false));

@@ -58,7 +58,8 @@ TEST(Codec, AWrongTypeNamesThePathToTheMember) {
 }
 
 TEST(Codec, NumbersOutOfRangeAreRefused) {
-  EXPECT_FALSE(decode_struct<Old>(encode(Value(Map{{"number", Value(std::uint64_t{1} << 40)}}))).ok());
+  EXPECT_FALSE(
+      decode_struct<Old>(encode(Value(Map{{"number", Value(std::uint64_t{1} << 40)}}))).ok());
 }
 
 TEST(Codec, ALeaseGrantComesBackWhole) {

@@ -11,8 +11,9 @@ CommandLine::CommandLine() {
   put(folder_, "videos/a.mp4", read_file(source_path("examples/words/friend.mp4")));
   put(folder_, "videos/b.mp4", read_file(source_path("examples/words/learn.mp4")));
   put(folder_, "ref.png", read_file(source_path("tests/common/av/data/images/rgb.png")));
-  surroundings_.environment = {"HOME=" + (folder_ / "home"), "XDG_STATE_HOME=", "XDG_CACHE_HOME=",
-                               "MIMICFLEET_SERVER=", "MIMICFLEET_WORKER=" + binary_path("tests/fake_worker")};
+  surroundings_.environment = {"HOME=" + (folder_ / "home"),
+                               "XDG_STATE_HOME=", "XDG_CACHE_HOME=", "MIMICFLEET_SERVER=",
+                               "MIMICFLEET_WORKER=" + binary_path("tests/fake_worker")};
 }
 
 std::unique_ptr<e2e::Process> CommandLine::start(Words words) {
@@ -42,7 +43,8 @@ std::string CommandLine::read(const std::string& name) const {
 bool CommandLine::committed(std::size_t tasks) const {
   const std::string events = read("out/_run/events.jsonl");
   std::size_t found = 0;
-  for (std::size_t at = 0; (at = events.find("\"task_committed\"", at)) != std::string::npos; ++at) ++found;
+  for (std::size_t at = 0; (at = events.find("\"task_committed\"", at)) != std::string::npos; ++at)
+    ++found;
   return found >= tasks;
 }
 

@@ -13,8 +13,8 @@
 
 namespace mimicfleet::coordinator {
 
-// Runs build/bin/coordinator in a scratch folder with a home of its own, made-up models, two real clips and a
-// real image. Workers are the fake ones of fake_worker.cpp.
+// Runs build/bin/coordinator in a scratch folder with a home of its own, made-up models, two real
+// clips and a real image. Workers are the fake ones of fake_worker.cpp.
 class CommandLine : public ::testing::Test {
  protected:
   using Words = std::vector<std::string>;

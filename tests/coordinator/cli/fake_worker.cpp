@@ -1,5 +1,5 @@
-// A worker without models, for tests of the command line: it speaks the real protocol and writes outputs with
-// true records, whose videos are a few bytes of text. A clip's name says how it goes:
+// A worker without models, for tests of the command line: it speaks the real protocol and writes
+// outputs with true records, whose videos are a few bytes of text. A clip's name says how it goes:
 //   …bad…    its encode fails for good      …crash…  its first encode kills the worker
 //   …stuck…  its encode never ends
 #include <signal.h>
@@ -43,7 +43,8 @@ struct FakeWorker {
   void introduce() {
     const auto files = model_root::find_below(flags["--models"]);
     if (!files.ok()) {
-      std::fprintf(stderr, "2024-05-01 12:00:00 error [worker 1] %s\n", files.status().message().c_str());
+      std::fprintf(stderr, "2024-05-01 12:00:00 error [worker 1] %s\n",
+                   files.status().message().c_str());
       std::_Exit(1);
     }
     FileDigestCache cache;
@@ -51,7 +52,8 @@ struct FakeWorker {
     hello.name = flags["--name"];
     hello.pid = ::getpid();
     hello.device = flags["--device"];
-    hello.numerics = {"fake", "cpu", flags["--precision"] == "auto" ? "fp32" : flags["--precision"], 1};
+    hello.numerics = {"fake", "cpu", flags["--precision"] == "auto" ? "fp32" : flags["--precision"],
+                      1};
     hello.kinds = {jobs::TaskKind::kEncodeLatents, jobs::TaskKind::kDecodeVideo};
     hello.abilities = jobs::known_abilities();
     hello.model_sets = {jobs::make_model_set(*files, *model_root::digest_parts(*files, cache))};
@@ -90,7 +92,8 @@ struct FakeWorker {
   void encode(const jobs::LeaseGrant& grant) {
     const std::string& name = grant.spec.name;
     if (name.find("bad") != std::string::npos) {
-      return fail(grant, Status(StatusCode::kBadInput, grant.spec.video.path + ": is no video; convert it"));
+      return fail(grant, Status(StatusCode::kBadInput,
+                                grant.spec.video.path + ": is no video; convert it"));
     }
     if (name.find("crash") != std::string::npos && grant.attempt == 1) ::raise(SIGKILL);
     if (name.find("stuck") != std::string::npos) {
@@ -102,7 +105,8 @@ struct FakeWorker {
     result.stages = {{"load", 0.5, false}, {"denoise", 1, false}};
     if (const auto& kept = grant.spec.keep_latents) {
       const std::string path = kept->directory + "/" + kept->relative;
-      const std::string bytes = coordinator::latents_bytes(coordinator::strings_of(grant.spec, grant.models));
+      const std::string bytes =
+          coordinator::latents_bytes(coordinator::strings_of(grant.spec, grant.models));
       std::filesystem::create_directories(std::filesystem::path(path).parent_path());
       if (const Status written = write_file_atomically(path, bytes); !written.ok())
         return fail(grant, written);
@@ -164,7 +168,8 @@ struct FakeWorker {
     while (!leaving && ::getppid() == parent) {
       beat();
       net::wait_readable(sockets, {}, kBeat);
-      while (const auto received = socket->receive()) handle(*wire::open_envelope(received->frames.front()));
+      while (const auto received = socket->receive())
+        handle(*wire::open_envelope(received->frames.front()));
     }
     send(jobs::WorkerGoodbye{hello.worker});
     return 0;

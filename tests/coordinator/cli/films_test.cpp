@@ -29,7 +29,8 @@ TEST_F(FilmCommands, EncodeThenDecodeRunsOnlyTheDecode) {
   auto encode = run_json(submit({"--mode", "encode"}));
   EXPECT_THAT(states(encode), ElementsAre("a: done", "b: done"));
   EXPECT_TRUE(exists("out/a.mp4") && exists("out/_latents/a.safetensors"));
-  EXPECT_THAT(states(run_json(submit({"--mode", "encode"}))), ElementsAre("a: skipped", "b: skipped"));
+  EXPECT_THAT(states(run_json(submit({"--mode", "encode"}))),
+              ElementsAre("a: skipped", "b: skipped"));
   const Words decode = {"--mode", "decode", "--videos", "b.mp4", "a.mp4", "--interp_frames", "2"};
   const auto film = run_json(submit(decode));
   EXPECT_THAT(states(film), ElementsAre("latent_concat_b_a: done"));
@@ -43,18 +44,18 @@ TEST_F(FilmCommands, EncodeThenDecodeRunsOnlyTheDecode) {
 }
 
 TEST_F(FilmCommands, LatentsAloneAreAResult) {
-  const auto outcome =
-      run(submit({"--mode", "encode", "--disable_individual_videos", "--cache_dir", folder_ / "kept"}));
+  const auto outcome = run(
+      submit({"--mode", "encode", "--disable_individual_videos", "--cache_dir", folder_ / "kept"}));
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
   EXPECT_THAT(outcome.out, HasSubstr("latents     2 done\n"));
   EXPECT_TRUE(exists("kept/a.safetensors"));
   EXPECT_FALSE(exists("out/a.mp4"));
   put(folder_, "kept/b.safetensors", "damaged");
-  const auto again =
-      run_json(submit({"--mode", "encode", "--disable-individual-videos", "--cache-dir", folder_ / "kept"}));
+  const auto again = run_json(
+      submit({"--mode", "encode", "--disable-individual-videos", "--cache-dir", folder_ / "kept"}));
   EXPECT_THAT(states(again), ElementsAre("a: skipped", "b: done"));
-  EXPECT_THAT(again.clips[1].reason,
-              AllOf(HasSubstr("its latents do not fit"), HasSubstr("not a valid safetensors file")));
+  EXPECT_THAT(again.clips[1].reason, AllOf(HasSubstr("its latents do not fit"),
+                                           HasSubstr("not a valid safetensors file")));
 }
 
 TEST_F(FilmCommands, SentencesAreMadeOfWordsThatAreEncodedOnce) {
@@ -100,7 +101,8 @@ TEST_F(FilmCommands, APlanSaysWhatMustBeEncodedAgainAndWhatItCosts) {
 TEST_F(FilmCommands, CrossFadesThatKeptLatentsAreTooShortForAreRefusedBeforeAnythingRuns) {
   EXPECT_EQ(run(submit({"--mode", "encode"})).exit_code, 0);
   std::filesystem::remove(folder_ / "out/_latents/b.safetensors");
-  Words words = submit({"--mode", "decode", "--videos", "b.mp4", "a.mp4", "--crossfade-frames", "500"});
+  Words words =
+      submit({"--mode", "decode", "--videos", "b.mp4", "a.mp4", "--crossfade-frames", "500"});
   for (const std::string command : {"submit", "plan"}) {
     words[0] = command;
     const auto outcome = run(words);
@@ -136,9 +138,9 @@ TEST_F(FilmCommands, EveryFlagOfTheOriginalsScriptIsUnderstoodInBothSpellings) {
                    "--no_use_float16",
                    "--device",
                    "cpu"};
-    const Words more =
-        mode == "encode" ? Words{"--disable_individual_videos"}
-                         : Words{"--interp_frames", "2", "--interp_mode", "linear", "--experiment_name", "x"};
+    const Words more = mode == "encode" ? Words{"--disable_individual_videos"}
+                                        : Words{"--interp_frames",   "2", "--interp_mode", "linear",
+                                                "--experiment_name", "x"};
     words.insert(words.end(), more.begin(), more.end());
     words.insert(words.end(), {"--videos", "a.mp4", "b.mp4"});
     const auto underscored = run(words);
@@ -158,8 +160,10 @@ TEST_F(FilmCommands, FlagsThatDoNotGoTogetherAreRefused) {
     EXPECT_EQ(outcome.exit_code, 2);
     return outcome.err;
   };
-  EXPECT_THAT(error({"--mode", "code"}), HasSubstr("--mode code: choose generate, encode or decode"));
-  EXPECT_THAT(error({"--overwrite-cache"}), HasSubstr("--overwrite-cache is for --mode encode or decode"));
+  EXPECT_THAT(error({"--mode", "code"}),
+              HasSubstr("--mode code: choose generate, encode or decode"));
+  EXPECT_THAT(error({"--overwrite-cache"}),
+              HasSubstr("--overwrite-cache is for --mode encode or decode"));
   EXPECT_THAT(error({"--mode", "encode", "--interp-frames", "2"}),
               HasSubstr("--interp-frames is for --mode decode"));
   EXPECT_THAT(error({"--mode", "encode", "--save-latents"}),

@@ -18,9 +18,9 @@ TEST(JsonOutput, NumbersThatReadersRoundAreText) {
   task.spec.parameters.seed = tag;
   task.result.features = {{jobs::FeatureKind::kKeypoints, jobs::FeatureOutcome::kHit, tag},
                           {jobs::FeatureKind::kClipEmbedding, jobs::FeatureOutcome::kHit, 7}};
-  EXPECT_THAT(json_line(task_value(task, 3)),
-              AllOf(HasSubstr("\"tag\":\"1682a0aa7d2eb6de\""), HasSubstr("\"tag\":\"0000000000000007\""),
-                    HasSubstr("\"seed\":\"1622035469911897822\"")));
+  EXPECT_THAT(json_line(task_value(task, 3)), AllOf(HasSubstr("\"tag\":\"1682a0aa7d2eb6de\""),
+                                                    HasSubstr("\"tag\":\"0000000000000007\""),
+                                                    HasSubstr("\"seed\":\"1622035469911897822\"")));
   jobs::WorkerInfo worker;
   worker.hello.features = {{tag, 1.5}};
   EXPECT_THAT(json_document(wire::to_value(worker)), HasSubstr("\"tag\": \"1682a0aa7d2eb6de\""));
@@ -35,10 +35,10 @@ TEST(JsonOutput, ATaskHasItsJobsNumberAndNothingOfTheProtocolsOwn) {
   task.spec.name = "clips/a";
   task.progress = {task.spec.id, 1, "denoise", 2, 4};
   const std::string line = json_line(task_value(task, 3));
-  EXPECT_THAT(line,
-              AllOf(HasSubstr("{\"job\":3,\"task\":\"" + to_string(task.spec.id) + "\",\"name\":\"clips/a\""),
-                    HasSubstr("\"progress\":{\"stage\":\"denoise\",\"step\":2,\"steps\":4}"),
-                    Not(HasSubstr(to_string(task.spec.job)))));
+  EXPECT_THAT(line, AllOf(HasSubstr("{\"job\":3,\"task\":\"" + to_string(task.spec.id) +
+                                    "\",\"name\":\"clips/a\""),
+                          HasSubstr("\"progress\":{\"stage\":\"denoise\",\"step\":2,\"steps\":4}"),
+                          Not(HasSubstr(to_string(task.spec.job)))));
 }
 
 TEST(JsonOutput, TimesAreRfc3339InUtc) {
@@ -59,9 +59,9 @@ TEST(JsonOutput, AJobHasItsNumberAndWhenItWasSubmitted) {
   job.number = 3;
   job.submitted_wall_ms = 1714564800007;
   const std::string text = json_document(job_value(job));
-  EXPECT_THAT(text,
-              AllOf(HasSubstr("\"number\": 3"), HasSubstr("\"submitted_at\": \"2024-05-01T12:00:00.007Z\""),
-                    Not(HasSubstr(to_string(job.job)))));
+  EXPECT_THAT(text, AllOf(HasSubstr("\"number\": 3"),
+                          HasSubstr("\"submitted_at\": \"2024-05-01T12:00:00.007Z\""),
+                          Not(HasSubstr(to_string(job.job)))));
   EXPECT_THAT(json_document(job_value(job, {})), HasSubstr("\"ledger\""));
 }
 

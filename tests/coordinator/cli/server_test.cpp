@@ -44,10 +44,12 @@ class OnAnEmptyServer : public CommandLine {
   }
   std::unique_ptr<e2e::Process> start_worker(const std::string& name, const std::string& models) {
     auto worker = std::make_unique<e2e::Process>(
-        Words{binary_path("tests/fake_worker"), "--coordinator", endpoint_, "--models", models, "--name",
-              name, "--device", "cpu", "--precision", "auto"},
+        Words{binary_path("tests/fake_worker"), "--coordinator", endpoint_, "--models", models,
+              "--name", name, "--device", "cpu", "--precision", "auto"},
         folder_.path());
-    EXPECT_TRUE(e2e::eventually([&] { return run({"worker", "list"}).out.find(name) != std::string::npos; }));
+    EXPECT_TRUE(e2e::eventually([&] {
+      return run({"worker", "list"}).out.find(name) != std::string::npos;
+    }));
     return worker;
   }
   // `submit videos/ …` that leaves the models to somebody else.
@@ -80,7 +82,8 @@ TEST_F(OnAnEmptyServer, AJobIsQueuedForWorkersThatAreStillToCome) {
 TEST_F(OnAnEmptyServer, WithoutModelsAJobIsForTheProgramsToysAndThatIsSaidFirst) {
   const auto submitted = run(submit_without_models({"--no-wait"}));
   EXPECT_EQ(submitted.exit_code, 0) << submitted.err;
-  EXPECT_THAT(first_line(submitted.err), AllOf(HasSubstr("no worker is there"), HasSubstr("toy models")));
+  EXPECT_THAT(first_line(submitted.err),
+              AllOf(HasSubstr("no worker is there"), HasSubstr("toy models")));
   const auto other = start_worker("other", folder_ / "models");
   EXPECT_THAT(out({"task", "explain"}),
               ContainsRegex("other: it does not have the models .* \\([0-9a-f]{8}\\)"));
@@ -100,14 +103,17 @@ TEST_F(OnAnEmptyServer, TheFileOfAnotherHostsLoopbackIsNoServerAndMakesWay) {
   EXPECT_EQ(nobody.exit_code, 3);
   EXPECT_THAT(nobody.err, AllOf(HasSubstr("node7"), HasSubstr("no server is known")));
   const auto next = start({"serve", "--listen", "tcp://127.0.0.1:*", "--metrics", "off"});
-  ASSERT_TRUE(e2e::eventually([&] { return next->err().find("listening on") != std::string::npos; }));
+  ASSERT_TRUE(
+      e2e::eventually([&] { return next->err().find("listening on") != std::string::npos; }));
   EXPECT_THAT(next->err(), HasSubstr("tcp://127.0.0.1:5577 on node7"));
   EXPECT_EQ(run({"job", "list"}).exit_code, 0);
 }
 
 TEST_F(OnAnEmptyServer, AClientThatFoundItByTheFileFindsItOnAnotherPortToo) {
   const auto client = start(submit({}));
-  ASSERT_TRUE(e2e::eventually([&] { return run({"job", "info", "1"}).exit_code == 0; })) << client->err();
+  ASSERT_TRUE(e2e::eventually([&] {
+    return run({"job", "info", "1"}).exit_code == 0;
+  })) << client->err();
   const std::string before = endpoint_;
   server_->signal(SIGTERM);
   server_->wait();
@@ -126,7 +132,8 @@ TEST_F(OnAnEmptyServer, StartedAsTheReadmeSaysAndPlainlyItIsTheSame) {
   const auto at = readme.find(flag);
   ASSERT_NE(at, std::string::npos);
   const auto end = readme.find_first_of(" \n", at + flag.size());
-  const std::string told = folder_ / ("home/" + readme.substr(at + flag.size(), end - at - flag.size()));
+  const std::string told =
+      folder_ / ("home/" + readme.substr(at + flag.size(), end - at - flag.size()));
   out(submit({"--no-wait"}));
   server_->signal(SIGTERM);
   EXPECT_EQ(server_->wait().exit_code, 0);
@@ -153,10 +160,11 @@ class OnAServer : public OnAnEmptyServer {
 };
 
 TEST_F(OnAServer, SubmitFindsTheServerAndItsModelsAndWaits) {
-  const auto outcome = run(
-      {"submit", folder_ / "videos", "--ref-image", folder_ / "ref.png", "--output-dir", folder_ / "out"});
+  const auto outcome = run({"submit", folder_ / "videos", "--ref-image", folder_ / "ref.png",
+                            "--output-dir", folder_ / "out"});
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
-  EXPECT_THAT(outcome.out, AllOf(HasSubstr("videos      2 done\n"), HasSubstr("models      models\n")));
+  EXPECT_THAT(outcome.out,
+              AllOf(HasSubstr("videos      2 done\n"), HasSubstr("models      models\n")));
   EXPECT_FALSE(std::filesystem::exists(folder_ / "out/_run/state"));
   EXPECT_THAT(read("out/_run/events.jsonl"), Not(HasSubstr("worker_joined")));
 }
@@ -166,14 +174,16 @@ TEST_F(OnAServer, AJobIsFollowedFromOtherCommands) {
   EXPECT_EQ(out(submit({"--no-wait"})), "job 1 submitted: 3 videos\n");
   EXPECT_THAT(out({"job", "wait"}, 1), HasSubstr("2/3, 1 failed"));
   EXPECT_THAT(out({"job", "list"}), AllOf(HasSubstr("JOB  STATE"), HasSubstr("failed")));
-  EXPECT_THAT(
-      out({"job", "info", "1"}),
-      AllOf(HasSubstr("state       failed"), HasSubstr("failed      bad: " + (folder_ / "videos/bad.mp4"))));
+  EXPECT_THAT(out({"job", "info", "1"}),
+              AllOf(HasSubstr("state       failed"),
+                    HasSubstr("failed      bad: " + (folder_ / "videos/bad.mp4"))));
   EXPECT_THAT(out({"task", "list"}), AllOf(HasSubstr("encode_latents"), HasSubstr("w1")));
   EXPECT_THAT(out({"task", "explain", "bad"}), HasSubstr("encode_latents of bad"));
-  EXPECT_THAT(out({"job", "events", "1"}), AllOf(HasSubstr("job_submitted"), HasSubstr("job_ended")));
+  EXPECT_THAT(out({"job", "events", "1"}),
+              AllOf(HasSubstr("job_submitted"), HasSubstr("job_ended")));
   EXPECT_THAT(out({"worker", "list", "--output-mode", "json"}), HasSubstr("\"name\": \"w1\""));
-  const auto list = json::read<jobs::JobList>(out({"job", "list", "last", "--output-mode", "json"}));
+  const auto list =
+      json::read<jobs::JobList>(out({"job", "list", "last", "--output-mode", "json"}));
   ASSERT_TRUE(list.ok()) << list.status();
   EXPECT_EQ(list->jobs.at(0).videos.failed, 1U);
 }
@@ -193,18 +203,21 @@ TEST_F(OnAServer, JsonNamesJobsByNumberAndTimesAreRfc3339) {
   ASSERT_TRUE(nothing.ok()) << "the same document when nothing is to be done";
   EXPECT_EQ(states(*nothing), (Words{"a: skipped", "b: skipped"}));
 
-  const std::string time = "\"20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\\.[0-9]{3}Z\"";
+  const std::string time =
+      "\"20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\\.[0-9]{3}Z\"";
   const std::string jobs = with_json({"job", "list"});
-  EXPECT_THAT(
-      jobs,
-      AllOf(HasSubstr("\"number\": 1"), Not(HasSubstr("\"job\"")), ContainsRegex("\"submitted_at\": " + time),
-            HasSubstr("\"output_dir\": \"" + std::filesystem::canonical(folder_ / "out").string())));
+  EXPECT_THAT(jobs, AllOf(HasSubstr("\"number\": 1"), Not(HasSubstr("\"job\"")),
+                          ContainsRegex("\"submitted_at\": " + time),
+                          HasSubstr("\"output_dir\": \"" +
+                                    std::filesystem::canonical(folder_ / "out").string())));
   EXPECT_THAT(with_json({"task", "list"}),
               AllOf(HasSubstr("{\"job\":1,\"task\":\""), Not(HasSubstr("\"job\":\""))));
   EXPECT_THAT(with_json({"job", "events", "1"}),
               AllOf(ContainsRegex("\"time\":" + time), Not(HasSubstr("wall_time_ms"))));
-  EXPECT_THAT(with_json({"job", "events", "all"}), ContainsRegex("worker_joined.*\"task_kind\":\"\""));
-  EXPECT_THAT(out({"job", "info", "1"}), AllOf(HasSubstr("job         1\n"), HasSubstr("submitted   20")));
+  EXPECT_THAT(with_json({"job", "events", "all"}),
+              ContainsRegex("worker_joined.*\"task_kind\":\"\""));
+  EXPECT_THAT(out({"job", "info", "1"}),
+              AllOf(HasSubstr("job         1\n"), HasSubstr("submitted   20")));
 }
 
 TEST_F(OnAServer, ALoraBesideTheServersModelsIsFound) {
@@ -225,8 +238,9 @@ TEST_F(OnAServer, WhatBecameOfTheTasksOfAJobThatHasEndedIsExplained) {
   put(folder_, "videos/bad.mp4", "x");
   EXPECT_EQ(run(submit()).exit_code, 1);
   for (const Words& words : {Words{"task", "explain", "1"}, Words{"task", "explain"}}) {
-    EXPECT_THAT(out(words), AllOf(ContainsRegex("decode_video of a .*: done by w1"),
-                                  ContainsRegex("encode_latents of bad .*: failed: .*is no video")));
+    EXPECT_THAT(out(words),
+                AllOf(ContainsRegex("decode_video of a .*: done by w1"),
+                      ContainsRegex("encode_latents of bad .*: failed: .*is no video")));
   }
   const std::string lines = out({"task", "explain", "1", "--output-mode", "json"});
   EXPECT_EQ(std::count(lines.begin(), lines.end(), '\n'), 6) << lines;
@@ -246,8 +260,8 @@ TEST_F(OnAServer, AJobIsCancelledAndRetried) {
   for (const char* verb : {"cancel", "retry"}) {
     const auto unselected = run({"job", verb});
     EXPECT_EQ(unselected.exit_code, 2);
-    EXPECT_THAT(unselected.err,
-                AllOf(HasSubstr(verb), HasSubstr("a number"), HasSubstr("`last`"), HasSubstr("`all`")));
+    EXPECT_THAT(unselected.err, AllOf(HasSubstr(verb), HasSubstr("a number"), HasSubstr("`last`"),
+                                      HasSubstr("`all`")));
   }
   EXPECT_THAT(out({"job", "list", "1"}), HasSubstr("running"));
   out({"job", "cancel", "last"});
@@ -262,8 +276,9 @@ TEST_F(OnAServer, CtrlCWhileWaitingLeavesTheJobToTheServer) {
   const auto outcome = process->wait();
   EXPECT_EQ(outcome.exit_code, 130);
   EXPECT_EQ(outcome.out, "");
-  EXPECT_THAT(outcome.err, AllOf(HasSubstr("job 1 goes on"), HasSubstr("coordinator job progress 1\n"),
-                                 HasSubstr("coordinator job cancel 1\n")));
+  EXPECT_THAT(outcome.err,
+              AllOf(HasSubstr("job 1 goes on"), HasSubstr("coordinator job progress 1\n"),
+                    HasSubstr("coordinator job cancel 1\n")));
   EXPECT_THAT(out({"job", "list"}), AllOf(HasSubstr("running"), Not(HasSubstr("cancelled"))));
 }
 
@@ -283,9 +298,10 @@ TEST_F(OnAServer, VideosThatAnotherJobIsMakingAreNotMadeTwice) {
   for (const Words& more : {Words{}, Words{"--seed", "7", "--overwrite"}}) {
     const auto refused = run(submit(more));
     EXPECT_EQ(refused.exit_code, 2);
-    EXPECT_THAT(refused.err,
-                AllOf(HasSubstr("out: job 1 is making 1 of these videos there (stuck)"),
-                      HasSubstr("`coordinator job progress 1`"), HasSubstr("`coordinator job cancel 1`")));
+    EXPECT_THAT(
+        refused.err,
+        AllOf(HasSubstr("out: job 1 is making 1 of these videos there (stuck)"),
+              HasSubstr("`coordinator job progress 1`"), HasSubstr("`coordinator job cancel 1`")));
   }
   EXPECT_THAT(out(submit({"--filter", "a*"})), HasSubstr("1 already there"));
   out({"job", "cancel", "1"});
@@ -296,7 +312,8 @@ TEST_F(OnAServer, VideosThatAnotherJobIsMakingAreNotMadeTwice) {
 TEST_F(OnAServer, FilmsThatShareAWordAreMadeAtTheSameTime) {
   put(folder_, "videos/stuck.mp4", "x");
   for (const char* name : {"one", "two"}) {
-    put(folder_, name + std::string(".csv"), fmt::format("sentence_id,ref_ids\n{},a stuck\n", name));
+    put(folder_, name + std::string(".csv"),
+        fmt::format("sentence_id,ref_ids\n{},a stuck\n", name));
     EXPECT_THAT(out(submit({"--sentences", folder_ / (name + std::string(".csv")), "--no-wait"})),
                 HasSubstr(" submitted: "));
   }
@@ -310,8 +327,9 @@ TEST_F(OnAServer, WhoeverNamedTheServerIsToldCommandsThatNameIt) {
   process->signal(SIGINT);
   const auto outcome = process->wait();
   EXPECT_EQ(outcome.exit_code, 130);
-  EXPECT_THAT(outcome.err, AllOf(HasSubstr("coordinator job progress 1 --server " + endpoint_ + "\n"),
-                                 HasSubstr("coordinator job cancel 1 --server " + endpoint_ + "\n")));
+  EXPECT_THAT(outcome.err,
+              AllOf(HasSubstr("coordinator job progress 1 --server " + endpoint_ + "\n"),
+                    HasSubstr("coordinator job cancel 1 --server " + endpoint_ + "\n")));
 }
 
 TEST_F(OnAServer, AClientThatIsSentAwayLeavesTheJobToTheServerWithoutAWord) {
@@ -321,7 +339,8 @@ TEST_F(OnAServer, AClientThatIsSentAwayLeavesTheJobToTheServerWithoutAWord) {
     const auto outcome = process->wait();
     EXPECT_EQ(outcome.exit_code, 130);
     EXPECT_EQ(outcome.out + outcome.err, "");
-    EXPECT_THAT(out({"job", "list", "last"}), AllOf(HasSubstr("running"), Not(HasSubstr("cancelled"))));
+    EXPECT_THAT(out({"job", "list", "last"}),
+                AllOf(HasSubstr("running"), Not(HasSubstr("cancelled"))));
     out({"job", "cancel", "last"});
     ASSERT_EQ(run({"job", "wait"}).exit_code, 1);
     std::filesystem::remove_all(folder_ / "out");
@@ -362,11 +381,13 @@ TEST_F(OnAServer, ModelsThatAConfigNamesAreHonouredOrRefused) {
   EXPECT_THAT(lost.err, AllOf(HasSubstr("org/svd"), HasSubstr("--models NAME")));
   put_models(folder_, "others/");
   put(folder_, "others/MimicMotion_1-1.pth", fake_checkpoint("other weights"));
-  put(folder_, "others.yaml", "base_model_path: others/svd\nckpt_path: others/MimicMotion_1-1.pth\n");
-  const auto others = run(submit_without_models({"--config", folder_ / "others.yaml", "--no-wait"}));
+  put(folder_, "others.yaml",
+      "base_model_path: others/svd\nckpt_path: others/MimicMotion_1-1.pth\n");
+  const auto others =
+      run(submit_without_models({"--config", folder_ / "others.yaml", "--no-wait"}));
   EXPECT_EQ(others.exit_code, 0) << others.err;
-  EXPECT_THAT(others.err,
-              AllOf(HasSubstr("no worker of the server has the models others ("), HasSubstr("models (")));
+  EXPECT_THAT(others.err, AllOf(HasSubstr("no worker of the server has the models others ("),
+                                HasSubstr("models (")));
   EXPECT_THAT(out({"task", "explain"}), HasSubstr("w1: it does not have the models"));
   const auto worker = start_worker("w2", folder_ / "others");
   EXPECT_THAT(out({"job", "wait"}), HasSubstr("2/2"));
@@ -375,13 +396,14 @@ TEST_F(OnAServer, ModelsThatAConfigNamesAreHonouredOrRefused) {
 TEST_F(OnAServer, AModelFolderThatIsNotThereIsRefused) {
   const auto refused = run(submit_without_models({"--models", folder_ / "nowhere"}));
   EXPECT_EQ(refused.exit_code, 2);
-  EXPECT_THAT(refused.err, AllOf(HasSubstr("nowhere: there is no such folder here"), HasSubstr("models (")));
+  EXPECT_THAT(refused.err,
+              AllOf(HasSubstr("nowhere: there is no such folder here"), HasSubstr("models (")));
 }
 
 TEST_F(OnAServer, AWorkerWithToysBesideOthersIsToldOfEverywhere) {
   const auto toys = start_worker("forgetful", kToys);
-  ASSERT_TRUE(
-      e2e::eventually([&] { return server_->err().find("worker forgetful is there") != std::string::npos; }));
+  ASSERT_TRUE(e2e::eventually(
+      [&] { return server_->err().find("worker forgetful is there") != std::string::npos; }));
   EXPECT_THAT(server_->err(), HasSubstr("toy models"));
   EXPECT_THAT(out({"worker", "list"}), HasSubstr("\nforgetful has puppet: toy models"));
   const auto outcome = run(submit_without_models());
@@ -411,9 +433,10 @@ TEST_F(OnAServer, WhatIsNotThereIsNamed) {
 }
 
 TEST_F(OnAServer, AnotherServerOfTheUserDoesNotTakeItsClientsAway) {
-  const auto other =
-      start({"serve", "--listen", "tcp://127.0.0.1:*", "--metrics", "off", "--state-dir", folder_ / "other"});
-  ASSERT_TRUE(e2e::eventually([&] { return other->err().find("listening on") != std::string::npos; }));
+  const auto other = start({"serve", "--listen", "tcp://127.0.0.1:*", "--metrics", "off",
+                            "--state-dir", folder_ / "other"});
+  ASSERT_TRUE(
+      e2e::eventually([&] { return other->err().find("listening on") != std::string::npos; }));
   EXPECT_THAT(other->err(), HasSubstr("clients go on to find the server at " + endpoint_));
   EXPECT_THAT(out({"worker", "list"}), HasSubstr("w1"));
   other->signal(SIGTERM);
@@ -426,7 +449,8 @@ TEST_F(OnAServer, VerifyComparesOutputsWithTheirRecords) {
   EXPECT_EQ(out({"verify", folder_ / "out", "--quick"}), "2 outputs checked, 0 damaged\n");
   std::filesystem::resize_file(folder_ / "out/a.mp4", 3);
   EXPECT_THAT(out({"verify", folder_ / "out", "--quick"}, 1),
-              AllOf(HasSubstr("a: has 3 bytes, its record says"), HasSubstr("2 outputs checked, 1 damaged")));
+              AllOf(HasSubstr("a: has 3 bytes, its record says"),
+                    HasSubstr("2 outputs checked, 1 damaged")));
 }
 
 // Once the first server has told it of a task, it is gone; the file names the second.
@@ -450,11 +474,13 @@ TEST_F(CommandLine, WhoWaitsForAJobFollowsItToAnotherPort) {
     });
   }
   const std::string file = folder_ / "home/.local/state/mimicfleet/server.json";
-  ASSERT_TRUE(discovery::write_server_file({servers[0]->start(), ::getpid(), host_name()}, file).ok());
+  ASSERT_TRUE(
+      discovery::write_server_file({servers[0]->start(), ::getpid(), host_name()}, file).ok());
   const auto waiting = start({"job", "wait", "1"});
   ASSERT_TRUE(e2e::eventually([&] { return waits.load(); })) << waiting->err();
   servers[0].reset();
-  ASSERT_TRUE(discovery::write_server_file({servers[1]->start(), ::getpid(), host_name()}, file).ok());
+  ASSERT_TRUE(
+      discovery::write_server_file({servers[1]->start(), ::getpid(), host_name()}, file).ok());
   EXPECT_EQ(waiting->wait().exit_code, 0) << waiting->err();
 }
 
@@ -479,12 +505,12 @@ TEST_F(CommandLine, WorkersThatStillLoadAreWaitedFor) {
   });
   server.on<jobs::FeatureQuery>([](const auto&) { return jobs::FeatureHolders(); });
   server.on<jobs::JobListRequest>([](const auto&) { return jobs::JobList(); });
-  const auto outcome =
-      run({"plan", folder_ / "videos", "--ref-image", folder_ / "ref.png", "--server", server.start()});
+  const auto outcome = run(
+      {"plan", folder_ / "videos", "--ref-image", folder_ / "ref.png", "--server", server.start()});
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
   EXPECT_THAT(outcome.out, HasSubstr("big"));
-  EXPECT_THAT(outcome.err,
-              AllOf(HasSubstr("waiting for the server's workers"), Not(HasSubstr("no models are named"))));
+  EXPECT_THAT(outcome.err, AllOf(HasSubstr("waiting for the server's workers"),
+                                 Not(HasSubstr("no models are named"))));
 }
 
 }  // namespace

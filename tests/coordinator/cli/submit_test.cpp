@@ -69,14 +69,16 @@ TEST_F(Submit, FilesOfOthersAreReplacedOnlyIfThatIsSaidAndHalfMadeOnesOfOursAlwa
   put(folder_, "out/a.mp4", "somebody's");
   const auto refused = run(submit());
   EXPECT_EQ(refused.exit_code, 2);
-  EXPECT_EQ(refused.err,
-            "error: " + (folder_ / "out") +
-                ": 1 file there was not made by mimicfleet (a.mp4); give --overwrite to replace it, "
-                "or another --output-dir\n");
+  EXPECT_EQ(
+      refused.err,
+      "error: " + (folder_ / "out") +
+          ": 1 file there was not made by mimicfleet (a.mp4); give --overwrite to replace it, "
+          "or another --output-dir\n");
   EXPECT_EQ(run(submit({"--dry-run"})).exit_code, 2);
   EXPECT_EQ(read("out/a.mp4"), "somebody's");
   EXPECT_THAT(states(run_json(submit({"--overwrite"}))), ElementsAre("a: done", "b: done"));
-  std::filesystem::remove(folder_ / "out/b.json");  // as if the run had been killed between both renames
+  std::filesystem::remove(folder_ /
+                          "out/b.json");  // as if the run had been killed between both renames
   EXPECT_THAT(states(run_json(submit())), ElementsAre("a: skipped", "b: done"));
 }
 
@@ -85,22 +87,25 @@ TEST_F(Submit, AnotherSeedImageOrModelDoesNotReplaceVideosUnlessThatIsSaid) {
   const std::string before = read("out/a.mp4");
   const auto refused = run(submit({"--seed", "7"}));
   EXPECT_EQ(refused.exit_code, 2);
-  EXPECT_EQ(refused.err, "error: " + (folder_ / "out") +
-                             ": 2 videos there were made with seed 42 (a, b); give --overwrite to replace "
-                             "them, or another --output-dir\n");
+  EXPECT_EQ(refused.err,
+            "error: " + (folder_ / "out") +
+                ": 2 videos there were made with seed 42 (a, b); give --overwrite to replace "
+                "them, or another --output-dir\n");
   const auto planned = run(submit({"--seed", "7", "--dry-run"}));
   EXPECT_EQ(planned.exit_code, 2) << "as the run would";
   EXPECT_THAT(planned.out, HasSubstr("make    a (seed was 42)"));
   put(folder_, "other.png", read_file(source_path("tests/common/av/data/images/grey.jpg")));
   Words other_image = submit();
   other_image[5] = folder_ / "other.png";
-  EXPECT_THAT(run(other_image).err, HasSubstr("2 videos there were made with the reference image " +
-                                              std::filesystem::canonical(folder_ / "ref.png").string()));
+  EXPECT_THAT(run(other_image).err,
+              HasSubstr("2 videos there were made with the reference image " +
+                        std::filesystem::canonical(folder_ / "ref.png").string()));
   put_models(folder_, "finetuned/");
   put(folder_, "finetuned/MimicMotion_1-1.pth", fake_checkpoint("other weights"));
   Words other_models = submit();
   other_models[3] = folder_ / "finetuned";
-  EXPECT_THAT(run(other_models).err, HasSubstr("2 videos there were made with the models models (a, b)"));
+  EXPECT_THAT(run(other_models).err,
+              HasSubstr("2 videos there were made with the models models (a, b)"));
   put_models(folder_, "fine/models/");
   put(folder_, "fine/models/MimicMotion_1-1.pth", fake_checkpoint("other weights"));
   other_models[3] = folder_ / "fine/models";
@@ -123,15 +128,16 @@ TEST_F(Submit, APresetIsInRecordAndPlanAndFlagsWinOverIt) {
   const auto planned = run(submit({"--preset", "turbo", "--dry-run"}));
   EXPECT_THAT(planned.out, HasSubstr("models models; preset turbo\n"));
   EXPECT_EQ(run_json(submit({"--preset", "turbo", "--steps", "5"})).preset, "turbo");
-  EXPECT_THAT(read("out/a.json"),
-              AllOf(HasSubstr("\"guidance_scale\": \"preset turbo\""), HasSubstr("\"steps\": \"flag\""),
-                    HasSubstr("\"steps\": 5"), HasSubstr("\"scheduler\": \"lcm\"")));
+  EXPECT_THAT(read("out/a.json"), AllOf(HasSubstr("\"guidance_scale\": \"preset turbo\""),
+                                        HasSubstr("\"steps\": \"flag\""), HasSubstr("\"steps\": 5"),
+                                        HasSubstr("\"scheduler\": \"lcm\"")));
 }
 
 TEST_F(Submit, ALogFileHasWhatWasDone) {
   put(folder_, "log.txt", "of another run");
   EXPECT_EQ(run(submit({"--log_file", folder_ / "log.txt", "--wait"})).exit_code, 0);
-  EXPECT_THAT(read("log.txt"), AllOf(HasSubstr("videos      2 done"), Not(HasSubstr("of another run"))));
+  EXPECT_THAT(read("log.txt"),
+              AllOf(HasSubstr("videos      2 done"), Not(HasSubstr("of another run"))));
   EXPECT_EQ(run(submit({"--log_file", folder_ / "log.txt", "--seed", "7"})).exit_code, 2);
   EXPECT_THAT(read("log.txt"), HasSubstr("error: "));
   EXPECT_THAT(run(submit({"--log-file", folder_ / "videos"})).err, HasSubstr("--log-file: "));
@@ -144,7 +150,8 @@ TEST_F(Submit, AClipThatFailsIsListedWithItsErrorAndTheOthersAreDone) {
   EXPECT_EQ(outcome.exit_code, 1);
   EXPECT_THAT(outcome.out,
               AllOf(HasSubstr("videos      2 done, 2 failed\n"),
-                    HasSubstr("failed bad: " + (folder_ / "videos/bad.mp4") + ": is no video; convert it\n"),
+                    HasSubstr("failed bad: " + (folder_ / "videos/bad.mp4") +
+                              ": is no video; convert it\n"),
                     HasSubstr("videos/empty.mp4: is empty (0 bytes); copy it again\n")));
   EXPECT_THAT(read("out/_run/summary.json"), HasSubstr("is no video; convert it"));
   EXPECT_TRUE(exists("out/_run/state"));
@@ -156,8 +163,9 @@ TEST_F(Submit, ThatToyModelsAreUsedIsSaidFirst) {
   words.erase(models, models + 2);
   const auto outcome = run(words);
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
-  EXPECT_THAT(outcome.err.substr(0, outcome.err.find('\n')),
-              AllOf(HasSubstr("no models are named"), HasSubstr("toy models"), HasSubstr("--models")));
+  EXPECT_THAT(
+      outcome.err.substr(0, outcome.err.find('\n')),
+      AllOf(HasSubstr("no models are named"), HasSubstr("toy models"), HasSubstr("--models")));
   std::filesystem::remove_all(folder_ / "out");
   EXPECT_EQ(run(submit({"--server", "embedded"})).err, "");
 }
@@ -168,26 +176,29 @@ TEST_F(Submit, AWorkerThatDiesIsStartedAgainAndEveryVideoMadeOnce) {
   EXPECT_THAT(states(summary), ElementsAre("a: done", "b: done", "crash: done"));
   EXPECT_EQ(summary.clips[2].attempts, 3U);  // two encodes, one decode
   const std::string events = read("out/_run/events.jsonl");
-  EXPECT_THAT(events, AllOf(HasSubstr("\"kind\":\"worker_lost\""), HasSubstr("\"kind\":\"job_ended\"")));
+  EXPECT_THAT(events,
+              AllOf(HasSubstr("\"kind\":\"worker_lost\""), HasSubstr("\"kind\":\"job_ended\"")));
 }
 
 TEST_F(Submit, ACoordinatorThatDiesIsStartedAgainAndTheJobGoesOn) {
   put(folder_, "videos/crash.mp4", "x");  // its lease must expire first, so that there is time
   const auto process = start(submit());
   ASSERT_TRUE(e2e::eventually([&] { return committed(4); }));
-  for (const auto& stray : e2e::processes_with(folder_ / "out/_run/state")) ::kill(stray.first, SIGKILL);
+  for (const auto& stray : e2e::processes_with(folder_ / "out/_run/state"))
+    ::kill(stray.first, SIGKILL);
   const auto outcome = process->wait();
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
   EXPECT_THAT(outcome.out, HasSubstr("videos      3 done\n"));
-  EXPECT_THAT(read("out/_run/events.jsonl"), AllOf(HasSubstr("\"epoch\":1"), HasSubstr("\"epoch\":2")));
+  EXPECT_THAT(read("out/_run/events.jsonl"),
+              AllOf(HasSubstr("\"epoch\":1"), HasSubstr("\"epoch\":2")));
 }
 
 TEST_F(Submit, AWorkerThatCannotStartEndsTheRunWithItsError) {
   surroundings_.environment.push_back("MIMICFLEET_WORKER=/bin/false");
   const auto outcome = run(submit());
   EXPECT_EQ(outcome.exit_code, 1);
-  EXPECT_THAT(outcome.err,
-              AllOf(HasSubstr("error: worker-0 exited with 1"), HasSubstr("_run/logs/worker-0.log")));
+  EXPECT_THAT(outcome.err, AllOf(HasSubstr("error: worker-0 exited with 1"),
+                                 HasSubstr("_run/logs/worker-0.log")));
   EXPECT_THAT(outcome.out, HasSubstr("videos      2 not made\n"));
 }
 
@@ -275,7 +286,8 @@ TEST_F(Submit, InATerminalThereIsABarWithRateAndTimeLeft) {
   e2e::Process terminal({"script", "-qefc", line, "/dev/null"}, folder_.path(), surroundings_);
   EXPECT_TRUE(e2e::eventually([&] {
     const std::string shown = terminal.out();
-    return shown.find("2/3 videos") != std::string::npos && shown.find(" left") != std::string::npos;
+    return shown.find("2/3 videos") != std::string::npos &&
+           shown.find(" left") != std::string::npos;
   })) << terminal.out();
   EXPECT_THAT(terminal.out(), AllOf(HasSubstr("[#"), HasSubstr("videos/min, ")));
   const auto outcome = terminal.wait();

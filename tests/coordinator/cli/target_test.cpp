@@ -64,8 +64,10 @@ TEST_F(Target, ALoopbackOfAnotherHostIsNotUsed) {
 TEST_F(Target, WorkersMayOpenTheFoldersOfWhatTheyNeedAndNoOthers) {
   RunPlan plan;
   plan.clips = {clip("/in/x/a.mp4", "/pictures/r.png"), clip("/in/b.mp4", "/pictures/r.png"),
-                clip("/in-other/c.mp4", "/pictures/r.png"), clip("/done/d.mp4", "/pictures/r.png", "")};
-  EXPECT_THAT(enclosing_folders(plan, "/out"), ElementsAre("/in", "/in-other", "/out", "/pictures"));
+                clip("/in-other/c.mp4", "/pictures/r.png"),
+                clip("/done/d.mp4", "/pictures/r.png", "")};
+  EXPECT_THAT(enclosing_folders(plan, "/out"),
+              ElementsAre("/in", "/in-other", "/out", "/pictures"));
   plan.clips[0].plan.parameters.loras = {{{"/loras/a.safetensors", {}, 1}, 1}};
   plan.clips[1].plan.parameters.unet_overlay = jobs::FileRef{"/unets/b.safetensors", {}, 1};
   EXPECT_THAT(enclosing_folders(plan, "/out"),

@@ -32,22 +32,25 @@ TEST_F(Usage, HelpNamesCommandsFlagsAndExamples) {
   EXPECT_THAT(top.out, AllOf(HasSubstr("submit"), HasSubstr("verify"), HasSubstr("examples:")));
   const auto submit = run({"submit", "--help"});
   EXPECT_EQ(submit.exit_code, 0);
-  EXPECT_THAT(submit.out, AllOf(HasSubstr("--num-frames"), HasSubstr("default 16"), HasSubstr("examples:"),
-                                Not(HasSubstr("{false}"))));
+  EXPECT_THAT(submit.out, AllOf(HasSubstr("--num-frames"), HasSubstr("default 16"),
+                                HasSubstr("examples:"), Not(HasSubstr("{false}"))));
 }
 
 TEST_F(Usage, AnUnknownFlagOrCommandIsAnsweredWithTheNearestKnownOne) {
   EXPECT_EQ(error({"submit", "--stpes", "4"}),
             "error: unknown flag --stpes of `coordinator submit`; did you mean '--steps'?\n");
-  EXPECT_EQ(error({"submit", "videos", "--num_frmaes=8"}),
-            "error: unknown flag --num-frmaes of `coordinator submit`; did you mean '--num-frames'?\n");
-  EXPECT_EQ(error({"sumbit"}), "error: unknown command 'sumbit' of `coordinator`; did you mean 'submit'?\n");
+  EXPECT_EQ(
+      error({"submit", "videos", "--num_frmaes=8"}),
+      "error: unknown flag --num-frmaes of `coordinator submit`; did you mean '--num-frames'?\n");
+  EXPECT_EQ(error({"sumbit"}),
+            "error: unknown command 'sumbit' of `coordinator`; did you mean 'submit'?\n");
   EXPECT_EQ(error({"job", "lst"}),
             "error: unknown command 'lst' of `coordinator job`; did you mean 'list'?\n");
 }
 
 TEST_F(Usage, ANumberThatIsNoneAndAMissingCommandAreTold) {
-  EXPECT_EQ(error(submit({"--limit", "-1"})), "error: --limit: '-1' is not a whole number of 1 or more\n");
+  EXPECT_EQ(error(submit({"--limit", "-1"})),
+            "error: --limit: '-1' is not a whole number of 1 or more\n");
   EXPECT_EQ(error(submit({"--threads", "many"})),
             "error: --threads: 'many' is not a whole number of 1 to 1024\n");
   EXPECT_EQ(error({"serve", "--max-attempts", "0"}),
@@ -59,9 +62,9 @@ TEST_F(Usage, ANumberThatIsNoneAndAMissingCommandAreTold) {
 TEST_F(Usage, AServersConfigFileIsToldByFileLineAndKey) {
   const std::string file = folder_ / "coordinator.toml";
   std::ofstream(file) << "metrics = \"off\"\nlissten = 1\n";
-  EXPECT_EQ(
-      error({"serve", "--config", file}),
-      "error: " + file + ":2: 'lissten' is no setting of `coordinator serve`; did you mean 'listen'?\n");
+  EXPECT_EQ(error({"serve", "--config", file}),
+            "error: " + file +
+                ":2: 'lissten' is no setting of `coordinator serve`; did you mean 'listen'?\n");
   std::ofstream(file) << "lease-ms = 100\n";
   EXPECT_THAT(error({"serve", "--config", file}), StartsWith("error: --lease-ms 100 is too short"));
 }
@@ -73,9 +76,10 @@ TEST_F(Usage, FlagsMayBeWrittenWithUnderscores) {
 
 TEST_F(Usage, CommandsOfThePythonScriptsAreUnderstood) {
   const auto outcome =
-      run({"submit", "--batch_folder", folder_ / "videos", "--models", folder_ / "models", "--ref-image",
-           folder_ / "ref.png", "--output_dir", folder_ / "out", "--lcm_steps", "4", "--lcm_cfg", "1.0",
-           "--feature_cache_dir", folder_ / "features", "--device", "cuda", "--dry_run"});
+      run({"submit", "--batch_folder", folder_ / "videos", "--models", folder_ / "models",
+           "--ref-image", folder_ / "ref.png", "--output_dir", folder_ / "out", "--lcm_steps", "4",
+           "--lcm_cfg", "1.0", "--feature_cache_dir", folder_ / "features", "--device", "cuda",
+           "--dry_run"});
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
   EXPECT_THAT(outcome.out, HasSubstr("2 to make"));
 }
@@ -138,31 +142,37 @@ TEST_F(Usage, ErrorsAreJsonWhereThatIsAskedFor) {
     const auto document = json::parse(outcome.out);
     EXPECT_TRUE(document.ok()) << document.status() << outcome.out;
     if (!document.ok()) return std::string();
-    EXPECT_EQ(*document->find("exit_code")->get_if<std::uint64_t>(), static_cast<std::uint64_t>(code));
+    EXPECT_EQ(*document->find("exit_code")->get_if<std::uint64_t>(),
+              static_cast<std::uint64_t>(code));
     return *document->find("error")->get_if<std::string>();
   };
   EXPECT_EQ(error_of({"submit", "--stpes", "4"}, 2),
             "unknown flag --stpes of `coordinator submit`; did you mean '--steps'?");
-  EXPECT_EQ(error_of(submit({"--steps", "0"}), 2), "--steps 0 is not possible: it must be 1 to 1000");
+  EXPECT_EQ(error_of(submit({"--steps", "0"}), 2),
+            "--steps 0 is not possible: it must be 1 to 1000");
   EXPECT_THAT(error_of({"job", "list"}, 3), HasSubstr("no server is known"));
   EXPECT_THAT(error_of({"verify", folder_ / "nowhere"}, 2), HasSubstr("nowhere"));
   EXPECT_THAT(error_of({"verify"}, 2), HasSubstr("DIR is required"));
 }
 
 TEST_F(Usage, APresetThatIsNotThereAndWaitingBothWaysAreTold) {
-  EXPECT_EQ(error(submit({"--preset", "fast"})), "error: --preset fast: choose quality, turbo or preview\n");
-  EXPECT_THAT(error(submit({"--wait", "--no-wait"})), AllOf(HasSubstr("--wait"), HasSubstr("--no-wait")));
+  EXPECT_EQ(error(submit({"--preset", "fast"})),
+            "error: --preset fast: choose quality, turbo or preview\n");
+  EXPECT_THAT(error(submit({"--wait", "--no-wait"})),
+              AllOf(HasSubstr("--wait"), HasSubstr("--no-wait")));
 }
 
 TEST_F(Usage, HelpShowsFlagsAsTheyAreGiven) {
-  EXPECT_THAT(run({"submit", "--help"}).out, AllOf(HasSubstr("--no-wait "), Not(HasSubstr("{false}"))));
+  EXPECT_THAT(run({"submit", "--help"}).out,
+              AllOf(HasSubstr("--no-wait "), Not(HasSubstr("{false}"))));
 }
 
 TEST_F(Usage, NoStepsAndImpossibleSizesAreToldBeforeAnythingIsMade) {
-  EXPECT_EQ(error(submit({"--steps", "0"})), "error: --steps 0 is not possible: it must be 1 to 1000\n");
-  EXPECT_EQ(
-      error(submit({"--resolution", "500"})),
-      "error: --resolution 500 is not accepted by the models: it must be a multiple of 64, such as 512\n");
+  EXPECT_EQ(error(submit({"--steps", "0"})),
+            "error: --steps 0 is not possible: it must be 1 to 1000\n");
+  EXPECT_EQ(error(submit({"--resolution", "500"})),
+            "error: --resolution 500 is not accepted by the models: it must be a multiple of 64, "
+            "such as 512\n");
   EXPECT_FALSE(std::filesystem::exists(folder_ / "out"));
 }
 
@@ -213,7 +223,8 @@ TEST_F(Usage, AComparisonNeedsTwoVariants) {
               HasSubstr("did you mean 'steps'?"));
   const auto planned = run(with({"--steps", "25", "--steps", "4", "--dry-run"}));
   EXPECT_EQ(planned.exit_code, 0) << planned.err;
-  EXPECT_THAT(planned.out, AllOf(HasSubstr("make    steps=25/a (not made yet)"), HasSubstr("4 to make")));
+  EXPECT_THAT(planned.out,
+              AllOf(HasSubstr("make    steps=25/a (not made yet)"), HasSubstr("4 to make")));
 }
 
 TEST_F(Usage, FlagsOfTheScriptsThatThereAreNotSayWhy) {
@@ -226,15 +237,15 @@ TEST_F(Usage, FlagsOfTheScriptsThatThereAreNotSayWhy) {
 
 TEST_F(Usage, AnEmptyFolderIsNamed) {
   std::filesystem::create_directory(folder_ / "empty");
-  EXPECT_THAT(
-      error({"submit", folder_ / "empty", "--ref-image", folder_ / "ref.png"}),
-      AllOf(StartsWith("error: " + (folder_ / "empty")), HasSubstr("no videos found below this folder")));
+  EXPECT_THAT(error({"submit", folder_ / "empty", "--ref-image", folder_ / "ref.png"}),
+              AllOf(StartsWith("error: " + (folder_ / "empty")),
+                    HasSubstr("no videos found below this folder")));
 }
 
 TEST_F(Usage, TwoInputsWithOneOutputNameAreBothNamed) {
   put(folder_, "videos/a.mkv", "x");
-  EXPECT_THAT(error(submit()),
-              AllOf(HasSubstr("videos/a.mkv and "), HasSubstr("videos/a.mp4 would both be written")));
+  EXPECT_THAT(error(submit()), AllOf(HasSubstr("videos/a.mkv and "),
+                                     HasSubstr("videos/a.mp4 would both be written")));
 }
 
 TEST_F(Usage, AnUnknownYamlKeyIsAnsweredWithTheNearestKnownOne) {
@@ -256,26 +267,28 @@ TEST_F(Usage, AMissingImageOrModelFileIsNamedWithARemedy) {
 
 TEST_F(Usage, AnOutputFolderThatCannotBeWrittenIsNamed) {
   put(folder_, "out", "a file");
-  EXPECT_THAT(error(submit()),
-              AllOf(HasSubstr(folder_ / "out"), HasSubstr("is not a folder; choose another --output-dir")));
+  EXPECT_THAT(error(submit()), AllOf(HasSubstr(folder_ / "out"),
+                                     HasSubstr("is not a folder; choose another --output-dir")));
 }
 
 TEST_F(Usage, AnOutputFolderWithoutTheRightToWriteIsNamed) {
   std::filesystem::create_directory(folder_ / "out");
   std::filesystem::permissions(folder_ / "out", std::filesystem::perms(0500));
   surroundings_.modes_bind = true;
-  EXPECT_EQ(error(submit()), "error: " + (folder_ / "out") +
-                                 ": cannot be written: Permission denied; give this user the right or choose "
-                                 "another path (--output-dir)\n");
+  EXPECT_EQ(error(submit()),
+            "error: " + (folder_ / "out") +
+                ": cannot be written: Permission denied; give this user the right or choose "
+                "another path (--output-dir)\n");
 }
 
 TEST_F(Usage, AFolderThatCannotBeListedIsNamed) {
   std::filesystem::create_directory(folder_ / "videos/closed");
   std::filesystem::permissions(folder_ / "videos/closed", std::filesystem::perms::none);
   surroundings_.modes_bind = true;
-  EXPECT_EQ(error(submit()), "error: " + (folder_ / "videos/closed") +
-                                 ": cannot be listed: Permission denied; give this user the right or move it "
-                                 "elsewhere\n");
+  EXPECT_EQ(error(submit()),
+            "error: " + (folder_ / "videos/closed") +
+                ": cannot be listed: Permission denied; give this user the right or move it "
+                "elsewhere\n");
 }
 
 TEST_F(Usage, AFullDiskIsNoticedBeforeAnythingIsMadeWhereTestsMayMakeDisks) {
@@ -284,15 +297,17 @@ TEST_F(Usage, AFullDiskIsNoticedBeforeAnythingIsMadeWhereTestsMayMakeDisks) {
   surroundings_.disks = {{folder_ / "disk", 20 << 20}};
   Words words = submit();
   words.back() = folder_ / "disk/out";
-  EXPECT_EQ(error(words),
-            "error: " + (folder_ / "disk/out") +
-                ": only 20 MiB are free there and a run needs at least 64; free some space or choose another "
-                "--output-dir\n");
+  EXPECT_EQ(error(words), "error: " + (folder_ / "disk/out") +
+                              ": only 20 MiB are free there and a run needs at least 64; free some "
+                              "space or choose another "
+                              "--output-dir\n");
 }
 
 TEST_F(Usage, AServerThatIsNotThereEndsWith3) {
-  EXPECT_THAT(error({"job", "list"}, 3), HasSubstr("no server is known: start one with `coordinator serve`"));
-  EXPECT_THAT(error(submit({"--server", "gpu1"})), HasSubstr("a server is named like tcp://127.0.0.1:5555"));
+  EXPECT_THAT(error({"job", "list"}, 3),
+              HasSubstr("no server is known: start one with `coordinator serve`"));
+  EXPECT_THAT(error(submit({"--server", "gpu1"})),
+              HasSubstr("a server is named like tcp://127.0.0.1:5555"));
 }
 
 TEST_F(Usage, AServerThatCouldNotServeIsNotStarted) {
@@ -301,24 +316,28 @@ TEST_F(Usage, AServerThatCouldNotServeIsNotStarted) {
     words.insert(words.end(), more.begin(), more.end());
     return error(words);
   };
-  EXPECT_EQ(
-      serve({"--listen", "tcp://127.0.0.1:99999"}),
-      "error: tcp://127.0.0.1:99999: port 99999 is not possible: it must be 1 to 65535; --listen takes an "
-      "address like tcp://127.0.0.1:5555\n");
+  EXPECT_EQ(serve({"--listen", "tcp://127.0.0.1:99999"}),
+            "error: tcp://127.0.0.1:99999: port 99999 is not possible: it must be 1 to 65535; "
+            "--listen takes an "
+            "address like tcp://127.0.0.1:5555\n");
   for (const char* address : {"tcp://0.0.0.0:*", "tcp://*:5555", "tcp://eth0:*", "tcp://[::]:*"}) {
-    EXPECT_EQ(serve({"--listen", address}),
-              fmt::format("error: --listen {}: anybody who reaches that address could have workers read and "
-                          "write files; give --insecure too if all of that network is trusted\n",
-                          address));
+    EXPECT_EQ(
+        serve({"--listen", address}),
+        fmt::format(
+            "error: --listen {}: anybody who reaches that address could have workers read and "
+            "write files; give --insecure too if all of that network is trusted\n",
+            address));
   }
   EXPECT_EQ(serve({"--lease-ms", "2000"}),
-            "error: --lease-ms 2000 is too short for --heartbeat-ms 1000: workers would be lost between two "
+            "error: --lease-ms 2000 is too short for --heartbeat-ms 1000: workers would be lost "
+            "between two "
             "beats; give at least 3000\n");
   EXPECT_THAT(serve({"--listen", "tcp://127.0.0.1:*", "--file-sd", folder_ / "workers.txt"}),
               AllOf(HasSubstr("--file-sd " + (folder_ / "workers.txt")), HasSubstr(".json")));
   put(folder_, "file", "no folder");
-  EXPECT_THAT(error({"serve", "--listen", "tcp://127.0.0.1:*", "--state-dir", folder_ / "file"}),
-              AllOf(StartsWith("error: " + (folder_ / "file")), HasSubstr("choose another --state-dir")));
+  EXPECT_THAT(
+      error({"serve", "--listen", "tcp://127.0.0.1:*", "--state-dir", folder_ / "file"}),
+      AllOf(StartsWith("error: " + (folder_ / "file")), HasSubstr("choose another --state-dir")));
 }
 
 TEST_F(Usage, WhatAnEmbeddedRunCannotDoOrAServerIgnoresIsToldNotDropped) {
@@ -329,7 +348,8 @@ TEST_F(Usage, WhatAnEmbeddedRunCannotDoOrAServerIgnoresIsToldNotDropped) {
               HasSubstr("--feature-cache-limit is for embedded runs"));
   EXPECT_THAT(error(submit({"--feature_cache_limit", "much"})),
               HasSubstr("--feature-cache-limit: 'much' is no size"));
-  EXPECT_THAT(error(submit({"--benchmark-cache", "--no-wait"})), HasSubstr("--benchmark-cache waits"));
+  EXPECT_THAT(error(submit({"--benchmark-cache", "--no-wait"})),
+              HasSubstr("--benchmark-cache waits"));
   EXPECT_THAT(error(submit({"--device", "gpu"})),
               HasSubstr("--device: 'gpu' is not auto, cpu, cuda or cuda:N"));
   EXPECT_THAT(error(submit({"--shard", "5/4"})), HasSubstr("--shard 5/4: write I/N, such as 1/4"));
@@ -360,10 +380,10 @@ TEST_F(Usage, ADryRunLooksAtTheHeadersOfVideosAndAtImagesOfSingleLines) {
   put(folder_, "videos/cut.mp4", read_file(folder_ / "videos/a.mp4").substr(0, 900));
   auto outcome = run(submit({"--dry-run"}));
   EXPECT_EQ(outcome.exit_code, 1) << outcome.err;
-  EXPECT_THAT(outcome.out,
-              AllOf(HasSubstr("videos/image.mp4: is a PNG image, not a video"),
-                    HasSubstr("videos/text.mp4: is a text file, not a video"), HasSubstr("videos/cut.mp4: "),
-                    HasSubstr("2 to make, 0 already there, 3 cannot be made")));
+  EXPECT_THAT(outcome.out, AllOf(HasSubstr("videos/image.mp4: is a PNG image, not a video"),
+                                 HasSubstr("videos/text.mp4: is a text file, not a video"),
+                                 HasSubstr("videos/cut.mp4: "),
+                                 HasSubstr("2 to make, 0 already there, 3 cannot be made")));
   put(folder_, "list.csv",
       "video,ref_image,output\nvideos/a.mp4,ref.png,a\nvideos/a.mp4,videos/text.mp4,b\n");
   Words words = submit({"--dry-run"});
@@ -382,7 +402,8 @@ TEST_F(Usage, AReferenceImageThatCannotBeReadIsRefusedAtOnce) {
     put(folder_, "ref.png", image.substr(0, image.size() / 2));
     EXPECT_THAT(error(submit(more)), HasSubstr(path + ": is damaged or truncated"));
     put(folder_, "ref.png", read_file(folder_ / "videos/a.mp4"));
-    EXPECT_THAT(error(submit(more)), HasSubstr(path + ": is an MP4, not a PNG, JPEG or WebP image"));
+    EXPECT_THAT(error(submit(more)),
+                HasSubstr(path + ": is an MP4, not a PNG, JPEG or WebP image"));
     put(folder_, "ref.png", "");
     EXPECT_THAT(error(submit(more)), HasSubstr(path + ": is empty (0 bytes)"));
   }
@@ -391,7 +412,8 @@ TEST_F(Usage, AReferenceImageThatCannotBeReadIsRefusedAtOnce) {
 
 TEST_F(Usage, ADryRunChecksWhereResultsGo) {
   put(folder_, "out", "a file");
-  EXPECT_THAT(error(submit({"--dry-run"})), HasSubstr("is not a folder; choose another --output-dir"));
+  EXPECT_THAT(error(submit({"--dry-run"})),
+              HasSubstr("is not a folder; choose another --output-dir"));
   std::filesystem::remove(folder_ / "out");
   put(folder_, "cache", "a file");
   EXPECT_THAT(error(submit({"--dry-run", "--mode", "encode", "--cache-dir", folder_ / "cache"})),
@@ -406,7 +428,8 @@ TEST_F(Usage, ResultsThatCannotBeWrittenAreNoSuccess) {
   for (auto& word : submit({"--dry-run"})) words.push_back(word);
   const auto outcome = e2e::Process(words, folder_.path(), surroundings_).wait();
   EXPECT_EQ(outcome.exit_code, 1);
-  EXPECT_EQ(outcome.err, "error: standard output cannot be written; what was made is there nevertheless\n");
+  EXPECT_EQ(outcome.err,
+            "error: standard output cannot be written; what was made is there nevertheless\n");
 }
 
 TEST_F(Usage, OnlyUnusableInputsMeansFailureWithoutAWorker) {
@@ -414,7 +437,8 @@ TEST_F(Usage, OnlyUnusableInputsMeansFailureWithoutAWorker) {
   put(folder_, "videos/b.mp4", "");
   const auto outcome = run(submit());
   EXPECT_EQ(outcome.exit_code, 1);
-  EXPECT_THAT(outcome.out, AllOf(HasSubstr("2 failed"), HasSubstr("videos/a.mp4: is empty (0 bytes)")));
+  EXPECT_THAT(outcome.out,
+              AllOf(HasSubstr("2 failed"), HasSubstr("videos/a.mp4: is empty (0 bytes)")));
 }
 
 }  // namespace

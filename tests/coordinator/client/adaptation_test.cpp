@@ -82,16 +82,19 @@ TEST_F(Adaptation, SeveralLorasShareAScaleOrHaveTheirOwn) {
   EXPECT_EQ(settings_.parameters.loras[0].scale, 0.5);
   EXPECT_EQ(settings_.parameters.loras[1].scale, -0.25);
   set("lcm_lora_scale", "1");
-  EXPECT_EQ(error(), "--lcm-lora-scale: is given 3 times for 2 LoRAs: give it once, or once for each");
+  EXPECT_EQ(error(),
+            "--lcm-lora-scale: is given 3 times for 2 LoRAs: give it once, or once for each");
 }
 
 TEST_F(Adaptation, WhatIsNotThereIsToldWithWhatIs) {
   set("loras", "many");
-  EXPECT_EQ(error(),
-            "--lcm-lora-path many: holds a.safetensors, b.safetensors; name one with --lcm-weight-name");
+  EXPECT_EQ(
+      error(),
+      "--lcm-lora-path many: holds a.safetensors, b.safetensors; name one with --lcm-weight-name");
   set("lcm_weight_name", "c.safetensors");
   EXPECT_EQ(error(),
-            "--lcm-lora-path many: has no file c.safetensors (--lcm-weight-name); it holds a.safetensors, "
+            "--lcm-lora-path many: has no file c.safetensors (--lcm-weight-name); it holds "
+            "a.safetensors, "
             "b.safetensors");
   settings_.texts.clear();
   set("loras", "none");
@@ -106,8 +109,9 @@ TEST_F(Adaptation, WhatIsNotThereIsToldWithWhatIs) {
 
 TEST_F(Adaptation, APathThatIsWrittenForAnotherProgramIsToldAsThat) {
   set("loras", "~/one");
-  EXPECT_THAT(error(),
-              HasSubstr("--lcm-lora-path ~/one: no such file or folder; ~ stands for no folder here"));
+  EXPECT_THAT(
+      error(),
+      HasSubstr("--lcm-lora-path ~/one: no such file or folder; ~ stands for no folder here"));
   settings_.texts = {{"loras", {"one\\only.safetensors"}}};
   EXPECT_THAT(error(), HasSubstr("are separated by / here, not by \\"));
   put(folder_, "cafe\u0301/only.safetensors", "x");

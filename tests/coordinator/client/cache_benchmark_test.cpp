@@ -16,10 +16,12 @@ class CacheBenchmarkTest : public ::testing::Test {
   static jobs::TaskInfo encode(double preprocess, bool warm) {
     jobs::TaskInfo task;
     task.state = jobs::TaskState::kDone;
-    task.result.stages = {
-        {"load", 9, false}, {"preprocess", preprocess, warm}, {"draw", 1, false}, {"denoise", 5, false}};
-    task.result.features = {
-        {jobs::FeatureKind::kKeypoints, warm ? jobs::FeatureOutcome::kHit : jobs::FeatureOutcome::kUnasked}};
+    task.result.stages = {{"load", 9, false},
+                          {"preprocess", preprocess, warm},
+                          {"draw", 1, false},
+                          {"denoise", 5, false}};
+    task.result.features = {{jobs::FeatureKind::kKeypoints,
+                             warm ? jobs::FeatureOutcome::kHit : jobs::FeatureOutcome::kUnasked}};
     if (!warm) task.result.calls = {{"video_decode", 1}, {"detector", 4}};
     return task;
   }

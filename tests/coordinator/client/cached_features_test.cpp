@@ -20,7 +20,8 @@ class CachedFeaturesTest : public ::testing::Test {
     plan_.models.set = some_models();
     plan_.clips = {{clip_in("/out", "done"), "", 4}, {clip_in("/out", "new"), "not made yet", 0}};
     const auto& clip = plan_.clips[1].plan;
-    keys_ = jobs::feature_keys(clip.video.digest, clip.reference.digest, plan_.models.set, clip.parameters);
+    keys_ = jobs::feature_keys(clip.video.digest, clip.reference.digest, plan_.models.set,
+                               clip.parameters);
   }
   RunPlan plan_;
   jobs::FeatureKeys keys_;
@@ -47,9 +48,11 @@ TEST_F(CachedFeaturesTest, WithoutAServerItIsReadFromWhatWorkersLeft) {
   note_cached_features(folder.path(), {}, plan_);
   EXPECT_FALSE(plan_.cached) << "nothing is known";
   put(folder, "worker-cpu/held",
-      "nonsense\n\n" + fmt::format("{:016x} 1.250\n{:016x}\n", jobs::feature_tag(keys_.clip_embedding),
+      "nonsense\n\n" + fmt::format("{:016x} 1.250\n{:016x}\n",
+                                   jobs::feature_tag(keys_.clip_embedding),
                                    jobs::feature_tag(keys_.keypoints)));
-  put(folder, "worker-cuda-0/held", fmt::format("{:016x} 4.000\n", jobs::feature_tag(keys_.reference_image)));
+  put(folder, "worker-cuda-0/held",
+      fmt::format("{:016x} 4.000\n", jobs::feature_tag(keys_.reference_image)));
   note_cached_features(folder.path(), {}, plan_);
   ASSERT_TRUE(plan_.cached);
   EXPECT_EQ(plan_.cached->held, 2U);
@@ -59,7 +62,8 @@ TEST_F(CachedFeaturesTest, WithoutAServerItIsReadFromWhatWorkersLeft) {
 
 TEST_F(CachedFeaturesTest, WhatTheJobWouldNotTakeIsNotCounted) {
   TemporaryFolder folder;
-  put(folder, "worker-cpu/held", fmt::format("{:016x} 1.250\n", jobs::feature_tag(keys_.clip_embedding)));
+  put(folder, "worker-cpu/held",
+      fmt::format("{:016x} 1.250\n", jobs::feature_tag(keys_.clip_embedding)));
   note_cached_features(folder.path(), {true, false, false}, plan_);
   EXPECT_EQ(plan_.cached->wanted, 3U);
   EXPECT_EQ(plan_.cached->held, 0U);

@@ -39,9 +39,9 @@ inline jobs::OutputRecord finish_clip(const TemporaryFolder& folder, const jobs:
   jobs::OutputRecord record;
   record.program = "mimicfleet 0.1.0";
   const auto models = some_models();
-  record.key =
-      jobs::video_key({jobs::latents_key(clip.video.digest, clip.reference.digest, models, clip.parameters)},
-                      models, clip.parameters);
+  record.key = jobs::video_key(
+      {jobs::latents_key(clip.video.digest, clip.reference.digest, models, clip.parameters)},
+      models, clip.parameters);
   record.video = {clip.output.relative + ".mp4", sha256(content), content.size()};
   record.driving = clip.video;
   record.reference = clip.reference;

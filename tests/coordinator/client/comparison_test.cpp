@@ -29,8 +29,8 @@ class Comparing : public ::testing::Test {
   }
 
   // A clip of two tiles.
-  void add(const std::string& variant, const std::string& clip, int steps, double guidance, double seconds,
-           std::uint8_t grey) {
+  void add(const std::string& variant, const std::string& clip, int steps, double guidance,
+           double seconds, std::uint8_t grey) {
     PlannedClip planned;
     planned.plan = clip_in(folder_.path(), variant + "/" + clip);
     planned.plan.parameters.steps = steps;
@@ -40,8 +40,8 @@ class Comparing : public ::testing::Test {
     record.unet_evaluations = static_cast<std::int64_t>(steps) * 2 * (guidance > 1 ? 2 : 1);
     record.tiles = 2;
     put(folder_, planned.plan.output.relative + ".json", jobs::record_text(record));
-    auto writer =
-        av::VideoWriter::create(folder_ / (planned.plan.output.relative + ".mp4"), {64, 64, {15, 1}, 0});
+    auto writer = av::VideoWriter::create(folder_ / (planned.plan.output.relative + ".mp4"),
+                                          {64, 64, {15, 1}, 0});
     av::Image frame{64, 64, std::vector<std::uint8_t>(av::Image::bytes(64, 64), grey)};
     EXPECT_TRUE(writer.ok() && writer->write(std::move(frame)).ok() && writer->finish().ok());
     plan_.clips.push_back(std::move(planned));

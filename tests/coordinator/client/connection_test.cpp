@@ -40,14 +40,16 @@ TEST(Connection, ARefusalOfTheServerIsTheStatusOfTheCall) {
 TEST(Connection, NobodyThereIsUnavailableWithTheEndpointAndARemedy) {
   const auto connection = Connection::open("tcp://127.0.0.1:1", nullptr, kShort);
   EXPECT_EQ(connection.status().code(), StatusCode::kUnavailable);
-  EXPECT_THAT(connection.status().message(),
-              AllOf(HasSubstr("tcp://127.0.0.1:1"), HasSubstr("is `coordinator serve` running there")));
+  EXPECT_THAT(
+      connection.status().message(),
+      AllOf(HasSubstr("tcp://127.0.0.1:1"), HasSubstr("is `coordinator serve` running there")));
 }
 
 TEST(Connection, AnEndpointThatIsNoneIsAUsageError) {
   const auto connection = Connection::open("gpu1", nullptr, kShort);
   EXPECT_EQ(connection.status().code(), StatusCode::kInvalidArgument);
-  EXPECT_THAT(connection.status().message(), AllOf(HasSubstr("gpu1"), HasSubstr("tcp://127.0.0.1:5555")));
+  EXPECT_THAT(connection.status().message(),
+              AllOf(HasSubstr("gpu1"), HasSubstr("tcp://127.0.0.1:5555")));
 }
 
 TEST(Connection, APeerOfAnotherMajorVersionIsNamed) {
@@ -96,13 +98,15 @@ TEST(Connection, AnInterruptEndsTheWaitAndTheNextCallWorksAgain) {
   const Interrupts interrupts;
   interrupts.arm();
   FakeServer server;
-  server.on_bytes(jobs::JobListRequest::kType, [](const wire::Envelope&) -> std::optional<std::string> {
-    ::kill(::getpid(), SIGINT);
-    return std::nullopt;
-  });
+  server.on_bytes(jobs::JobListRequest::kType,
+                  [](const wire::Envelope&) -> std::optional<std::string> {
+                    ::kill(::getpid(), SIGINT);
+                    return std::nullopt;
+                  });
   server.on<jobs::JobCancel>([](const auto&) { return jobs::JobList(); });
   auto connection = Connection::open(server.start(), &interrupts);
-  EXPECT_EQ(connection->call<jobs::JobList>(jobs::JobListRequest()).status().code(), StatusCode::kCancelled);
+  EXPECT_EQ(connection->call<jobs::JobList>(jobs::JobListRequest()).status().code(),
+            StatusCode::kCancelled);
   EXPECT_EQ(interrupts.count(), 1);
   EXPECT_TRUE(connection->call<jobs::JobList>(jobs::JobCancel{"all"}).ok());
 }

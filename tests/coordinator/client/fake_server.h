@@ -14,8 +14,8 @@
 
 namespace mimicfleet::coordinator {
 
-// A coordinator that answers over a real socket with whatever a test gives it; what it has no answer for it
-// leaves unanswered.
+// A coordinator that answers over a real socket with whatever a test gives it; what it has no
+// answer for it leaves unanswered.
 class FakeServer {
  public:
   using Handler = std::function<std::optional<std::string>(const wire::Envelope&)>;
@@ -40,7 +40,9 @@ class FakeServer {
       return std::optional(wire::seal(answer(*request), envelope.request));
     };
   }
-  void on_bytes(std::string_view type, Handler handler) { handlers_[std::string(type)] = std::move(handler); }
+  void on_bytes(std::string_view type, Handler handler) {
+    handlers_[std::string(type)] = std::move(handler);
+  }
 
   const std::string& start() {
     thread_ = std::thread([this] { run(); });
@@ -62,7 +64,8 @@ class FakeServer {
     CHECK(envelope.ok());
     const auto handler = handlers_.find(envelope->type);
     if (handler == handlers_.end()) return;
-    if (auto bytes = handler->second(*envelope)) static_cast<void>(socket_.send({*bytes}, received.peer));
+    if (auto bytes = handler->second(*envelope))
+      static_cast<void>(socket_.send({*bytes}, received.peer));
   }
 
   net::Socket socket_;

@@ -35,7 +35,8 @@ TEST_F(Finished, OutputsThatFitTheirRecordAndThePlanAreNotMadeAgain) {
 TEST_F(Finished, WarningsOfWhatIsThereAreThoseOfItsRecord) {
   finish_clip(folder_, clip_, "an mp4", 3, {"nobody is found"});
   FileDigestCache cache;
-  EXPECT_EQ(look_at_outputs(clip_, models_, cache).warnings, std::vector<std::string>{"nobody is found"});
+  EXPECT_EQ(look_at_outputs(clip_, models_, cache).warnings,
+            std::vector<std::string>{"nobody is found"});
   clip_.parameters.steps = 4;
   EXPECT_TRUE(look_at_outputs(clip_, models_, cache).warnings.empty());  // it is made again
 }

@@ -63,9 +63,9 @@ TEST_F(Inputs, EveryContainerIsTakenAndWhatIsLeftOutIsCounted) {
   put(folder_, "g.insv", video);
   put(folder_, "h.dat", "x");
   EXPECT_THAT(find({folder_.path()}), ElementsAre("a", "b", "c", "g"));
-  EXPECT_THAT(left_out_,
-              ElementsAre(AllOf(HasSubstr("5 files that are no videos by name: 2 .png, 1 .dat, 1 .md"),
-                                HasSubstr(folder_.path()))));
+  EXPECT_THAT(left_out_, ElementsAre(AllOf(
+                             HasSubstr("5 files that are no videos by name: 2 .png, 1 .dat, 1 .md"),
+                             HasSubstr(folder_.path()))));
   EXPECT_THAT(find({folder_ / "a.m2ts", folder_ / "g.insv"}), ElementsAre("a", "g"));
   EXPECT_THAT(error(folder_ / "h.dat"), HasSubstr("is neither a folder, a video"));
 }
@@ -88,12 +88,13 @@ TEST_F(Inputs, AContainerThatIsNotReadIsToldWithTheRemedy) {
   put(folder_, "a.mod", std::string("\0\0\x01\xba....", 8));
   put(folder_, "b.bin", "\x06\x0e\x2b\x34 and more");
   EXPECT_THAT(find({folder_.path()}), ElementsAre("a", "b"));  // the run tells
-  EXPECT_THAT(error(folder_ / "a.mod"), HasSubstr("a.mod: is an MPEG program stream, which is not supported; "
-                                                  "convert it with: ffmpeg -i FILE out.mp4"));
+  EXPECT_THAT(error(folder_ / "a.mod"),
+              HasSubstr("a.mod: is an MPEG program stream, which is not supported; "
+                        "convert it with: ffmpeg -i FILE out.mp4"));
   EXPECT_THAT(error(folder_ / "b.bin"), HasSubstr("is an MXF file, which is not supported"));
   put(folder_, "c.png", "\x89PNG\r\n\x1a\n");
-  EXPECT_THAT(error(folder_ / "c.png"),
-              AllOf(HasSubstr("is neither a folder, a video"), HasSubstr("it is a PNG image, not a video")));
+  EXPECT_THAT(error(folder_ / "c.png"), AllOf(HasSubstr("is neither a folder, a video"),
+                                              HasSubstr("it is a PNG image, not a video")));
 }
 
 TEST_F(Inputs, APreviewBesideItsVideoIsLeftOut) {
@@ -119,9 +120,9 @@ TEST_F(Inputs, TheOutputFolderIsNotAmongItsOwnInputs) {
 
 TEST_F(Inputs, AnEmptyFolderIsAnErrorThatSaysWhatWasLookedFor) {
   put(folder_, "notes.md", "x");
-  EXPECT_THAT(
-      error(folder_.path()),
-      AllOf(HasSubstr(folder_.path()), HasSubstr("no videos found below this folder"), HasSubstr(".mp4")));
+  EXPECT_THAT(error(folder_.path()),
+              AllOf(HasSubstr(folder_.path()), HasSubstr("no videos found below this folder"),
+                    HasSubstr(".mp4")));
 }
 
 TEST_F(Inputs, ASampleIsChosenByItsSeedAndKeepsTheOrder) {
@@ -179,18 +180,21 @@ TEST_F(Inputs, AFilterAlsoChoosesAmongVideosThatAreNamedOneByOne) {
 
 TEST_F(Inputs, AVideoThatIsNamedTwiceIsToldAsThat) {
   put(folder_, "a.mp4", "x");
-  EXPECT_THAT(find({folder_ / "a.mp4", folder_ / "a.mp4"}).at(0),
-              AllOf(HasSubstr((folder_ / "a.mp4") + ": is there twice"), HasSubstr("name it once")));
+  EXPECT_THAT(
+      find({folder_ / "a.mp4", folder_ / "a.mp4"}).at(0),
+      AllOf(HasSubstr((folder_ / "a.mp4") + ": is there twice"), HasSubstr("name it once")));
 }
 
 TEST_F(Inputs, TwoVideosWithOneOutputNameAreRefusedAndBothNamed) {
   put(folder_, "a.mp4", "x");
   put(folder_, "a.mkv", "x");
-  EXPECT_THAT(error(folder_.path()), AllOf(HasSubstr(folder_ / "a.mp4"), HasSubstr(folder_ / "a.mkv"),
-                                           HasSubstr("would both be written to a.mp4; rename one of them")));
+  EXPECT_THAT(error(folder_.path()),
+              AllOf(HasSubstr(folder_ / "a.mp4"), HasSubstr(folder_ / "a.mkv"),
+                    HasSubstr("would both be written to a.mp4; rename one of them")));
   put(folder_, "other/B.mp4", "x");
   put(folder_, "b.mp4", "x");
-  EXPECT_THAT(find({folder_ / "other/B.mp4", folder_ / "b.mp4"}).at(0), HasSubstr("would both be written"));
+  EXPECT_THAT(find({folder_ / "other/B.mp4", folder_ / "b.mp4"}).at(0),
+              HasSubstr("would both be written"));
 }
 
 TEST_F(Inputs, ShardsTakeEveryVideoOnceAndALimitCutsAShard) {
@@ -227,7 +231,8 @@ TEST_F(Inputs, AManifestsPathsStandBelowItsFolder) {
 
 TEST_F(Inputs, AManifestMayNotWriteOutsideTheOutputFolder) {
   put(folder_, "list.csv", "video,output\na.mp4,../x\n");
-  EXPECT_THAT(error(folder_ / "list.csv"), HasSubstr("line 2: output '../x' is not below the output folder"));
+  EXPECT_THAT(error(folder_ / "list.csv"),
+              HasSubstr("line 2: output '../x' is not below the output folder"));
   put(folder_, "list.csv", "video,output\na.mp4,_run/x\n");
   EXPECT_THAT(error(folder_ / "list.csv"), HasSubstr("output '_run/x' is inside _run"));
   put(folder_, "list.txt", "# nothing\n");
@@ -247,8 +252,8 @@ TEST_F(Inputs, PathsMayComeOnStandardInput) {
 TEST_F(Inputs, WhatIsNotThereOrNothingKnownIsNamed) {
   EXPECT_THAT(error("/nowhere/a.mp4"), HasSubstr("/nowhere/a.mp4: No such file or directory"));
   put(folder_, "a.dat", "x");
-  EXPECT_THAT(error(folder_ / "a.dat"),
-              AllOf(HasSubstr("is neither a folder, a video"), HasSubstr(".mp4"), HasSubstr(".jsonl")));
+  EXPECT_THAT(error(folder_ / "a.dat"), AllOf(HasSubstr("is neither a folder, a video"),
+                                              HasSubstr(".mp4"), HasSubstr(".jsonl")));
 }
 
 TEST_F(Inputs, ANameThatIsNotUtf8IsRefusedReadablyAndAlone) {
@@ -266,7 +271,8 @@ TEST_F(Inputs, AListedPathThatIsNotUtf8IsAFilesNameOrTheListsEncoding) {
   ASSERT_EQ(found.size(), 3U);
   EXPECT_THAT(found[0], HasSubstr("its name is not UTF-8; rename it"));
   EXPECT_EQ(found[1], "b");
-  EXPECT_THAT(found[2], HasSubstr("list.txt: line 3: is not UTF-8 but written in another encoding"));
+  EXPECT_THAT(found[2],
+              HasSubstr("list.txt: line 3: is not UTF-8 but written in another encoding"));
 }
 
 TEST_F(Inputs, NamesAreFoundInEitherSpellingOfTheirAccents) {
@@ -296,12 +302,14 @@ TEST_F(Inputs, VideosThatThisProgramMadeAreLeftOutAndCounted) {
   put(folder_, "old/_run/nonce", "n");
   put(folder_, "old/_compare/grid.mp4", "x");
   EXPECT_THAT(find({folder_.path()}), ElementsAre("a", "b", "c"));
-  EXPECT_THAT(left_out_, ElementsAre(HasSubstr("2 videos below " + folder_.path() + " that mimicfleet made"),
-                                     HasSubstr("2 files that are no videos by name: 2 .json")));
+  EXPECT_THAT(left_out_,
+              ElementsAre(HasSubstr("2 videos below " + folder_.path() + " that mimicfleet made"),
+                          HasSubstr("2 files that are no videos by name: 2 .json")));
   EXPECT_THAT(
       error(folder_ / "old"),
-      HasSubstr("old: no videos found but 2 that mimicfleet made (a record lies beside each); give the "
-                "folder of the driving videos"));
+      HasSubstr(
+          "old: no videos found but 2 that mimicfleet made (a record lies beside each); give the "
+          "folder of the driving videos"));
   EXPECT_THAT(find({folder_ / "old/a.mp4"}), ElementsAre("a"));
 }
 
@@ -317,7 +325,8 @@ TEST_F(Inputs, AnOutputThatIsWrittenForAnotherProgramIsToldSo) {
                                                         {"$HOME/h", "variables such as $HOME"},
                                                         {"sub\\h", "separated by / here"}}) {
     put(folder_, "list.csv", "video,output\na.mp4," + output + "\n");
-    EXPECT_THAT(error(folder_ / "list.csv"), AllOf(HasSubstr("list.csv: line 2: output '"), HasSubstr(why)));
+    EXPECT_THAT(error(folder_ / "list.csv"),
+                AllOf(HasSubstr("list.csv: line 2: output '"), HasSubstr(why)));
   }
   put(folder_, "list.csv", "video,output\na.mp4,~h\nb.mp4,a~/$5\nc.mp4,Ke$ha\n");
   EXPECT_THAT(find({folder_ / "list.csv"}), ElementsAre("~h", "a~/$5", "Ke$ha"));
@@ -325,9 +334,9 @@ TEST_F(Inputs, AnOutputThatIsWrittenForAnotherProgramIsToldSo) {
 
 TEST_F(Inputs, APathThatIsWrittenForAnotherProgramIsToldSo) {
   put(folder_, "clips/a.mp4", "x");
-  EXPECT_THAT(
-      error(folder_ / "clips\\a.mp4"),
-      HasSubstr("are separated by / here, not by \\: write it so, as in " + (folder_ / "clips/a.mp4")));
+  EXPECT_THAT(error(folder_ / "clips\\a.mp4"),
+              HasSubstr("are separated by / here, not by \\: write it so, as in " +
+                        (folder_ / "clips/a.mp4")));
   EXPECT_THAT(error("~/clips"), HasSubstr("~ stands for no folder here: write "));
   EXPECT_THAT(error("https://example.org/a.mp4"), HasSubstr("no addresses: fetch it first"));
 }

@@ -40,8 +40,8 @@ TEST(SubmitJob, ALongJobIsSentInPartsOfWhichOnlyTheLastSaysSo) {
   EXPECT_THAT(last, ElementsAre(false, false, true));
 }
 
-// A coordinator that is started again while a job of three parts is handed over: `lost` of its parts find one
-// that does not know the parts before.
+// A coordinator that is started again while a job of three parts is handed over: `lost` of its
+// parts find one that does not know the parts before.
 class RestartedServer : public ::testing::Test {
  protected:
   Result<jobs::JobAccepted> submit_in_parts(std::set<std::size_t> lost) {
@@ -50,7 +50,8 @@ class RestartedServer : public ::testing::Test {
       const auto part = *wire::body_as<jobs::JobSubmit>(envelope);
       clips_.push_back(part.job.is_nil() ? -1 : static_cast<int>(part.plan.clips.size()));
       if (part.last) requests_.push_back(envelope.request);
-      const Status unknown(StatusCode::kNotFound, "no such job is being submitted: submit it again");
+      const Status unknown(StatusCode::kNotFound,
+                           "no such job is being submitted: submit it again");
       const auto request = envelope.request;
       return std::optional(lost.contains(clips_.size())
                                ? wire::seal(jobs::ErrorReply{unknown}, request)
@@ -85,7 +86,8 @@ TEST_F(RestartedServer, TheLastPartIsTheSameRequestSoThatOneJobComesOfIt) {
 
 TEST_F(RestartedServer, OneThatLosesThemAlwaysIsNoServer) {
   const auto accepted = submit_in_parts({2, 4, 6, 8, 10, 12, 14});
-  EXPECT_EQ(accepted.status().code(), StatusCode::kUnavailable) << "and no mistake on the command line";
+  EXPECT_EQ(accepted.status().code(), StatusCode::kUnavailable)
+      << "and no mistake on the command line";
   EXPECT_THAT(accepted.status().message(), ::testing::HasSubstr("lost parts of the job 5 times"));
 }
 
@@ -153,7 +155,9 @@ TEST(EachTask, ReadsAllPages) {
   });
   auto connection = Connection::open(server.start(), nullptr);
   std::vector<std::uint32_t> seen;
-  ASSERT_TRUE(each_task(*connection, JobId(), [&](const auto& task) { seen.push_back(task.attempt); }).ok());
+  ASSERT_TRUE(each_task(*connection, JobId(), [&](const auto& task) {
+                seen.push_back(task.attempt);
+              }).ok());
   EXPECT_THAT(seen, ElementsAre(0, 1, 2, 3, 4));
 }
 
@@ -163,7 +167,8 @@ TEST(EachEvent, GoesOnWhereItEnded) {
   server.on<jobs::EventsRequest>([&](const jobs::EventsRequest& request) {
     jobs::Events events;
     events.last = request.after;
-    for (std::uint64_t i = request.after + 1; i <= std::min<std::uint64_t>(newest, request.after + 2); ++i) {
+    for (std::uint64_t i = request.after + 1;
+         i <= std::min<std::uint64_t>(newest, request.after + 2); ++i) {
       events.events.emplace_back().sequence = i;
       events.last = i;
     }

@@ -38,7 +38,8 @@ TEST_F(LoraScaling, IsOneIfNobodySaysOtherwise) {
 
 TEST_F(LoraScaling, IsAlphaByRankOfTheConfigBesideIt) {
   put(folder_, "adapter_model.safetensors", file_);
-  config(R"({"peft_type": "LORA", "r": 16, "lora_alpha": 32, "alpha_pattern": {}, "use_dora": false})");
+  config(
+      R"({"peft_type": "LORA", "r": 16, "lora_alpha": 32, "alpha_pattern": {}, "use_dora": false})");
   EXPECT_EQ(scaling().value(), 2);
   config(R"({"r": 16, "lora_alpha": 32, "use_rslora": true, "rank_pattern": null})");
   EXPECT_EQ(scaling().value(), 8);
@@ -62,7 +63,8 @@ TEST_F(LoraScaling, OfDiffusersIsInTheHeader) {
 
 TEST_F(LoraScaling, OfAnotherLayoutIsItsOwn) {
   config(R"({"r": 1, "lora_alpha": 7})");
-  for (const char* name : {"lora_unet_to_q.alpha", "unet.to_q.lora.down.weight", "conv_in.weight"}) {
+  for (const char* name :
+       {"lora_unet_to_q.alpha", "unet.to_q.lora.down.weight", "conv_in.weight"}) {
     put(folder_, "adapter_model.safetensors", lora_file(name));
     EXPECT_EQ(scaling().value(), 1) << name;
   }
@@ -76,7 +78,8 @@ TEST_F(LoraScaling, ThatOneNumberCannotExpressIsRefused) {
   EXPECT_THAT(error(), HasSubstr("use_dora is not supported"));
   config(R"({"peft_type": "LOHA", "r": 4, "alpha": 4})");
   EXPECT_THAT(error(), HasSubstr("peft_type LOHA is not supported, only LORA"));
-  for (const char* incomplete : {R"({"r": 4})", R"({"lora_alpha": 4})", R"({"r": 0, "lora_alpha": 4})"}) {
+  for (const char* incomplete :
+       {R"({"r": 4})", R"({"lora_alpha": 4})", R"({"r": 0, "lora_alpha": 4})"}) {
     config(incomplete);
     EXPECT_THAT(error(), HasSubstr("must say lora_alpha and r")) << incomplete;
   }

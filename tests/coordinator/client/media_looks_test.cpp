@@ -79,9 +79,9 @@ TEST(LookAtInputs, SaysHowTheyAreReadAndWhatIsLost) {
   EXPECT_TRUE(looked.video.ok() && looked.reference.ok());
   EXPECT_EQ(clip.video.reading, "tones.1");
   EXPECT_EQ(clip.reference.reading, "white.1");
-  EXPECT_THAT(clip.warnings,
-              ElementsAre(AllOf(HasSubstr("driving video: "), HasSubstr("HDR (PQ)")),
-                          AllOf(HasSubstr("reference image "), HasSubstr(".png: "), HasSubstr("white"))));
+  EXPECT_THAT(clip.warnings, ElementsAre(AllOf(HasSubstr("driving video: "), HasSubstr("HDR (PQ)")),
+                                         AllOf(HasSubstr("reference image "), HasSubstr(".png: "),
+                                               HasSubstr("white"))));
 }
 
 TEST(LookAtInputs, OrdinaryOnesKeepTheirKeys) {
@@ -103,8 +103,9 @@ TEST(LookAtInputs, WithCompatOriginalTheyAreReadAsItDoesUnderTheKeysThatThatHad)
   look_at_inputs(clip, looks);
   EXPECT_EQ(jobs::as_read(clip.video), clip.video.digest);
   EXPECT_EQ(jobs::as_read(clip.reference), clip.reference.digest);
-  EXPECT_THAT(clip.warnings, ElementsAre(AllOf(HasSubstr("driving video"), HasSubstr("square.1")),
-                                         AllOf(HasSubstr("reference image"), HasSubstr("upright.1"))));
+  EXPECT_THAT(clip.warnings,
+              ElementsAre(AllOf(HasSubstr("driving video"), HasSubstr("square.1")),
+                          AllOf(HasSubstr("reference image"), HasSubstr("upright.1"))));
   jobs::ClipPlan as_viewer = clip_of(kShown + "wide_pixels.mp4", av::kImages + "turned.jpg");
   look_at_inputs(as_viewer, looks);
   const jobs::ModelSet models;
@@ -138,9 +139,10 @@ TEST(LookAtInputs, AChangeOfSpeedIsToldWithTheFlagThatAvoidsIt) {
   const auto nothing = [](jobs::Parameters&) {};
   EXPECT_THAT(warnings("h264.mp4", nothing), IsEmpty());
   EXPECT_THAT(warnings("fps_60.mp4", nothing), IsEmpty());
-  EXPECT_THAT(warnings("h264.mp4", [](auto& p) { p.sample_stride = 1; }),
-              ElementsAre(AllOf(HasSubstr("2 times too slow"), HasSubstr("30 frames a second at stride 1"),
-                                HasSubstr("--fps source, or --fps 30,"))));
+  EXPECT_THAT(
+      warnings("h264.mp4", [](auto& p) { p.sample_stride = 1; }),
+      ElementsAre(AllOf(HasSubstr("2 times too slow"), HasSubstr("30 frames a second at stride 1"),
+                        HasSubstr("--fps source, or --fps 30,"))));
   EXPECT_THAT(warnings("h264.mp4", [](auto& p) { p.fps = 18; }),
               ElementsAre(HasSubstr("1.2 times too fast")));
   EXPECT_THAT(warnings("h264.mp4", [](auto& p) { p.fps = 0; }), IsEmpty());
@@ -188,13 +190,15 @@ TEST_F(PlanningOfMedia, WhatIsToldOfAReferenceImageNamesIt) {
   request_.reference.clear();
   request_.paths = {folder_ / "list.csv"};
   put(folder_, "list.csv",
-      "video,ref_image\nvideos/plain.mp4," + image + "\nvideos/wide.mp4," + (folder_ / "other.jpg") + "\n");
+      "video,ref_image\nvideos/plain.mp4," + image + "\nvideos/wide.mp4," +
+          (folder_ / "other.jpg") + "\n");
   flag("compat", "original");
   const auto run = plan();
   ASSERT_TRUE(run.ok()) << run.status();
-  EXPECT_THAT(run->warnings(),
-              ::testing::IsSupersetOf({HasSubstr("plain: reference image " + image + ": read"),
-                                       HasSubstr("wide: reference image " + (folder_ / "other.jpg"))}));
+  EXPECT_THAT(
+      run->warnings(),
+      ::testing::IsSupersetOf({HasSubstr("plain: reference image " + image + ": read"),
+                               HasSubstr("wide: reference image " + (folder_ / "other.jpg"))}));
 }
 
 TEST_F(PlanningOfMedia, TheSettingIsKnownInEverySpelling) {

@@ -104,9 +104,11 @@ TEST_F(Models, PoseModelsThatNobodyWouldReadAreRefused) {
   request_.dwpose = folder_ / "DWPose";
   for (const OfferedModels& offered : {OfferedModels(), offer({named("big")})}) {
     request_.root.clear();
-    EXPECT_THAT(choose_models(request_, offered).status().message(), HasSubstr("--dwpose goes with"));
+    EXPECT_THAT(choose_models(request_, offered).status().message(),
+                HasSubstr("--dwpose goes with"));
     request_.root = folder_.path();
-    EXPECT_THAT(choose_models(request_, offered).status().message(), HasSubstr("--dwpose goes with"));
+    EXPECT_THAT(choose_models(request_, offered).status().message(),
+                HasSubstr("--dwpose goes with"));
   }
 }
 
@@ -121,8 +123,9 @@ TEST_F(Models, WhereNothingIsNamedTheProgramsOwnAreTakenAndThatIsSaid) {
 
 TEST_F(Models, ToysThatAServerOffersAreTakenWithAWarningUnlessTheyAreNamed) {
   const OfferedModels toys = offer({toy()});
-  EXPECT_THAT(choose_models(request_, toys)->warning,
-              AllOf(HasSubstr("no models are named"), HasSubstr("puppet"), HasSubstr("toys for trying")));
+  EXPECT_THAT(
+      choose_models(request_, toys)->warning,
+      AllOf(HasSubstr("no models are named"), HasSubstr("puppet"), HasSubstr("toys for trying")));
   request_.root = "puppet";
   EXPECT_EQ(choose_models(request_, toys)->warning, "");
 }
@@ -142,7 +145,8 @@ TEST_F(Models, ThatNoWorkerHasThemIsSaid) {
   EXPECT_THAT(remarks_on_workers(named("big"), {}),
               ElementsAre(AllOf(HasSubstr("no worker of the server has the models big ("),
                                 HasSubstr("worker --models"))));
-  EXPECT_THAT(remarks_on_workers(named("big"), {named("small")}), ElementsAre(HasSubstr("have small (")));
+  EXPECT_THAT(remarks_on_workers(named("big"), {named("small")}),
+              ElementsAre(HasSubstr("have small (")));
 }
 
 TEST_F(Models, OneOfSeveralSetsIsNamedByNameOrId) {
@@ -164,8 +168,9 @@ TEST_F(Models, AServerWithoutWorkersIsGivenTheProgramsOwn) {
   EXPECT_TRUE(chosen->files.has_value());
   EXPECT_THAT(chosen->warning, AllOf(HasSubstr("no worker is there"), HasSubstr("toy models")));
   request_.root = "big";
-  EXPECT_THAT(choose_models(request_, offer({})).status().message(),
-              AllOf(HasSubstr("no such folder here"), HasSubstr("no worker of the server is there")));
+  EXPECT_THAT(
+      choose_models(request_, offer({})).status().message(),
+      AllOf(HasSubstr("no such folder here"), HasSubstr("no worker of the server is there")));
 }
 
 TEST_F(Models, WorkersAreAskedOnlyWhereTheyDecide) {

@@ -35,7 +35,8 @@ TEST(OutputFolder, ShardsShareTheNonceAndKeepTheirRunsApart) {
 }
 
 TEST(OutputFolder, AnEmptyNameIsNone) {
-  EXPECT_EQ(OutputFolder::prepare("", 1, 1).status().message(), "--output-dir is empty: name a folder");
+  EXPECT_EQ(OutputFolder::prepare("", 1, 1).status().message(),
+            "--output-dir is empty: name a folder");
 }
 
 TEST(OutputFolder, OneRunAtATime) {
@@ -54,7 +55,8 @@ TEST(OutputFolder, AFileInItsPlaceIsNamed) {
   for (const auto& path : {folder / "out", folder / "out/below"}) {
     const auto prepared = OutputFolder::prepare(path, 1, 1);
     EXPECT_EQ(prepared.status().code(), StatusCode::kFailedPrecondition);
-    EXPECT_THAT(prepared.status().message(), AllOf(HasSubstr(folder / "out"), HasSubstr("--output-dir")));
+    EXPECT_THAT(prepared.status().message(),
+                AllOf(HasSubstr(folder / "out"), HasSubstr("--output-dir")));
   }
 }
 
@@ -86,7 +88,8 @@ TEST(OutputFolder, AFolderThatIsNotWritableIsNamedWithARemedy) {
                     HasSubstr("--output-dir")));
   std::filesystem::permissions(folder.path(), std::filesystem::perms(0755));
   std::filesystem::create_directories(folder / "ours/_run");
-  EXPECT_THAT(message_for_nobody(folder / "ours"), HasSubstr("cannot be written: Permission denied"));
+  EXPECT_THAT(message_for_nobody(folder / "ours"),
+              HasSubstr("cannot be written: Permission denied"));
 }
 
 TEST(OutputFolder, MayBeCheckedWithoutLeavingAnything) {
@@ -102,7 +105,8 @@ TEST(OutputFolder, MayBeCheckedWithoutLeavingAnything) {
   }
   EXPECT_EQ(OutputFolder::check(""), OutputFolder::prepare("", 1, 1).status());
   EXPECT_THAT(OutputFolder::check("/proc/x").message(), HasSubstr("/proc/x: "));
-  EXPECT_THAT(OutputFolder::check(folder / "x\xff").message(), HasSubstr("x\\xff: its name is not UTF-8"));
+  EXPECT_THAT(OutputFolder::check(folder / "x\xff").message(),
+              HasSubstr("x\\xff: its name is not UTF-8"));
   EXPECT_FALSE(OutputFolder::prepare(folder / "x\xff", 1, 1).ok());
 }
 
@@ -132,7 +136,8 @@ TEST(OutputFolder, APathThatOnlyAShellWouldReadIsRefusedUnlessItIsThere) {
     EXPECT_FALSE(latents_place(path, {folder.path(), "", ""}, true).ok()) << path;
     EXPECT_FALSE(std::filesystem::exists(path));
   }
-  EXPECT_THAT(OutputFolder::check("~/outx").message(), HasSubstr("~/outx: ~ stands for no folder here"));
+  EXPECT_THAT(OutputFolder::check("~/outx").message(),
+              HasSubstr("~/outx: ~ stands for no folder here"));
   std::filesystem::create_directory(folder / "a\\b");
   EXPECT_TRUE(OutputFolder::check(folder / "a\\b").ok());
 }
@@ -140,7 +145,8 @@ TEST(OutputFolder, APathThatOnlyAShellWouldReadIsRefusedUnlessItIsThere) {
 TEST(OutputFolder, AFullDiskIsToldBeforeTheRun) {
   EXPECT_TRUE(check_space("/out", std::uint64_t{1} << 30).ok());
   EXPECT_EQ(check_space("/out", std::uint64_t{12} << 20).message(),
-            "/out: only 12 MiB are free there and a run needs at least 64; free some space or choose another "
+            "/out: only 12 MiB are free there and a run needs at least 64; free some space or "
+            "choose another "
             "--output-dir");
   EXPECT_EQ(check_space("/out", 0).code(), StatusCode::kResourceExhausted);
 }

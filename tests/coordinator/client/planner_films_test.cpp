@@ -142,7 +142,8 @@ TEST_F(FilmPlanning, GenerateKeepsNothingAndItsDefaults) {
 TEST_F(FilmPlanning, KeptLatentsThatFitAreSkippedAndOthersNamedAndMadeAgain) {
   request_.mode = Mode::kEncode;
   request_.individual_videos = false;
-  EXPECT_THAT(names(plan()->clips), ElementsAre("a: not made yet", "b: not made yet", "sub/c: not made yet"));
+  EXPECT_THAT(names(plan()->clips),
+              ElementsAre("a: not made yet", "b: not made yet", "sub/c: not made yet"));
   keep_all();
   EXPECT_EQ(plan()->to_run(), 0U);
   put(folder_, "videos/b.mp4", "another video");
@@ -223,7 +224,8 @@ TEST_F(FilmPlanning, TheNameOfAFilmOfManyClipsStaysShortAndItsOwn) {
 }
 
 TEST_F(FilmPlanning, ThePlanCountsTheFramesOfTheVideosThatHaveToBeEncoded) {
-  put(folder_, "videos/b.mp4", *read_text(source_path("tests/goldens/pack_a/videos/a.mp4"), 1 << 22));
+  put(folder_, "videos/b.mp4",
+      *read_text(source_path("tests/goldens/pack_a/videos/a.mp4"), 1 << 22));
   request_.mode = Mode::kEncode;
   const auto run = plan();
   ASSERT_TRUE(run.ok()) << run.status();
@@ -241,13 +243,15 @@ TEST_F(FilmPlanning, LatentsThatNobodyKeptAreEncodedFirstOnce) {
   ASSERT_TRUE(run.ok()) << run.status();
   ASSERT_THAT(run->clips, SizeIs(1));
   MediaLooks looks;
-  EXPECT_EQ(run->clips[0].reason, "its latents are not kept in " + folder_ / "out/_latents/b.safetensors");
+  EXPECT_EQ(run->clips[0].reason,
+            "its latents are not kept in " + folder_ / "out/_latents/b.safetensors");
   EXPECT_FALSE(run->clips[0].plan.output.save_video);
   EXPECT_EQ(run->films[0].plan.parts[0].clip, "b");
   EXPECT_EQ(run->films[0].plan.parts[1].clip, "");
   EXPECT_THAT(
       plan_table(*run, estimate_cost(*run, folder_ / "out", looks)),
-      AllOf(HasSubstr("encode  b (its latents are not kept in "), HasSubstr("b.safetensors): 25 steps\n"),
+      AllOf(HasSubstr("encode  b (its latents are not kept in "),
+            HasSubstr("b.safetensors): 25 steps\n"),
             HasSubstr("make    latent_concat_b_a_b (not made yet) of 3 clips\n"),
             HasSubstr("1 to make, 0 already there; 1 clips to encode first; models"),
             HasSubstr("1 encodes (0 frames, 0 frames x steps), 1 videos decoded (5 frames)\n")));
@@ -257,10 +261,11 @@ TEST_F(FilmPlanning, LatentsThatNobodyKeptAreEncodedFirstOnce) {
   EXPECT_THAT(plan_table(*mixed, estimate_cost(*mixed, folder_ / "out", looks)),
               HasSubstr("b.safetensors): 25 steps, 15 guided\n"));
   request_.reference.clear();
-  EXPECT_THAT(error(),
-              AllOf(HasSubstr("b (its latents are not kept"), HasSubstr("no reference image for it")));
+  EXPECT_THAT(error(), AllOf(HasSubstr("b (its latents are not kept"),
+                             HasSubstr("no reference image for it")));
   std::filesystem::remove(folder_ / "videos/b.mp4");
-  EXPECT_THAT(error(), AllOf(HasSubstr("b: neither its latents"), HasSubstr("make them with --mode encode")));
+  EXPECT_THAT(error(), AllOf(HasSubstr("b: neither its latents"),
+                             HasSubstr("make them with --mode encode")));
 }
 
 TEST_F(FilmPlanning, LatentsThatDoNotFitEachOtherAreNamedWithTheField) {
@@ -268,9 +273,10 @@ TEST_F(FilmPlanning, LatentsThatDoNotFitEachOtherAreNamedWithTheField) {
   decode({"a.mp4", "b.mp4"});
   strings_["b"]["fps"] = "20";
   keep("b", strings_["b"]);
-  EXPECT_EQ(error(),
-            "a and b cannot be joined: their latents differ in fps (15 and 20); make one of them again "
-            "(--mode encode --overwrite-cache)");
+  EXPECT_EQ(
+      error(),
+      "a and b cannot be joined: their latents differ in fps (15 and 20); make one of them again "
+      "(--mode encode --overwrite-cache)");
   strings_["b"]["vae"] = sha256("other").hex();
   keep("b", strings_["b"]);
   EXPECT_THAT(error(), AllOf(HasSubstr("a and b"), HasSubstr("VAE digest")));
@@ -278,23 +284,27 @@ TEST_F(FilmPlanning, LatentsThatDoNotFitEachOtherAreNamedWithTheField) {
   larger.replace(larger.find("[1,5,4,8,8]"), 11, "[1,5,4,4,16]");
   larger[0] = static_cast<char>(larger[0] + 1);
   put(folder_, "out/_latents/b.safetensors", larger);
-  EXPECT_THAT(error(),
-              HasSubstr("a and b cannot be joined: their latents differ in size (64x64 and 128x32)"));
+  EXPECT_THAT(
+      error(),
+      HasSubstr("a and b cannot be joined: their latents differ in size (64x64 and 128x32)"));
 }
 
-TEST_F(FilmPlanning, CrossFadesThatAreLongerThanKeptLatentsAllowAreRefusedWithTheMostThatIsPossible) {
+TEST_F(FilmPlanning,
+       CrossFadesThatAreLongerThanKeptLatentsAllowAreRefusedWithTheMostThatIsPossible) {
   keep_all();
   keep("b", strings_["b"], 3);
   decode({"a.mp4", "b.mp4", "a.mp4"});
   flag("crossfade_frames", "2");
   const std::string b = std::filesystem::canonical(folder_ / "out/_latents/b.safetensors");
-  EXPECT_EQ(error(), b + ": its 3 frames are too few for --crossfade-frames 2 at both ends; give at most 1");
+  EXPECT_EQ(error(),
+            b + ": its 3 frames are too few for --crossfade-frames 2 at both ends; give at most 1");
   request_.videos = {"a.mp4", "b.mp4"};
   EXPECT_EQ(error(), "");
   flag("crossfade_frames", "6");
   EXPECT_THAT(error(), AllOf(HasSubstr(b), HasSubstr("give at most 3")));
   std::filesystem::remove(b);
-  EXPECT_THAT(error(), AllOf(HasSubstr("a.safetensors: its 5 frames"), HasSubstr("give at most 5")));
+  EXPECT_THAT(error(),
+              AllOf(HasSubstr("a.safetensors: its 5 frames"), HasSubstr("give at most 5")));
   std::filesystem::remove(folder_ / "out/_latents/a.safetensors");
   EXPECT_EQ(error(), "") << "nobody knows yet how long they will be";
 }
@@ -319,8 +329,9 @@ TEST_F(FilmPlanning, LatentsOfAnotherVaeThanTheModelsHaveAreRefused) {
     keep(name, strings_[name]);
   }
   decode({"a.mp4", "b.mp4"});
-  EXPECT_THAT(error(),
-              HasSubstr("a cannot be decoded by the models models: its latents differ in VAE digest"));
+  EXPECT_THAT(
+      error(),
+      HasSubstr("a cannot be decoded by the models models: its latents differ in VAE digest"));
 }
 
 TEST_F(FilmPlanning, TheRateOfTheLatentsIsThatOfTheFilmUnlessAFlagSaysElse) {
@@ -359,10 +370,11 @@ TEST_F(FilmPlanning, WordsThatAreKeptButDoNotFitTheSentencesParametersAreEncoded
 
 TEST_F(FilmPlanning, MissingWordsAreListedBeforeAnythingRuns) {
   sentences("s1,a bb\ns2,a b\ns3,zzzzzz bb\n");
-  EXPECT_THAT(error(),
-              AllOf(HasSubstr("words are missing; --skip-missing"),
-                    HasSubstr("s1 (" + folder_ / "s.csv: line 2): no video for 'bb'; did you mean 'b'?"),
-                    HasSubstr("s3 ("), HasSubstr("'zzzzzz'"), Not(HasSubstr("s2 ("))));
+  EXPECT_THAT(
+      error(),
+      AllOf(HasSubstr("words are missing; --skip-missing"),
+            HasSubstr("s1 (" + folder_ / "s.csv: line 2): no video for 'bb'; did you mean 'b'?"),
+            HasSubstr("s3 ("), HasSubstr("'zzzzzz'"), Not(HasSubstr("s2 ("))));
   request_.skip_missing = true;
   const auto run = plan();
   ASSERT_TRUE(run.ok()) << run.status();
@@ -404,7 +416,8 @@ TEST_F(FilmPlanning, WordsAreFoundInEitherSpellingOfTheirAccents) {
   ASSERT_THAT(run->films, SizeIs(1));
   EXPECT_THAT(names(run->clips), ElementsAre(HasSubstr("cafe\u0301")));
   ASSERT_THAT(run->films[0].plan.parts, SizeIs(3));
-  EXPECT_EQ(run->films[0].plan.parts[2].saved.file.path, folder_ / "out/_latents/the\u0301.safetensors");
+  EXPECT_EQ(run->films[0].plan.parts[2].saved.file.path,
+            folder_ / "out/_latents/the\u0301.safetensors");
 
   decode({"caf\u00e9.mp4"});
   request_.sentences.clear();
@@ -413,7 +426,8 @@ TEST_F(FilmPlanning, WordsAreFoundInEitherSpellingOfTheirAccents) {
 
 TEST_F(FilmPlanning, AWordThatIsAPathOfAnotherSystemIsToldAsThat) {
   sentences("s1,sub\\c\n");
-  EXPECT_THAT(error(), HasSubstr("no video for 'sub\\c' (the folders of a path are separated by / here"));
+  EXPECT_THAT(error(),
+              HasSubstr("no video for 'sub\\c' (the folders of a path are separated by / here"));
 }
 
 TEST_F(FilmPlanning, AFilmWhoseOutputsCannotBeNamedIsRefusedAlone) {

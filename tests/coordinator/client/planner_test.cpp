@@ -18,7 +18,8 @@ using ::testing::SizeIs;
 class Planning : public PlanningTest {
  protected:
   Planning() {
-    put(folder_, "models/defaults.yaml", "steps: 8\ncrf: 20\nguidance_scale: 1.5\nnotice: a small set\n");
+    put(folder_, "models/defaults.yaml",
+        "steps: 8\ncrf: 20\nguidance_scale: 1.5\nnotice: a small set\n");
     put(folder_, "videos/a.mp4", "video a");
     put(folder_, "videos/b.mp4", "video b");
   }
@@ -62,8 +63,10 @@ TEST_F(Planning, NothingThatTheRunReadsIsWrittenOver) {
   const auto run = plan();
   ASSERT_TRUE(run.ok()) << run.status();
   ASSERT_THAT(run->refused, SizeIs(2));
-  EXPECT_THAT(run->refused[0].error.message(),
-              HasSubstr("out/a.json: a.json would be made over this manifest; choose another --output-dir"));
+  EXPECT_THAT(
+      run->refused[0].error.message(),
+      HasSubstr(
+          "out/a.json: a.json would be made over this manifest; choose another --output-dir"));
   EXPECT_THAT(run->refused[1].error.message(), HasSubstr("b.json would be made over this config"));
 }
 
@@ -77,7 +80,8 @@ TEST_F(Planning, WhatStandsInThePlaceOfAnOutputIsToldBeforeTheRun) {
   const auto run = plan();
   ASSERT_TRUE(run.ok()) << run.status();
   ASSERT_THAT(run->refused, SizeIs(3));
-  EXPECT_THAT(run->refused[0].error.message(), HasSubstr("out/a.mp4: is a folder, and a file of that name"));
+  EXPECT_THAT(run->refused[0].error.message(),
+              HasSubstr("out/a.mp4: is a folder, and a file of that name"));
   EXPECT_THAT(run->refused[1].error.message(), HasSubstr("out/b.json: is a folder"));
   EXPECT_THAT(run->refused[2].error.message(), HasSubstr("out/sub: is not a folder"));
   request_.save_frames = true;
@@ -85,7 +89,8 @@ TEST_F(Planning, WhatStandsInThePlaceOfAnOutputIsToldBeforeTheRun) {
   request_.save_frames = false;
   request_.mode = Mode::kEncode;
   std::filesystem::create_directories(folder_ / "out/_latents/c.safetensors");
-  EXPECT_THAT(plan()->refused.at(2).error.message(), HasSubstr("_latents/c.safetensors: is a folder"));
+  EXPECT_THAT(plan()->refused.at(2).error.message(),
+              HasSubstr("_latents/c.safetensors: is a folder"));
 }
 
 TEST_F(Planning, ModelsAndConfigAreFoundInEitherSpellingAndToldOtherwise) {
@@ -97,8 +102,8 @@ TEST_F(Planning, ModelsAndConfigAreFoundInEitherSpellingAndToldOtherwise) {
   ASSERT_TRUE(run.ok()) << run.status();
   EXPECT_EQ(run->clips.at(0).plan.parameters.seed, 7U);
   request_.models = "~/models";
-  EXPECT_THAT(error(),
-              AllOf(HasSubstr("--models ~/models: no such folder"), HasSubstr("~ stands for no folder")));
+  EXPECT_THAT(error(), AllOf(HasSubstr("--models ~/models: no such folder"),
+                             HasSubstr("~ stands for no folder")));
   request_.config = "~/c.yaml";
   EXPECT_THAT(error(), AllOf(HasSubstr("c.yaml"), HasSubstr("~ stands for no folder")));
 }
@@ -126,7 +131,8 @@ TEST_F(Planning, AFlagBeatsManifestConfigDefaultsAndBuiltIn) {
 TEST_F(Planning, LorasAreNamedByContentWhoeverNamesThem) {
   put(folder_, "models/loras/a.safetensors", "lora a");
   put(folder_, "own/b.safetensors", "lora b");
-  put(folder_, "c.yaml", "lcm_lora_path: [loras/a.safetensors, own/b.safetensors]\nlcm_lora_scale: 0.5\n");
+  put(folder_, "c.yaml",
+      "lcm_lora_path: [loras/a.safetensors, own/b.safetensors]\nlcm_lora_scale: 0.5\n");
   request_.config = folder_ / "c.yaml";
   const auto run = plan();
   ASSERT_TRUE(run.ok()) << run.status();
@@ -183,7 +189,8 @@ TEST_F(Planning, AnImageIsFoundInEitherSpellingAndOneThatIsNotThereIsExplained) 
   ASSERT_TRUE(run.ok()) << run.status();
   EXPECT_EQ(run->clips.at(0).plan.reference.digest, sha256("another image"));
   request_.reference = "~/gone.png";
-  EXPECT_THAT(error(), AllOf(HasSubstr("no such reference image"), HasSubstr("~ stands for no folder here")));
+  EXPECT_THAT(error(), AllOf(HasSubstr("no such reference image"),
+                             HasSubstr("~ stands for no folder here")));
   request_.reference = folder_ / "gone\xff.png";
   EXPECT_THAT(error(), HasSubstr("gone\\xff.png: its name is not UTF-8; rename it"));
 }
@@ -195,9 +202,10 @@ TEST_F(Planning, AVideoWhoseOutputsCannotBeNamedIsRefusedAlone) {
   ASSERT_TRUE(run.ok()) << run.status();
   EXPECT_THAT(run->clips, SizeIs(3));
   ASSERT_THAT(run->refused, SizeIs(1));
-  EXPECT_THAT(run->refused[0].error.message(), AllOf(HasSubstr("its outputs cannot be named"),
-                                                     HasSubstr("would have 256 bytes and may have 255"),
-                                                     HasSubstr("shorten the video's name")));
+  EXPECT_THAT(run->refused[0].error.message(),
+              AllOf(HasSubstr("its outputs cannot be named"),
+                    HasSubstr("would have 256 bytes and may have 255"),
+                    HasSubstr("shorten the video's name")));
   request_.save_latents = true;
   run = plan();
   ASSERT_TRUE(run.ok()) << run.status();
@@ -238,7 +246,8 @@ TEST_F(Planning, NoVideoIsMadeOverADrivingVideo) {
   ASSERT_THAT(run->refused, SizeIs(1));
   EXPECT_THAT(
       run->refused[0].error.message(),
-      HasSubstr("out/b.mp4: b.mp4 would be made over this driving video; choose another --output-dir"));
+      HasSubstr(
+          "out/b.mp4: b.mp4 would be made over this driving video; choose another --output-dir"));
 }
 
 TEST_F(Planning, VideosOfOursAreLeftOutAndTold) {
@@ -252,8 +261,9 @@ TEST_F(Planning, VideosOfOursAreLeftOutAndTold) {
 
 TEST_F(Planning, ALoraThatIsNotThereStopsEverythingBeforeItRuns) {
   flag("lcm-lora-path", "nowhere.safetensors");
-  EXPECT_THAT(error(), AllOf(HasSubstr("--lcm-lora-path nowhere.safetensors: no such file or folder"),
-                             HasSubstr(folder_ / "models")));
+  EXPECT_THAT(error(),
+              AllOf(HasSubstr("--lcm-lora-path nowhere.safetensors: no such file or folder"),
+                    HasSubstr(folder_ / "models")));
 }
 
 TEST_F(Planning, LorasAndOverlaysThatCannotWorkStopEverythingBeforeItRuns) {
@@ -313,10 +323,11 @@ TEST_F(Planning, WithoutPathsTheConfigsFolderOrCasesAreTheInputs) {
 
 TEST_F(Planning, AMissingReferenceImageStopsEverythingBeforeItRuns) {
   request_.reference = folder_ / "nobody.png";
-  EXPECT_EQ(error(), folder_ / "nobody.png" + ": no such reference image; give one with --ref-image FILE");
+  EXPECT_EQ(error(),
+            folder_ / "nobody.png" + ": no such reference image; give one with --ref-image FILE");
   request_.reference.clear();
-  EXPECT_THAT(error(),
-              AllOf(HasSubstr("videos/a.mp4: no reference image for it"), HasSubstr("--ref-image FILE")));
+  EXPECT_THAT(error(), AllOf(HasSubstr("videos/a.mp4: no reference image for it"),
+                             HasSubstr("--ref-image FILE")));
 }
 
 TEST_F(Planning, AnUnusableInputFailsAloneAndTheOthersArePlanned) {

@@ -9,8 +9,8 @@
 
 namespace mimicfleet::coordinator {
 
-// A request for a folder of videos with models, a reference image and an output folder, to be changed and
-// planned.
+// A request for a folder of videos with models, a reference image and an output folder, to be
+// changed and planned.
 class PlanningTest : public ::testing::Test {
  protected:
   PlanningTest() {

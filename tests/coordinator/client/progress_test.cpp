@@ -102,7 +102,8 @@ TEST(Progress, WhatIsLearnedIsShownInsteadOfTheGuess) {
 
 TEST(Progress, ShowsRateAndTimeLeftOfWhatIsDoneSinceItIsWatched) {
   const auto lines = progress_lines(view_of(2, 4, 4), 60, 0, 120);
-  EXPECT_EQ(lines.at(0), "[############............]  50 %  2/4 videos  1:00, 2.0 videos/min, 1:00 left");
+  EXPECT_EQ(lines.at(0),
+            "[############............]  50 %  2/4 videos  1:00, 2.0 videos/min, 1:00 left");
   const auto later = progress_lines(view_of(2, 4, 4), 60, 0.25, 120);
   EXPECT_THAT(later.at(0), HasSubstr("1.0 videos/min, 2:00 left"));
   EXPECT_THAT(progress_lines(view_of(0, 4, 0), 5, 0, 120).at(0), HasSubstr("0/4 videos  0:05"));
@@ -112,14 +113,16 @@ TEST(Progress, TheBarGivesWayToTheTimeLeft) {
   JobView view = view_of(2, 4, 4);
   view.summary.videos.failed = 1;
   for (const std::size_t columns : {64U, 80U, 120U}) {
-    EXPECT_THAT(progress_lines(view, 60, 0, columns).at(0), ::testing::EndsWith(" left")) << columns;
+    EXPECT_THAT(progress_lines(view, 60, 0, columns).at(0), ::testing::EndsWith(" left"))
+        << columns;
   }
 }
 
 TEST(Progress, ListsWhatRunsAndWhatIsWaitedFor) {
   JobView view = view_of(0, 9, 0);
   view.running = {running(jobs::TaskKind::kEncodeLatents, "denoise", 3, 25)};
-  EXPECT_EQ(progress_lines(view, 1, 0, 120).at(1), "  clips/a  encode_latents on worker-0, denoise 3/25");
+  EXPECT_EQ(progress_lines(view, 1, 0, 120).at(1),
+            "  clips/a  encode_latents on worker-0, denoise 3/25");
   view.running.resize(9, view.running[0]);
   const auto many = progress_lines(view, 1, 0, 120);
   ASSERT_THAT(many, SizeIs(6));

@@ -72,14 +72,16 @@ TEST_F(QualityOfVideos, PsnrIsThatOfTheMeanErrorOfAllFrames) {
   const auto b = write("b.mp4", {plain(64, 64, 100), plain(64, 64, 120)});
   const auto quality = compare_videos(b, a);
   ASSERT_TRUE(quality.ok()) << quality.status();
-  EXPECT_NEAR(quality->psnr_db, 10 * std::log10(255.0 * 255 / 200), 0.5);  // 8-bit YUV rounds a little
+  EXPECT_NEAR(quality->psnr_db, 10 * std::log10(255.0 * 255 / 200),
+              0.5);  // 8-bit YUV rounds a little
 }
 
 TEST_F(QualityOfVideos, OtherSizesOrLengthsAreNotCompared) {
   const auto a = write("a.mp4", {plain(64, 64, 100), plain(64, 64, 100)});
   const auto shorter = write("b.mp4", {plain(64, 64, 100)});
   const auto wider = write("c.mp4", {plain(128, 64, 100), plain(128, 64, 100)});
-  EXPECT_THAT(compare_videos(shorter, a).status().message(), HasSubstr("have different numbers of frames"));
+  EXPECT_THAT(compare_videos(shorter, a).status().message(),
+              HasSubstr("have different numbers of frames"));
   EXPECT_THAT(compare_videos(wider, a).status().message(), HasSubstr("have different sizes"));
   EXPECT_THAT(write_side_by_side(folder_ / "x.mp4", {{a, {"a"}}, {shorter, {"b"}}}).message(),
               HasSubstr("b.mp4: has another size or length"));
@@ -125,8 +127,10 @@ std::vector<std::string> dots(char letter) {
 }
 
 TEST(Labels, LettersAreDrawnInDots) {
-  EXPECT_THAT(dots('t'), ElementsAre("#####", "..#..", "..#..", "..#..", "..#..", "..#..", "..#.."));
-  EXPECT_THAT(dots('4'), ElementsAre("...#.", "..##.", ".#.#.", "#..#.", "#####", "...#.", "...#."));
+  EXPECT_THAT(dots('t'),
+              ElementsAre("#####", "..#..", "..#..", "..#..", "..#..", "..#..", "..#.."));
+  EXPECT_THAT(dots('4'),
+              ElementsAre("...#.", "..##.", ".#.#.", "#..#.", "#####", "...#.", "...#."));
   EXPECT_EQ(dots('\x01'), dots('?'));
 }
 
@@ -138,7 +142,8 @@ TEST(Labels, WhatDoesNotFitIsCutOff) {
 }
 
 TEST(Labels, LinesBreakAfterCommas) {
-  EXPECT_THAT(wrapped("steps=4,guidance-scale=1", 12), ElementsAre("steps=4,", "guidance-sca", "le=1"));
+  EXPECT_THAT(wrapped("steps=4,guidance-scale=1", 12),
+              ElementsAre("steps=4,", "guidance-sca", "le=1"));
   EXPECT_THAT(wrapped("short", 12), ElementsAre("short"));
 }
 

@@ -105,11 +105,12 @@ TEST(CheckReplaced, NamesHowManyWhichAndWhatTheyWereMadeWith) {
   plan.films[0].plan.output.relative = "s1";
   const Status refused = check_replaced(plan, "/out");
   EXPECT_EQ(refused.code(), StatusCode::kFailedPrecondition);
-  EXPECT_EQ(
-      refused.message(),
-      "/out: latents of 1 clip there were made with seed 42 (e); 3 videos there were made with seed 42 "
-      "(a, c, s1); 1 video there was made with the models puppet (d); give --overwrite to replace them, "
-      "or another --output-dir");
+  EXPECT_EQ(refused.message(),
+            "/out: latents of 1 clip there were made with seed 42 (e); 3 videos there were made "
+            "with seed 42 "
+            "(a, c, s1); 1 video there was made with the models puppet (d); give --overwrite to "
+            "replace them, "
+            "or another --output-dir");
 }
 
 TEST(CheckReplaced, WhatIsNotMadeAgainOrIsNewIsNoMatter) {
@@ -125,10 +126,10 @@ TEST(CheckForeign, NamesTheFilesThatSomebodyElseMade) {
   plan.clips = {planned("a", ""), planned("b", "")};
   EXPECT_TRUE(check_foreign(plan, "/out").ok());
   plan.clips[1].foreign = {"b.mp4"};
-  EXPECT_EQ(
-      check_foreign(plan, "/out").message(),
-      "/out: 1 file there was not made by mimicfleet (b.mp4); give --overwrite to replace it, or another "
-      "--output-dir");
+  EXPECT_EQ(check_foreign(plan, "/out").message(),
+            "/out: 1 file there was not made by mimicfleet (b.mp4); give --overwrite to replace "
+            "it, or another "
+            "--output-dir");
   plan.films.push_back({});
   plan.films[0].foreign = {"s1.json"};
   EXPECT_THAT(check_foreign(plan, "/out").message(),

@@ -66,7 +66,9 @@ TEST_F(SavedLatents, FitTheClipThatTheyWereMadeOfAndElseSayWhatWasDifferent) {
 }
 
 TEST_F(SavedLatents, TellThatTheyWereMadeWithOtherModelsOrAnotherImage) {
-  const auto made_with = [&] { return latents_made_with(*read(latents_bytes(strings_)), clip_, models_); };
+  const auto made_with = [&] {
+    return latents_made_with(*read(latents_bytes(strings_)), clip_, models_);
+  };
   strings_["models_name"] = models_.name;
   strings_["checkpoint"] = models_.checkpoint = "/models/a.pth";
   strings_["reference_path"] = clip_.reference.path;
@@ -103,8 +105,9 @@ TEST_F(SavedLatents, OtherFilesAreRefusedByName) {
 }
 
 TEST_F(SavedLatents, KeepWhatIsToBeToldOfThem) {
-  EXPECT_EQ(read(latents_bytes({{"warnings", "the motion is too fast\nnobody is found"}}))->warnings,
-            (std::vector<std::string>{"the motion is too fast", "nobody is found"}));
+  EXPECT_EQ(
+      read(latents_bytes({{"warnings", "the motion is too fast\nnobody is found"}}))->warnings,
+      (std::vector<std::string>{"the motion is too fast", "nobody is found"}));
   EXPECT_TRUE(read(latents_bytes({}))->warnings.empty());
 }
 

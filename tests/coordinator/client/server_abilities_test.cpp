@@ -18,10 +18,10 @@ TEST(ServerAbilities, AnOlderServerIsNotAskedForWhatItWouldPassOver) {
   plan.clips[1].plan.parameters.guidance_interval = {0.2, 0.8};
   const Status refused = server_knows_settings(server, "tcp://a:1", plan);
   EXPECT_EQ(refused.code(), StatusCode::kFailedPrecondition);
-  EXPECT_EQ(
-      refused.message(),
-      "tcp://a:1: the server there is of an older version (0.1.0) and does not know --guidance-interval: "
-      "stop it and start one of this version, or give --server embedded");
+  EXPECT_EQ(refused.message(),
+            "tcp://a:1: the server there is of an older version (0.1.0) and does not know "
+            "--guidance-interval: "
+            "stop it and start one of this version, or give --server embedded");
   server.abilities = jobs::known_abilities();
   EXPECT_EQ(server_knows_settings(server, "tcp://a:1", plan), Status());
 }

@@ -33,7 +33,8 @@ class Summary : public ::testing::Test {
     plan_.clips = {{clip_in("/out", "a"), "", 4},
                    {clip_in("/out", "b"), "not made yet", 0},
                    {clip_in("/out", "c"), "steps was 25", 0}};
-    plan_.refused = {{"d", "/in/d.mp4", Status(StatusCode::kBadInput, "/in/d.mp4: is empty (0 bytes)")}};
+    plan_.refused = {
+        {"d", "/in/d.mp4", Status(StatusCode::kBadInput, "/in/d.mp4: is empty (0 bytes)")}};
   }
   RunSummary after_run() {
     SummaryBuilder builder(plan_, "/out");
@@ -83,13 +84,13 @@ TEST_F(Summary, AddsUpColdAndWarmSecondsOfEachStage) {
 
 TEST_F(Summary, TheTableListsStagesInTheirOrderThenWhatFailed) {
   const std::string table = summary_table(after_run());
-  EXPECT_THAT(
-      table,
-      AllOf(HasSubstr("videos      1 done, 1 already there, 2 failed\n"), HasSubstr("frames      24\n"),
-            HasSubstr("time        1:01\n"), HasSubstr("note        pictures are noise\n"),
-            HasSubstr("load              3.00      0.25      0.00\n"),
-            HasSubstr("failed c: /in/c.mp4: has no video stream\n"),
-            HasSubstr("failed d: /in/d.mp4: is empty (0 bytes)\n"), HasSubstr("warning b: two persons\n")));
+  EXPECT_THAT(table, AllOf(HasSubstr("videos      1 done, 1 already there, 2 failed\n"),
+                           HasSubstr("frames      24\n"), HasSubstr("time        1:01\n"),
+                           HasSubstr("note        pictures are noise\n"),
+                           HasSubstr("load              3.00      0.25      0.00\n"),
+                           HasSubstr("failed c: /in/c.mp4: has no video stream\n"),
+                           HasSubstr("failed d: /in/d.mp4: is empty (0 bytes)\n"),
+                           HasSubstr("warning b: two persons\n")));
   EXPECT_LT(table.find("load"), table.find("denoise"));
   EXPECT_LT(table.find("denoise"), table.find("vae_decode"));
 }
@@ -110,9 +111,11 @@ TEST_F(Summary, OfAServerThatIsSilentItDoesNotSayThatNothingWasMade) {
   const RunSummary summary = builder.finish(1);
   EXPECT_EQ(summary.clips[1].state, "unknown");
   EXPECT_FALSE(summary.all_done());
-  EXPECT_THAT(summary_table(summary),
-              AllOf(HasSubstr("1 already there, 1 failed, 2 of which it is not known what became of them\n"),
-                    Not(HasSubstr("not made"))));
+  EXPECT_THAT(
+      summary_table(summary),
+      AllOf(
+          HasSubstr("1 already there, 1 failed, 2 of which it is not known what became of them\n"),
+          Not(HasSubstr("not made"))));
 }
 
 TEST_F(Summary, IsReadBackFromItsJson) {

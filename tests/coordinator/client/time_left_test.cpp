@@ -16,14 +16,15 @@ struct Clip {
   double decode = 2;
 };
 
-// A job on workers as ours: one encode before each decode, decodes first, the next task waiting at the
-// worker.
+// A job on workers as ours: one encode before each decode, decodes first, the next task waiting at
+// the worker.
 class Simulation {
  public:
   static constexpr int kSteps = 25;
   static constexpr double kLook = 0.1;
 
-  Simulation(std::vector<Clip> clips, std::size_t workers, double load_seconds) : clips_(std::move(clips)) {
+  Simulation(std::vector<Clip> clips, std::size_t workers, double load_seconds)
+      : clips_(std::move(clips)) {
     for (std::size_t i = 0; i < clips_.size(); ++i) encodes_.push_back(i);
     workers_.resize(workers);
     for (auto& worker : workers_) worker.load_left = load_seconds;
@@ -38,14 +39,16 @@ class Simulation {
   [[nodiscard]] bool over() const { return decoded_ == clips_.size(); }
   [[nodiscard]] double time() const { return time_; }
   [[nodiscard]] std::size_t decoded() const { return decoded_; }
-  [[nodiscard]] Instant now() const { return Instant{} + std::chrono::hours(1) + from_seconds(time_); }
+  [[nodiscard]] Instant now() const {
+    return Instant{} + std::chrono::hours(1) + from_seconds(time_);
+  }
 
   [[nodiscard]] JobView view() const {
     JobView view;
     view.summary.number = 1;
     const auto clips = static_cast<std::uint32_t>(clips_.size());
-    const auto running = static_cast<std::uint32_t>(
-        std::count_if(workers_.begin(), workers_.end(), [](const Worker& worker) { return worker.busy; }));
+    const auto running = static_cast<std::uint32_t>(std::count_if(
+        workers_.begin(), workers_.end(), [](const Worker& worker) { return worker.busy; }));
     view.summary.videos.done = static_cast<std::uint32_t>(decoded_);
     view.summary.videos.waiting = clips - view.summary.videos.done;
     view.summary.tasks.done = static_cast<std::uint32_t>(decoded_ + encoded_);
@@ -119,7 +122,8 @@ class Simulation {
     } else {
       task.progress.stage = "denoise";
       task.progress.steps = kSteps;
-      task.progress.step = static_cast<int>(kSteps * (worker.spent - clip.preprocess) / clip.denoise);
+      task.progress.step =
+          static_cast<int>(kSteps * (worker.spent - clip.preprocess) / clip.denoise);
     }
     return task;
   }
@@ -134,9 +138,11 @@ class Simulation {
   double time_ = 0;
 };
 
-// From the first clip that is seen to be finished to the end, but for what is about a second. `watch_from`:
-// when somebody begins to look at the job; of the clips that run then, `joined` at most, too little is seen.
-void expect_within_factor_two(Simulation simulation, double watch_from = 0, std::size_t joined = 0) {
+// From the first clip that is seen to be finished to the end, but for what is about a second.
+// `watch_from`: when somebody begins to look at the job; of the clips that run then, `joined` at
+// most, too little is seen.
+void expect_within_factor_two(Simulation simulation, double watch_from = 0,
+                              std::size_t joined = 0) {
   std::vector<std::pair<double, std::optional<double>>> estimates;
   TimeLeft left;
   std::optional<std::size_t> at_first;
@@ -145,7 +151,8 @@ void expect_within_factor_two(Simulation simulation, double watch_from = 0, std:
     if (simulation.time() < watch_from) continue;
     if (!at_first) at_first = simulation.decoded();
     left.see(simulation.view(), simulation.now());
-    if (simulation.decoded() > *at_first + joined) estimates.emplace_back(simulation.time(), left.seconds());
+    if (simulation.decoded() > *at_first + joined)
+      estimates.emplace_back(simulation.time(), left.seconds());
   }
   const double end = simulation.time();
   ASSERT_FALSE(estimates.empty());

@@ -29,8 +29,11 @@ std::vector<std::string> names(const Variants& variants) {
 }
 
 TEST(Variants, FlagsGivenSeveralTimesAreDealtOutAndTheOthersHoldForAll) {
-  const auto made = make(
-      {{"steps", "25"}, {"steps", "4"}, {"guidance-scale", "2"}, {"guidance-scale", "1"}, {"seed", "7"}});
+  const auto made = make({{"steps", "25"},
+                          {"steps", "4"},
+                          {"guidance-scale", "2"},
+                          {"guidance-scale", "1"},
+                          {"seed", "7"}});
   ASSERT_TRUE(made.ok()) << made.status();
   EXPECT_THAT(names(*made), ElementsAre("steps=25,guidance-scale=2", "steps=4,guidance-scale=1"));
   ASSERT_EQ(made->shared.size(), 1U);
@@ -83,20 +86,24 @@ std::string error(const Pairs& flags, const std::vector<std::string>& texts = {}
 TEST(Variants, WhatCannotBeComparedIsToldWithARemedy) {
   EXPECT_EQ(error({{"steps", "4"}}),
             "nothing to compare: give a flag such as --steps twice, or --variant twice");
-  EXPECT_EQ(error({}, {"steps=4"}), "one --variant has nothing to be compared with: give two or more");
+  EXPECT_EQ(error({}, {"steps=4"}),
+            "one --variant has nothing to be compared with: give two or more");
+  EXPECT_EQ(error({{"steps", "1"}, {"steps", "2"}, {"steps", "3"}, {"seed", "1"}, {"seed", "2"}}),
+            "--seed is given 2 times and --steps 3 times: give a flag once for all variants, or "
+            "once for each, or "
+            "write --variant");
   EXPECT_EQ(
-      error({{"steps", "1"}, {"steps", "2"}, {"steps", "3"}, {"seed", "1"}, {"seed", "2"}}),
-      "--seed is given 2 times and --steps 3 times: give a flag once for all variants, or once for each, or "
-      "write --variant");
-  EXPECT_EQ(error({{"steps", "1"}, {"steps", "2"}}, {"seed=1", "seed=2"}),
-            "--steps is given 2 times beside --variant: write it into the variants, or once for all");
+      error({{"steps", "1"}, {"steps", "2"}}, {"seed=1", "seed=2"}),
+      "--steps is given 2 times beside --variant: write it into the variants, or once for all");
   EXPECT_EQ(error({{"steps", "4"}, {"steps", "4"}}),
             "two variants are called 'steps=4': leave one out, or give them a name=…");
   EXPECT_EQ(error({}, {"stpes=4", "steps=2"}),
             "--variant 'stpes=4': unknown setting 'stpes'; did you mean 'steps'?");
-  EXPECT_EQ(error({}, {"steps", "steps=2"}), "--variant 'steps': 'steps' has no value; write steps=…");
+  EXPECT_EQ(error({}, {"steps", "steps=2"}),
+            "--variant 'steps': 'steps' has no value; write steps=…");
   EXPECT_THAT(error({}, {" ,", "steps=2"}), HasSubstr("sets nothing"));
-  EXPECT_THAT(error({}, std::vector<std::string>(17, "steps=2")), HasSubstr("17 variants are too many"));
+  EXPECT_THAT(error({}, std::vector<std::string>(17, "steps=2")),
+              HasSubstr("17 variants are too many"));
 }
 
 }  // namespace

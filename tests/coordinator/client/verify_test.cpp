@@ -52,10 +52,10 @@ TEST_F(Verify, ADamagedOutputIsNamedWithWhatIsWrong) {
   put(folder_, "short.mp4", video_.substr(0, 100));
   put(folder_, "alone.mp4", video_);
   put(folder_, "_frames/x/000000.json", "{}");
-  EXPECT_THAT(
-      check(true),
-      ElementsAre("alone: has no record beside it", "bytes: its bytes are not those that its record names",
-                  "gone: its MP4 is not there", HasSubstr("short: has 100 bytes, its record says")));
+  EXPECT_THAT(check(true), ElementsAre("alone: has no record beside it",
+                                       "bytes: its bytes are not those that its record names",
+                                       "gone: its MP4 is not there",
+                                       HasSubstr("short: has 100 bytes, its record says")));
 }
 
 TEST_F(Verify, FramesAreCountedByDecodingThem) {
@@ -68,7 +68,8 @@ TEST_F(Verify, FramesAreCountedByDecodingThem) {
 
 TEST_F(Verify, AFolderThatIsNotThereIsNamed) {
   EXPECT_THAT(check(), ElementsAre(HasSubstr("holds no outputs; give the --output-dir of a run")));
-  EXPECT_THAT(verify_outputs("/nowhere", true, nullptr).message(), HasSubstr("/nowhere: no such folder"));
+  EXPECT_THAT(verify_outputs("/nowhere", true, nullptr).message(),
+              HasSubstr("/nowhere: no such folder"));
 }
 
 }  // namespace

@@ -24,8 +24,9 @@ class VideoNames : public ::testing::Test {
 };
 
 TEST_F(VideoNames, TheUsualOnesOfEveryContainerThatDecodesAreTaken) {
-  for (const char* suffix : {"mp4", "m4v", "mov", "qt",  "mkv", "webm", "avi", "ts",  "mts", "m2ts", "m2t",
-                             "gif", "3gp", "3g2", "f4v", "MP4", "M2TS", "Mov", "mxf", "asf", "y4m"}) {
+  for (const char* suffix :
+       {"mp4", "m4v", "mov", "qt",  "mkv", "webm", "avi", "ts",  "mts", "m2ts", "m2t",
+        "gif", "3gp", "3g2", "f4v", "MP4", "M2TS", "Mov", "mxf", "asf", "y4m"}) {
     EXPECT_TRUE(is_video(std::string("clip.") + suffix)) << suffix;
   }
 }
@@ -48,8 +49,8 @@ TEST_F(VideoNames, WhatIsSomethingElseOrNotWholeYetIsNotTaken) {
   const std::string video = read_file(av::kClips + "h264.mp4");
   for (const char* name :
        {"clip.mp4.part", "clip.crdownload", "clip.mp4.partial", "clip.mp4.filepart", "clip.mp4.!qB",
-        "clip.mp4.part-Frag3", "sound.m4a", "clip.json", "clip.png", "clip.tmp", "clip.bak", "clip.LRV",
-        "DJI_1.LRF", "clip.THM", "clip.mp4~", "clip.mp4_original", "clip~"}) {
+        "clip.mp4.part-Frag3", "sound.m4a", "clip.json", "clip.png", "clip.tmp", "clip.bak",
+        "clip.LRV", "DJI_1.LRF", "clip.THM", "clip.mp4~", "clip.mp4_original", "clip~"}) {
     EXPECT_EQ(known_by(name, video), KnownBy::kNothing) << name;
     EXPECT_TRUE(check_begins_like_video(folder_ / name).ok()) << name << ", if somebody names it";
   }
@@ -66,7 +67,8 @@ TEST_F(VideoNames, OthersAreCountedBySuffix) {
   OtherFiles others;
   for (const char* name : {"a.png", "b.PNG", "c.txt", "d"}) others.add(name);
   EXPECT_EQ(others.count(), 4u);
-  EXPECT_EQ(others.text(), "4 files that are no videos by name: 2 .png, 1 without a suffix, 1 .txt");
+  EXPECT_EQ(others.text(),
+            "4 files that are no videos by name: 2 .png, 1 without a suffix, 1 .txt");
   OtherFiles one;
   one.add("x/a.png");
   EXPECT_EQ(one.text(), "1 file that is no video by name: 1 .png");

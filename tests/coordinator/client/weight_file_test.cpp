@@ -26,8 +26,9 @@ std::string tensors(const std::vector<std::pair<std::string, Shape>>& named) {
 
 // The UNet's first, last and in-between weights as these shapes.
 std::string whole_unet(const Shape& conv_in) {
-  return tensors(
-      {{"conv_in.weight", conv_in}, {"conv_out.weight", {4, 2}}, {"time_embedding.linear_1.weight", {2, 2}}});
+  return tensors({{"conv_in.weight", conv_in},
+                  {"conv_out.weight", {4, 2}},
+                  {"time_embedding.linear_1.weight", {2, 2}}});
 }
 
 class WeightFile : public ::testing::Test {
@@ -36,7 +37,8 @@ class WeightFile : public ::testing::Test {
     put(folder_, "lora.safetensors", bytes);
     return check_lora_file(folder_ / "lora.safetensors", unet).message();
   }
-  std::string overlay_error(const std::string& bytes, const weights::ParameterShapes* unet = &kUnet) {
+  std::string overlay_error(const std::string& bytes,
+                            const weights::ParameterShapes* unet = &kUnet) {
     put(folder_, "unet.safetensors", bytes);
     return check_overlay_file(folder_ / "unet.safetensors", unet).message();
   }
@@ -68,15 +70,18 @@ TEST_F(WeightFile, WhatCannotWorkIsNamedBeforeAnythingRuns) {
   EXPECT_EQ(error(""), name + ": is empty (0 bytes); fetch it again");
   EXPECT_THAT(error(lora_.substr(0, lora_.size() - 1)),
               AllOf(HasSubstr("lies outside the file"), HasSubstr("fetch the file again")));
-  EXPECT_THAT(error("\1"), AllOf(HasSubstr("it is only 1 bytes long"), HasSubstr("fetch the file again")));
+  EXPECT_THAT(error("\1"),
+              AllOf(HasSubstr("it is only 1 bytes long"), HasSubstr("fetch the file again")));
   EXPECT_THAT(error(fake_checkpoint().substr(0, 100)), HasSubstr("it is cut off"));
   EXPECT_THAT(error(tensors({})), HasSubstr("holds no LoRA, but nothing at all"));
   EXPECT_THAT(error(tensors({{"to_q.lora_magnitude_vector", {1}}})),
               HasSubstr("lora.safetensors: 1 of its 1 tensors are of DoRA"));
   EXPECT_THAT(error(tensors({{"unet.to_q.lora_A.weight", {1, 3}}})),
               HasSubstr("has only half of what changes"));
-  const std::string of_another = tensors({{"to_q.lora_A.weight", {1, 768}}, {"to_q.lora_B.weight", {2, 1}}});
-  EXPECT_THAT(error(of_another), HasSubstr("to_q.weight is [2, 3], but its parts are [2, 1] and [1, 768]"));
+  const std::string of_another =
+      tensors({{"to_q.lora_A.weight", {1, 768}}, {"to_q.lora_B.weight", {2, 1}}});
+  EXPECT_THAT(error(of_another),
+              HasSubstr("to_q.weight is [2, 3], but its parts are [2, 1] and [1, 768]"));
   EXPECT_EQ(error(of_another, nullptr), "");
   EXPECT_THAT(error(tensors({{"to_k.lora_A.weight", {1, 3}}, {"to_k.lora_B.weight", {2, 1}}})),
               HasSubstr("2 of its keys match nothing"));
@@ -88,13 +93,16 @@ TEST_F(WeightFile, AnOverlayIsAWholeUnetOfTheseModels) {
   EXPECT_EQ(overlay_error(whole_unet({2, 9}), nullptr), "");
   EXPECT_THAT(
       overlay_error(whole_unet({2, 9})),
-      HasSubstr("unet.safetensors: is a UNet of another model: 1 of its 3 tensors do not fit, such as "
-                "conv_in.weight is [2, 9] instead of [2, 2]; take one"));
+      HasSubstr(
+          "unet.safetensors: is a UNet of another model: 1 of its 3 tensors do not fit, such as "
+          "conv_in.weight is [2, 9] instead of [2, 2]; take one"));
   EXPECT_THAT(error(whole_unet({2, 9})), HasSubstr("is a UNet of another model"));
-  EXPECT_THAT(overlay_error(lora_), HasSubstr("is a LoRA and no whole UNet; give it as --lcm-lora-path"));
+  EXPECT_THAT(overlay_error(lora_),
+              HasSubstr("is a LoRA and no whole UNet; give it as --lcm-lora-path"));
   EXPECT_THAT(overlay_error(tensors({{"something", {1}}})), HasSubstr("holds no whole UNet"));
   EXPECT_THAT(overlay_error("\1"), HasSubstr("it is only 1 bytes long"));
-  EXPECT_THAT(overlay_error("version https://git-lfs.github.com/spec/v1"), HasSubstr("Git LFS pointer"));
+  EXPECT_THAT(overlay_error("version https://git-lfs.github.com/spec/v1"),
+              HasSubstr("Git LFS pointer"));
 }
 
 }  // namespace

@@ -51,10 +51,12 @@ std::vector<Row> rows_of_table(std::string_view text) {
 }
 
 TEST(Csv, ATablesSeparatorIsFoundByItsHeader) {
-  EXPECT_THAT(rows_of_table("video;seed\na,b;7\n"), ElementsAre(Row{"video", "seed"}, Row{"a,b", "7"}));
+  EXPECT_THAT(rows_of_table("video;seed\na,b;7\n"),
+              ElementsAre(Row{"video", "seed"}, Row{"a,b", "7"}));
   EXPECT_THAT(rows_of_table("\n seed\t\"Video\"\n7\ta;b\n"),
               ElementsAre(Row{" seed", "Video"}, Row{"7", "a;b"}));
-  EXPECT_THAT(rows_of_table("video,a;b;c\nx,y\n"), ElementsAre(Row{"video", "a;b;c"}, Row{"x", "y"}));
+  EXPECT_THAT(rows_of_table("video,a;b;c\nx,y\n"),
+              ElementsAre(Row{"video", "a;b;c"}, Row{"x", "y"}));
   EXPECT_THAT(rows_of_table("vidoe;seed\na;7\n"), ElementsAre(Row{"vidoe", "seed"}, Row{"a", "7"}));
   EXPECT_THAT(rows_of_table("video\na;b\n"), ElementsAre(Row{"video"}, Row{"a;b"}));
   EXPECT_THAT(rows_of_table(""), ElementsAre());

@@ -51,10 +51,14 @@ TEST(ListText, DamagedUtf16AndWhatIsNoTextAreNamed) {
   const auto error = [](const std::string& bytes) {
     return config::list_text(bytes, "list").status().message();
   };
-  EXPECT_EQ(error("\xff\xfe" + std::string("a\0b", 3)), "list: is cut or damaged UTF-16; save it as UTF-8");
-  EXPECT_EQ(error(utf16(u"a\xd834", false, true)), "list: is cut or damaged UTF-16; save it as UTF-8");
-  EXPECT_EQ(error(utf16(u"a\xd834 b", false, true)), "list: is cut or damaged UTF-16; save it as UTF-8");
-  EXPECT_EQ(error(utf16(u"\xdc00", true, true)), "list: is cut or damaged UTF-16; save it as UTF-8");
+  EXPECT_EQ(error("\xff\xfe" + std::string("a\0b", 3)),
+            "list: is cut or damaged UTF-16; save it as UTF-8");
+  EXPECT_EQ(error(utf16(u"a\xd834", false, true)),
+            "list: is cut or damaged UTF-16; save it as UTF-8");
+  EXPECT_EQ(error(utf16(u"a\xd834 b", false, true)),
+            "list: is cut or damaged UTF-16; save it as UTF-8");
+  EXPECT_EQ(error(utf16(u"\xdc00", true, true)),
+            "list: is cut or damaged UTF-16; save it as UTF-8");
   EXPECT_EQ(error(std::string("\xff\xfe\0\0a\0\0\0"sv)), "list: is UTF-32; save it as UTF-8");
   EXPECT_EQ(error(std::string("ab\0c"sv)), "list: is no text: it has zero bytes; save it as UTF-8");
 }
@@ -72,7 +76,8 @@ TEST(ListText, WhatIsSomethingElseIsNamedWithTheRemedy) {
 }
 
 TEST(ListText, LinesOfOldMacsEndWithACarriageReturn) {
-  EXPECT_THAT(videos_of("video\ra.mp4\rb.mp4", ManifestFormat::kCsv), ElementsAre("a.mp4", "b.mp4"));
+  EXPECT_THAT(videos_of("video\ra.mp4\rb.mp4", ManifestFormat::kCsv),
+              ElementsAre("a.mp4", "b.mp4"));
 }
 
 TEST(ListText, EveryFormatMayBeUtf16) {
@@ -84,7 +89,8 @@ TEST(ListText, EveryFormatMayBeUtf16) {
               ElementsAre("\u00e9.mp4"));
   EXPECT_THAT(videos_of(utf16(u"\"\u00e9.mp4\"\n", false, true), ManifestFormat::kJsonLines),
               ElementsAre("\u00e9.mp4"));
-  const auto sentences = parse_sentences(utf16(u"sentence_id\tref_ids\ns1\t\u00e9 b\n", false, true), "s");
+  const auto sentences =
+      parse_sentences(utf16(u"sentence_id\tref_ids\ns1\t\u00e9 b\n", false, true), "s");
   ASSERT_TRUE(sentences.ok()) << sentences.status();
   EXPECT_THAT(sentences->at(0).words, ElementsAre("\u00e9", "b"));
 }

@@ -25,8 +25,8 @@ TEST(Manifest, TheSuffixTellsTheFormat) {
 }
 
 TEST(Manifest, LinesArePathsAndMayBeCommented) {
-  const auto list =
-      parse_manifest("\xef\xbb\xbf# clips\n a b.mp4 \r\n\n/x/c.mp4", "list", ManifestFormat::kLines);
+  const auto list = parse_manifest("\xef\xbb\xbf# clips\n a b.mp4 \r\n\n/x/c.mp4", "list",
+                                   ManifestFormat::kLines);
   ASSERT_TRUE(list.ok()) << list.status();
   ASSERT_THAT(*list, SizeIs(2));
   EXPECT_EQ((*list)[0].video, "a b.mp4");
@@ -35,8 +35,9 @@ TEST(Manifest, LinesArePathsAndMayBeCommented) {
 }
 
 TEST(Manifest, CsvColumnsMayBeSettingsOfTheClip) {
-  const auto list = parse_manifest("video,ref_image,output,seed,num_inference_steps\na.mp4,r.png,out/a,7,\n",
-                                   "list", ManifestFormat::kCsv);
+  const auto list =
+      parse_manifest("video,ref_image,output,seed,num_inference_steps\na.mp4,r.png,out/a,7,\n",
+                     "list", ManifestFormat::kCsv);
   ASSERT_TRUE(list.ok()) << list.status();
   ASSERT_THAT(*list, SizeIs(1));
   const auto& entry = (*list)[0];
@@ -58,11 +59,13 @@ TEST(Manifest, SeveralLorasAreAListOrSeveralColumns) {
     }
     return loras;
   };
-  EXPECT_THAT(loras_of(R"([{"video": "a.mp4", "lcm_lora_path": ["x", "y"], "skip_lcm_scheduler": true}])",
-                       ManifestFormat::kJson),
-              ElementsAre("x", "y"));
-  EXPECT_THAT(loras_of(R"({"video": "a.mp4", "lcm_lora_path": ["x", "y"]})", ManifestFormat::kJsonLines),
-              ElementsAre("x", "y"));
+  EXPECT_THAT(
+      loras_of(R"([{"video": "a.mp4", "lcm_lora_path": ["x", "y"], "skip_lcm_scheduler": true}])",
+               ManifestFormat::kJson),
+      ElementsAre("x", "y"));
+  EXPECT_THAT(
+      loras_of(R"({"video": "a.mp4", "lcm_lora_path": ["x", "y"]})", ManifestFormat::kJsonLines),
+      ElementsAre("x", "y"));
   EXPECT_THAT(loras_of("video,lcm_lora_path,lcm_lora_path\na.mp4,x,y\n", ManifestFormat::kCsv),
               ElementsAre("x", "y"));
   EXPECT_EQ(error_of(R"([{"video": "a.mp4", "seed": [1]}])", ManifestFormat::kJson),
@@ -70,8 +73,9 @@ TEST(Manifest, SeveralLorasAreAListOrSeveralColumns) {
 }
 
 TEST(Manifest, JsonHoldsPathsOrObjects) {
-  const auto list = parse_manifest(R"(["a.mp4", {"video": "b.mp4", "guidance_scale": 1.5, "fps": "source"}])",
-                                   "list", ManifestFormat::kJson);
+  const auto list =
+      parse_manifest(R"(["a.mp4", {"video": "b.mp4", "guidance_scale": 1.5, "fps": "source"}])",
+                     "list", ManifestFormat::kJson);
   ASSERT_TRUE(list.ok()) << list.status();
   ASSERT_THAT(*list, SizeIs(2));
   EXPECT_EQ((*list)[1].video, "b.mp4");
@@ -87,22 +91,26 @@ TEST(Manifest, NamesPlaceAndCauseOfWhatItRefuses) {
             "list: line 2: unknown column 'sede'; did you mean 'seed'?");
   EXPECT_EQ(error_of("a.mp4\n", ManifestFormat::kCsv),
             "list: line 1: the first line must name the columns, `video` among them");
-  EXPECT_EQ(error_of("video,seed\na.mp4\n", ManifestFormat::kCsv), "list: line 2: has 1 cells, the header 2");
+  EXPECT_EQ(error_of("video,seed\na.mp4\n", ManifestFormat::kCsv),
+            "list: line 2: has 1 cells, the header 2");
   EXPECT_EQ(error_of("video\n\"a.mp4\n", ManifestFormat::kCsv),
             "list: line 2: a quote is opened and never closed");
   EXPECT_EQ(error_of("video,seed\n,1\n", ManifestFormat::kCsv), "list: line 2: names no video");
-  EXPECT_EQ(error_of("{}", ManifestFormat::kJson), "list: must be a JSON array of paths or objects");
+  EXPECT_EQ(error_of("{}", ManifestFormat::kJson),
+            "list: must be a JSON array of paths or objects");
   EXPECT_EQ(error_of("[1]", ManifestFormat::kJson),
             "list: entry 1: must be a path or an object with `video`");
   EXPECT_EQ(error_of(R"([{"video": "a", "seed": [1]}])", ManifestFormat::kJson),
             "list: entry 1: seed must be one value");
   EXPECT_THAT(error_of("[", ManifestFormat::kJson), HasSubstr("list: malformed JSON"));
-  EXPECT_THAT(error_of("\"a\"\n{", ManifestFormat::kJsonLines), HasSubstr("list: line 2: malformed JSON"));
+  EXPECT_THAT(error_of("\"a\"\n{", ManifestFormat::kJsonLines),
+              HasSubstr("list: line 2: malformed JSON"));
 }
 
 TEST(Manifest, ACsvMayBeSeparatedBySemicolonsOrTabs) {
-  for (const std::string_view text : {"video;ref_image;guidance_scale\nclips/a,b.mp4;r.png;1.5\n",
-                                      "video\tref_image\tguidance_scale\nclips/a,b.mp4\tr.png\t1.5\n"}) {
+  for (const std::string_view text :
+       {"video;ref_image;guidance_scale\nclips/a,b.mp4;r.png;1.5\n",
+        "video\tref_image\tguidance_scale\nclips/a,b.mp4\tr.png\t1.5\n"}) {
     const auto list = parse_manifest(text, "list", ManifestFormat::kCsv);
     ASSERT_TRUE(list.ok()) << list.status();
     EXPECT_EQ(list->at(0).video, "clips/a,b.mp4");
@@ -112,8 +120,8 @@ TEST(Manifest, ACsvMayBeSeparatedBySemicolonsOrTabs) {
 }
 
 TEST(Manifest, EmptyRowsAndColumnsOfSpreadsheetsArePassedOver) {
-  const auto list =
-      parse_manifest("video;seed;;\na.mp4;7;;\n;;;\n ; ;;\nb.mp4;;;\n;\n", "list", ManifestFormat::kCsv);
+  const auto list = parse_manifest("video;seed;;\na.mp4;7;;\n;;;\n ; ;;\nb.mp4;;;\n;\n", "list",
+                                   ManifestFormat::kCsv);
   ASSERT_TRUE(list.ok()) << list.status();
   ASSERT_THAT(*list, SizeIs(2));
   EXPECT_EQ((*list)[1].video, "b.mp4");
@@ -140,14 +148,14 @@ TEST(Manifest, TheFormatFollowsTheSuffixInAnyCase) {
 }
 
 TEST(Manifest, AColumnOfAnotherSpellingIsNamedWithTheRightOne) {
-  EXPECT_EQ(
-      error_of("Video,seed\na.mp4,7\n", ManifestFormat::kCsv),
-      "list: line 1: the first line must name the columns, `video` among them; 'Video' is none: did you "
-      "mean 'video'?");
-  EXPECT_EQ(
-      error_of("seed;VIDEOS\n7;a.mp4\n", ManifestFormat::kCsv),
-      "list: line 1: the first line must name the columns, `video` among them; 'VIDEOS' is none: did you "
-      "mean 'video'?");
+  EXPECT_EQ(error_of("Video,seed\na.mp4,7\n", ManifestFormat::kCsv),
+            "list: line 1: the first line must name the columns, `video` among them; 'Video' is "
+            "none: did you "
+            "mean 'video'?");
+  EXPECT_EQ(error_of("seed;VIDEOS\n7;a.mp4\n", ManifestFormat::kCsv),
+            "list: line 1: the first line must name the columns, `video` among them; 'VIDEOS' is "
+            "none: did you "
+            "mean 'video'?");
   EXPECT_EQ(error_of("video,Ref_Image\na.mp4,r.png\n", ManifestFormat::kCsv),
             "list: line 2: unknown column 'Ref_Image'; did you mean 'ref_image'?");
 }

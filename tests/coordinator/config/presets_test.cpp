@@ -28,9 +28,9 @@ TEST(Presets, EachIsPossibleAsItIs) {
 TEST(Presets, WinOverFilesAndLoseToFlags) {
   const auto turbo = preset_layer("turbo");
   ASSERT_TRUE(turbo.ok());
-  const auto resolved =
-      resolve_settings(std::vector{layer("config", {{"steps", "30"}, {"guidance_scale", "3"}, {"seed", "7"}}),
-                                   *turbo, layer("flag", {{"guidance_scale", "1.5"}})});
+  const auto resolved = resolve_settings(
+      std::vector{layer("config", {{"steps", "30"}, {"guidance_scale", "3"}, {"seed", "7"}}),
+                  *turbo, layer("flag", {{"guidance_scale", "1.5"}})});
   ASSERT_TRUE(resolved.ok()) << resolved.status();
   EXPECT_EQ(resolved->parameters.steps, 4);
   EXPECT_EQ(resolved->parameters.scheduler, jobs::SchedulerKind::kLcm);
@@ -49,11 +49,13 @@ TEST(Presets, QualityIsWithoutTheLoraOfTheModels) {
   EXPECT_EQ(resolved->texts.at("loras").back(), kNoFile);
   const auto with_lora = resolve_settings(std::vector{*quality, layer("flag", {{"lora", "mine"}})});
   ASSERT_TRUE(with_lora.ok()) << with_lora.status();
-  EXPECT_EQ(with_lora->parameters.scheduler, jobs::SchedulerKind::kLcm) << "a LoRA brings its scheduler";
+  EXPECT_EQ(with_lora->parameters.scheduler, jobs::SchedulerKind::kLcm)
+      << "a LoRA brings its scheduler";
 }
 
 TEST(Presets, OneThatIsNotThereIsAnsweredWithThoseThatAre) {
-  EXPECT_EQ(preset_layer("fast").status().message(), "--preset fast: choose quality, turbo or preview");
+  EXPECT_EQ(preset_layer("fast").status().message(),
+            "--preset fast: choose quality, turbo or preview");
   EXPECT_TRUE(preset_layer("")->values.empty());
 }
 

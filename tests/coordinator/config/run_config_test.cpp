@@ -40,13 +40,15 @@ TEST(RunConfig, ReadsTheSchemaOfTheOriginal) {
 
 TEST(RunConfig, SeveralLorasAreAListAndThoseOfACaseReplaceThoseAtTheTop) {
   const auto run = parse_run_config(
-      "lcm_lora_path: [a, b]\nlcm_lora_scale: 0.5\ntest_case:\n- lcm_lora_path:\n  - c\n  - d\n- seed: 1\n",
+      "lcm_lora_path: [a, b]\nlcm_lora_scale: 0.5\ntest_case:\n- lcm_lora_path:\n  - c\n  - d\n- "
+      "seed: 1\n",
       "c.yaml");
   ASSERT_TRUE(run.ok()) << run.status();
   const auto own = resolve_settings(std::vector{run->layer(0)});
   EXPECT_THAT(own->texts.at("loras"), ElementsAre("c", "d"));
   EXPECT_THAT(own->texts.at("lcm_lora_scale"), ElementsAre("0.5"));
-  EXPECT_THAT(resolve_settings(std::vector{run->layer(1)})->texts.at("loras"), ElementsAre("a", "b"));
+  EXPECT_THAT(resolve_settings(std::vector{run->layer(1)})->texts.at("loras"),
+              ElementsAre("a", "b"));
   EXPECT_EQ(error_of("seed: [1, 2]"), "c.yaml: line 1: seed must be one value");
 }
 
@@ -70,17 +72,20 @@ TEST(RunConfig, AnUnknownKeyIsAnErrorWithTheNearestKnownOne) {
 }
 
 TEST(RunConfig, AKeyInTheWrongPlaceIsToldWhereItBelongs) {
-  EXPECT_EQ(error_of("ref_image_path: a.png\n"),
-            "c.yaml: line 1: key 'ref_image_path' does not belong at the top: it stands in test_case (`- "
-            "ref_image_path: …`)");
-  EXPECT_EQ(error_of("test_case:\n- video_folder: x\n"),
-            "c.yaml: line 2: key 'video_folder' does not belong in test_case[0]: it stands in batch");
+  EXPECT_EQ(
+      error_of("ref_image_path: a.png\n"),
+      "c.yaml: line 1: key 'ref_image_path' does not belong at the top: it stands in test_case (`- "
+      "ref_image_path: …`)");
+  EXPECT_EQ(
+      error_of("test_case:\n- video_folder: x\n"),
+      "c.yaml: line 2: key 'video_folder' does not belong in test_case[0]: it stands in batch");
   EXPECT_EQ(error_of("batch:\n  ckpt_path: x\n"),
             "c.yaml: line 2: key 'ckpt_path' does not belong in batch: it stands at the top");
 }
 
 TEST(RunConfig, AValueOfTheWrongShapeOrKindNamesItsLine) {
-  EXPECT_EQ(error_of("test_case: 5\n"), "c.yaml: line 1: test_case must be a list (`- ref_video_path: …`)");
+  EXPECT_EQ(error_of("test_case: 5\n"),
+            "c.yaml: line 1: test_case must be a list (`- ref_video_path: …`)");
   EXPECT_EQ(error_of("seed: [1]\n"), "c.yaml: line 1: seed must be one value");
   EXPECT_EQ(error_of("ckpt_path: {a: b}\n"), "c.yaml: line 1: ckpt_path must be one text");
   EXPECT_EQ(error_of("- a\n"), "c.yaml: line 1: expected `key: value` lines");

@@ -53,7 +53,8 @@ TEST_F(Child, NothingOfItsGroupOutlivesItsOwner) {
   int ends[2];
   ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
   {
-    auto child = shell("trap '' TERM; (trap '' TERM; sleep 1000) & echo started >&3; wait", ends[1]);
+    auto child =
+        shell("trap '' TERM; (trap '' TERM; sleep 1000) & echo started >&3; wait", ends[1]);
     ::close(ends[1]);
     char started[8];
     ASSERT_EQ(::read(ends[0], started, 8), 8);
@@ -88,7 +89,8 @@ TEST(LastErrorIn, FindsTheTextOfTheLastErrorLine) {
                                 "2024-05-01 12:00:01.000 error [worker 1] models/x.pth: is empty\n"
                                 "2024-05-01 12:00:02.000 info [worker 1] bye\n");
   EXPECT_EQ(last_error_in(log), "models/x.pth: is empty");
-  EXPECT_EQ(last_error_in(folder.write("plain", "one\nSegmentation fault\n")), "Segmentation fault");
+  EXPECT_EQ(last_error_in(folder.write("plain", "one\nSegmentation fault\n")),
+            "Segmentation fault");
   EXPECT_EQ(last_error_in(folder / "absent"), "");
 }
 

@@ -20,7 +20,8 @@ using ::testing::HasSubstr;
 using ::testing::SizeIs;
 
 constexpr const char* kCoordinator =
-    "#!/bin/sh\necho \"$@\" >> \"$0.calls\"\necho '{\"endpoint\":\"tcp://127.0.0.1:1234\"}' >&3\nexec 3>&-\n"
+    "#!/bin/sh\necho \"$@\" >> \"$0.calls\"\necho '{\"endpoint\":\"tcp://127.0.0.1:1234\"}' "
+    ">&3\nexec 3>&-\n"
     "exec sleep 1000\n";
 constexpr const char* kWorker = "#!/bin/sh\necho \"$@\" >> \"$0.calls\"\nexec sleep 1000\n";
 
@@ -44,7 +45,8 @@ class EmbeddedCluster : public ::testing::Test {
     put(folder_, name, script);
     std::filesystem::permissions(folder_ / name, std::filesystem::perms(0755));
   }
-  // The arguments of each start of a program, a line each; waits until it was started `times` times.
+  // The arguments of each start of a program, a line each; waits until it was started `times`
+  // times.
   std::string calls_of(const std::string& name, std::ptrdiff_t times = 1) {
     const Instant give_up = SteadyClock().now() + kPatience;
     for (;;) {
@@ -58,7 +60,8 @@ class EmbeddedCluster : public ::testing::Test {
     ASSERT_TRUE(cluster.ok()) << cluster.status();
     cluster_ = *std::move(cluster);
   }
-  // Lets a worker's crashes be noticed and the pauses between them pass, until there is nothing to be done.
+  // Lets a worker's crashes be noticed and the pauses between them pass, until there is nothing to
+  // be done.
   Status supervise_through(int crashes) {
     Status status;
     for (int i = 0; i < crashes && status.ok(); ++i) {
@@ -81,28 +84,28 @@ TEST_F(EmbeddedCluster, StartsACoordinatorOnAFreePortAndWorkersThatKnowIt) {
   options_.devices = {"cuda:0", "cuda:1"};
   start();
   EXPECT_EQ(cluster_->endpoint(), "tcp://127.0.0.1:1234");
-  EXPECT_EQ(
-      calls_of("coordinator"),
-      "serve --state-dir " + options_.run_folder +
-          "/state --metrics 127.0.0.1:0 --file-sd off --no-discovery --exit-with-parent --refusal-grace-ms 0 "
-          "--ready-fd 3 "
-          "--listen tcp://127.0.0.1:*\n");
+  EXPECT_EQ(calls_of("coordinator"), "serve --state-dir " + options_.run_folder +
+                                         "/state --metrics 127.0.0.1:0 --file-sd off "
+                                         "--no-discovery --exit-with-parent --refusal-grace-ms 0 "
+                                         "--ready-fd 3 "
+                                         "--listen tcp://127.0.0.1:*\n");
   EXPECT_THAT(cluster_->worker_pids(), SizeIs(2));
-  EXPECT_THAT(
-      calls_of("worker", 2),
-      AllOf(
-          HasSubstr("--coordinator tcp://127.0.0.1:1234 --models /models --data-dir " + options_.run_folder +
-                    "/worker-1 --feature-cache-dir /cache --device cuda:1 "
-                    "--precision fp32 --threads 2 --metrics 127.0.0.1:0 --name worker-1 --exit-with-parent"),
-          HasSubstr("--roots /in --roots /out")));
+  EXPECT_THAT(calls_of("worker", 2),
+              AllOf(HasSubstr("--coordinator tcp://127.0.0.1:1234 --models /models --data-dir " +
+                              options_.run_folder +
+                              "/worker-1 --feature-cache-dir /cache --device cuda:1 "
+                              "--precision fp32 --threads 2 --metrics 127.0.0.1:0 --name worker-1 "
+                              "--exit-with-parent"),
+                    HasSubstr("--roots /in --roots /out")));
 }
 
 TEST_F(EmbeddedCluster, ACoordinatorThatDoesNotStartIsExplainedByItsLog) {
-  program("coordinator",
-          "#!/bin/sh\necho '2024-05-01 12:00:00 error [coordinator 1] state: is locked' >&2\nexit 1\n");
+  program(
+      "coordinator",
+      "#!/bin/sh\necho '2024-05-01 12:00:00 error [coordinator 1] state: is locked' >&2\nexit 1\n");
   const auto cluster = Cluster::start(options_);
-  EXPECT_THAT(cluster.status().message(),
-              AllOf(HasSubstr("did not start: state: is locked"), HasSubstr("run/logs/coordinator.log")));
+  EXPECT_THAT(cluster.status().message(), AllOf(HasSubstr("did not start: state: is locked"),
+                                                HasSubstr("run/logs/coordinator.log")));
 }
 
 TEST_F(EmbeddedCluster, AMissingWorkerProgramIsNamed) {
@@ -125,8 +128,9 @@ TEST_F(EmbeddedCluster, AWorkerThatCrashesIsStartedAgainAfterAPause) {
 }
 
 TEST_F(EmbeddedCluster, AWorkerThatCrashesAgainAndAgainEndsTheRunWithItsLastError) {
-  program("worker",
-          "#!/bin/sh\necho '2024-05-01 12:00:00 error [worker 1] vae: has NaN weights' >&2\nexit 1\n");
+  program(
+      "worker",
+      "#!/bin/sh\necho '2024-05-01 12:00:00 error [worker 1] vae: has NaN weights' >&2\nexit 1\n");
   start();
   const Status status = supervise_through(10);
   EXPECT_EQ(status.code(), StatusCode::kInternal);
@@ -137,18 +141,22 @@ TEST_F(EmbeddedCluster, AWorkerThatCrashesAgainAndAgainEndsTheRunWithItsLastErro
 TEST_F(EmbeddedCluster, AModelFileIsNamedAsTheUserKnowsIt) {
   options_.models = folder_ / "models";
   std::filesystem::create_directory(options_.models);
-  std::filesystem::create_symlink("/weights/MimicMotion_1-0.pth", options_.models + "/MimicMotion_1-1.pth");
+  std::filesystem::create_symlink("/weights/MimicMotion_1-0.pth",
+                                  options_.models + "/MimicMotion_1-1.pth");
   program("worker", "#!/bin/sh\necho \"2024-05-01 12:00:00 error [worker 1] " + options_.models +
                         "/MimicMotion_1-1.pth: it is cut off\" >&2\nexit 4\n");
   start();
-  EXPECT_THAT(supervise_through(10).message(), HasSubstr(": /weights/MimicMotion_1-0.pth: it is cut off"));
+  EXPECT_THAT(supervise_through(10).message(),
+              HasSubstr(": /weights/MimicMotion_1-0.pth: it is cut off"));
 }
 
-class AWorkerThatCannotWork : public EmbeddedCluster, public ::testing::WithParamInterface<const char*> {};
+class AWorkerThatCannotWork : public EmbeddedCluster,
+                              public ::testing::WithParamInterface<const char*> {};
 
 TEST_P(AWorkerThatCannotWork, IsNotTriedAgain) {
   const std::string code = GetParam();  // flags that it does not know; models that it cannot use
-  program("worker", "#!/bin/sh\necho \"$@\" >> \"$0.calls\"\necho 'error: no use' >&2\nexit " + code + "\n");
+  program("worker",
+          "#!/bin/sh\necho \"$@\" >> \"$0.calls\"\necho 'error: no use' >&2\nexit " + code + "\n");
   start();
   EXPECT_THAT(supervise_through(10).message(), HasSubstr("worker-0 exited with " + code + ": "));
   const std::string calls = calls_of("worker");

@@ -25,9 +25,9 @@ void row(SimulationSetup setup) {
   setup.affinity = 0;
   const SimulationResult without = mean_of(setup);
   fmt::print("| {}{} | {} | {:.0f} / {:.0f} | {:.0f} % | {:.0f} % | {:.0f} | {:.0f} | {:.2f} |\n",
-             setup.workers, setup.joining > 0 ? fmt::format(" + {} new", setup.joining) : "", setup.clips,
-             setup.pose_seconds, setup.sample_seconds, 100 * without.hit_rate, 100 * with.hit_rate,
-             without.makespan_seconds, with.makespan_seconds,
+             setup.workers, setup.joining > 0 ? fmt::format(" + {} new", setup.joining) : "",
+             setup.clips, setup.pose_seconds, setup.sample_seconds, 100 * without.hit_rate,
+             100 * with.hit_rate, without.makespan_seconds, with.makespan_seconds,
              without.makespan_seconds / with.makespan_seconds);
 }
 
@@ -35,8 +35,10 @@ void row(SimulationSetup setup) {
 
 int main() {
   fmt::print(
-      "The second run over the same clips, simulated; means of {} seeds. Seconds are simulated ones.\n\n"
-      "| workers | clips | pose / sampling s | hits without | hits with | makespan without | makespan with | "
+      "The second run over the same clips, simulated; means of {} seeds. Seconds are simulated "
+      "ones.\n\n"
+      "| workers | clips | pose / sampling s | hits without | hits with | makespan without | "
+      "makespan with | "
       "ratio |\n|---|---|---|---|---|---|---|---|\n",
       kSeeds);
   for (const std::size_t workers : {2, 4, 8, 16}) {

@@ -11,7 +11,8 @@
 namespace mimicfleet::coordinator {
 namespace {
 
-constexpr auto kStep = std::chrono::milliseconds(250);  // the coordinator's tick, and the workers' heartbeat
+constexpr auto kStep =
+    std::chrono::milliseconds(250);  // the coordinator's tick, and the workers' heartbeat
 constexpr std::uint32_t kSlots = 2;
 constexpr double kDecodeSeconds = 2;
 
@@ -21,7 +22,8 @@ class SimulatedFleet {
   explicit SimulatedFleet(const SimulationSetup& setup) : setup_(setup), random_(setup.seed) {
     fleet_.state.config.affinity = setup.affinity;
     std::lognormal_distribution<double> length(0, 0.4);
-    for (std::size_t i = 0; i < setup.clips; ++i) lengths_["clip" + std::to_string(i)] = length(random_);
+    for (std::size_t i = 0; i < setup.clips; ++i)
+      lengths_["clip" + std::to_string(i)] = length(random_);
     join(setup.workers);
   }
 
@@ -79,7 +81,8 @@ class SimulatedFleet {
   void take_grants() {
     for (const auto& grant : fleet_.grants) {
       for (auto& machine : machines_) {
-        if (machine.id == grant.worker) machine.queue.push_back({{grant.lease.spec.id, grant.lease.attempt}});
+        if (machine.id == grant.worker)
+          machine.queue.push_back({{grant.lease.spec.id, grant.lease.attempt}});
       }
     }
     fleet_.grants.clear();

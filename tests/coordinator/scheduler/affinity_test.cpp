@@ -16,7 +16,9 @@ using testing::IsEmpty;
 class AffinityTest : public testing::Test {
  protected:
   // The encode of the job's clip at this position.
-  TaskId encode(JobId job, std::size_t position) const { return fleet_.job(job).tasks.at(2 * position); }
+  TaskId encode(JobId job, std::size_t position) const {
+    return fleet_.job(job).tasks.at(2 * position);
+  }
   // A worker that has the key points of one clip, which cost so many seconds to make.
   WorkerId holder_of(const TaskId& task, double made_seconds, const std::string& name = "holder") {
     auto hello = fleet_.hello(name);
@@ -24,12 +26,15 @@ class AffinityTest : public testing::Test {
     fleet_.input(hello);
     return hello.worker;
   }
-  bool leased(const TaskId& task) const { return fleet_.state.tasks.at(task).state == TaskState::kRunning; }
+  bool leased(const TaskId& task) const {
+    return fleet_.state.tasks.at(task).state == TaskState::kRunning;
+  }
   std::string why(const TaskId& task) const {
     return explain(fleet_.state, fleet_.state.tasks.at(task), fleet_.clock.now());
   }
   // Lets time pass while the workers stay in touch.
-  void pass(Duration time, const std::vector<WorkerId>& free, const std::vector<WorkerId>& busy = {}) {
+  void pass(Duration time, const std::vector<WorkerId>& free,
+            const std::vector<WorkerId>& busy = {}) {
     for (Duration passed{}; passed < time; passed += std::chrono::milliseconds(500)) {
       fleet_.pass(std::chrono::milliseconds(500));
       for (const auto& worker : busy) fleet_.beat(worker, 0);
@@ -148,8 +153,9 @@ TEST_F(AffinityTest, ExplainSaysForWhomATaskWaitsAndHowLong) {
   const WorkerId holder = holder_of(encode(job, 0), 8);
   fleet_.beat(holder, 0);
   fleet_.join("idle");
-  EXPECT_THAT(why(encode(job, 0)), AllOf(HasSubstr("waits for holder, which has its features in the cache"),
-                                         HasSubstr("8.0 s longer"), HasSubstr("in 8.0 s others may")));
+  EXPECT_THAT(why(encode(job, 0)),
+              AllOf(HasSubstr("waits for holder, which has its features in the cache"),
+                    HasSubstr("8.0 s longer"), HasSubstr("in 8.0 s others may")));
 }
 
 TEST_F(AffinityTest, WithoutAffinityTheFirstInOrderStarts) {

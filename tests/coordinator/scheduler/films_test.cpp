@@ -51,7 +51,8 @@ class Films : public ::testing::Test {
     const auto& spec = fleet_.state.tasks.at(attempt.task).spec;
     if (spec.kind == TaskKind::kEncodeLatents) {
       done.result.latents = jobs::ArtefactRef{spec.key, sha256(spec.name), 1, numerics_};
-      if (saves) done.result.saved_latents = jobs::FileRef{"/out/_latents/" + spec.name, sha256("file"), 1};
+      if (saves)
+        done.result.saved_latents = jobs::FileRef{"/out/_latents/" + spec.name, sha256("file"), 1};
     }
     fleet_.input(done);
     fleet_.beat(worker);

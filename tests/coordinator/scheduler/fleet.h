@@ -183,10 +183,13 @@ class Fleet {
   }
 
   // The tag of the key points of a task's clip.
-  std::uint64_t keypoints_of(const TaskId& task) const { return state.tasks.at(task).wants.front(); }
+  std::uint64_t keypoints_of(const TaskId& task) const {
+    return state.tasks.at(task).wants.front();
+  }
 
   std::size_t count_events(const std::string& kind) const {
-    return std::count_if(events.begin(), events.end(), [&](const auto& event) { return event.kind == kind; });
+    return std::count_if(events.begin(), events.end(),
+                         [&](const auto& event) { return event.kind == kind; });
   }
 
   const Job& job(JobId id) const { return state.jobs.at(id); }

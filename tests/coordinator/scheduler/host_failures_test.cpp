@@ -66,9 +66,8 @@ TEST_F(HostFailures, ATaskThatAWorkersHostCannotDoGoesToAnotherWithoutCounting) 
   EXPECT_EQ(fleet_.state.workers.at(bad).tasks_failed, 0U);
   EXPECT_EQ(fleet_.count_events("host_failed"), 1U);
   EXPECT_EQ(fleet_.count_events("task_failed"), 0U);
-  EXPECT_THAT(
-      explanation(attempt.task),
-      HasSubstr("1 of 2 workers can take it, all busy now; bad: it could not do it: /data: no such folder"));
+  EXPECT_THAT(explanation(attempt.task), HasSubstr("1 of 2 workers can take it, all busy now; bad: "
+                                                   "it could not do it: /data: no such folder"));
   fleet_.beat(good);
   EXPECT_EQ(fleet_.lease(good).task, attempt.task);
   work_off({good, bad});
@@ -91,8 +90,9 @@ TEST_F(HostFailures, AfterThreeOfThemAWorkerGetsNothingMoreOfThatJobButOfOthers)
   }
   EXPECT_EQ(tried, 3);
   EXPECT_EQ(fleet_.count_events("worker_set_aside"), 1U);
-  const auto said = std::find_if(fleet_.events.begin(), fleet_.events.end(),
-                                 [](const auto& event) { return event.kind == "worker_set_aside"; });
+  const auto said = std::find_if(fleet_.events.begin(), fleet_.events.end(), [](const auto& event) {
+    return event.kind == "worker_set_aside";
+  });
   EXPECT_EQ(said->host, "h2");
   EXPECT_EQ(said->job, fleet_.job(job).number);
   EXPECT_THAT(said->detail, HasSubstr("the last: /data: no such folder"));
@@ -109,7 +109,9 @@ TEST_F(HostFailures, AClipThatNoHostCanDoFailsNamingThemAllAndTheOthersGoOn) {
   const JobId job = fleet_.submit(12);
   const WorkerId a = join("a", "h1");
   const WorkerId b = join("b", "h2");
-  const auto is_missing = [&](const TaskAttempt& attempt) { return fleet_.task(attempt.task).position < 10; };
+  const auto is_missing = [&](const TaskAttempt& attempt) {
+    return fleet_.task(attempt.task).position < 10;
+  };
   std::size_t attempts = 0;
   for (int i = 0; i < 100; ++i) {
     for (const WorkerId worker : {a, b}) {
@@ -126,8 +128,8 @@ TEST_F(HostFailures, AClipThatNoHostCanDoFailsNamingThemAllAndTheOthersGoOn) {
   EXPECT_EQ(fleet_.job(job).counts.done, 14U);
   EXPECT_EQ(attempts, 5U * 2 + 14);
   const std::string error = fleet_.task(fleet_.job(job).tasks.front()).error.message();
-  EXPECT_THAT(error,
-              AllOf(HasSubstr("/data/a.mp4: no such file ("), HasSubstr("a on h1"), HasSubstr("b on h2")));
+  EXPECT_THAT(error, AllOf(HasSubstr("/data/a.mp4: no such file ("), HasSubstr("a on h1"),
+                           HasSubstr("b on h2")));
   EXPECT_FALSE(is_set_aside(a, job)) << "what nobody sees is nobody's fault";
   EXPECT_FALSE(is_set_aside(b, job));
   EXPECT_THAT(fleet_.state.refused, IsEmpty());
@@ -137,16 +139,18 @@ TEST_F(HostFailures, DifferentReasonsAreAllTold) {
   const JobId job = fleet_.submit(1);
   const WorkerId a = join("a", "h1");
   fleet_.fail_on_host(a, fleet_.lease(a), no_folder_);
-  EXPECT_EQ(fleet_.task(fleet_.job(job).tasks[0]).error.message(), "/data/a.mp4: no such file (a on h1)");
+  EXPECT_EQ(fleet_.task(fleet_.job(job).tasks[0]).error.message(),
+            "/data/a.mp4: no such file (a on h1)");
   const JobId other = fleet_.submit(1);
   const WorkerId b = join("b", "h2");
   fleet_.beat(a);
   fleet_.fail_on_host(a, fleet_.lease(a), no_folder_);
   fleet_.beat(b);
-  fleet_.fail_on_host(b, fleet_.lease(b), Status(StatusCode::kFailedPrecondition, "/data: below no root"));
-  EXPECT_EQ(
-      fleet_.task(fleet_.job(other).tasks[0]).error,
-      Status(StatusCode::kNotFound, "/data/a.mp4: no such file (a on h1); /data: below no root (b on h2)"));
+  fleet_.fail_on_host(b, fleet_.lease(b),
+                      Status(StatusCode::kFailedPrecondition, "/data: below no root"));
+  EXPECT_EQ(fleet_.task(fleet_.job(other).tasks[0]).error,
+            Status(StatusCode::kNotFound,
+                   "/data/a.mp4: no such file (a on h1); /data: below no root (b on h2)"));
 }
 
 TEST_F(HostFailures, AWorkerAloneFailsEachClipAtItsFirstAttempt) {
@@ -360,7 +364,8 @@ class AbsentWorkers : public HostFailures {
   // `bad` refuses whatever it gets.
   void refuse_all(WorkerId bad) {
     fleet_.beat(bad);
-    for (; !fleet_.leases(bad).empty(); fleet_.beat(bad)) fleet_.fail_on_host(bad, fleet_.lease(bad));
+    for (; !fleet_.leases(bad).empty(); fleet_.beat(bad))
+      fleet_.fail_on_host(bad, fleet_.lease(bad));
   }
   void pass(int time, WorkerId bad) {
     for (int i = 0; i < time; ++i) {
@@ -414,11 +419,12 @@ TEST_F(AbsentWorkers, WhenNobodyComesTheClipFailsAndUntilThenThatIsTold) {
   const WorkerId bad = join("bad", "h2");
   refuse_all(bad);
   pass(18, bad);
-  EXPECT_EQ(
-      explanation(fleet_.job(job).tasks[0]),
-      "every worker's host refused it: /data: no such folder (bad on h2); waiting 42 s for another worker");
+  EXPECT_EQ(explanation(fleet_.job(job).tasks[0]),
+            "every worker's host refused it: /data: no such folder (bad on h2); waiting 42 s for "
+            "another worker");
   EXPECT_EQ(wait_for_end(job, bad, 200), 60 - 18);
-  EXPECT_EQ(fleet_.task(fleet_.job(job).tasks[1]).error.message(), "/data: no such folder (bad on h2)");
+  EXPECT_EQ(fleet_.task(fleet_.job(job).tasks[1]).error.message(),
+            "/data: no such folder (bad on h2)");
   EXPECT_EQ(fleet_.state.workers.at(bad).tasks_failed, 0U);
 }
 
@@ -480,8 +486,9 @@ TEST_F(AbsentWorkers, OneThatLacksTheModelsIsNoHopeAndTheModelsAreNamed) {
   other.model_sets[0].id = sha256("toys");
   fleet_.input(other);
   fleet_.beat(other.worker);
-  EXPECT_THAT(explanation(fleet_.job(job).tasks[0]), HasSubstr("other: it does not have the models big (" +
-                                                               fleet_.models().id.hex().substr(0, 8) + ")"));
+  EXPECT_THAT(explanation(fleet_.job(job).tasks[0]),
+              HasSubstr("other: it does not have the models big (" +
+                        fleet_.models().id.hex().substr(0, 8) + ")"));
   EXPECT_TRUE(is_stuck(fleet_.state, fleet_.task(fleet_.job(job).tasks[0])));
   EXPECT_TRUE(is_stuck(fleet_.state, fleet_.task(fleet_.job(job).tasks[1]))) << "it waits for that";
   join("good", "h1");

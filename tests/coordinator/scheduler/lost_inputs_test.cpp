@@ -59,7 +59,8 @@ TEST_F(LostInputs, OneWorkerThatCannotFetchLeavesTheReplicaToTheOthers) {
     fleet_.state.workers.at(holder).last_heard = fleet_.clock.now();
   }
   EXPECT_THAT(fleet_.leases(cut_off), IsEmpty()) << "it is not asked again while another can";
-  EXPECT_THAT(explain(fleet_.state, decode(), fleet_.clock.now()), HasSubstr("cut off: it cannot fetch"));
+  EXPECT_THAT(explain(fleet_.state, decode(), fleet_.clock.now()),
+              HasSubstr("cut off: it cannot fetch"));
   fleet_.beat(holder);
   fleet_.complete(holder, fleet_.lease(holder));
   EXPECT_TRUE(fleet_.job(job_).ended);
@@ -98,7 +99,8 @@ TEST_F(LostInputs, WhenNobodyCanHaveThemTheyAreMadeAgainBoundedly) {
   join(encoder);
   join(decoder);
   for (int i = 0; i < 200 && !fleet_.job(job_).ended; ++i) {
-    if (!fleet_.leases(encoder.worker).empty()) fleet_.complete(encoder.worker, fleet_.lease(encoder.worker));
+    if (!fleet_.leases(encoder.worker).empty())
+      fleet_.complete(encoder.worker, fleet_.lease(encoder.worker));
     if (!fleet_.leases(decoder.worker).empty())
       fleet_.lose_inputs(decoder.worker, fleet_.lease(decoder.worker));
     fleet_.pass(seconds(1));
@@ -142,7 +144,8 @@ TEST_F(LostInputs, ReportsOfManyWorkersAreBoundedAndCostTime) {
   int reports = 0;
   for (int i = 0; i < 300 && !fleet_.job(job_).ended; ++i) {
     const WorkerId worker = fleet_.join("w" + std::to_string(i));
-    fleet_.state.workers.at(holder).state = jobs::WorkerState::kDraining;  // it holds them and does nothing
+    fleet_.state.workers.at(holder).state =
+        jobs::WorkerState::kDraining;  // it holds them and does nothing
     fleet_.state.workers.at(holder).last_heard = fleet_.clock.now();
     fleet_.beat(worker);
     if (!fleet_.leases(worker).empty()) {
@@ -183,12 +186,14 @@ TEST_F(LostInputs, ReplicasThatAStrangerCannotReachAreNotToldToIt) {
   open.artefacts = {*encode().result.latents};
   join(open);
   fleet_.state.workers.at(open.worker).slots = 0;
-  fleet_.fail(open.worker, fleet_.lease(open.worker), Status(StatusCode::kInternal, "a passing fault"));
+  fleet_.fail(open.worker, fleet_.lease(open.worker),
+              Status(StatusCode::kInternal, "a passing fault"));
   fleet_.pass(seconds(3));
   const auto stranger = hello("stranger", "tcp://stranger.example:4003");
   join(stranger);
   ASSERT_EQ(fleet_.lease(stranger.worker).task, decode().spec.id);
-  EXPECT_THAT(fleet_.grants.back().lease.inputs.at(0).holders, ElementsAre("tcp://open.example:4002"));
+  EXPECT_THAT(fleet_.grants.back().lease.inputs.at(0).holders,
+              ElementsAre("tcp://open.example:4002"));
 }
 
 TEST_F(LostInputs, TwoHostsWithoutAdvertiseEachDecodeTheirOwn) {
@@ -209,7 +214,8 @@ TEST_F(LostInputs, TwoHostsWithoutAdvertiseEachDecodeTheirOwn) {
   EXPECT_EQ(fleet_.count_events("task_leased"), 12U) << "nothing twice";
   for (const auto& grant : fleet_.grants) {
     for (const auto& input : grant.lease.inputs) {
-      EXPECT_EQ(fleet_.task(grant.lease.spec.needs.at(0)).worker, grant.worker) << input.holders.size();
+      EXPECT_EQ(fleet_.task(grant.lease.spec.needs.at(0)).worker, grant.worker)
+          << input.holders.size();
     }
   }
 }
@@ -234,7 +240,8 @@ TEST_F(LostInputs, HostsThatCannotReachEachOtherAtAllFailWithTheRemedy) {
   join(decoder);
   fleet_.complete(encoder.worker, fleet_.lease(encoder.worker));
   const std::string remedy =
-      "decoder on decoder.example does not reach tcp://127.0.0.1:4001 of encoder on encoder.example: start "
+      "decoder on decoder.example does not reach tcp://127.0.0.1:4001 of encoder on "
+      "encoder.example: start "
       "that worker with --advertise and its host's name";
   EXPECT_THAT(explain(fleet_.state, decode(), fleet_.clock.now()),
               "no worker can have its latents: " + remedy + "; waiting 60 s for another worker");
@@ -271,7 +278,8 @@ TEST_F(LostInputs, WhatADecoderCannotReachIsMadeAgainByAnEncoderThatItReaches) {
   ASSERT_EQ(fleet_.lease(open.worker).task, encode().spec.id);
   fleet_.complete(open.worker, fleet_.lease(open.worker));
   ASSERT_EQ(fleet_.lease(decoder.worker).task, decode().spec.id);
-  EXPECT_THAT(fleet_.grants.back().lease.inputs.at(0).holders, ElementsAre("tcp://open.example:4003"));
+  EXPECT_THAT(fleet_.grants.back().lease.inputs.at(0).holders,
+              ElementsAre("tcp://open.example:4003"));
 }
 
 // Neither waits for the other: the one in reach has just failed.
@@ -316,10 +324,10 @@ TEST_F(LostInputs, APauseAfterThemIsExplainedByThem) {
   encode_by(holder);
   const WorkerId cut_off = fleet_.join("cut off");
   fleet_.lose_inputs(cut_off, fleet_.lease(cut_off));
-  EXPECT_EQ(
-      explain(fleet_.state, decode(), fleet_.clock.now()),
-      "starts again in 1 s, after latents that could not be fetched, time 1 of 3: no worker could deliver "
-      "latents");
+  EXPECT_EQ(explain(fleet_.state, decode(), fleet_.clock.now()),
+            "starts again in 1 s, after latents that could not be fetched, time 1 of 3: no worker "
+            "could deliver "
+            "latents");
 }
 
 TEST_F(LostInputs, WhatCouldNotBeFetchedFromOneIsMadeAgainByAnother) {

@@ -67,7 +67,8 @@ TEST(Placement, AWorkerWithoutTheModelsOrThePrecisionGetsNothingAndExplainSaysWh
   fleet.beat(other_models.worker);
   EXPECT_TRUE(fleet.leases(other_models.worker).empty());
   const Task& task = fleet.state.tasks.at(fleet.job(job).tasks[0]);
-  EXPECT_THAT(explain(fleet.state, task, fleet.clock.now()), HasSubstr("other: it does not have the models"));
+  EXPECT_THAT(explain(fleet.state, task, fleet.clock.now()),
+              HasSubstr("other: it does not have the models"));
 }
 
 TEST(Placement, AnEncodeThatAsksForMoreThanAnOlderWorkerKnowsGoesToANewerOne) {
@@ -82,10 +83,10 @@ TEST(Placement, AnEncodeThatAsksForMoreThanAnOlderWorkerKnowsGoesToANewerOne) {
   fleet.beat(older);
   EXPECT_TRUE(fleet.leases(older).empty());
   const Task& task = fleet.state.tasks.at(fleet.job(job).tasks[0]);
-  EXPECT_THAT(
-      explain(fleet.state, task, fleet.clock.now()),
-      HasSubstr("older: it cannot do --guidance-interval: its device, its precision or its version is not "
-                "the right one"));
+  EXPECT_THAT(explain(fleet.state, task, fleet.clock.now()),
+              HasSubstr("older: it cannot do --guidance-interval: its device, its precision or its "
+                        "version is not "
+                        "the right one"));
   auto newer = fleet.hello("newer");
   newer.abilities = jobs::known_abilities();
   fleet.input(newer);
@@ -111,7 +112,8 @@ TEST(Placement, AWorkerForEncodesOnlyGetsNoDecode) {
   EXPECT_TRUE(fleet.leases(hello.worker).empty());
   const WorkerId decoder = fleet.join("decoder");
   EXPECT_EQ(kind_of(fleet, fleet.lease(decoder)), TaskKind::kDecodeVideo);
-  EXPECT_EQ(fleet.grants.back().lease.inputs.at(0).holders, std::vector<std::string>{"tcp://encoder"});
+  EXPECT_EQ(fleet.grants.back().lease.inputs.at(0).holders,
+            std::vector<std::string>{"tcp://encoder"});
 }
 
 TEST(Placement, AFailedTaskGoesToAnotherWorkerIfThereIsOne) {

@@ -78,7 +78,8 @@ TEST(Restart, FinishedJobsStayFinished) {
 TEST(Restart, AJobThatWasOnlyJustStoredRuns) {
   Fleet fleet;
   const JobId job = fleet.submit(2);
-  for (auto& [id, task] : fleet.state.tasks) task.state = TaskState::kWaiting;  // as it is stored first
+  for (auto& [id, task] : fleet.state.tasks)
+    task.state = TaskState::kWaiting;  // as it is stored first
   fleet.restart();
   EXPECT_EQ(fleet.job(job).counts.ready, 2U);
   fleet.pass(seconds(11));  // nobody comes back with latents

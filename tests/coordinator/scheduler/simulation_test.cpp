@@ -31,7 +31,8 @@ class Chaos {
     if (troubles_.misfits) misfit_ = fleet_.submit(plan(3, jobs::Precision::kBf16));
     job_ = fleet_.submit(plan(clips, jobs::Precision::kAuto));
     if (troubles_.restarts && chance(50)) {
-      for (auto& [id, task] : fleet_.state.tasks) task.state = TaskState::kWaiting;  // as it is stored first
+      for (auto& [id, task] : fleet_.state.tasks)
+        task.state = TaskState::kWaiting;  // as it is stored first
       fleet_.restart();
     }
     for (int step = 0; step < 40000 && !fleet_.job(job_).ended; ++step) {
@@ -82,7 +83,8 @@ class Chaos {
     Member member;
     member.hello = fleet_.hello(name);
     member.hello.host = chance(50) ? "h1" : "h2";
-    member.hello.data_endpoint = troubles_.cut_off && chance(50) ? "tcp://127.0.0.1:1" : "tcp://" + name;
+    member.hello.data_endpoint =
+        troubles_.cut_off && chance(50) ? "tcp://127.0.0.1:1" : "tcp://" + name;
     member.bad = troubles_.bad_hosts && chance(30);
     fleet_.input(member.hello);
     fleet_.beat(member.hello.worker, 1 + random_() % 2);
@@ -111,7 +113,8 @@ class Chaos {
   void finish(WorkerId worker, const TaskAttempt& attempt) {
     if (!fleet_.complete(worker, attempt).reply.ok()) return;
     const auto& latents = fleet_.task(attempt.task).result.latents;
-    if (latents && workers_.contains(worker)) workers_.at(worker).hello.artefacts.push_back(*latents);
+    if (latents && workers_.contains(worker))
+      workers_.at(worker).hello.artefacts.push_back(*latents);
     finished_.emplace_back(worker, attempt);
   }
 
@@ -154,8 +157,8 @@ class Chaos {
   std::vector<std::pair<WorkerId, TaskAttempt>> finished_;
 };
 
-// Every accepted task ends in one state, every commit is of the newest attempt, and none is committed twice
-// unless its latents were lost in between.
+// Every accepted task ends in one state, every commit is of the newest attempt, and none is
+// committed twice unless its latents were lost in between.
 void check_log(const Fleet& fleet) {
   std::map<std::string, std::uint32_t> newest;
   std::map<std::string, int> commits;
@@ -165,7 +168,8 @@ void check_log(const Fleet& fleet) {
       EXPECT_EQ(event.attempt, newest[event.task] + 1) << "attempts grow by one";
       newest[event.task] = event.attempt;
     }
-    if (event.kind == "task_requeued" && event.detail.find("latents are made again") != std::string::npos)
+    if (event.kind == "task_requeued" &&
+        event.detail.find("latents are made again") != std::string::npos)
       ++requeued[event.task];
     if (event.kind == "task_committed") {
       EXPECT_EQ(event.attempt, newest[event.task]) << "only the newest attempt commits";
@@ -173,7 +177,8 @@ void check_log(const Fleet& fleet) {
     }
   }
   for (const auto& [id, task] : fleet.state.tasks) {
-    const bool done = task.state == TaskState::kDone;  // else its latents were lost, and it failed then
+    const bool done =
+        task.state == TaskState::kDone;  // else its latents were lost, and it failed then
     if (commits.contains(to_string(id))) {
       EXPECT_EQ(commits[to_string(id)], requeued[to_string(id)] + (done ? 1 : 0)) << task.spec.name;
     }
@@ -235,7 +240,9 @@ void expect_all_done(Troubles troubles, std::uint32_t seeds) {
   }
 }
 
-TEST(Simulation, UnderChaosEveryTaskIsCommittedByItsNewestAttemptAndTheJobEnds) { expect_all_done({}, 300); }
+TEST(Simulation, UnderChaosEveryTaskIsCommittedByItsNewestAttemptAndTheJobEnds) {
+  expect_all_done({}, 300);
+}
 
 TEST(Simulation, FilmsToo) { expect_all_done({.films = true}, 100); }
 
@@ -256,7 +263,8 @@ TEST(Simulation, AlsoBesideAJobThatFitsNobodyWhichWaits) {
   expect_all_done({.films = true, .restarts = true, .cut_off = true, .misfits = true}, 50);
 }
 
-// A task may meet bad hosts alone, and fails then; nothing else is lost, and nothing goes on for ever.
+// A task may meet bad hosts alone, and fails then; nothing else is lost, and nothing goes on for
+// ever.
 TEST(Simulation, WithBadHostsEveryJobEndsAndWhatFailsSaysWhere) {
   std::uint32_t done = 0;
   for (std::uint32_t seed = 1; seed <= 100; ++seed) {

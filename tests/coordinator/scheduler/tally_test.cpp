@@ -26,8 +26,8 @@ TEST(Tally, ATaskWaitsFromWhenItIsReadyUntilItIsLeased) {
   EXPECT_THAT(fleet.tally.waits, ElementsAre(wait_of(TaskKind::kEncodeLatents, 5)));
   fleet.pass(seconds(3));  // its decode waits for it, and is not ready meanwhile
   fleet.complete(worker, fleet.lease(worker));
-  EXPECT_THAT(fleet.tally.waits,
-              ElementsAre(wait_of(TaskKind::kEncodeLatents, 5), wait_of(TaskKind::kDecodeVideo, 0)));
+  EXPECT_THAT(fleet.tally.waits, ElementsAre(wait_of(TaskKind::kEncodeLatents, 5),
+                                             wait_of(TaskKind::kDecodeVideo, 0)));
 }
 
 TEST(Tally, AfterARestartATaskWaitsFromThenOn) {

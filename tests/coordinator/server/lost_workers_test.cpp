@@ -13,7 +13,8 @@ using std::chrono::seconds;
 
 class LostWorkersTest : public testing::Test {
  protected:
-  jobs::WorkerHello hello(const std::string& name, const std::string& host, const std::string& device) {
+  jobs::WorkerHello hello(const std::string& name, const std::string& host,
+                          const std::string& device) {
     auto hello = fleet_.hello(name);
     hello.host = host;
     hello.device = device;
@@ -26,7 +27,8 @@ class LostWorkersTest : public testing::Test {
     return greeting.worker;
   }
   void look() {
-    for (const auto& loss : std::exchange(fleet_.tally.losses, {})) lost_.add(loss, fleet_.clock.now());
+    for (const auto& loss : std::exchange(fleet_.tally.losses, {}))
+      lost_.add(loss, fleet_.clock.now());
     lost_.look(fleet_.state, fleet_.clock.now());
   }
   // Until those are lost that are silent from now on.

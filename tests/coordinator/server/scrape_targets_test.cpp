@@ -24,7 +24,8 @@ using ::testing::IsEmpty;
 
 class ScrapeTargetsTest : public testing::Test {
  protected:
-  ScrapeTargetsTest() : folder_(fs::path(testing::TempDir()) / ("targets." + to_string(new_id<JobId>()))) {
+  ScrapeTargetsTest()
+      : folder_(fs::path(testing::TempDir()) / ("targets." + to_string(new_id<JobId>()))) {
     fs::create_directories(folder_);
   }
   ~ScrapeTargetsTest() override { fs::remove_all(folder_); }
@@ -85,9 +86,9 @@ TEST_F(ScrapeTargetsTest, OnlyWhatPrometheusCanReachIsNamed) {
 // One such address would cost Prometheus the whole list.
 TEST_F(ScrapeTargetsTest, WhatIsNoAddressIsLeftOut) {
   for (const char* endpoint :
-       {"9465", ":9465", "node1:", "node1:0", "node1:65536", "node1:http", "node1:94 65", "http://node1:9465",
-        "node1:9465/metrics", "a b:1", "a\nb:1", "a\"b:1", "ä:1", "[]:1", "[x]:1", "::1:9465", "0.0.0.0:9465",
-        "[::]:9465", "node1:+1"}) {
+       {"9465", ":9465", "node1:", "node1:0", "node1:65536", "node1:http", "node1:94 65",
+        "http://node1:9465", "node1:9465/metrics", "a b:1", "a\nb:1", "a\"b:1", "ä:1", "[]:1",
+        "[x]:1", "::1:9465", "0.0.0.0:9465", "[::]:9465", "node1:+1"}) {
     join("w", "here", endpoint);
   }
   EXPECT_THAT(addresses(), IsEmpty());
@@ -185,7 +186,8 @@ TEST_F(ScrapeTargetsTest, AFileThatPrometheusWouldNotReadOrThatCannotBeMadeIsRef
   EXPECT_EQ(status.code(), StatusCode::kFailedPrecondition);
   EXPECT_THAT(status.message(), HasSubstr("file/workers.json"));
   fs::create_directories(folder_ / "folder.json");
-  EXPECT_EQ(ScrapeTargets::prepare(folder_ / "folder.json").code(), StatusCode::kFailedPrecondition);
+  EXPECT_EQ(ScrapeTargets::prepare(folder_ / "folder.json").code(),
+            StatusCode::kFailedPrecondition);
 }
 
 }  // namespace

@@ -24,7 +24,8 @@ using ::testing::Not;
 // Metrics of a fleet that is moved by hand; all that is decided is stored at once.
 class ServerMetricsTest : public testing::Test {
  protected:
-  ServerMetricsTest() : folder_(fs::path(testing::TempDir()) / ("state." + to_string(new_id<JobId>()))) {
+  ServerMetricsTest()
+      : folder_(fs::path(testing::TempDir()) / ("state." + to_string(new_id<JobId>()))) {
     fs::create_directories(folder_);
   }
   ~ServerMetricsTest() override { fs::remove_all(folder_); }
@@ -53,26 +54,27 @@ class ServerMetricsTest : public testing::Test {
 
 TEST_F(ServerMetricsTest, EveryLabelValueIsThereFromTheFirstScrape) {
   const std::string text = metrics_.text();
-  for (const char* line : {"mimicfleet_jobs{state=\"running\"} 0",
-                           "mimicfleet_jobs_ended_total{state=\"cancelled\"} 0",
-                           "mimicfleet_tasks{kind=\"decode_video\",state=\"waiting\"} 0",
-                           "mimicfleet_tasks_ended_total{kind=\"encode_latents\",state=\"failed\"} 0",
-                           "mimicfleet_task_attempts_failed_total{kind=\"decode_video\"} 0",
-                           "mimicfleet_videos_made_total 0",
-                           "mimicfleet_frames_made_total 0",
-                           "mimicfleet_task_wait_seconds_count{kind=\"encode_latents\"} 0",
-                           "mimicfleet_oldest_ready_task_age_seconds 0",
-                           "mimicfleet_workers{state=\"draining\"} 0",
-                           "mimicfleet_workers_set_aside 0",
-                           "mimicfleet_events_total{kind=\"stale_result\"} 0",
-                           "mimicfleet_lease_expiries_total{reason=\"not_started\"} 0",
-                           "mimicfleet_host_failures_total{reason=\"not_found\"} 0",
-                           "mimicfleet_messages_received_total{type=\"worker_hello\"} 0",
-                           "mimicfleet_messages_refused_total{reason=\"version\"} 0",
-                           "mimicfleet_task_steps_total 0",
-                           "mimicfleet_work_seconds_total 0",
-                           "mimicfleet_store_write_duration_seconds_count 0",
-                           "mimicfleet_store_write_failures_total 0"}) {
+  for (const char* line :
+       {"mimicfleet_jobs{state=\"running\"} 0",
+        "mimicfleet_jobs_ended_total{state=\"cancelled\"} 0",
+        "mimicfleet_tasks{kind=\"decode_video\",state=\"waiting\"} 0",
+        "mimicfleet_tasks_ended_total{kind=\"encode_latents\",state=\"failed\"} 0",
+        "mimicfleet_task_attempts_failed_total{kind=\"decode_video\"} 0",
+        "mimicfleet_videos_made_total 0",
+        "mimicfleet_frames_made_total 0",
+        "mimicfleet_task_wait_seconds_count{kind=\"encode_latents\"} 0",
+        "mimicfleet_oldest_ready_task_age_seconds 0",
+        "mimicfleet_workers{state=\"draining\"} 0",
+        "mimicfleet_workers_set_aside 0",
+        "mimicfleet_events_total{kind=\"stale_result\"} 0",
+        "mimicfleet_lease_expiries_total{reason=\"not_started\"} 0",
+        "mimicfleet_host_failures_total{reason=\"not_found\"} 0",
+        "mimicfleet_messages_received_total{type=\"worker_hello\"} 0",
+        "mimicfleet_messages_refused_total{reason=\"version\"} 0",
+        "mimicfleet_task_steps_total 0",
+        "mimicfleet_work_seconds_total 0",
+        "mimicfleet_store_write_duration_seconds_count 0",
+        "mimicfleet_store_write_failures_total 0"}) {
     EXPECT_THAT(text, HasSubstr(line));
   }
   EXPECT_THAT(text, Not(HasSubstr("mimicfleet_queue_depth")));
@@ -86,12 +88,13 @@ TEST_F(ServerMetricsTest, OpenTasksAreGaugesAndThoseThatEndedAreCounters) {
   result.frames = 16;
   do_all(fleet_.join("w"), result);
   const std::string done = text();
-  for (const char* line : {"mimicfleet_tasks{kind=\"encode_latents\",state=\"ready\"} 0",
-                           "mimicfleet_tasks_ended_total{kind=\"encode_latents\",state=\"done\"} 2",
-                           "mimicfleet_tasks_ended_total{kind=\"decode_video\",state=\"done\"} 2",
-                           "mimicfleet_videos_made_total 2", "mimicfleet_frames_made_total 32",
-                           "mimicfleet_jobs{state=\"running\"} 0", "mimicfleet_jobs{state=\"done\"} 1",
-                           "mimicfleet_jobs_ended_total{state=\"done\"} 1"}) {
+  for (const char* line :
+       {"mimicfleet_tasks{kind=\"encode_latents\",state=\"ready\"} 0",
+        "mimicfleet_tasks_ended_total{kind=\"encode_latents\",state=\"done\"} 2",
+        "mimicfleet_tasks_ended_total{kind=\"decode_video\",state=\"done\"} 2",
+        "mimicfleet_videos_made_total 2", "mimicfleet_frames_made_total 32",
+        "mimicfleet_jobs{state=\"running\"} 0", "mimicfleet_jobs{state=\"done\"} 1",
+        "mimicfleet_jobs_ended_total{state=\"done\"} 1"}) {
     EXPECT_THAT(done, HasSubstr(line));
   }
 }
@@ -125,7 +128,8 @@ TEST_F(ServerMetricsTest, AWorkerHasASeriesWhileItIsThere) {
   fleet_.input(hello);
   text();
   fleet_.clock.advance(seconds(2));
-  EXPECT_THAT(metrics_.text(), HasSubstr("mimicfleet_worker_last_heard_seconds{host=\"h1\",worker=\"w\"} 2"));
+  EXPECT_THAT(metrics_.text(),
+              HasSubstr("mimicfleet_worker_last_heard_seconds{host=\"h1\",worker=\"w\"} 2"));
   EXPECT_THAT(text(), HasSubstr("mimicfleet_workers{state=\"loading\"} 1"));
   fleet_.input(StopWorker{hello.worker, true});
   EXPECT_THAT(text(), HasSubstr("mimicfleet_workers{state=\"draining\"} 1"));
@@ -169,8 +173,9 @@ TEST_F(ServerMetricsTest, ALostWorkerHasASeriesUntilAnotherOneComesInItsPlace) {
   fleet_.clock.advance(seconds(5));
   const std::string lost =
       "mimicfleet_worker_lost_seconds{device=\"cuda:0\",host=\"h1\",worker=\"h1-cuda:0-11\"} ";
-  EXPECT_THAT(text(),
-              HasSubstr(lost + "5\n"));  // the other one, which came not long before, is not its successor
+  EXPECT_THAT(
+      text(),
+      HasSubstr(lost + "5\n"));  // the other one, which came not long before, is not its successor
   come("h1-cuda:0-13", "cuda:0");
   EXPECT_THAT(text(), Not(HasSubstr("mimicfleet_worker_lost_seconds{")));
 }
@@ -212,8 +217,9 @@ TEST_F(ServerMetricsTest, AClipThatCannotBeMadeIsOneVideo) {
   fleet_.fail(worker, fleet_.lease(worker), Status(StatusCode::kBadInput, "no person"));
   const std::string text_now = text();
   EXPECT_THAT(text_now, HasSubstr("mimicfleet_job_videos_failed{number=\"1\"} 1\n"));
-  EXPECT_THAT(text_now,
-              HasSubstr("mimicfleet_tasks_ended_total{kind=\"decode_video\",state=\"failed\"} 1\n"));
+  EXPECT_THAT(
+      text_now,
+      HasSubstr("mimicfleet_tasks_ended_total{kind=\"decode_video\",state=\"failed\"} 1\n"));
   EXPECT_THAT(text_now, HasSubstr("mimicfleet_job_tasks{number=\"1\",state=\"failed\"} 2\n"));
 }
 
@@ -248,7 +254,8 @@ TEST_F(ServerMetricsTest, ExpiriesAndHostsThatCannotDoTheirTasksAreCountedByReas
 
 TEST_F(ServerMetricsTest, AJobHasSeriesUntilAnHourAfterItsEnd) {
   const std::int64_t now =
-      std::chrono::duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+      std::chrono::duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch())
+          .count();
   const JobId id = fleet_.submit(1);
   jobs::TaskResult result;
   result.frames = 9;

@@ -23,7 +23,8 @@ using testing::HasSubstr;
 class ServerTest : public testing::Test {
  protected:
   ServerTest()
-      : directory_(std::filesystem::path(testing::TempDir()) / ("server." + to_string(new_id<JobId>()))) {
+      : directory_(std::filesystem::path(testing::TempDir()) /
+                   ("server." + to_string(new_id<JobId>()))) {
     start();
   }
   ~ServerTest() override {
@@ -37,8 +38,8 @@ class ServerTest : public testing::Test {
     auto socket = net::Socket::router("tcp://127.0.0.1:*");
     CHECK(socket.ok());
     const std::string endpoint = socket->endpoint();
-    server_ = std::make_unique<Server>(std::move(socket).value(), std::move(store).value(), SchedulerConfig{},
-                                       1000, directory_);
+    server_ = std::make_unique<Server>(std::move(socket).value(), std::move(store).value(),
+                                       SchedulerConfig{}, 1000, directory_);
     CHECK(server_->restore().ok());
     server_->add_observer(observer_);
     thread_ = std::thread([this] { server_->run(stop_); });
@@ -64,7 +65,8 @@ class ServerTest : public testing::Test {
 
   // A worker that says hello; it takes encodes unless told otherwise.
   jobs::WorkerHello worker(const std::string& name, const std::string& host = "",
-                           const std::string& data_endpoint = "", TaskKind kind = TaskKind::kEncodeLatents) {
+                           const std::string& data_endpoint = "",
+                           TaskKind kind = TaskKind::kEncodeLatents) {
     jobs::WorkerHello hello;
     hello.worker = new_id<WorkerId>();
     hello.name = name;
@@ -198,8 +200,8 @@ TEST_F(ServerTest, ObserversAreToldWhatCameWhatWasRefusedAndWhatWasStored) {
   ask(beat_of(hello));
   receive();
   finish();
-  EXPECT_THAT(observer_.messages, testing::ElementsAre("job_list", "job_cancel", "job_submit", "worker_hello",
-                                                       "worker_heartbeat"));
+  EXPECT_THAT(observer_.messages, testing::ElementsAre("job_list", "job_cancel", "job_submit",
+                                                       "worker_hello", "worker_heartbeat"));
   EXPECT_THAT(observer_.refusals,
               testing::ElementsAre(Refusal::kMalformed, Refusal::kUnknownType, Refusal::kVersion,
                                    Refusal::kMalformed, Refusal::kRefused));
@@ -279,7 +281,8 @@ TEST_F(ServerTest, AWorkerGetsItsLeaseAndTheEventLogTellsOfIt) {
   ASSERT_TRUE(events.ok());
   std::vector<std::string> kinds;
   for (const auto& event : events->events) kinds.push_back(event.kind);
-  EXPECT_THAT(kinds, testing::ElementsAre("job_submitted", "worker_joined", "worker_ready", "task_leased"));
+  EXPECT_THAT(
+      kinds, testing::ElementsAre("job_submitted", "worker_joined", "worker_ready", "task_leased"));
 }
 
 // A coordinator that is killed between storing a job and storing what follows from it.
@@ -314,7 +317,8 @@ TEST_F(ServerTest, AWorkerWhoseHostCannotDoTasksIsNamedWithTheReason) {
   jobs::LeaseGrant grant;
   for (int i = 0; i < 2; ++i) {
     const auto envelope = receive();
-    if (envelope.type == jobs::LeaseGrant::kType) grant = *wire::body_as<jobs::LeaseGrant>(envelope);
+    if (envelope.type == jobs::LeaseGrant::kType)
+      grant = *wire::body_as<jobs::LeaseGrant>(envelope);
   }
   worker("other", "h2");
   jobs::TaskFailed failed;

@@ -22,7 +22,8 @@ using testing::Not;
 
 class JobStoreTest : public testing::Test {
  protected:
-  JobStoreTest() : directory_(fs::path(testing::TempDir()) / ("store." + to_string(new_id<JobId>()))) {}
+  JobStoreTest()
+      : directory_(fs::path(testing::TempDir()) / ("store." + to_string(new_id<JobId>()))) {}
   ~JobStoreTest() override { fs::remove_all(directory_); }
 
   std::unique_ptr<JobStore> open() {
@@ -65,7 +66,8 @@ TEST_F(JobStoreTest, WhatWasCommittedIsThereAfterAKillAndTheEpochGrows) {
   const pid_t child = ::fork();
   if (child == 0) {  // no destructor runs
     auto store = JobStore::open(directory_);
-    const bool ok = store.ok() && (*store)->commit({&job}, {&first, &second}, {event(1), event(2)}).ok();
+    const bool ok =
+        store.ok() && (*store)->commit({&job}, {&first, &second}, {event(1), event(2)}).ok();
     second.state = TaskState::kDone;
     second.attempt = 4;
     const bool ok_again = ok && (*store)->commit({}, {&second}, {event(3)}).ok();
@@ -145,7 +147,8 @@ TEST_F(JobStoreTest, AFlippedByteInTheMiddleIsNoticed) {
   }
   fs::path log;
   for (const auto& entry : fs::directory_iterator(directory_ / "jobs.db")) {
-    if (entry.path().extension() == ".log" && (log.empty() || fs::file_size(entry) > fs::file_size(log)))
+    if (entry.path().extension() == ".log" &&
+        (log.empty() || fs::file_size(entry) > fs::file_size(log)))
       log = entry;
   }
   ASSERT_FALSE(log.empty());
@@ -195,7 +198,8 @@ int fill_the_disk_and_free_it(const std::string& directory, const jobs::Event& f
   large.detail = std::string(100'000, 'x');
   while (stored < 1000 && commit(**store, stored + 1, large).ok()) ++stored;
   for (int i = 0; i < 20; ++i) {
-    if (commit(**store, stored + 1, large).code() != StatusCode::kResourceExhausted) return __LINE__;
+    if (commit(**store, stored + 1, large).code() != StatusCode::kResourceExhausted)
+      return __LINE__;
   }
   if ((*store)->events(0, 1000)->size() < stored) return __LINE__;
   fs::remove(filler);

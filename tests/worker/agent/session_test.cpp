@@ -23,7 +23,8 @@ jobs::WorkerHello new_worker() {
 // A session and what it wants; the test plays coordinator, runner and time.
 class SessionTest : public ::testing::Test {
  protected:
-  explicit SessionTest(SessionOptions options = {}) : session_(new_worker(), options, clock_.now()) {
+  explicit SessionTest(SessionOptions options = {})
+      : session_(new_worker(), options, clock_.now()) {
     take();
   }
 
@@ -132,10 +133,12 @@ TEST_F(SessionTest, AWorkerThatStillLoadsSaysHelloAndThenBeats) {
 
 TEST_F(SessionTest, WhatBecameKnownIsInTheNextHello) {
   taken<jobs::WorkerHello>();
-  session_.on_holding({"tcp://127.0.0.1:7000", {{sha256("key"), sha256("content"), 5, {}}}}, clock_.now());
+  session_.on_holding({"tcp://127.0.0.1:7000", {{sha256("key"), sha256("content"), 5, {}}}},
+                      clock_.now());
   jobs::ModelSet set;
   set.id = sha256("set");
-  session_.on_ready({"cpu", {"libtorch-2.11.0", "cpu", "fp32", 1}, {set}, {{7, 2.5}}, {"fp8"}}, clock_.now());
+  session_.on_ready({"cpu", {"libtorch-2.11.0", "cpu", "fp32", 1}, {set}, {{7, 2.5}}, {"fp8"}},
+                    clock_.now());
   take();
   const auto hellos = taken<jobs::WorkerHello>();
   ASSERT_THAT(hellos, SizeIs(2));
@@ -148,7 +151,8 @@ TEST_F(SessionTest, WhatBecameKnownIsInTheNextHello) {
   EXPECT_EQ(hellos[1].abilities, std::vector<std::string>{"fp8"});
 }
 
-TEST_F(SessionTest, FeaturesThatWereMadeAndKeptAreInTheNextHelloSoThatARestartedCoordinatorKnowsThem) {
+TEST_F(SessionTest,
+       FeaturesThatWereMadeAndKeptAreInTheNextHelloSoThatARestartedCoordinatorKnowsThem) {
   ready();
   using enum jobs::FeatureOutcome;
   jobs::TaskResult result;
@@ -250,7 +254,8 @@ TEST_F(SessionTest, AStaleResultIsDroppedAndTroubleThatPassesIsNot) {
                    last_request_);
   advance(2s);
   ASSERT_THAT(taken<jobs::TaskCompleted>(), SizeIs(1));
-  coordinator_says(jobs::ErrorReply{Status(StatusCode::kFailedPrecondition, "stale")}, last_request_);
+  coordinator_says(jobs::ErrorReply{Status(StatusCode::kFailedPrecondition, "stale")},
+                   last_request_);
   advance(9s);
   EXPECT_THAT(taken<jobs::TaskCompleted>(), IsEmpty());
 }
@@ -394,7 +399,8 @@ TEST_F(SessionTest, AStopHandsEverythingBackAndLeavesOnceAnswered) {
   session_.on_stop(clock_.now());
   take();
   EXPECT_THAT(cancelled_, ElementsAre(attempt));
-  ASSERT_THAT(sent_, testing::Contains(testing::Field(&wire::Envelope::type, jobs::WorkerGoodbye::kType)));
+  ASSERT_THAT(sent_,
+              testing::Contains(testing::Field(&wire::Envelope::type, jobs::WorkerGoodbye::kType)));
   EXPECT_EQ(sent_.back().type, jobs::WorkerGoodbye::kType) << "the result goes first";
   EXPECT_THAT(taken<jobs::TaskCompleted>(), SizeIs(1));
   taken<jobs::WorkerGoodbye>();
@@ -510,8 +516,9 @@ TEST_F(SessionTest, IsConnectedFromTheFirstAnswerUntilTheCoordinatorIsSilent) {
 }
 
 TEST_F(SessionTest, ACoordinatorOfAnotherVersionEndsTheSessionWithItsReason) {
-  coordinator_says(jobs::ErrorReply{Status(StatusCode::kUnsupported, "the peer speaks protocol 1.0")},
-                   (taken<jobs::WorkerHello>(), last_request_));
+  coordinator_says(
+      jobs::ErrorReply{Status(StatusCode::kUnsupported, "the peer speaks protocol 1.0")},
+      (taken<jobs::WorkerHello>(), last_request_));
   EXPECT_EQ(refusal_.code(), StatusCode::kUnsupported);
   advance(2s);
   EXPECT_TRUE(left_);

@@ -49,7 +49,8 @@ TEST_F(ArtefactStoreTest, WhatWasPutIsReadAgainByTheNextProcess) {
 TEST_F(ArtefactStoreTest, ADamagedArtefactIsNotGivenOutAndRemoved) {
   const auto store = open();
   const auto put = store->put(sha256("key"), kNumerics, "the latents");
-  std::fstream(file_of(put->content), std::ios::in | std::ios::out | std::ios::ate).seekp(-3, std::ios::end)
+  std::fstream(file_of(put->content), std::ios::in | std::ios::out | std::ios::ate)
+          .seekp(-3, std::ios::end)
       << "x";
   const auto read = store->read(put->content);
   ASSERT_FALSE(read.ok());
@@ -84,7 +85,8 @@ TEST_F(ArtefactStoreTest, TheArtefactThatWasNotUsedForLongestGoesFirst) {
 TEST_F(ArtefactStoreTest, ADamagedArtefactIsGivenToAPeerOnceAtMost) {
   const auto store = open();
   const auto put = store->put(sha256("key"), kNumerics, "the latents");
-  std::fstream(file_of(put->content), std::ios::in | std::ios::out | std::ios::ate).seekp(-3, std::ios::end)
+  std::fstream(file_of(put->content), std::ios::in | std::ios::out | std::ios::ate)
+          .seekp(-3, std::ios::end)
       << "x";
   EXPECT_TRUE(store->read_piece(put->content, 0, 5).ok());
   EXPECT_TRUE(store->read_piece(put->content, 5, 100).ok());

@@ -41,7 +41,8 @@ class Holder {
 
   jobs::ArtefactRef put(const std::string& bytes) { return *store_->put(sha256("key"), {}, bytes); }
   void damage(const jobs::ArtefactRef& artefact) const {
-    std::fstream file(folder_ + "/" + artefact.content.hex() + ".artefact", std::ios::in | std::ios::out);
+    std::fstream file(folder_ + "/" + artefact.content.hex() + ".artefact",
+                      std::ios::in | std::ios::out);
     file.seekp(-1, std::ios::end) << "?";
   }
   [[nodiscard]] std::string endpoint() const { return server_->endpoint(); }
@@ -79,7 +80,8 @@ TEST(ArtefactTransfer, AHolderOfWrongBytesIsRefusedAndAnotherOneAsked) {
   const auto artefact = damaged.put(bytes);
   good.put(bytes);
   damaged.damage(artefact);
-  const Fetched fetched = fetch_artefact(artefact, {damaged.endpoint(), good.endpoint()}, kNeverCancelled);
+  const Fetched fetched =
+      fetch_artefact(artefact, {damaged.endpoint(), good.endpoint()}, kNeverCancelled);
   ASSERT_TRUE(fetched.status.ok()) << fetched.status;
   EXPECT_EQ(fetched.bytes, bytes);
   EXPECT_EQ(fetched.refused_holders, 1);
@@ -87,20 +89,21 @@ TEST(ArtefactTransfer, AHolderOfWrongBytesIsRefusedAndAnotherOneAsked) {
   EXPECT_EQ(good.sent_bytes(), 1000);
 }
 
-// Alone: one that answers might, on a busy machine, not do so in so short a time. That the next one is asked
-// after a failure is what the test above says.
+// Alone: one that answers might, on a busy machine, not do so in so short a time. That the next one
+// is asked after a failure is what the test above says.
 TEST(ArtefactTransfer, ASilentHolderIsGivenUp) {
   auto silent = net::Socket::router("tcp://127.0.0.1:*");
   ASSERT_TRUE(silent.ok());
   FetchOptions options;
   options.silence_timeout = std::chrono::milliseconds(50);
-  const Fetched fetched = fetch_artefact({sha256("key"), sha256("content"), 100, {}}, {silent->endpoint()},
-                                         kNeverCancelled, options);
+  const Fetched fetched = fetch_artefact({sha256("key"), sha256("content"), 100, {}},
+                                         {silent->endpoint()}, kNeverCancelled, options);
   EXPECT_EQ(fetched.status.code(), StatusCode::kUnavailable);
   EXPECT_THAT(fetched.status.message(), HasSubstr("no answer in 50 ms"));
 }
 
-// A holder that answers requests with what the test makes of them: each once, or the last again and again.
+// A holder that answers requests with what the test makes of them: each once, or the last again and
+// again.
 class StrangeHolder {
  public:
   using Answer = std::function<std::vector<std::string>(const wire::Envelope& request)>;
@@ -146,8 +149,8 @@ TEST(ArtefactTransfer, AHolderThatSendsOnlyWhatNobodyAskedForIsGivenUpLikeASilen
   });
   FetchOptions options;
   options.silence_timeout = std::chrono::milliseconds(50);
-  const Fetched fetched = fetch_artefact({sha256("key"), sha256("content"), 100, {}}, {chatty.endpoint()},
-                                         kNeverCancelled, options);
+  const Fetched fetched = fetch_artefact({sha256("key"), sha256("content"), 100, {}},
+                                         {chatty.endpoint()}, kNeverCancelled, options);
   EXPECT_EQ(fetched.status.code(), StatusCode::kUnavailable);
   EXPECT_THAT(fetched.status.message(), HasSubstr("no answer in 50 ms"));
 }
@@ -163,8 +166,8 @@ TEST(ArtefactTransfer, AHolderThatSendsTooSlowlyForTheWholeIsGivenUp) {
   options.piece_bytes = 1;  // of 2^30
   options.least_bytes_per_second = 1e12;
   options.silence_timeout = std::chrono::milliseconds(1000);
-  const Fetched fetched = fetch_artefact({sha256("key"), sha256("content"), kSize, {}}, {slow.endpoint()},
-                                         kNeverCancelled, options);
+  const Fetched fetched = fetch_artefact({sha256("key"), sha256("content"), kSize, {}},
+                                         {slow.endpoint()}, kNeverCancelled, options);
   EXPECT_EQ(fetched.status.code(), StatusCode::kUnavailable);
   EXPECT_THAT(fetched.status.message(), HasSubstr("which is too slow"));
   EXPECT_GT(fetched.received_bytes, 0U);
@@ -175,7 +178,8 @@ TEST(ArtefactTransfer, WhenNobodyDeliversTheErrorSaysWhyForEach) {
   Holder damaged;
   const auto artefact = damaged.put("bytes");
   damaged.damage(artefact);
-  const Fetched fetched = fetch_artefact(artefact, {empty.endpoint(), damaged.endpoint()}, kNeverCancelled);
+  const Fetched fetched =
+      fetch_artefact(artefact, {empty.endpoint(), damaged.endpoint()}, kNeverCancelled);
   EXPECT_EQ(fetched.status.code(), StatusCode::kUnavailable);
   EXPECT_THAT(fetched.status.message(), HasSubstr(empty.endpoint() + ": artefact"));
   EXPECT_THAT(fetched.status.message(), HasSubstr(damaged.endpoint() + ": sent other bytes"));
@@ -186,8 +190,8 @@ TEST(ArtefactTransfer, WhenNobodyDeliversTheErrorSaysWhyForEach) {
 TEST(ArtefactTransfer, ACancelledTransferEndsWhileItsHolderIsSilent) {
   auto silent = net::Socket::router("tcp://127.0.0.1:*");
   ASSERT_TRUE(silent.ok());
-  const Fetched fetched =
-      fetch_artefact({sha256("key"), sha256("content"), 100, {}}, {silent->endpoint()}, [] { return true; });
+  const Fetched fetched = fetch_artefact({sha256("key"), sha256("content"), 100, {}},
+                                         {silent->endpoint()}, [] { return true; });
   EXPECT_EQ(fetched.status.code(), StatusCode::kCancelled);
 }
 

@@ -22,9 +22,11 @@ class CacheTest : public ::testing::Test {
   }
   void TearDown() override { std::filesystem::remove_all(folder_); }
 
-  std::unique_ptr<FeatureCache> open(std::uint64_t limit_bytes = 0, const std::string& numerics = "class") {
-    auto cache = FeatureCache::open({folder_, "cpu", numerics, limit_bytes, nullptr, clock_},
-                                    [this](EntryKind, Outcome outcome) { outcomes_.push_back(outcome); });
+  std::unique_ptr<FeatureCache> open(std::uint64_t limit_bytes = 0,
+                                     const std::string& numerics = "class") {
+    auto cache =
+        FeatureCache::open({folder_, "cpu", numerics, limit_bytes, nullptr, clock_},
+                           [this](EntryKind, Outcome outcome) { outcomes_.push_back(outcome); });
     EXPECT_TRUE(cache.ok()) << cache.status();
     return std::move(cache).value();
   }

@@ -1,5 +1,5 @@
-// What happens to a cache whose files were damaged: a damaged entry is a miss, deleted and counted, the
-// others stay, and nothing wrong is ever handed out.
+// What happens to a cache whose files were damaged: a damaged entry is a miss, deleted and counted,
+// the others stay, and nothing wrong is ever handed out.
 #include <algorithm>
 #include <fstream>
 
@@ -27,7 +27,8 @@ class DamagedCacheTest : public CacheTest {
     std::vector<fs::path> found;
     for (const auto& entry : fs::recursive_directory_iterator(folder_)) {
       const std::string name = entry.path().filename();
-      if (entry.is_regular_file() && entry.file_size() > 0 && name.find(suffix) != std::string::npos) {
+      if (entry.is_regular_file() && entry.file_size() > 0 &&
+          name.find(suffix) != std::string::npos) {
         found.push_back(entry.path());
       }
     }

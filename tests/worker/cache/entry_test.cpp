@@ -8,7 +8,8 @@ namespace {
 const EntryName kName{EntryKind::kKeypoints, sha256("a key"), "libtorch/cpu/fp32/1"};
 
 TEST(CacheEntry, ThePayloadAndItsCostComeBackAsTheyWere) {
-  for (const std::string& payload : {std::string(), std::string("x"), std::string(100'000, '\xff')}) {
+  for (const std::string& payload :
+       {std::string(), std::string("x"), std::string(100'000, '\xff')}) {
     const std::string bytes = encode_entry(kName, {payload, 12.25});
     const auto decoded = decode_entry(kName, bytes);
     ASSERT_TRUE(decoded.ok()) << decoded.status();

@@ -159,7 +159,8 @@ class MountedCacheTest : public CacheTest {
   bool mounted_ = false;
 };
 
-// With a large limit it is the log that cannot be written, with a small one the files of entries, too.
+// With a large limit it is the log that cannot be written, with a small one the files of entries,
+// too.
 TEST_F(MountedCacheTest, AFullDiskCostsNewEntriesOnlyUntilThereIsRoomAgain) {
   for (const std::uint64_t limit : {64'000'000, 2'000'000}) {
     SCOPED_TRACE(limit);

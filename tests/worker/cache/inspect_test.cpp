@@ -22,7 +22,8 @@ class InspectTest : public CacheTest {
     const auto cache = open();
     for (int number = 1; number <= 3; ++number) put(*cache, number, kBytes);
     cache->put(EntryKind::kVaeLatent, key(1), {payload(1, kBytes), 4});
-    put(*open(0, "another class"), 9, kBytes);  // in a second worker's folder: the first one is in use
+    put(*open(0, "another class"), 9,
+        kBytes);  // in a second worker's folder: the first one is in use
   }
 };
 

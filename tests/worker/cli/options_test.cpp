@@ -37,8 +37,9 @@ Parsed parse(std::vector<std::string> arguments) {
 }
 
 TEST(WorkerOptions, FlagsMayBeWrittenWithUnderscores) {
-  const auto parsed = parse({"--models", "a", "b", "--feature_cache_dir=/x", "--exit_with_parent", "--kinds",
-                             "decode_video", "--threads", "3", "--precision", "bf16", "--fp8"});
+  const auto parsed =
+      parse({"--models", "a", "b", "--feature_cache_dir=/x", "--exit_with_parent", "--kinds",
+             "decode_video", "--threads", "3", "--precision", "bf16", "--fp8"});
   ASSERT_FALSE(parsed.code) << parsed.errors;
   EXPECT_THAT(parsed.options.models, ElementsAre("a", "b"));
   EXPECT_EQ(parsed.options.feature_cache_dir, "/x");
@@ -58,7 +59,8 @@ TEST(WorkerOptions, TheFeatureCacheHasALimitThatPeopleCanWrite) {
 }
 
 TEST(WorkerOptions, TheCacheCommandsTakeADirectory) {
-  const auto parsed = parse({"cache", "verify", "--feature_cache_dir", "/x", "--output-mode", "json"});
+  const auto parsed =
+      parse({"cache", "verify", "--feature_cache_dir", "/x", "--output-mode", "json"});
   ASSERT_FALSE(parsed.code) << parsed.errors;
   EXPECT_EQ(parsed.options.cache.action, CacheCommand::Action::kVerify);
   EXPECT_EQ(parsed.options.cache.directory, "/x");
@@ -154,8 +156,10 @@ class SettingsFile {
 
 TEST(WorkerConfigFile, SettingsComeFromTheFileAndFlagsWin) {
   const SettingsFile file(
-      "coordinator = \"tcp://node1:5555\"\nmodels = [\"/srv/a\", \"/srv/b c\"]\ndevice = \"cuda:1\"\n"
-      "feature_cache_limit = \"20G\"\nthreads = 3\nfp8 = true\nadvertise = \"node2:5571\"\ninsecure = true\n"
+      "coordinator = \"tcp://node1:5555\"\nmodels = [\"/srv/a\", \"/srv/b c\"]\ndevice = "
+      "\"cuda:1\"\n"
+      "feature_cache_limit = \"20G\"\nthreads = 3\nfp8 = true\nadvertise = "
+      "\"node2:5571\"\ninsecure = true\n"
       "kinds = [\"decode_video\"]\nexit-when-idle = 7\n");
   const auto parsed = parse({"--config", file.path(), "--device", "cpu"});
   ASSERT_FALSE(parsed.code) << parsed.errors;

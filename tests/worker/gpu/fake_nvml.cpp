@@ -34,7 +34,9 @@ extern "C" {
 int nvmlInit_v2() { return is_off() ? kDriverNotLoaded : 0; }
 int nvmlShutdown() { return 0; }
 const char* nvmlErrorString(int code) {
-  return code == kDriverNotLoaded ? "Driver Not Loaded" : code == kNotFound ? "Not Found" : "Not Supported";
+  return code == kDriverNotLoaded ? "Driver Not Loaded"
+         : code == kNotFound      ? "Not Found"
+                                  : "Not Supported";
 }
 int nvmlDeviceGetHandleByPciBusId_v2(const char* address, NvmlDevice** device) {
   for (auto& each : devices) {

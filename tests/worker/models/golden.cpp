@@ -25,7 +25,9 @@
 
 namespace mimicfleet {
 
-std::string golden_path(const std::string& name) { return source_path("tests/goldens/pack_a/") + name; }
+std::string golden_path(const std::string& name) {
+  return source_path("tests/goldens/pack_a/") + name;
+}
 
 Golden::Golden(const std::string& name) : file_("pack_a/goldens/" + name + ".safetensors") {
   auto set = weights::open_safetensors(golden_path("goldens/" + name + ".safetensors"));
@@ -49,11 +51,12 @@ testing::AssertionResult Golden::is_within(const std::string& tensor, const std:
 
 testing::AssertionResult Golden::is_near(const std::string& tensor, const at::Tensor& actual,
                                          double bound) const {
-  return is_within(tensor, "difference, of the largest number", relative_difference(actual, (*this)[tensor]),
-                   bound);
+  return is_within(tensor, "difference, of the largest number",
+                   relative_difference(actual, (*this)[tensor]), bound);
 }
 
-testing::AssertionResult Golden::is_equal(const std::string& tensor, const at::Tensor& actual) const {
+testing::AssertionResult Golden::is_equal(const std::string& tensor,
+                                          const at::Tensor& actual) const {
   return is_within(tensor, "numbers that differ",
                    static_cast<double>(different_numbers(actual, (*this)[tensor])), 0);
 }
@@ -100,9 +103,10 @@ void expect_golden_frames(const Golden& golden, const std::string& tensor, const
   ASSERT_EQ(frames.sizes(), golden[tensor].sizes());
   const at::Tensor difference = (frames.to(at::kInt) - golden[tensor].to(at::kInt)).abs();
   EXPECT_TRUE(golden.is_within(tensor, from + "part of the pixels that differ by more than 1/255",
-                               difference.gt(1).any(1).to(at::kDouble).mean().item<double>(), bounds.part));
-  EXPECT_TRUE(golden.is_within(tensor, from + "difference, in 1/255", difference.max().item<double>(),
-                               bounds.largest));
+                               difference.gt(1).any(1).to(at::kDouble).mean().item<double>(),
+                               bounds.part));
+  EXPECT_TRUE(golden.is_within(tensor, from + "difference, in 1/255",
+                               difference.max().item<double>(), bounds.largest));
 }
 
 at::Tensor after_zeros(const at::Tensor& conditional) {
@@ -133,7 +137,8 @@ at::Tensor on_test_device(const at::Tensor& tensor) { return tensor.to(test_devi
 
 const svd::DiffusionModels& golden_models() {
   static const svd::DiffusionModels kModels = [] {
-    auto models = svd::load_diffusion_models(golden_model_files(), test_device(), svd::Precision::kFp32);
+    auto models =
+        svd::load_diffusion_models(golden_model_files(), test_device(), svd::Precision::kFp32);
     if (!models.ok()) ADD_FAILURE() << models.status();
     return std::move(models).value();
   }();

@@ -1,4 +1,5 @@
-// What runs otherwise on a GPU than on a CPU: kernels of our own in float32, and graphs that use them.
+// What runs otherwise on a GPU than on a CPU: kernels of our own in float32, and graphs that use
+// them.
 #include <tuple>
 #include <vector>
 
@@ -101,13 +102,15 @@ TEST_P(ImagesNeedsAGpu, ChannelsAreJoinedAndPixelsRepeatedWithoutChangingANumber
   for (const std::int64_t factor : {2, 3}) {
     const auto repeated = nn::gpu_repeat_pixels(x, factor);
     ASSERT_TRUE(repeated);
-    EXPECT_TRUE(repeated->equal(at::upsample_nearest2d(x, {factor * x.size(2), factor * x.size(3)})));
+    EXPECT_TRUE(
+        repeated->equal(at::upsample_nearest2d(x, {factor * x.size(2), factor * x.size(3)})));
   }
 }
 
 INSTANTIATE_TEST_SUITE_P(Sizes, ImagesNeedsAGpu,
-                         ::testing::Values(Size{2, 64, 96, 72}, Size{3, 512, 12, 9}, Size{32, 128, 1, 1},
-                                           Size{1, 4, 7, 3}, Size{2, 1024, 20, 20}));
+                         ::testing::Values(Size{2, 64, 96, 72}, Size{3, 512, 12, 9},
+                                           Size{32, 128, 1, 1}, Size{1, 4, 7, 3},
+                                           Size{2, 1024, 20, 20}));
 
 TEST_F(StepsNeedsAGpu, BytesAreLookedUpInTheTableOfTheirChannel) {
   const at::Tensor table = random({3, 256});
@@ -123,10 +126,12 @@ TEST_F(StepsNeedsAGpu, BytesAreLookedUpInTheTableOfTheirChannel) {
 TEST_F(StepsNeedsAGpu, WhatTheKernelsDoNotServeTheyLeave) {
   const at::Tensor planes = random({2, 8, 5, 5});
   const at::Tensor odd = images({2, 6, 5, 5});
-  EXPECT_FALSE(nn::gpu_finish_convolution(planes, random({8}), {}, true, planes)) << "channel after channel";
+  EXPECT_FALSE(nn::gpu_finish_convolution(planes, random({8}), {}, true, planes))
+      << "channel after channel";
   EXPECT_FALSE(nn::gpu_finish_convolution(odd, random({6}), {}, true, odd)) << "6 channels";
   EXPECT_FALSE(nn::gpu_join_channels({odd, odd}));
-  EXPECT_FALSE(nn::gpu_channel_convolution(images({2, 8, 5, 5}), random({8, 1, 3, 3}), {}, false)) << "3x3";
+  EXPECT_FALSE(nn::gpu_channel_convolution(images({2, 8, 5, 5}), random({8, 1, 3, 3}), {}, false))
+      << "3x3";
 }
 
 TEST_F(StepsNeedsAGpu, TheGoldenNetsGiveWhatTheyGiveOnACpu) {

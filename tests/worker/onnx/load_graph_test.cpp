@@ -85,7 +85,8 @@ TEST(LoadGraph, WeightsInOtherFilesAreRefusedWithTheRemedy) {
   tensor->set_data_location(::onnx::TensorProto::EXTERNAL);
   const Status status = refusal(model);
   EXPECT_EQ(status.code(), StatusCode::kUnsupported);
-  EXPECT_THAT(status.message(), StartsWith("m.onnx: tensor 'two': keeps its data in another file; export"));
+  EXPECT_THAT(status.message(),
+              StartsWith("m.onnx: tensor 'two': keeps its data in another file; export"));
 }
 
 TEST(LoadGraph, ATensorWhoseBytesDoNotFillItsShapeIsRefused) {
@@ -106,7 +107,8 @@ TEST(LoadGraph, AShapeThatOverflowsIsRefused) {
 TEST(LoadGraph, ANodeThatUsesALaterValueIsRefused) {
   ModelBuilder model;
   model.input("x", {1}).node("Relu", {"z"}, {"y"}).node("Relu", {"x"}, {"z"}).output("y");
-  EXPECT_THAT(refusal(model).message(), HasSubstr("node 'Relu_y' (Relu, opset 11) uses 'z' before"));
+  EXPECT_THAT(refusal(model).message(),
+              HasSubstr("node 'Relu_y' (Relu, opset 11) uses 'z' before"));
 }
 
 TEST(LoadGraph, AValueThatIsDefinedTwiceIsRefused) {
@@ -126,7 +128,8 @@ TEST(LoadGraph, OperatorsOfOtherDomainsAreRefusedByName) {
 TEST(LoadGraph, UnknownOperatorSetsAreRefused) {
   ModelBuilder model(99);
   model.input("x", {1}).node("Relu", {"x"}, {"y"}).output("y");
-  EXPECT_EQ(refusal(model).message(), "m.onnx: uses operator set 99; export it with one from 1 to 18");
+  EXPECT_EQ(refusal(model).message(),
+            "m.onnx: uses operator set 99; export it with one from 1 to 18");
 }
 
 TEST(LoadGraph, SubgraphsAreRefused) {

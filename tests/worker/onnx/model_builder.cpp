@@ -35,7 +35,8 @@ ModelBuilder::ModelBuilder(const ModelBuilder& other)
     : model_(std::make_unique<::onnx::ModelProto>(*other.model_)) {}
 ModelBuilder::~ModelBuilder() = default;
 
-ModelBuilder& ModelBuilder::input(const std::string& name, const std::vector<std::int64_t>& dims, int type) {
+ModelBuilder& ModelBuilder::input(const std::string& name, const std::vector<std::int64_t>& dims,
+                                  int type) {
   auto* value = model_->mutable_graph()->add_input();
   value->set_name(name);
   auto* tensor = value->mutable_type()->mutable_tensor_type();
@@ -60,7 +61,8 @@ ModelBuilder& ModelBuilder::floats(const std::string& name, const std::vector<st
 }
 
 ModelBuilder& ModelBuilder::ints(const std::string& name, const std::vector<std::int64_t>& values) {
-  auto* tensor = add_constant(*model_, name, {static_cast<std::int64_t>(values.size())}, TensorProto::INT64);
+  auto* tensor =
+      add_constant(*model_, name, {static_cast<std::int64_t>(values.size())}, TensorProto::INT64);
   for (const std::int64_t value : values) tensor->add_int64_data(value);
   return *this;
 }
@@ -85,7 +87,8 @@ ModelBuilder& ModelBuilder::number(const std::string& name, float value) {
   return *this;
 }
 
-ModelBuilder& ModelBuilder::integers(const std::string& name, const std::vector<std::int64_t>& values) {
+ModelBuilder& ModelBuilder::integers(const std::string& name,
+                                     const std::vector<std::int64_t>& values) {
   auto* attribute = add_attribute(*model_, name, AttributeProto::INTS);
   for (const std::int64_t value : values) attribute->add_ints(value);
   return *this;

@@ -11,8 +11,8 @@ class ModelProto;
 
 namespace mimicfleet::onnx {
 
-// Builds the bytes of small models. The schema's headers stay in the source: LibTorch carries another
-// protobuf's.
+// Builds the bytes of small models. The schema's headers stay in the source: LibTorch carries
+// another protobuf's.
 class ModelBuilder {
  public:
   explicit ModelBuilder(int opset = 11);
@@ -24,7 +24,8 @@ class ModelBuilder {
   static constexpr int kInt64 = 7;
 
   // dims: -1 is a free dimension.
-  ModelBuilder& input(const std::string& name, const std::vector<std::int64_t>& dims, int type = kFloat);
+  ModelBuilder& input(const std::string& name, const std::vector<std::int64_t>& dims,
+                      int type = kFloat);
   ModelBuilder& output(const std::string& name);
   ModelBuilder& floats(const std::string& name, const std::vector<std::int64_t>& dims,
                        const std::vector<float>& values);

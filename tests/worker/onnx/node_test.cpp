@@ -1,5 +1,5 @@
-// ONNX's own tests of single operators (tests/goldens/onnx_node; tools/onnx/extract_node_tests.py took them
-// from the onnx 1.13.0 wheel), with ONNX's own tolerances.
+// ONNX's own tests of single operators (tests/goldens/onnx_node; tools/onnx/extract_node_tests.py
+// took them from the onnx 1.13.0 wheel), with ONNX's own tolerances.
 #include <algorithm>
 #include <map>
 #include <set>
@@ -60,13 +60,14 @@ std::vector<NodeTest> load_tests() {
   return std::move(document).value_or({}).tests;
 }
 
-// What the executor refuses although it knows the operator: LibTorch lacks the type, or inference has no use
-// for it.
+// What the executor refuses although it knows the operator: LibTorch lacks the type, or inference
+// has no use for it.
 bool is_refused(std::string_view name) {
   static const std::set<std::string_view> kNames = {
       // strings, sequences and optional values
-      "test_cast_FLOAT_to_STRING", "test_cast_STRING_to_FLOAT", "test_castlike_FLOAT_to_STRING_expanded",
-      "test_castlike_STRING_to_FLOAT_expanded", "test_identity_opt", "test_identity_sequence",
+      "test_cast_FLOAT_to_STRING", "test_cast_STRING_to_FLOAT",
+      "test_castlike_FLOAT_to_STRING_expanded", "test_castlike_STRING_to_FLOAT_expanded",
+      "test_identity_opt", "test_identity_sequence",
       // unsigned integers of more than 8 bits
       "test_max_uint16", "test_max_uint32", "test_max_uint64", "test_min_uint16", "test_min_uint32",
       "test_min_uint64", "test_pow_types_float32_uint32", "test_pow_types_float32_uint64",
@@ -78,7 +79,8 @@ bool is_refused(std::string_view name) {
   return kNames.contains(name);
 }
 
-Result<std::vector<at::Tensor>> tensors(const std::vector<wire::Bytes>& files, const std::string& name) {
+Result<std::vector<at::Tensor>> tensors(const std::vector<wire::Bytes>& files,
+                                        const std::string& name) {
   std::vector<at::Tensor> result;
   for (const auto& file : files) {
     ASSIGN_OR_RETURN(const TensorData data, parse_tensor(file.data, name));
@@ -87,8 +89,8 @@ Result<std::vector<at::Tensor>> tensors(const std::vector<wire::Bytes>& files, c
   return result;
 }
 
-// The largest difference in units of what ONNX tolerates: 1e-7 and a thousandth of the number. Infinities and
-// NaN have to be equal.
+// The largest difference in units of what ONNX tolerates: 1e-7 and a thousandth of the number.
+// Infinities and NaN have to be equal.
 double largest_difference(const at::Tensor& actual, const at::Tensor& expected) {
   if (expected.numel() == 0) return 0;
   const at::Tensor a = actual.to(at::kDouble);
@@ -100,9 +102,9 @@ double largest_difference(const at::Tensor& actual, const at::Tensor& expected) 
 void expect_equal(const at::Tensor& actual, const at::Tensor& expected) {
   ASSERT_EQ(actual.scalar_type(), expected.scalar_type());
   ASSERT_EQ(actual.sizes(), expected.sizes());
-  EXPECT_TRUE(
-      parity::within_bound({"onnx_node/node_tests.msgpack", "every output of every test",
-                            "difference, of what ONNX tolerates", largest_difference(actual, expected), 1}));
+  EXPECT_TRUE(parity::within_bound({"onnx_node/node_tests.msgpack", "every output of every test",
+                                    "difference, of what ONNX tolerates",
+                                    largest_difference(actual, expected), 1}));
 }
 
 void run(const NodeTest& test) {

@@ -33,8 +33,8 @@ struct Net {
 
 void expect_outputs(const Net& net) {
   at::set_num_threads(1);
-  auto graph =
-      parse_graph(with_formula_weights(read_file("tests/goldens/pose_nets/" + net.name + ".onnx")), net.name);
+  auto graph = parse_graph(
+      with_formula_weights(read_file("tests/goldens/pose_nets/" + net.name + ".onnx")), net.name);
   ASSERT_TRUE(graph.ok()) << graph.status();
   auto session = Session::create(std::move(graph).value(), at::kCPU);
   ASSERT_TRUE(session.ok()) << session.status();

@@ -58,7 +58,8 @@ TEST(Session, AnUnknownOperatorIsNamedWithFileNodeAndOperatorSet) {
   model.input("x", {1}).node("Mish", {"x"}, {"y"}).output("y");
   const Status status = session_of(model).status();
   EXPECT_EQ(status.code(), StatusCode::kUnsupported);
-  EXPECT_EQ(status.message(), "m.onnx: node 'Mish_y' (Mish, opset 11): this operator is not implemented");
+  EXPECT_EQ(status.message(),
+            "m.onnx: node 'Mish_y' (Mish, opset 11): this operator is not implemented");
 }
 
 TEST(Session, AnUnknownAttributeIsNamed) {
@@ -72,12 +73,16 @@ TEST(Session, AnUnknownAttributeIsNamed) {
 TEST(Session, AnAttributeOfTheWrongTypeIsRefused) {
   ModelBuilder model;
   model.input("x", {1, 1}).node("Flatten", {"x"}, {"y"}).number("axis", 0.5F).output("y");
-  EXPECT_THAT(session_of(model).status().message(), HasSubstr("its attribute 'axis' has the wrong type"));
+  EXPECT_THAT(session_of(model).status().message(),
+              HasSubstr("its attribute 'axis' has the wrong type"));
 }
 
 TEST(Session, WeightsThatAreNoNumbersAreRefused) {
   ModelBuilder model;
-  model.input("x", {1}).floats("w", {2}, {1, std::nanf("")}).node("Add", {"x", "w"}, {"y"}).output("y");
+  model.input("x", {1})
+      .floats("w", {2}, {1, std::nanf("")})
+      .node("Add", {"x", "w"}, {"y"})
+      .output("y");
   const Status status = session_of(model).status();
   EXPECT_EQ(status.code(), StatusCode::kBadInput);
   EXPECT_EQ(status.message(), "m.onnx: tensor 'w' holds NaN; the file is damaged, get it again");
@@ -124,7 +129,8 @@ TEST(Session, ASmallFileCannotAskForAllMemory) {
   EXPECT_THAT(session_of(tiled)->run({at::zeros({2})}).status().message(), HasSubstr("more than"));
   ModelBuilder expanded;
   expanded.input("x", {1}).ints("n", {huge}).node("Expand", {"x", "n"}, {"y"}).output("y");
-  EXPECT_THAT(session_of(expanded)->run({at::zeros({1})}).status().message(), HasSubstr("more than"));
+  EXPECT_THAT(session_of(expanded)->run({at::zeros({1})}).status().message(),
+              HasSubstr("more than"));
 }
 
 TEST(Session, InputsOfTheCallerAreNeverOverwritten) {
@@ -153,9 +159,12 @@ TEST(Session, ANormAfterAConvolutionGivesTheSameInsideOfIt) {
   const auto build = [](bool norm_is_output) {
     ModelBuilder model;
     model.input("x", {1, 1, 3, 3}).floats("w", {2, 1, 1, 1}, {2, -1}).floats("b", {2}, {0.5F, 0});
-    model.floats("scale", {2}, {1.5F, 2}).floats("shift", {2}, {-1, 3}).floats("mean", {2}, {0.25F, -1});
+    model.floats("scale", {2}, {1.5F, 2})
+        .floats("shift", {2}, {-1, 3})
+        .floats("mean", {2}, {0.25F, -1});
     model.floats("var", {2}, {4, 0.5F}).node("Conv", {"x", "w", "b"}, {"c"});
-    model.node("BatchNormalization", {"c", "scale", "shift", "mean", "var"}, {"y"}).number("epsilon", 0.01F);
+    model.node("BatchNormalization", {"c", "scale", "shift", "mean", "var"}, {"y"})
+        .number("epsilon", 0.01F);
     model.output("y");
     if (norm_is_output) model.output("c");  // a second use: the norm stays a step of its own
     return model;
@@ -168,7 +177,8 @@ TEST(Session, XTimesItsSigmoidIsSilu) {
   for (const bool gate_first : {false, true}) {
     ModelBuilder model;
     model.input("x", {5}).node("Sigmoid", {"x"}, {"s"});
-    model.node("Mul", gate_first ? std::vector<std::string>{"s", "x"} : std::vector<std::string>{"x", "s"},
+    model.node("Mul",
+               gate_first ? std::vector<std::string>{"s", "x"} : std::vector<std::string>{"x", "s"},
                {"y"});
     model.output("y");
     const at::Tensor x = counting({5});
@@ -200,10 +210,16 @@ std::vector<std::string> steps_of(const ModelBuilder& model) {
 // x + SiLU(Conv(x)), the sum either way round; what is computed in between may be outputs, too.
 ModelBuilder residual_block(bool residual_first, const std::vector<std::string>& more_outputs) {
   ModelBuilder model;
-  model.input("x", {1, 2, 3, 3}).floats("w", {2, 2, 1, 1}, {2, -1, 0.5F, 1}).floats("b", {2}, {0.5F, -1});
-  model.node("Conv", {"x", "w", "b"}, {"c"}).node("Sigmoid", {"c"}, {"s"}).node("Mul", {"c", "s"}, {"m"});
-  model.node("Add", residual_first ? std::vector<std::string>{"x", "m"} : std::vector<std::string>{"m", "x"},
-             {"y"});
+  model.input("x", {1, 2, 3, 3})
+      .floats("w", {2, 2, 1, 1}, {2, -1, 0.5F, 1})
+      .floats("b", {2}, {0.5F, -1});
+  model.node("Conv", {"x", "w", "b"}, {"c"})
+      .node("Sigmoid", {"c"}, {"s"})
+      .node("Mul", {"c", "s"}, {"m"});
+  model.node(
+      "Add",
+      residual_first ? std::vector<std::string>{"x", "m"} : std::vector<std::string>{"m", "x"},
+      {"y"});
   model.output("y");
   for (const auto& name : more_outputs) model.output(name);
   return model;
@@ -224,14 +240,20 @@ TEST(Session, SiluAndASumAfterAConvolutionAreOneStepWithTheSameBits) {
 
 TEST(Session, ASumThatSpreadsOverAConvolutionsResultStaysRight) {
   ModelBuilder model;
-  model.input("x", {1, 1, 2, 2}).floats("w", {1, 1, 1, 1}, {1}).floats("wide", {1, 3, 1, 1}, {1, 2, 3});
-  model.node("Conv", {"x", "w"}, {"c"}).node("Sigmoid", {"c"}, {"s"}).node("Mul", {"c", "s"}, {"m"});
+  model.input("x", {1, 1, 2, 2})
+      .floats("w", {1, 1, 1, 1}, {1})
+      .floats("wide", {1, 3, 1, 1}, {1, 2, 3});
+  model.node("Conv", {"x", "w"}, {"c"})
+      .node("Sigmoid", {"c"}, {"s"})
+      .node("Mul", {"c", "s"}, {"m"});
   model.node("Add", {"m", "wide"}, {"y"}).output("y");
   const at::Tensor x = counting({1, 1, 2, 2});
-  expect_close(run_once(model, {x}), at::silu(x) + at::tensor({1.0F, 2.0F, 3.0F}).view({1, 3, 1, 1}));
+  expect_close(run_once(model, {x}),
+               at::silu(x) + at::tensor({1.0F, 2.0F, 3.0F}).view({1, 3, 1, 1}));
 }
 
-// Pools of one image with ever larger windows, as a spatial pyramid has them, and what each of them gives.
+// Pools of one image with ever larger windows, as a spatial pyramid has them, and what each of them
+// gives.
 TEST(Session, ALargerPoolContinuesFromASmallerOneWithTheSameBits) {
   const auto pool = [](ModelBuilder& model, std::int64_t window, const std::string& name) {
     model.node("MaxPool", {"x"}, {name})
@@ -260,13 +282,16 @@ TEST(Session, ALargerPoolContinuesFromASmallerOneWithTheSameBits) {
   }
 }
 
-// LibTorch turns an image into the layout that it takes the filters to have, and back at the next step.
+// LibTorch turns an image into the layout that it takes the filters to have, and back at the next
+// step.
 TEST(Session, ImagesKeepTheirMemoryLayoutThroughFiltersOfAnySize) {
   ModelBuilder model;
   model.input("x", {1, 4, 6, 6}).floats("w3", {4, 4, 3, 3}, std::vector<float>(144, 0.1F));
   model.floats("w1", {4, 4, 1, 1}, std::vector<float>(16, 0.2F))
       .floats("w", {4, 1, 5, 5}, std::vector<float>(100));
-  model.node("Conv", {"x", "w3"}, {"a"}).integers("pads", {1, 1, 1, 1}).node("Conv", {"a", "w1"}, {"b"});
+  model.node("Conv", {"x", "w3"}, {"a"})
+      .integers("pads", {1, 1, 1, 1})
+      .node("Conv", {"a", "w1"}, {"b"});
   model.node("Conv", {"b", "w"}, {"c"}).integers("pads", {2, 2, 2, 2}).integer("group", 4);
   model.node("Conv", {"c", "w3"}, {"d"}).integers("pads", {1, 1, 1, 1});
   for (const char* name : {"a", "b", "c", "d"}) model.output(name);
@@ -286,30 +311,46 @@ TEST(OldOperatorSets, AxesMayBeAttributes) {
   squeeze.input("x", {1, 2, 3}).node("Squeeze", {"x"}, {"y"}).integers("axes", {0}).output("y");
   expect_close(run_once(squeeze, {x}), x[0]);
   ModelBuilder unsqueeze(11);
-  unsqueeze.input("x", {1, 2, 3}).node("Unsqueeze", {"x"}, {"y"}).integers("axes", {0, 4}).output("y");
+  unsqueeze.input("x", {1, 2, 3})
+      .node("Unsqueeze", {"x"}, {"y"})
+      .integers("axes", {0, 4})
+      .output("y");
   expect_close(run_once(unsqueeze, {x}), x.unsqueeze(0).unsqueeze(4));
   ModelBuilder mean(11);
-  mean.input("x", {1, 2, 3}).node("ReduceMean", {"x"}, {"y"}).integers("axes", {-1}).integer("keepdims", 0);
+  mean.input("x", {1, 2, 3})
+      .node("ReduceMean", {"x"}, {"y"})
+      .integers("axes", {-1})
+      .integer("keepdims", 0);
   expect_close(run_once(mean.output("y"), {x}), x.mean(-1));
 }
 
 TEST(OldOperatorSets, SplitSizesMayBeAnAttribute) {
   ModelBuilder model(11);
-  model.input("x", {1, 5}).node("Split", {"x"}, {"a", "b"}).integer("axis", 1).integers("split", {2, 3});
+  model.input("x", {1, 5})
+      .node("Split", {"x"}, {"a", "b"})
+      .integer("axis", 1)
+      .integers("split", {2, 3});
   const at::Tensor x = counting({1, 5});
   expect_close(run_once(model.output("b"), {x}), x.slice(1, 2));
 }
 
 TEST(OldOperatorSets, SliceBoundsMayBeAttributes) {
   ModelBuilder model(9);
-  model.input("x", {4, 4}).node("Slice", {"x"}, {"y"}).integers("starts", {1, -2}).integers("ends", {3, 100});
+  model.input("x", {4, 4})
+      .node("Slice", {"x"}, {"y"})
+      .integers("starts", {1, -2})
+      .integers("ends", {3, 100});
   const at::Tensor x = counting({4, 4});
   expect_close(run_once(model.output("y"), {x}), x.slice(0, 1, 3).slice(1, 2, 4));
 }
 
 TEST(OldOperatorSets, ClipBoundsMayBeAttributes) {
   ModelBuilder model(6);
-  model.input("x", {3}).node("Clip", {"x"}, {"y"}).number("min", -1.0F).number("max", 1.0F).output("y");
+  model.input("x", {3})
+      .node("Clip", {"x"}, {"y"})
+      .number("min", -1.0F)
+      .number("max", 1.0F)
+      .output("y");
   expect_close(run_once(model, {at::tensor({-3.0F, 0.5F, 2.0F})}), at::tensor({-1.0F, 0.5F, 1.0F}));
 }
 
@@ -336,8 +377,8 @@ TEST(OldOperatorSets, ResizeTenAndUpsampleRepeat) {
   expect_close(run_once(upsample.output("y"), {x}), repeated);
 }
 
-// Runs the graph on `x` at once and item by item; the outputs have to agree. Returns the obstacle to
-// stacking.
+// Runs the graph on `x` at once and item by item; the outputs have to agree. Returns the obstacle
+// to stacking.
 std::string run_stacked(const ModelBuilder& model, const at::Tensor& x) {
   auto session = session_of(model);
   EXPECT_TRUE(session.ok()) << session.status();
@@ -426,7 +467,9 @@ TEST(Batches, StepsThatMixItemsRunOnEachItem) {
 
 TEST(Batches, AShapeThatDependsOnTheInputsValuesKeepsItemsApart) {
   ModelBuilder model(13);
-  model.input("x", {1, 2}, ModelBuilder::kInt64).ints("one", {1}).node("ReduceSum", {"x", "one"}, {"n"});
+  model.input("x", {1, 2}, ModelBuilder::kInt64)
+      .ints("one", {1})
+      .node("ReduceSum", {"x", "one"}, {"n"});
   model.node("Reshape", {"n", "one"}, {"size"}).node("Expand", {"x", "size"}, {"y"}).output("y");
   auto session = session_of(model);
   ASSERT_TRUE(session.ok()) << session.status();
@@ -440,7 +483,8 @@ TEST(Batches, AShapeThatDependsOnTheInputsValuesKeepsItemsApart) {
 TEST(Batches, AnEmptyBatchIsRefused) {
   ModelBuilder model;
   model.input("x", {1, 2}).node("Relu", {"x"}, {"y"}).output("y");
-  EXPECT_EQ(session_of(model)->run_batch({at::zeros({0, 2})}).status().code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(session_of(model)->run_batch({at::zeros({0, 2})}).status().code(),
+            StatusCode::kInvalidArgument);
 }
 
 TEST(Batches, TheGoldenNetsStack) {
@@ -449,8 +493,8 @@ TEST(Batches, TheGoldenNetsStack) {
        {std::pair<std::string, std::vector<std::int64_t>>{"yolox_l", {2, 3, 640, 640}},
         {"dw-ll_ucoco_384", {3, 3, 384, 288}}}) {
     SCOPED_TRACE(name);
-    auto session =
-        Session::load(source_path("tests/goldens/pack_a/models/DWPose/") + name + ".onnx", at::kCPU);
+    auto session = Session::load(
+        source_path("tests/goldens/pack_a/models/DWPose/") + name + ".onnx", at::kCPU);
     ASSERT_TRUE(session.ok()) << session.status();
     const at::Tensor x = at::rand(shape, at::make_generator<at::CPUGeneratorImpl>(1)) * 100;
     const auto together = session->run_batch({x});

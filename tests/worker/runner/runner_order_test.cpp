@@ -13,8 +13,9 @@ namespace {
 using namespace std::chrono_literals;
 using ::testing::ElementsAre;
 
-// Notes what it does. "begin for minutes" takes so long to begin, by the clock alone; "run at length" and
-// "prepare at length" do so until go_on(); "prepare slowly" until something else begins, or 20 ms.
+// Notes what it does. "begin for minutes" takes so long to begin, by the clock alone; "run at
+// length" and "prepare at length" do so until go_on(); "prepare slowly" until something else
+// begins, or 20 ms.
 class NotingExecutor final : public Executor {
  public:
   FakeClock clock;  // of the computing thread
@@ -35,7 +36,9 @@ class NotingExecutor final : public Executor {
     if (lease.spec.name == "begin for minutes") clock.advance(2min);
     return {};
   }
-  Result<bool> begin_beside(const jobs::LeaseGrant&, Prepared&, TaskContext&) override { return false; }
+  Result<bool> begin_beside(const jobs::LeaseGrant&, Prepared&, TaskContext&) override {
+    return false;
+  }
   Result<Outcome> run(const jobs::LeaseGrant& lease, Prepared&, TaskContext&) override {
     do_part("run " + lease.spec.name);
     if (lease.spec.name == "run at length") wait_to_go_on();
@@ -43,8 +46,8 @@ class NotingExecutor final : public Executor {
   }
 
   void wait_until_noted(const std::string& what) {
-    EXPECT_TRUE(
-        wait_until([&] { return std::find(noted_.begin(), noted_.end(), what) != noted_.end(); }, 10s));
+    EXPECT_TRUE(wait_until(
+        [&] { return std::find(noted_.begin(), noted_.end(), what) != noted_.end(); }, 10s));
   }
   void go_on() {
     const std::lock_guard lock(mutex_);
@@ -99,7 +102,8 @@ class RunnerOrder : public ::testing::Test {
   void start(std::chrono::milliseconds decode_comes_within) {
     runner_ = std::make_unique<Runner>(
         executor_, [this](const agent::Event& event) { on_event(event); },
-        [](const jobs::LeaseGrant&, const agent::TaskEnd&) {}, decode_comes_within, &executor_.clock);
+        [](const jobs::LeaseGrant&, const agent::TaskEnd&) {}, decode_comes_within,
+        &executor_.clock);
   }
   void give(const std::string& name, jobs::TaskKind kind = jobs::TaskKind::kEncodeLatents) {
     runner_->start(lease(name, kind));
@@ -118,7 +122,8 @@ class RunnerOrder : public ::testing::Test {
   }
 
   NotingExecutor executor_;
-  std::optional<jobs::LeaseGrant> after_first_end_;  // is given when that is reported, as by a coordinator
+  std::optional<jobs::LeaseGrant>
+      after_first_end_;  // is given when that is reported, as by a coordinator
   std::unique_ptr<Runner> runner_;
 
  private:
@@ -144,8 +149,8 @@ TEST_F(RunnerOrder, AnEncodeBeginsOnlyAfterAMomentForTheDecodeOfTheOneBefore) {
   executor_.wait_until_noted("prepare second");
   executor_.go_on();
   wait_until_ended(3);
-  EXPECT_THAT(executor_.done(), ElementsAre("begin run at length", "run run at length", "run decode",
-                                            "begin second", "run second"));
+  EXPECT_THAT(executor_.done(), ElementsAre("begin run at length", "run run at length",
+                                            "run decode", "begin second", "run second"));
 }
 
 TEST_F(RunnerOrder, WhereBeginningTakesLongADecodeIsWaitedForTheLonger) {
@@ -154,8 +159,8 @@ TEST_F(RunnerOrder, WhereBeginningTakesLongADecodeIsWaitedForTheLonger) {
   give("begin for minutes");
   give("second");
   wait_until_ended(3);
-  EXPECT_THAT(executor_.done(), ElementsAre("begin begin for minutes", "run begin for minutes", "run decode",
-                                            "begin second", "run second"));
+  EXPECT_THAT(executor_.done(), ElementsAre("begin begin for minutes", "run begin for minutes",
+                                            "run decode", "begin second", "run second"));
 }
 
 TEST_F(RunnerOrder, ADecodeThatIsBeingPreparedIsWaitedForBeforeAnEncodeBegins) {
@@ -167,16 +172,16 @@ TEST_F(RunnerOrder, ADecodeThatIsBeingPreparedIsWaitedForBeforeAnEncodeBegins) {
   executor_.wait_until_noted("prepare second");
   executor_.go_on();
   wait_until_ended(3);
-  EXPECT_THAT(executor_.done(), ElementsAre("begin run at length", "run run at length", "run prepare slowly",
-                                            "begin second", "run second"));
+  EXPECT_THAT(executor_.done(), ElementsAre("begin run at length", "run run at length",
+                                            "run prepare slowly", "begin second", "run second"));
 }
 
 TEST_F(RunnerOrder, WithoutADecodeTheNextEncodeGoesOn) {
   start(1ms);
   for (const char* name : {"first", "second", "third"}) give(name);
   wait_until_ended(3);
-  EXPECT_THAT(executor_.done(), ElementsAre("begin first", "run first", "begin second", "run second",
-                                            "begin third", "run third"));
+  EXPECT_THAT(executor_.done(), ElementsAre("begin first", "run first", "begin second",
+                                            "run second", "begin third", "run third"));
 }
 
 TEST_F(RunnerOrder, ADecodeIsPreparedBeforeEncodesThatCameEarlier) {

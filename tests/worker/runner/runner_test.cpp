@@ -22,9 +22,9 @@ struct PreparedName final : Prepared {
   std::string name;
 };
 
-// Tasks do what their name says: "fail", "fail to prepare", "throw", "wait" (until cancelled), or succeed.
-// "begin at length", "run at length" and "finish at length" do so until go_on(), "beside at length" begins so
-// beside another task.
+// Tasks do what their name says: "fail", "fail to prepare", "throw", "wait" (until cancelled), or
+// succeed. "begin at length", "run at length" and "finish at length" do so until go_on(), "beside
+// at length" begins so beside another task.
 class FakeExecutor final : public Executor {
  public:
   Status load_failure;
@@ -54,18 +54,21 @@ class FakeExecutor final : public Executor {
     begins_ = false;
     return {};
   }
-  Result<bool> begin_beside(const jobs::LeaseGrant& lease, Prepared&, TaskContext& context) override {
+  Result<bool> begin_beside(const jobs::LeaseGrant& lease, Prepared&,
+                            TaskContext& context) override {
     if (!begins_beside) return false;
     EXPECT_FALSE(begins_.exchange(true)) << "two begin at once";
     note("beside " + lease.spec.name);
     if (lease.spec.name == "beside at length") wait_to_go_on();
     begins_ = false;
-    if (lease.spec.name == "fail to begin") return Status(StatusCode::kBadInput, "nobody to be seen");
+    if (lease.spec.name == "fail to begin")
+      return Status(StatusCode::kBadInput, "nobody to be seen");
     if (lease.spec.name == "throw beside") throw std::runtime_error("library");
     RETURN_IF_ERROR(context.check_cancelled());
     return lease.spec.name != "alone";
   }
-  Result<Outcome> run(const jobs::LeaseGrant& lease, Prepared& prepared, TaskContext& context) override {
+  Result<Outcome> run(const jobs::LeaseGrant& lease, Prepared& prepared,
+                      TaskContext& context) override {
     note("run " + lease.spec.name);
     EXPECT_EQ(dynamic_cast<PreparedName&>(prepared).name, lease.spec.name);
     StageTimer timer(context, "denoise");
@@ -115,8 +118,9 @@ class FakeExecutor final : public Executor {
   }
   void wait_until_noted(const std::string& what) {
     std::unique_lock lock(mutex_);
-    EXPECT_TRUE(changed_.wait_for(
-        lock, kPatience, [&] { return std::find(noted_.begin(), noted_.end(), what) != noted_.end(); }));
+    EXPECT_TRUE(changed_.wait_for(lock, kPatience, [&] {
+      return std::find(noted_.begin(), noted_.end(), what) != noted_.end();
+    }));
   }
   void go_on() {
     const std::lock_guard lock(mutex_);
@@ -159,7 +163,8 @@ class RunnerTest : public ::testing::Test {
             if (after_first_end_ && ends_.empty()) runner_->start(*after_first_end_);
             ends_.push_back(std::move(*end));
           }
-          if (auto* computed = std::get_if<agent::Computed>(&event)) computed_.push_back(computed->attempt);
+          if (auto* computed = std::get_if<agent::Computed>(&event))
+            computed_.push_back(computed->attempt);
           if (auto* progress = std::get_if<jobs::TaskProgress>(&event)) {
             stages_[progress->task].push_back(progress->stage);
           }
@@ -281,7 +286,8 @@ TEST_F(RunnerTest, ATaskThatWaitsForAnotherSaysSoBeforeAndAfterItHasBegun) {
   runner.start(first);
   runner.start(second);
   wait_until([&] { return !stages_[second.spec.id].empty(); });
-  EXPECT_THAT(stages_[second.spec.id], ElementsAre("queued")) << "prepared, while the first one runs";
+  EXPECT_THAT(stages_[second.spec.id], ElementsAre("queued"))
+      << "prepared, while the first one runs";
   runner.cancel({first.spec.id, first.attempt});
   wait_until([&] { return ends_.size() == 2; });
   EXPECT_THAT(stages_[second.spec.id], ElementsAre("queued", "queued", "denoise"));
@@ -355,8 +361,9 @@ TEST_F(RunnerTest, ADecodeThatComesWhileAnEncodeBeginsRunsBeforeIt) {
   executor_.go_on();
   wait_until([&] { return ends_.size() == 4; });
   EXPECT_THAT(executor_.noted(),
-              ElementsAre("begin begin at length", "run decode", "run begin at length", "begin second encode",
-                          "run second encode", "begin third encode", "run third encode"));
+              ElementsAre("begin begin at length", "run decode", "run begin at length",
+                          "begin second encode", "run second encode", "begin third encode",
+                          "run third encode"));
 }
 
 TEST_F(RunnerTest, ADecodeOfOtherModelsDoesNotComeBetweenThePartsOfAnEncode) {
@@ -372,8 +379,9 @@ TEST_F(RunnerTest, ADecodeOfOtherModelsDoesNotComeBetweenThePartsOfAnEncode) {
   executor_.go_on();
   wait_until([&] { return ends_.size() == 4; });
   EXPECT_THAT(executor_.noted(),
-              ElementsAre("begin begin at length", "run begin at length", "run decode", "begin second encode",
-                          "run second encode", "begin third encode", "run third encode"));
+              ElementsAre("begin begin at length", "run begin at length", "run decode",
+                          "begin second encode", "run second encode", "begin third encode",
+                          "run third encode"));
 }
 
 TEST_F(RunnerTest, AnEncodeBeginsBesideTheTaskThatRuns) {
@@ -386,8 +394,8 @@ TEST_F(RunnerTest, AnEncodeBeginsBesideTheTaskThatRuns) {
   EXPECT_TRUE(ends_.empty());
   executor_.go_on();
   wait_until([&] { return ends_.size() == 2; });
-  EXPECT_THAT(executor_.noted(),
-              ElementsAre("begin run at length", "run run at length", "beside second", "run second"));
+  EXPECT_THAT(executor_.noted(), ElementsAre("begin run at length", "run run at length",
+                                             "beside second", "run second"));
 }
 
 TEST_F(RunnerTest, NothingBeginsBesideATaskThatItselfBegins) {
@@ -410,8 +418,8 @@ TEST_F(RunnerTest, WhatCannotBeginBesideBeginsInItsTurn) {
   executor_.wait_until_noted("beside alone");
   executor_.go_on();
   wait_until([&] { return ends_.size() == 2; });
-  EXPECT_THAT(executor_.noted(), ElementsAre("begin run at length", "run run at length", "beside alone",
-                                             "begin alone", "run alone"));
+  EXPECT_THAT(executor_.noted(), ElementsAre("begin run at length", "run run at length",
+                                             "beside alone", "begin alone", "run alone"));
 }
 
 TEST_F(RunnerTest, AFailureToBeginBesideEndsThatTaskWhileTheOtherOneRuns) {
@@ -456,8 +464,9 @@ TEST_F(RunnerTest, WhileATaskBeginsBesideDecodesOfItsModelsRunAndOthersWait) {
   executor_.wait_until_noted("run decode");
   executor_.go_on();
   wait_until([&] { return ends_.size() == 4; });
-  EXPECT_THAT(executor_.noted(), ElementsAre("begin wait", "run wait", "beside beside at length",
-                                             "run decode", "run beside at length", "run other models"));
+  EXPECT_THAT(executor_.noted(),
+              ElementsAre("begin wait", "run wait", "beside beside at length", "run decode",
+                          "run beside at length", "run other models"));
 }
 
 TEST_F(RunnerTest, WhatBeginsBesideIsWaitedForAndNothingElseBeginsMeanwhile) {
@@ -474,7 +483,8 @@ TEST_F(RunnerTest, WhatBeginsBesideIsWaitedForAndNothingElseBeginsMeanwhile) {
   wait_until([&] { return ends_.size() == 3; });
   const auto noted = executor_.noted();
   const auto place = [&](const char* what) { return std::find(noted.begin(), noted.end(), what); };
-  EXPECT_LT(place("run beside at length"), place("begin third")) << "if it begins in its turn at all";
+  EXPECT_LT(place("run beside at length"), place("begin third"))
+      << "if it begins in its turn at all";
   EXPECT_LT(place("run beside at length"), place("run third"));
 }
 
@@ -500,8 +510,8 @@ TEST_F(RunnerTest, AnEncodeThatHasBegunBesideWaitsAMomentForTheDecodeOfTheOneBef
   wait_until([&] { return stages_[second.spec.id].size() == 2; });
   executor_.go_on();
   wait_until([&] { return ends_.size() == 3; });
-  EXPECT_THAT(executor_.noted(), ElementsAre("begin run at length", "run run at length", "beside second",
-                                             "run decode", "run second"));
+  EXPECT_THAT(executor_.noted(), ElementsAre("begin run at length", "run run at length",
+                                             "beside second", "run decode", "run second"));
 }
 
 TEST_F(RunnerTest, ATaskIsFinishedWhileTheNextOneRuns) {

@@ -25,7 +25,8 @@ TEST(TaskContext, AStageIsWarmOnlyIfAllOfItWas) {
 
 TEST(TaskContext, AStageThatDoesNotFinishHasNoTime) {
   std::vector<jobs::TaskProgress> told;
-  TaskContext context({new_id<jobs::TaskId>(), 2}, [&](const auto& progress) { told.push_back(progress); });
+  TaskContext context({new_id<jobs::TaskId>(), 2},
+                      [&](const auto& progress) { told.push_back(progress); });
   { const StageTimer failed(context, "clip"); }
   StageTimer done(context, "denoise");
   context.progress("denoise", 1, 4);

@@ -21,7 +21,8 @@ class BeginBesideTest : public StageExecutorTest {
   struct Attempt {
     explicit Attempt(jobs::LeaseGrant grant)
         : lease(std::move(grant)),
-          context({lease.spec.id, lease.attempt}, [this](const auto& progress) { stage = progress.stage; }) {}
+          context({lease.spec.id, lease.attempt},
+                  [this](const auto& progress) { stage = progress.stage; }) {}
     jobs::LeaseGrant lease;
     std::string stage;  // the last that was told
     runner::TaskContext context;
@@ -49,7 +50,8 @@ class BeginBesideTest : public StageExecutorTest {
     attempt.prepared = std::move(*prepared);
   }
   static Result<jobs::TaskResult> sample(Attempt& attempt) {
-    ASSIGN_OR_RETURN(auto computed, executor().run(attempt.lease, *attempt.prepared, attempt.context));
+    ASSIGN_OR_RETURN(auto computed,
+                     executor().run(attempt.lease, *attempt.prepared, attempt.context));
     return std::move(computed.result);
   }
 
@@ -101,7 +103,8 @@ TEST_F(BeginBesideTest, ATaskThatIsCancelledEnds) {
   Attempt a(fresh("a.mp4"));
   prepare(a);
   a.context.cancel();
-  EXPECT_EQ(executor().begin_beside(a.lease, *a.prepared, a.context).status().code(), StatusCode::kCancelled);
+  EXPECT_EQ(executor().begin_beside(a.lease, *a.prepared, a.context).status().code(),
+            StatusCode::kCancelled);
 }
 
 TEST_F(BeginBesideTest, NothingBeginsBesideWithModelsThatAreNotLoaded) {

@@ -12,7 +12,8 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-const Status kNoMemory(StatusCode::kResourceExhausted, "encode_latents: out of device memory: 2 GB");
+const Status kNoMemory(StatusCode::kResourceExhausted,
+                       "encode_latents: out of device memory: 2 GB");
 const Status kBadVideo(StatusCode::kBadInput, "a.mp4: nobody to be seen");
 const Status kCancelled(StatusCode::kCancelled, "cancelled");
 
@@ -83,9 +84,9 @@ TEST_F(DeviceFailuresTest, ASuccessInSpiteOfTooLittleMemoryIsOneWithAWarning) {
   const Verdict verdict = falls_short({}, 3);
   EXPECT_TRUE(verdict.status.ok());
   EXPECT_FALSE(verdict.frees_what_is_kept);
-  EXPECT_THAT(verdict.warning,
-              AllOf(HasSubstr("cuda:0 had too little memory"), HasSubstr("differ in their last bits"),
-                    HasSubstr("give cuda:0 to this worker alone")));
+  EXPECT_THAT(verdict.warning, AllOf(HasSubstr("cuda:0 had too little memory"),
+                                     HasSubstr("differ in their last bits"),
+                                     HasSubstr("give cuda:0 to this worker alone")));
   EXPECT_TRUE(goes_on());
   EXPECT_TRUE(well().warning.empty());
 }
@@ -103,8 +104,9 @@ TEST_F(DeviceFailuresTest, ADeviceThatWorksNoMoreEndsTheProcessAtOnce) {
   EXPECT_EQ(failures_.end_of_process(), verdict.status);
   EXPECT_EQ(verdict.status.code(), StatusCode::kUnavailable);
   EXPECT_TRUE(verdict.status.retryable());
-  EXPECT_THAT(verdict.status.message(), AllOf(StartsWith("cuda:0 does nothing any more for this process: "),
-                                              HasSubstr(kBadVideo.message())));
+  EXPECT_THAT(verdict.status.message(),
+              AllOf(StartsWith("cuda:0 does nothing any more for this process: "),
+                    HasSubstr(kBadVideo.message())));
 }
 
 TEST_F(DeviceFailuresTest, WhyTheProcessEndsMayBeAskedOnAnyThread) {

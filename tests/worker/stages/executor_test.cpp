@@ -68,7 +68,8 @@ TEST_F(StageExecutorTest, AClipBecomesAVideoWithItsRecordFramesAndLatents) {
   EXPECT_EQ(latents->metadata.at("checkpoint"), lease.models.checkpoint);
 }
 
-// A PNG of the picture turned by a quarter against the clock, with the EXIF orientation that turns it back.
+// A PNG of the picture turned by a quarter against the clock, with the EXIF orientation that turns
+// it back.
 void write_lying(const std::string& path, const av::Image& upright) {
   av::Image lying{upright.height, upright.width, std::vector<std::uint8_t>(upright.pixels.size())};
   for (int y = 0; y < lying.height; ++y) {
@@ -136,7 +137,8 @@ TEST_F(StageExecutorTest, TheSecondTimeFeaturesComeOutOfTheCacheAndTheLatentsAre
   lease.spec.video.path = folder_.path("copied.mp4");
   const auto second = run(lease);
   ASSERT_TRUE(second.ok()) << second.status();
-  for (const char* stage : {"load", "preprocess", "clip", "vae_encode"}) EXPECT_TRUE(warm(stage)) << stage;
+  for (const char* stage : {"load", "preprocess", "clip", "vae_encode"})
+    EXPECT_TRUE(warm(stage)) << stage;
   EXPECT_EQ(second->latents->content, first->latents->content);
 }
 
@@ -148,8 +150,8 @@ TEST_F(StageExecutorTest, ThePolicyOfTheTaskDecidesWhatIsTakenFromTheCacheAndBit
       outcomes;  // keypoints, reference image and key points, CLIP, VAE
   std::set<Digest> latents;
   for (const auto& policy :
-       {jobs::FeaturePolicy{}, jobs::FeaturePolicy{true, false, false}, jobs::FeaturePolicy{true, true, true},
-        jobs::FeaturePolicy{false, false, true}}) {
+       {jobs::FeaturePolicy{}, jobs::FeaturePolicy{true, false, false},
+        jobs::FeaturePolicy{true, true, true}, jobs::FeaturePolicy{false, false, true}}) {
     lease.spec.features = policy;
     const auto result = run(lease);
     ASSERT_TRUE(result.ok()) << result.status();
@@ -190,7 +192,8 @@ TEST_F(StageExecutorTest, TheSequenceIsCutToTheLengthThatWasAskedFor) {
 TEST_F(StageExecutorTest, OnlyTheFramesThatWereAskedForAreLookedAtAndAreTheSameAsOfTheWholeVideo) {
   int looked_at = 0;
   on_progress_ = [&](const jobs::TaskProgress& progress) {
-    if (progress.stage == "preprocess") looked_at = std::max(looked_at, static_cast<int>(progress.step));
+    if (progress.stage == "preprocess")
+      looked_at = std::max(looked_at, static_cast<int>(progress.step));
   };
   auto lease = encode(kPack + "videos/b.mp4");
   lease.spec.parameters.sample_stride = 1;  // nobody else's key points
@@ -219,7 +222,8 @@ TEST_F(StageExecutorTest, OnlyTheFramesThatWereAskedForAreLookedAtAndAreTheSameA
 TEST_F(StageExecutorTest, AFitOverAllFramesLooksAtAllFrames) {
   int looked_at = 0;
   on_progress_ = [&](const jobs::TaskProgress& progress) {
-    if (progress.stage == "preprocess") looked_at = std::max(looked_at, static_cast<int>(progress.step));
+    if (progress.stage == "preprocess")
+      looked_at = std::max(looked_at, static_cast<int>(progress.step));
   };
   auto lease = encode();
   lease.spec.parameters.retarget = jobs::Retarget::kRescale;
@@ -237,8 +241,8 @@ TEST_F(StageExecutorTest, ALoraChangesTheLatentsAndIsNotSeenByTheNextTask) {
   ASSERT_TRUE(plain.ok()) << plain.status();
   auto adapted = lease;
   adapted.spec.parameters.loras = {{file_ref(kPack + "models/lcm_lora/lora_peft.safetensors"), 1}};
-  adapted.spec.key = jobs::latents_key(lease.spec.video.digest, lease.spec.reference.digest, lease.models,
-                                       adapted.spec.parameters);
+  adapted.spec.key = jobs::latents_key(lease.spec.video.digest, lease.spec.reference.digest,
+                                       lease.models, adapted.spec.parameters);
   const auto fused = run(adapted);
   ASSERT_TRUE(fused.ok()) << fused.status();
   EXPECT_FALSE(warm("load"));
@@ -303,7 +307,8 @@ TEST_F(StageExecutorTest, WhatIsToldOfThePosesIsToldAgainWhereTheLatentsAreReuse
   const auto made = run(lease);
   ASSERT_TRUE(made.ok()) << made.status();
   const std::vector<std::string> told = {
-      "several persons are found in 2 of 13 frames of the driving video, first in frame 10; cut the video to "
+      "several persons are found in 2 of 13 frames of the driving video, first in frame 10; cut "
+      "the video to "
       "the "
       "one who is meant"};
   EXPECT_EQ(context_->warnings(), told);
@@ -368,7 +373,8 @@ TEST_F(StageExecutorTest, ADecodeThatIsCancelledLeavesNoFile) {
   }
 }
 
-// An attempt at the decode of a clip that another attempt has made since, with all that can be asked for.
+// An attempt at the decode of a clip that another attempt has made since, with all that can be
+// asked for.
 class ZombieTest : public StageExecutorTest {
  protected:
   ZombieTest() {
@@ -386,8 +392,9 @@ class ZombieTest : public StageExecutorTest {
     ASSERT_TRUE(done.ok()) << done.status();
     won_ = all_files();
     // What the other attempt still has there is its own.
-    std::erase_if(won_,
-                  [](const auto& file) { return file.first.find("/.mimicfleet-") != std::string::npos; });
+    std::erase_if(won_, [](const auto& file) {
+      return file.first.find("/.mimicfleet-") != std::string::npos;
+    });
     ASSERT_GE(won_.size(), 13U + 4U);
   }
   // All below the output folder, by name.
@@ -515,8 +522,8 @@ TEST_F(StageExecutorTest, AnAttemptThatIsCancelledDoesNotWaitForADecoderThatHang
   lease.spec.features.use = false;
   const MediaThat hangs("exec sleep 600");
   runner::TaskContext context({lease.spec.id, 1}, [](const auto&) {});
-  auto prepared =
-      std::async(std::launch::async, [&] { return worker_->executor.prepare(lease, context).status(); });
+  auto prepared = std::async(std::launch::async,
+                             [&] { return worker_->executor.prepare(lease, context).status(); });
   context.cancel();
   EXPECT_FALSE(prepared.get().ok());
 }
@@ -525,19 +532,21 @@ TEST_F(StageExecutorTest, AReferenceInTheCacheThatCannotBeUnderstoodIsMadeAgain)
   const auto lease = encode();
   const auto made = run(lease);
   ASSERT_TRUE(made.ok()) << made.status();
-  const auto key = jobs::feature_keys(lease.spec.video.digest, lease.spec.reference.digest, lease.models,
-                                      lease.spec.parameters)
+  const auto key = jobs::feature_keys(lease.spec.video.digest, lease.spec.reference.digest,
+                                      lease.models, lease.spec.parameters)
                        .reference_image;
   Worker worker(BeginBeside::kWhereMemorySuffices, [&](const std::string& features) {
-    const auto cache = cache::FeatureCache::open({features, "cpu", worker_->ready.numerics.name()}, nullptr);
+    const auto cache =
+        cache::FeatureCache::open({features, "cpu", worker_->ready.numerics.name()}, nullptr);
     ASSERT_TRUE(cache.ok()) << cache.status();
     ASSERT_TRUE((*cache)->put(jobs::FeatureKind::kReferenceImage, key, {"no tensors at all", 1}));
   });
   const auto again = run(lease, worker.executor);
   ASSERT_TRUE(again.ok()) << again.status();
   EXPECT_EQ(again->latents->content, made->latents->content);
-  EXPECT_THAT(context_->features(), ::testing::Contains(::testing::Field(&jobs::FeatureUse::outcome,
-                                                                         jobs::FeatureOutcome::kDamaged)));
+  EXPECT_THAT(context_->features(),
+              ::testing::Contains(
+                  ::testing::Field(&jobs::FeatureUse::outcome, jobs::FeatureOutcome::kDamaged)));
 }
 
 TEST_F(StageExecutorTest, AnOutputFolderThatIsNotSharedIsRefusedBeforeAnythingIsComputed) {

@@ -78,7 +78,8 @@ class StageExecutorTest : public ::testing::Test {
     spec.parameters.tile_frames = 8;
     spec.parameters.tile_overlap = 3;
     spec.output = {folder_.path(), "words/a", "0123"};
-    spec.key = jobs::latents_key(spec.video.digest, spec.reference.digest, lease.models, spec.parameters);
+    spec.key =
+        jobs::latents_key(spec.video.digest, spec.reference.digest, lease.models, spec.parameters);
     return lease;
   }
   static jobs::LeaseGrant decode(const jobs::LeaseGrant& encode, const jobs::TaskResult& made) {
@@ -97,11 +98,13 @@ class StageExecutorTest : public ::testing::Test {
     return lease;
   }
 
-  Result<jobs::TaskResult> run(const jobs::LeaseGrant& lease) { return run(lease, worker_->executor); }
+  Result<jobs::TaskResult> run(const jobs::LeaseGrant& lease) {
+    return run(lease, worker_->executor);
+  }
   Result<jobs::TaskResult> run(const jobs::LeaseGrant& lease, StageExecutor& executor) {
-    context_ =
-        std::make_unique<runner::TaskContext>(jobs::TaskAttempt{lease.spec.id, lease.attempt},
-                                              [this](const auto& progress) { on_progress_(progress); });
+    context_ = std::make_unique<runner::TaskContext>(
+        jobs::TaskAttempt{lease.spec.id, lease.attempt},
+        [this](const auto& progress) { on_progress_(progress); });
     ASSIGN_OR_RETURN(auto prepared, executor.prepare(lease, *context_));
     RETURN_IF_ERROR(executor.begin(lease, *prepared, *context_));
     ASSIGN_OR_RETURN(auto computed, executor.run(lease, *prepared, *context_));

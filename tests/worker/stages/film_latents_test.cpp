@@ -37,13 +37,15 @@ Joining joining(int interp, int crossfade, jobs::DropReference drop = jobs::Drop
 
 std::vector<FilmClip> clips_of(const std::vector<at::Tensor>& latents) {
   std::vector<FilmClip> clips;
-  for (const auto& frames : latents) clips.push_back({std::to_string(clips.size()), frames.size(1)});
+  for (const auto& frames : latents)
+    clips.push_back({std::to_string(clips.size()), frames.size(1)});
   return clips;
 }
 
 // All of a film, read `count` frames at a time.
 at::Tensor read(const std::vector<at::Tensor>& clips, const Joining& how, std::int64_t count = 5) {
-  FilmLatents film(clips_of(clips), how, [&](std::size_t i) -> Result<at::Tensor> { return clips[i]; });
+  FilmLatents film(clips_of(clips), how,
+                   [&](std::size_t i) -> Result<at::Tensor> { return clips[i]; });
   std::vector<at::Tensor> parts;
   for (;;) {
     const auto part = film.next(count);
@@ -55,7 +57,8 @@ at::Tensor read(const std::vector<at::Tensor>& clips, const Joining& how, std::i
 }
 
 std::vector<float> first_values(const at::Tensor& film) {
-  const at::Tensor values = film.select(4, 0).select(3, 0).select(2, 0)[0].to(at::kFloat).contiguous();
+  const at::Tensor values =
+      film.select(4, 0).select(3, 0).select(2, 0)[0].to(at::kFloat).contiguous();
   return {values.const_data_ptr<float>(), values.const_data_ptr<float>() + values.numel()};
 }
 
@@ -94,16 +97,19 @@ TEST(FilmLatents, AreTheSameInPiecesOfAnySize) {
   const std::vector<at::Tensor> clips = {clip(3, 0), clip(4, 10), clip(2, 20)};
   const at::Tensor whole = read(clips, joining(2, 0), 100);
   EXPECT_EQ(whole.size(1), 13);
-  for (const int count : {1, 2, 3, 8}) EXPECT_TRUE(read(clips, joining(2, 0), count).equal(whole)) << count;
+  for (const int count : {1, 2, 3, 8})
+    EXPECT_TRUE(read(clips, joining(2, 0), count).equal(whole)) << count;
 }
 
 TEST(FilmLatents, InterpolatedFramesDivideTheWayEvenly) {
-  EXPECT_THAT(first_values(read({clip(2, 0), clip(2, 5)}, joining(3, 0))), ElementsAre(0, 1, 2, 3, 4, 5, 6));
+  EXPECT_THAT(first_values(read({clip(2, 0), clip(2, 5)}, joining(3, 0))),
+              ElementsAre(0, 1, 2, 3, 4, 5, 6));
 }
 
 TEST(FilmLatents, ReferencesOfLaterClipsAreLeftOutBeforeJoining) {
-  EXPECT_THAT(first_values(read({clip(2, 0), clip(3, 4)}, joining(1, 0, jobs::DropReference::kEach))),
-              ElementsAre(0, 1, 3, 5, 6));
+  EXPECT_THAT(
+      first_values(read({clip(2, 0), clip(3, 4)}, joining(1, 0, jobs::DropReference::kEach))),
+      ElementsAre(0, 1, 3, 5, 6));
 }
 
 TEST(FilmLatents, ACrossFadeMakesTheEndOfOneClipAndTheBeginningOfTheNextOne) {

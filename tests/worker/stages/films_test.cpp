@@ -31,8 +31,8 @@ class FilmTest : public StageExecutorTest {
     lease.spec.parameters.max_pose_frames = 6;
     lease.spec.keep_latents =
         jobs::LatentsTarget{folder_.path(), "_latents/" + name + ".safetensors", "0123"};
-    lease.spec.key = jobs::latents_key(lease.spec.video.digest, lease.spec.reference.digest, lease.models,
-                                       lease.spec.parameters);
+    lease.spec.key = jobs::latents_key(lease.spec.video.digest, lease.spec.reference.digest,
+                                       lease.models, lease.spec.parameters);
     return lease;
   }
   jobs::LeaseGrant film(const std::string& name) const {
@@ -51,7 +51,8 @@ class FilmTest : public StageExecutorTest {
     input.driving = encode.spec.video;
     film.inputs.push_back(input);
   }
-  static void add_file(jobs::LeaseGrant& film, const std::string& path, const jobs::TaskResult& made) {
+  static void add_file(jobs::LeaseGrant& film, const std::string& path,
+                       const jobs::TaskResult& made) {
     jobs::SavedLatents saved;
     saved.file = file_ref(path);
     saved.frames = made.frames;
@@ -62,7 +63,8 @@ class FilmTest : public StageExecutorTest {
   // A file of latents [1, frames, 4, 24, 16] that nobody encoded.
   void put_latents(const std::string& name, int frames, std::uint64_t value,
                    const LatentsMetadata& metadata = {}) const {
-    const at::Tensor latents = at::full({1, frames, 4, 24, 16}, static_cast<double>(value) / 10, at::kHalf);
+    const at::Tensor latents =
+        at::full({1, frames, 4, 24, 16}, static_cast<double>(value) / 10, at::kHalf);
     std::ofstream(folder_.path(name), std::ios::binary) << latents_to_bytes(latents, metadata);
   }
   // What an encode would tell of such a file.
@@ -84,7 +86,8 @@ TEST_F(FilmTest, IsTheSameToTheByteOutOfTheStoreAndOutOfFiles) {
     made.push_back(*result);
   }
   ASSERT_TRUE(made[0].saved_latents);
-  EXPECT_EQ(made[0].saved_latents->digest, sha256_file(folder_.path("_latents/a.safetensors")).value());
+  EXPECT_EQ(made[0].saved_latents->digest,
+            sha256_file(folder_.path("_latents/a.safetensors")).value());
   jobs::LeaseGrant held = film("held");
   jobs::LeaseGrant files = film("files");
   jobs::LeaseGrant lost = film("lost");
@@ -156,7 +159,8 @@ TEST_F(FilmTest, KeptLatentsAreTheOriginalsInHalfPrecision) {
   const at::Tensor& index = golden["frames_interp3_index"];
   std::vector<std::string> pictures;
   for (std::int64_t i = 0; i < index.numel(); ++i) {
-    pictures.push_back(folder_.path(fmt::format("_frames/film/{:06}.png", index[i].item<std::int64_t>())));
+    pictures.push_back(
+        folder_.path(fmt::format("_frames/film/{:06}.png", index[i].item<std::int64_t>())));
   }
   expect_golden_frames(golden, "frames_interp3_keep_u8", read_pictures(pictures),
                        "sampled here: ", kSentenceFromVideo);
@@ -288,16 +292,20 @@ TEST_F(FilmTest, OfFiftyClipsTakesNoMoreMemoryThanOneOfFive) {
       add_file(lease, folder_.path(name), made);
     }
     allocated.push_back(0);
-    on_progress_ = [&](const auto&) { allocated.back() = std::max(allocated.back(), allocated_mib()); };
+    on_progress_ = [&](const auto&) {
+      allocated.back() = std::max(allocated.back(), allocated_mib());
+    };
     const auto result = run(lease);
     ASSERT_TRUE(result.ok()) << result.status();
     EXPECT_EQ(result->frames, clips * kFrames - 1);
     peaks.push_back(peak_mib());
   }
-  std::printf("5 clips: %.1f MiB allocated at most, peak %.1f MiB; 50 clips: %.1f and %.1f, ratio %.3f\n",
-              allocated[0], peaks[0], allocated[1], peaks[1], peaks[1] / peaks[0]);
+  std::printf(
+      "5 clips: %.1f MiB allocated at most, peak %.1f MiB; 50 clips: %.1f and %.1f, ratio %.3f\n",
+      allocated[0], peaks[0], allocated[1], peaks[1], peaks[1] / peaks[0]);
   EXPECT_GT(allocated[0], 1);
-  EXPECT_LT(allocated[1] - allocated[0], 8) << "the pixels of all frames are 21 MiB, as numbers 84 MiB";
+  EXPECT_LT(allocated[1] - allocated[0], 8)
+      << "the pixels of all frames are 21 MiB, as numbers 84 MiB";
 }
 
 }  // namespace

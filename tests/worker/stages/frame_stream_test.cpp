@@ -47,7 +47,8 @@ TEST(FrameStream, AllSampledFramesComeInOrderHoweverSmallTheBudget) {
 
 TEST(FrameStream, FramesAreReadAsAViewerShowsThemIfThatIsAskedFor) {
   const std::string path = source_path("tests/common/av/data/shown/wide_pixels.mp4");
-  for (const auto& [reading, width] : {std::pair{av::Reading::original(), 70}, {av::Reading::viewer(), 93}}) {
+  for (const auto& [reading, width] :
+       {std::pair{av::Reading::original(), 70}, {av::Reading::viewer(), 93}}) {
     auto file = StableFile::open(path);
     ASSERT_TRUE(file.ok());
     auto stream = FrameStream::open(*std::move(file), 1, 1 << 20, reading);
@@ -95,7 +96,8 @@ class HungDecoder {
         .write(reinterpret_cast<const char*>(payload.data()), payload.size())
         .write(reinterpret_cast<const char*>(&notes), sizeof(notes));
     const std::string program = folder_.path("media");
-    std::ofstream(program) << "#!/bin/sh\ncat '" << folder_.path("info") << "' >&1\nexec sleep 600\n";
+    std::ofstream(program) << "#!/bin/sh\ncat '" << folder_.path("info")
+                           << "' >&1\nexec sleep 600\n";
     fs::permissions(program, fs::perms::owner_all);
     ::setenv("MIMICFLEET_MEDIA", program.c_str(), 1);
   }
@@ -113,7 +115,8 @@ TEST(FrameStream, AStreamWhoseDecoderHangsEndsAtOnceToo) {
     ASSERT_TRUE(stream.ok()) << stream.status();
     EXPECT_EQ((*stream)->next(1, [] { return true; }).status().code(), StatusCode::kCancelled);
   }
-  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::minutes(5)) << "it waited for the decoder";
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::minutes(5))
+      << "it waited for the decoder";
 }
 
 TEST(FrameStream, AVideoThatIsReplacedWhileItIsReadIsToldToHaveChanged) {

@@ -38,7 +38,8 @@ struct Kept {
                     {"metadata.fps", "12.500000"}};
   }
   std::string error() {
-    set.tensors["latents"].bytes = {reinterpret_cast<const std::uint8_t*>(values.data()), values.size() * 2};
+    set.tensors["latents"].bytes = {reinterpret_cast<const std::uint8_t*>(values.data()),
+                                    values.size() * 2};
     const auto bytes = imported_latents(set, {}, "a.pt");
     return bytes.ok() ? "" : bytes.status().message();
   }
@@ -87,7 +88,8 @@ TEST(ImportLatents, WhatDoesNotFitIsNamed) {
               AllOf(HasSubstr("F16 [1, 2, 3, 1, 1]"), HasSubstr("expected are [1, F, 4, h, w]")));
   Kept other;
   other.set.tensors.clear();
-  EXPECT_THAT(imported_latents(other.set, {}, "a.pt").status().message(), HasSubstr("holds no `latents`"));
+  EXPECT_THAT(imported_latents(other.set, {}, "a.pt").status().message(),
+              HasSubstr("holds no `latents`"));
 }
 
 TEST(ImportLatents, AWindowOfAStorageIsCopiedInItsOrder) {
@@ -100,7 +102,8 @@ TEST(ImportLatents, AWindowOfAStorageIsCopiedInItsOrder) {
   ASSERT_TRUE(bytes.ok()) << bytes.status();
   const auto latents = latents_from_bytes(*bytes, "a");
   const auto* low = latents->tensor.bytes.data();
-  const std::vector<int> order = {low[0], low[2], low[4], low[6], low[8], low[10], low[12], low[14]};
+  const std::vector<int> order = {low[0], low[2],  low[4],  low[6],
+                                  low[8], low[10], low[12], low[14]};
   EXPECT_EQ(order, (std::vector<int>{0, 2, 4, 6, 1, 3, 5, 7}));
 }
 

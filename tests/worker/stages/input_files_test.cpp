@@ -47,19 +47,22 @@ TEST_F(InputFilesTest, AFileThatIsOnlyThereForTheClientIsExplained) {
   std::filesystem::remove(folder_.path("a.mp4"));
   const auto opened = open(file());
   EXPECT_EQ(opened.status().code(), StatusCode::kNotFound);
-  EXPECT_THAT(opened.status().message(), HasSubstr("is its folder shared with this worker's host?"));
+  EXPECT_THAT(opened.status().message(),
+              HasSubstr("is its folder shared with this worker's host?"));
 }
 
 // By these codes the coordinator knows that another worker may do the task.
 TEST_F(InputFilesTest, WhateverIsWrongWithAFileThatTheClientReadIsThisHostsFailure) {
   const auto before = file();
   std::ofstream(folder_.path("a.mp4")) << "CONTENT";
-  EXPECT_EQ(open(before).status().code(), StatusCode::kInputChanged) << "another file lies under its name";
+  EXPECT_EQ(open(before).status().code(), StatusCode::kInputChanged)
+      << "another file lies under its name";
   std::filesystem::remove(folder_.path("a.mp4"));
   std::filesystem::create_directory(folder_.path("a.mp4"));
   EXPECT_EQ(open(before).status().code(), StatusCode::kFailedPrecondition) << "a folder does";
   std::filesystem::create_directory(folder_.path("elsewhere"));
-  EXPECT_EQ(open(before, {folder_.path("elsewhere")}).status().code(), StatusCode::kFailedPrecondition)
+  EXPECT_EQ(open(before, {folder_.path("elsewhere")}).status().code(),
+            StatusCode::kFailedPrecondition)
       << "it is below no root";
   std::filesystem::create_directory(folder_.path("root"));
   std::filesystem::create_directory_symlink(folder_.path("elsewhere"), folder_.path("root/link"));
@@ -86,7 +89,8 @@ TEST_F(InputFilesTest, AnOutputFolderMustLieBelowARootToo) {
   ASSERT_TRUE(files.ok());
   EXPECT_TRUE(files->check_output_folder(folder_.path("allowed/out")).ok());
   EXPECT_TRUE(files->check_output_folder(folder_.path("allowed")).ok());
-  EXPECT_EQ(files->check_output_folder(folder_.path("other")).code(), StatusCode::kFailedPrecondition);
+  EXPECT_EQ(files->check_output_folder(folder_.path("other")).code(),
+            StatusCode::kFailedPrecondition);
   EXPECT_FALSE(files->check_output_folder(folder_.path("allowed/link")).ok());
   EXPECT_FALSE(files->check_output_folder(folder_.path("allowed/missing")).ok());
   EXPECT_TRUE(InputFiles::open({}, digests_)->check_output_folder(folder_.path("other")).ok());

@@ -20,8 +20,9 @@ pose::PersonKeypoints person(double seed) {
 }
 
 VideoKeypoints some_keypoints() {
-  return {
-      {{480, 640, {person(1)}, true}, {480, 640, {}}, {480, 640, {person(2), person(3)}}}, {30000, 1001}, 2};
+  return {{{480, 640, {person(1)}, true}, {480, 640, {}}, {480, 640, {person(2), person(3)}}},
+          {30000, 1001},
+          2};
 }
 
 TEST(KeypointsBytes, EveryBitComesBack) {
@@ -45,8 +46,11 @@ TEST(KeypointsBytes, WarningsComeBackAndTheirLackChangesNothing) {
 }
 
 TEST(KeypointsBytes, TensorsThatDoNotFitTogetherAreRefused) {
-  const std::map<std::string, std::string, std::less<>> metadata = {
-      {"height", "4"}, {"width", "4"}, {"fps_numerator", "15"}, {"fps_denominator", "1"}, {"stride", "1"}};
+  const std::map<std::string, std::string, std::less<>> metadata = {{"height", "4"},
+                                                                    {"width", "4"},
+                                                                    {"fps_numerator", "15"},
+                                                                    {"fps_denominator", "1"},
+                                                                    {"stride", "1"}};
   const std::vector<double> points(pose::kKeypoints * 2);
   const std::vector<double> scores(pose::kKeypoints);
   const auto read = [&](const std::vector<std::int32_t>& persons, const auto& strings,

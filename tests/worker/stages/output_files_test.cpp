@@ -54,7 +54,8 @@ TEST_F(OutputFilesTest, AFolderThatIsNotTheClientsIsRefused) {
     const auto files = open();
     ASSERT_FALSE(files.ok());
     EXPECT_EQ(files.status().code(), StatusCode::kFailedPrecondition);
-    EXPECT_THAT(files.status().message(), HasSubstr(folder_.path() + ": the output folder is not shared"));
+    EXPECT_THAT(files.status().message(),
+                HasSubstr(folder_.path() + ": the output folder is not shared"));
   }
   fs::remove_all(folder_.path("_run"));
   EXPECT_EQ(open().status().code(), StatusCode::kFailedPrecondition);
@@ -89,10 +90,12 @@ TEST_F(OutputFilesTest, AFrameThatCannotBeRemovedIsNamedAlsoWhenOthersCan) {
   const auto files = open();
   ASSERT_TRUE(files.ok());
   fs::create_directories(files->frame_path(3) + "/not empty");
-  for (const std::size_t frame : {0, 1, 2, 4, 5, 6, 7, 8}) std::ofstream(files->frame_path(frame)) << "old";
+  for (const std::size_t frame : {0, 1, 2, 4, 5, 6, 7, 8})
+    std::ofstream(files->frame_path(frame)) << "old";
   const Status status = files->clear_frames();
   EXPECT_THAT(status.message(), HasSubstr("000003.png: cannot be removed"));
-  for (const std::size_t frame : {0, 1, 2, 4, 5, 6, 7, 8}) EXPECT_FALSE(fs::exists(files->frame_path(frame)));
+  for (const std::size_t frame : {0, 1, 2, 4, 5, 6, 7, 8})
+    EXPECT_FALSE(fs::exists(files->frame_path(frame)));
 }
 
 TEST_F(OutputFilesTest, FramesBeyondThoseOfThisRunAreRemoved) {

@@ -28,26 +28,30 @@ TEST(Persons, OnePersonInEveryFrameIsNothingToTell) {
 TEST(Persons, AReferenceWithoutAnybodyIsRefusedAndOneWithSeveralToldOf) {
   const auto judged = judge_reference(with(0), "ref.png");
   EXPECT_EQ(judged.status().code(), StatusCode::kBadInput);
-  EXPECT_EQ(
-      judged.status().message(),
-      "ref.png: nobody is found in this reference image; give a picture of one person, seen from the front "
-      "and not too small");
+  EXPECT_EQ(judged.status().message(),
+            "ref.png: nobody is found in this reference image; give a picture of one person, seen "
+            "from the front "
+            "and not too small");
   EXPECT_THAT(
       told(judge_reference(with(3), "ref.png")),
-      ElementsAre("3 persons are found in the reference image ref.png; cut it to the one who is meant"));
+      ElementsAre(
+          "3 persons are found in the reference image ref.png; cut it to the one who is meant"));
 }
 
 TEST(Persons, ADrivingVideoWithoutAnybodyIsRefusedAndSomeSuchFramesCounted) {
   const auto judged = judge_driving(std::vector{with(0), with(0)}, 2, "a.mp4");
   EXPECT_EQ(judged.status().code(), StatusCode::kBadInput);
-  EXPECT_EQ(judged.status().message(),
-            "a.mp4: nobody is found in any of the 2 frames that are used; give a video of one person");
+  EXPECT_EQ(
+      judged.status().message(),
+      "a.mp4: nobody is found in any of the 2 frames that are used; give a video of one person");
   EXPECT_THAT(
       told(judge_driving(std::vector{with(1), with(0), with(2), with(0)}, 3, "a.mp4")),
-      ElementsAre("nobody is found in 2 of 4 frames of the driving video, first in frame 3; poses there are "
-                  "guesses",
-                  "several persons are found in 1 of 4 frames of the driving video, first in frame 6; cut "
-                  "the video to the one who is meant"));
+      ElementsAre(
+          "nobody is found in 2 of 4 frames of the driving video, first in frame 3; poses there "
+          "are "
+          "guesses",
+          "several persons are found in 1 of 4 frames of the driving video, first in frame 6; cut "
+          "the video to the one who is meant"));
 }
 
 }  // namespace

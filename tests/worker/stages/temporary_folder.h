@@ -29,9 +29,11 @@ class TemporaryFolder {
   std::string path_;
 };
 
-// Makes a file that was just written to look so: clocks of file systems tick every few milliseconds only.
+// Makes a file that was just written to look so: clocks of file systems tick every few milliseconds
+// only.
 inline void tick(const std::string& path) {
-  std::filesystem::last_write_time(path, std::filesystem::last_write_time(path) + std::chrono::seconds(1));
+  std::filesystem::last_write_time(
+      path, std::filesystem::last_write_time(path) + std::chrono::seconds(1));
 }
 
 }  // namespace mimicfleet::stages

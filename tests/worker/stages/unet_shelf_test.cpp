@@ -24,7 +24,9 @@ namespace fs = std::filesystem;
 const std::string kModels = source_path("tests/goldens/pack_a/models/");
 const std::string kOverlay = kModels + "AnimateLCM-SVD-xt-1.1.safetensors";
 
-std::string lora(const std::string& layout) { return kModels + "lcm_lora/lora_" + layout + ".safetensors"; }
+std::string lora(const std::string& layout) {
+  return kModels + "lcm_lora/lora_" + layout + ".safetensors";
+}
 
 jobs::FileRef file_ref(const std::string& path) {
   return {path, sha256_file(path).value(), fs::file_size(path)};
@@ -50,7 +52,8 @@ class Shelf : public ::testing::Test {
     parameters.fp8 = fp8;
     for (const auto& [path, scale] : loras) parameters.loras.push_back({file_ref(path), scale});
     if (!overlay.empty()) parameters.unet_overlay = file_ref(overlay);
-    ASSIGN_OR_RETURN(const auto adaptation, open_adaptation(inputs_, models_->set.diffusion, parameters));
+    ASSIGN_OR_RETURN(const auto adaptation,
+                     open_adaptation(inputs_, models_->set.diffusion, parameters));
     auto used = models_->unets.use(adaptation, models_->diffusion);
     if (used.ok()) read_bytes_ += used->read_bytes;
     return used;
@@ -151,16 +154,19 @@ TEST_F(Shelf, AWholeUnetThatIsGivenAsALoraIsUsedAsWhatItIsAndThatIsSaid) {
   EXPECT_EQ(again->read_bytes, 0U);
   EXPECT_THAT(use({{kOverlay, 0.5}}).status().message(),
               HasSubstr("so that --lcm-lora-scale 0.5 means nothing"));
-  EXPECT_THAT(use({{kOverlay, 1}}, kOverlay).status().message(), HasSubstr("give one, as --unet-overlay"));
+  EXPECT_THAT(use({{kOverlay, 1}}, kOverlay).status().message(),
+              HasSubstr("give one, as --unet-overlay"));
 }
 
 TEST_F(Shelf, WhatIsNoUnetIsRefusedAsOverlayAndTheNextTaskGoesOn) {
   EXPECT_THAT(use({}, lora("peft")).status().message(),
               HasSubstr("is a LoRA and no whole UNet; give it as --lcm-lora-path"));
-  EXPECT_THAT(use({}, kModels + "svd/vae/diffusion_pytorch_model.fp16.safetensors").status().message(),
-              HasSubstr("holds no whole UNet"));
-  EXPECT_THAT(use({{kModels + "svd/vae/diffusion_pytorch_model.fp16.safetensors", 1}}).status().message(),
-              HasSubstr("is no LoRA of this UNet"));
+  EXPECT_THAT(
+      use({}, kModels + "svd/vae/diffusion_pytorch_model.fp16.safetensors").status().message(),
+      HasSubstr("holds no whole UNet"));
+  EXPECT_THAT(
+      use({{kModels + "svd/vae/diffusion_pytorch_model.fp16.safetensors", 1}}).status().message(),
+      HasSubstr("is no LoRA of this UNet"));
   std::ofstream(folder_.path("text.safetensors")) << "no weights at all";
   EXPECT_EQ(use({{folder_.path("text.safetensors"), 1}}).status().code(), StatusCode::kBadInput);
   ASSERT_TRUE(use({}).ok());
@@ -206,7 +212,8 @@ TEST_F(Shelf, WhatWasReadOfAFileThatChangedMeanwhileIsNotKeptUnderItsName) {
         .seekp(-1, std::ios::end)
         .put(static_cast<char>(bytes.back() ^ 1));
     tick(path);
-    EXPECT_EQ(models_->unets.use(*adaptation, models_->diffusion).status().code(), StatusCode::kInputChanged);
+    EXPECT_EQ(models_->unets.use(*adaptation, models_->diffusion).status().code(),
+              StatusCode::kInputChanged);
     std::ofstream(path, std::ios::trunc) << bytes;
     tick(path);
     const auto again = as_overlay ? use({}, path) : use({{path, 1}});

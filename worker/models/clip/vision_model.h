@@ -27,7 +27,8 @@ struct VisionConfig {
   bool quick_gelu = false;
 };
 
-// image_encoder/config.json. Values that this build does not compute are kUnsupported, naming the key.
+// image_encoder/config.json. Values that this build does not compute are kUnsupported, naming the
+// key.
 [[nodiscard]] Result<VisionConfig> read_vision_config(const std::string& path);
 
 class VisionModel {
@@ -61,9 +62,9 @@ class VisionModel {
   nn::Linear visual_projection_;
 };
 
-// The pixels that the model sees of an image: scaled to size x size and normalised as the original does it.
-// (diffusers v0.27.0, pipeline_stable_video_diffusion.py: _resize_with_antialiasing, and CLIP's mean and
-// deviation.) image_u8: [3, H, W] uint8 -> [1, 3, size, size] float32.
+// The pixels that the model sees of an image: scaled to size x size and normalised as the original
+// does it. (diffusers v0.27.0, pipeline_stable_video_diffusion.py: _resize_with_antialiasing, and
+// CLIP's mean and deviation.) image_u8: [3, H, W] uint8 -> [1, 3, size, size] float32.
 [[nodiscard]] at::Tensor preprocess(const at::Tensor& image_u8, std::int64_t size);
 
 }  // namespace mimicfleet::clip

@@ -29,7 +29,8 @@ std::int64_t crop_start(int full, int part) {
   return static_cast<std::int64_t>(std::nearbyint((full - part) / 2.0));
 }
 
-// u8 -> x / 127.5 - 1 -> (x + 1) * 127.5, truncated, all in fp32: a third of the values drop by one.
+// u8 -> x / 127.5 - 1 -> (x + 1) * 127.5, truncated, all in fp32: a third of the values drop by
+// one.
 at::Tensor truncating_round_trip(const at::Tensor& image) {
   std::array<std::uint8_t, 256> table{};
   for (int value = 0; value < 256; ++value) {
@@ -43,8 +44,8 @@ at::Tensor truncating_round_trip(const at::Tensor& image) {
   return result;
 }
 
-// How the work is split among threads decides which pixels a vector holds, and so the last bit of some; one
-// thread gives the same picture everywhere.
+// How the work is split among threads decides which pixels a vector holds, and so the last bit of
+// some; one thread gives the same picture everywhere.
 class OneThread {
  public:
   OneThread() : before_(at::get_num_threads()) { at::set_num_threads(1); }
@@ -58,7 +59,8 @@ class OneThread {
 
 at::Tensor cover_and_crop(const at::Tensor& image, Size size) {
   const OneThread one_thread;
-  const Size full = covering({static_cast<int>(image.size(1)), static_cast<int>(image.size(2))}, size);
+  const Size full =
+      covering({static_cast<int>(image.size(1)), static_cast<int>(image.size(2))}, size);
   const at::Tensor scaled =
       at::upsample_bilinear2d(image.unsqueeze(0).to(at::kFloat), {full.height, full.width},
                               /*align_corners=*/false);  // [1, 3, full.height, full.width]
@@ -77,10 +79,11 @@ Size output_size(Size image, int resolution) {
 }
 
 Result<ReferenceImage> prepare_reference_image(const at::Tensor& image, Size size) {
-  CHECK(image.dim() == 3 && image.size(0) == 3 && image.scalar_type() == at::kByte && image.numel() > 0);
+  CHECK(image.dim() == 3 && image.size(0) == 3 && image.scalar_type() == at::kByte &&
+        image.numel() > 0);
   if (size.height <= 0 || size.width <= 0) {
-    return Status(StatusCode::kInvalidArgument, "the output size " + std::to_string(size.width) + "x" +
-                                                    std::to_string(size.height) +
+    return Status(StatusCode::kInvalidArgument, "the output size " + std::to_string(size.width) +
+                                                    "x" + std::to_string(size.height) +
                                                     " is not positive; use a larger resolution");
   }
   try {

@@ -19,7 +19,9 @@ c10::DeviceAllocator* allocator_of(at::Device device) {
   return allocator != nullptr && allocator->initialized() ? allocator : nullptr;
 }
 
-std::uint64_t bytes(std::int64_t count) { return count < 0 ? 0 : static_cast<std::uint64_t>(count); }
+std::uint64_t bytes(std::int64_t count) {
+  return count < 0 ? 0 : static_cast<std::uint64_t>(count);
+}
 
 }  // namespace
 
@@ -46,7 +48,8 @@ Status SideStream::run(std::string_view what, const std::function<Status()>& wor
     streams->setDevice(stream_->device());
     const c10::Stream before = streams->exchangeStream(*stream_);
     Status worked = guarded(what, work);
-    // Also after a failure: what was given to the GPU before it uses tensors that are gone after this.
+    // Also after a failure: what was given to the GPU before it uses tensors that are gone after
+    // this.
     Status waited = guarded(what, [&] { return streams->synchronizeStream(*stream_), Status(); });
     streams->exchangeStream(before);
     return worked.ok() ? std::move(waited) : std::move(worked);
@@ -58,8 +61,8 @@ std::optional<DeviceMemory> device_memory(at::Device device) {
   if (allocator == nullptr) return std::nullopt;
   constexpr auto kAll = static_cast<std::size_t>(c10::CachingAllocator::StatType::AGGREGATE);
   const auto stats = allocator->getDeviceStats(device.index());
-  return DeviceMemory{bytes(stats.allocated_bytes[kAll].peak), bytes(stats.reserved_bytes[kAll].current),
-                      stats.num_ooms};
+  return DeviceMemory{bytes(stats.allocated_bytes[kAll].peak),
+                      bytes(stats.reserved_bytes[kAll].current), stats.num_ooms};
 }
 
 void reset_peak_memory(at::Device device) {

@@ -21,8 +21,8 @@ namespace {
 
 constexpr std::int64_t kFeedForwardFactor = 4;
 
-// Heads that are wider than LibTorch's fast kernels take them (the VAE's one head has 512 channels), image by
-// image, so that the scores of one are in memory. x2.5 on a Hopper GPU.
+// Heads that are wider than LibTorch's fast kernels take them (the VAE's one head has 512
+// channels), image by image, so that the scores of one are in memory. x2.5 on a Hopper GPU.
 at::Tensor attend_widely(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
   const double scale = 1 / std::sqrt(static_cast<double>(q.size(-1)));
   std::vector<at::Tensor> images;
@@ -41,11 +41,12 @@ at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v)
   return at::scaled_dot_product_attention(q, k, v);
 }
 
-// Over a few frames at each of very many positions. Of LibTorch's kernels for GPUs this one is twice as fast
-// there as the others, which are made for long sequences.
+// Over a few frames at each of very many positions. Of LibTorch's kernels for GPUs this one is
+// twice as fast there as the others, which are made for long sequences.
 at::Tensor attend_briefly(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
   if (!is_half_on_gpu(q) || q.size(-1) % 8 != 0) return attend(q, k, v);
-  return std::get<0>(at::_scaled_dot_product_efficient_attention(q, k, v, /*attn_bias=*/std::nullopt,
+  return std::get<0>(at::_scaled_dot_product_efficient_attention(q, k, v,
+                                                                 /*attn_bias=*/std::nullopt,
                                                                  /*compute_log_sumexp=*/false));
 }
 
@@ -60,7 +61,8 @@ SelfAttention::SelfAttention(const Scope& scope, std::int64_t channels, std::int
   std::int64_t first = 0;
   for (const std::string_view name : {names.q, names.k, names.v}) {
     (scope / name).bind("weight", projections.narrow(0, first, channels));
-    if (projections_have_bias) (scope / name).bind("bias", projections_bias.narrow(0, first, channels));
+    if (projections_have_bias)
+      (scope / name).bind("bias", projections_bias.narrow(0, first, channels));
     first += channels;
   }
 }
@@ -90,7 +92,9 @@ at::Tensor SelfAttention::attend_tokens(const at::Tensor& projected) const {
       .reshape(shape);                   // [..., L, C]
 }
 
-at::Tensor SelfAttention::over_tokens(const at::Tensor& x) const { return to_out(attend_tokens(project(x))); }
+at::Tensor SelfAttention::over_tokens(const at::Tensor& x) const {
+  return to_out(attend_tokens(project(x)));
+}
 
 at::Tensor SelfAttention::attend_frames(const at::Tensor& projected) const {
   if (auto y = gpu_attend_frames(projected, heads)) return *std::move(y);
@@ -105,14 +109,17 @@ at::Tensor SelfAttention::attend_frames(const at::Tensor& projected) const {
       .transpose(1, 2);                                      // [B, T, S, C]
 }
 
-OneTokenAttention::OneTokenAttention(const Scope& scope, std::int64_t channels, std::int64_t context_channels)
+OneTokenAttention::OneTokenAttention(const Scope& scope, std::int64_t channels,
+                                     std::int64_t context_channels)
     : to_v(scope / "to_v", context_channels, channels, /*has_bias=*/false),
       to_out(scope / kDiffusersNames.out, channels, channels) {
   (scope / "to_q").unread("weight", {channels, channels});
   (scope / "to_k").unread("weight", {channels, context_channels});
 }
 
-at::Tensor OneTokenAttention::operator()(const at::Tensor& context) const { return to_out(to_v(context)); }
+at::Tensor OneTokenAttention::operator()(const at::Tensor& context) const {
+  return to_out(to_v(context));
+}
 
 FeedForward::FeedForward(const Scope& scope, std::int64_t channels)
     : proj(scope / "net" / 0 / "proj", channels, 2 * kFeedForwardFactor * channels),

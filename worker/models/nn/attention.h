@@ -19,8 +19,8 @@ struct AttentionNames {
 inline constexpr AttentionNames kDiffusersNames = {"to_q", "to_k", "to_v", "to_out.0"};
 inline constexpr AttentionNames kTransformersNames = {"q_proj", "k_proj", "v_proj", "out_proj"};
 
-// Multi-head attention of a sequence to itself. Queries, keys and values are projected by one matrix, so that
-// one product computes them.
+// Multi-head attention of a sequence to itself. Queries, keys and values are projected by one
+// matrix, so that one product computes them.
 struct SelfAttention {
   SelfAttention(const Scope& scope, std::int64_t channels, std::int64_t heads,
                 bool projections_have_bias = false, const AttentionNames& names = kDiffusersNames);
@@ -47,8 +47,9 @@ struct SelfAttention {
   Linear to_out;
 };
 
-// Attention to a context of one token: its softmax over one key is 1 whatever the query, so what remains is
-// the context's value for everybody. Queries, keys and the norm before them have no effect.
+// Attention to a context of one token: its softmax over one key is 1 whatever the query, so what
+// remains is the context's value for everybody. Queries, keys and the norm before them have no
+// effect.
 struct OneTokenAttention {
   OneTokenAttention(const Scope& scope, std::int64_t channels, std::int64_t context_channels);
 
@@ -62,7 +63,8 @@ struct OneTokenAttention {
 struct FeedForward {
   FeedForward(const Scope& scope, std::int64_t channels);
 
-  [[nodiscard]] at::Tensor gated(const at::Tensor& x) const;  // [..., C] -> [..., 4C], which `out` takes
+  [[nodiscard]] at::Tensor gated(
+      const at::Tensor& x) const;  // [..., C] -> [..., 4C], which `out` takes
 
   // x + this layer of norm(x); in 8 bits if quantise() made it so.
   void add_onto(Residual& x, const LayerNorm& norm) const;

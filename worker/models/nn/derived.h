@@ -10,8 +10,8 @@
 
 namespace mimicfleet::nn {
 
-// A tensor that a module makes of its parameters at the first use, when they are loaded; they do not change
-// then. Copies of a module share it.
+// A tensor that a module makes of its parameters at the first use, when they are loaded; they do
+// not change then. Copies of a module share it.
 class Derived {
  public:
   // What `make` gave the first time. From any thread and stream.

@@ -11,7 +11,7 @@ namespace mimicfleet::nn {
 namespace {
 
 constexpr std::int64_t kFloats = 4;  // floats that a thread takes at once: 16 bytes
-constexpr unsigned kInFlight = 4;    // vectors that a thread has under way, where it only moves them
+constexpr unsigned kInFlight = 4;  // vectors that a thread has under way, where it only moves them
 constexpr std::int64_t kFilter = 5;  // rows and columns of a channel's own filter
 constexpr std::int64_t kNeighbours = 4;
 constexpr std::int64_t kMostVectors = std::int64_t{1} << 31;
@@ -32,8 +32,8 @@ bool is_image(const at::Tensor& x) {
          x.is_contiguous(at::MemoryFormat::ChannelsLast);
 }
 
-// How many channels lie from a position to the next, of an image or of some channels of one. The strides of
-// axes of length 1 say nothing.
+// How many channels lie from a position to the next, of an image or of some channels of one. The
+// strides of axes of length 1 say nothing.
 std::int64_t channels_of_position(const at::Tensor& x) {
   if (x.size(3) > 1) return x.stride(3);
   if (x.size(2) > 1) return x.stride(2);
@@ -42,7 +42,8 @@ std::int64_t channels_of_position(const at::Tensor& x) {
 
 // The image, or channels of a wider one.
 bool holds_channels(const at::Tensor& x, at::IntArrayRef shape) {
-  if (x.sizes() != shape || x.scalar_type() != at::kFloat || !x.is_cuda() || !is_aligned(x)) return false;
+  if (x.sizes() != shape || x.scalar_type() != at::kFloat || !x.is_cuda() || !is_aligned(x))
+    return false;
   const std::int64_t all = channels_of_position(x);
   const std::array<std::int64_t, 4> dense = {shape[2] * shape[3] * all, 1, shape[3] * all, all};
   for (std::size_t i = 0; i < dense.size(); ++i) {
@@ -76,8 +77,9 @@ bool can_finish_convolution(const at::Tensor& x, std::int64_t filters) {
 
 bool gpu_finish_convolution(const at::Tensor& x, const at::Tensor& bias, const at::Tensor& residual,
                             bool then_silu, const at::Tensor& out) {
-  const bool serves = is_image(x) && is_vector(bias, x.size(1)) && holds_channels(out, x.sizes()) &&
-                      (!residual.defined() || (is_image(residual) && residual.sizes() == x.sizes()));
+  const bool serves =
+      is_image(x) && is_vector(bias, x.size(1)) && holds_channels(out, x.sizes()) &&
+      (!residual.defined() || (is_image(residual) && residual.sizes() == x.sizes()));
   if (!serves || program() == nullptr) return false;
   const void* in = x.const_data_ptr();
   const void* biases = bias.const_data_ptr();
@@ -108,8 +110,8 @@ std::optional<at::Tensor> gpu_channel_convolution(const at::Tensor& x, const at:
   int width = static_cast<int>(x.size(3));
   int vectors = static_cast<int>(x.size(1) / kFloats);
   int silu = then_silu ? 1 : 0;
-  auto count =
-      static_cast<unsigned>(x.size(0) * height * ((width + kNeighbours - 1) / kNeighbours) * vectors);
+  auto count = static_cast<unsigned>(x.size(0) * height *
+                                     ((width + kNeighbours - 1) / kNeighbours) * vectors);
   const std::array<void*, 9> arguments = {&in,     &filters, &biases,  &out, &count,
                                           &height, &width,   &vectors, &silu};
   program()->launch(kConvolveChannels, {blocks_for(count, kThreads), 1}, kThreads, 0, arguments);
@@ -141,14 +143,16 @@ std::optional<at::Tensor> gpu_join_channels(at::TensorList images) {
     auto count = static_cast<unsigned>(image.numel() / kFloats);
     int vectors = static_cast<int>(image.size(1) / kFloats);
     const std::array<void*, 5> arguments = {&in, &out, &count, &vectors, &all};
-    program()->launch(kPutChannels, {blocks_for(count, kThreads * kInFlight), 1}, kThreads, 0, arguments);
+    program()->launch(kPutChannels, {blocks_for(count, kThreads * kInFlight), 1}, kThreads, 0,
+                      arguments);
     before += image.size(1);
   }
   return y;
 }
 
 std::optional<at::Tensor> gpu_repeat_pixels(const at::Tensor& x, std::int64_t factor) {
-  const bool serves = is_image(x) && factor > 1 && x.numel() / kFloats * factor < kMostVectors / factor;
+  const bool serves =
+      is_image(x) && factor > 1 && x.numel() / kFloats * factor < kMostVectors / factor;
   if (!serves || program() == nullptr) return std::nullopt;
   at::Tensor y = new_image(x, {x.size(0), x.size(1), x.size(2) * factor, x.size(3) * factor});
   const void* in = x.const_data_ptr();
@@ -168,7 +172,8 @@ std::optional<at::Tensor> gpu_look_up(const at::Tensor& bytes, const at::Tensor&
   const bool serves = bytes.is_cuda() && bytes.scalar_type() == at::kByte && bytes.dim() > 0 &&
                       bytes.is_contiguous() && bytes.numel() > 0 && bytes.numel() % kFloats == 0 &&
                       bytes.numel() / kFloats < kMostVectors / kFloats && is_aligned(bytes) &&
-                      table.is_cuda() && table.scalar_type() == at::kFloat && table.is_contiguous() &&
+                      table.is_cuda() && table.scalar_type() == at::kFloat &&
+                      table.is_contiguous() &&
                       table.sizes() == at::IntArrayRef{bytes.size(-1), kBytes};
   if (!serves || program() == nullptr) return std::nullopt;
   at::Tensor y = at::empty(bytes.sizes(), table.options());

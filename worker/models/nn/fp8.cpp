@@ -31,8 +31,8 @@ constexpr int kMostGegluVectors = 4;  // likewise; kMostOfGeglu
 enum Kernel : std::size_t { kQuantise, kLayerNorm, kGeglu };
 
 const KernelFile& fp8_kernels() {
-  static const KernelFile kFile("fp8.cu", {"quantise_rows", "layer_norm_quantised", "geglu_quantised"},
-                                kFromAda);
+  static const KernelFile kFile(
+      "fp8.cu", {"quantise_rows", "layer_norm_quantised", "geglu_quantised"}, kFromAda);
   return kFile;
 }
 
@@ -54,8 +54,12 @@ struct RowLaunch {
     lanes = static_cast<int>(std::bit_ceil(static_cast<unsigned>(wanted)));
   }
 
-  [[nodiscard]] static bool fits(const at::Tensor& x) { return x.size(-1) <= 32 * kMostVectors * kVector; }
-  [[nodiscard]] std::array<unsigned, 2> blocks() const { return {blocks_for(rows * lanes, kThreads), 1}; }
+  [[nodiscard]] static bool fits(const at::Tensor& x) {
+    return x.size(-1) <= 32 * kMostVectors * kVector;
+  }
+  [[nodiscard]] std::array<unsigned, 2> blocks() const {
+    return {blocks_for(rows * lanes, kThreads), 1};
+  }
 
   long long rows;
   int vectors;
@@ -71,19 +75,23 @@ QuantisedRows quantise_by_operators(const at::Tensor& x) {
 
 }  // namespace
 
-bool can_fp8(at::ScalarType type) { return has_gpu_kernels(type) && fp8_kernels().for_type(type) != nullptr; }
+bool can_fp8(at::ScalarType type) {
+  return has_gpu_kernels(type) && fp8_kernels().for_type(type) != nullptr;
+}
 
 Status try_fp8(at::Device device, at::ScalarType type) {
   return guarded("a product in 8-bit floating point", [&]() -> Status {
     constexpr std::int64_t kSide = 64;
     constexpr double kMostError = 0.05;
     const auto floats = at::TensorOptions().device(device).dtype(at::kFloat);
-    const at::Tensor numbers = at::arange(kSide * kSide, floats).remainder(13).sub(6).view({kSide, kSide});
+    const at::Tensor numbers =
+        at::arange(kSide * kSide, floats).remainder(13).sub(6).view({kSide, kSide});
     const at::Tensor bias = numbers.select(0, 1).contiguous();
     const QuantisedRows rows = quantise_rows(numbers.to(type));
     const at::Tensor product = multiply(rows, rows, bias.to(type), type).to(at::kFloat);
     const at::Tensor exact = at::linear(numbers, numbers, bias);
-    const double error = (product - exact).abs().max().item<double>() / exact.abs().max().item<double>();
+    const double error =
+        (product - exact).abs().max().item<double>() / exact.abs().max().item<double>();
     if (error < kMostError) return {};
     return {StatusCode::kUnsupported, "a product in 8-bit floating point: the result is not right"};
   });
@@ -101,15 +109,16 @@ QuantisedRows quantise_rows(const at::Tensor& x) {
   const void* in = x.const_data_ptr();
   void* out = y.values.mutable_data_ptr();
   void* scales = y.scales.mutable_data_ptr();
-  const std::array<void*, 6> arguments = {&in, &out, &scales, &launch.rows, &launch.vectors, &launch.lanes};
+  const std::array<void*, 6> arguments = {
+      &in, &out, &scales, &launch.rows, &launch.vectors, &launch.lanes};
   program->launch(kQuantise, launch.blocks(), kThreads, 0, arguments);
   return y;
 }
 
-QuantisedRows layer_norm_quantised(const at::Tensor& x, const at::Tensor& addend, const at::Tensor& weight,
-                                   const at::Tensor& bias, double eps) {
-  const bool serves = RowLaunch::fits(x) && weight.scalar_type() == x.scalar_type() && is_aligned(weight) &&
-                      is_aligned(bias) && is_addend_of_tokens(x, addend);
+QuantisedRows layer_norm_quantised(const at::Tensor& x, const at::Tensor& addend,
+                                   const at::Tensor& weight, const at::Tensor& bias, double eps) {
+  const bool serves = RowLaunch::fits(x) && weight.scalar_type() == x.scalar_type() &&
+                      is_aligned(weight) && is_aligned(bias) && is_addend_of_tokens(x, addend);
   const GpuProgram* program = serves ? program_for_rows(x, x.size(-1)) : nullptr;
   if (program == nullptr) {
     const at::Tensor all = addend.defined() ? x + addend.unsqueeze(2) : x;
@@ -147,7 +156,8 @@ QuantisedRows geglu_quantised(const at::Tensor& x) {
   void* scales = y.scales.mutable_data_ptr();
   int vectors = static_cast<int>(inner / kVector);
   const unsigned each = blocks_for(vectors, kThreads);
-  const unsigned threads = (blocks_for(vectors, each) + 31) / 32 * 32;  // whole warps with equal shares
+  const unsigned threads =
+      (blocks_for(vectors, each) + 31) / 32 * 32;  // whole warps with equal shares
   const std::array<void*, 4> arguments = {&in, &out, &scales, &vectors};
   program->launch(kGeglu, {static_cast<unsigned>(rows), 1}, threads, 0, arguments);
   return y;
@@ -157,7 +167,9 @@ at::Tensor multiply(const QuantisedRows& x, const QuantisedRows& weight, const a
                     at::ScalarType type) {
   const std::optional<at::Tensor> addend = bias.defined() ? std::optional(bias) : std::nullopt;
   if (x.values.is_cpu()) {
-    const auto numbers = [](const QuantisedRows& rows) { return rows.values.to(at::kFloat) * rows.scales; };
+    const auto numbers = [](const QuantisedRows& rows) {
+      return rows.values.to(at::kFloat) * rows.scales;
+    };
     return at::linear(numbers(x), numbers(weight), addend).to(type);
   }
   return at::_scaled_mm(x.values, weight.values.t(), x.scales, weight.scales.t(), addend,

@@ -39,7 +39,8 @@ const KernelFile& elementwise_kernels() {
 
 std::optional<at::Tensor> gpu_geglu(const at::Tensor& x) {
   const std::int64_t inner = x.size(-1) / 2;
-  const GpuProgram* program = x.is_contiguous() ? program_for(elementwise_kernels(), x, inner) : nullptr;
+  const GpuProgram* program =
+      x.is_contiguous() ? program_for(elementwise_kernels(), x, inner) : nullptr;
   if (program == nullptr) return std::nullopt;
   auto shape = x.sizes().vec();
   shape.back() = inner;
@@ -53,13 +54,15 @@ std::optional<at::Tensor> gpu_geglu(const at::Tensor& x) {
   return y;
 }
 
-bool gpu_add(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b, const at::Tensor& addend,
-             double share) {
+bool gpu_add(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b,
+             const at::Tensor& addend, double share) {
   const bool serves = out.is_contiguous() && out.size(0) * out.size(1) < kMostBlocksInY &&
                       out.size(2) * out.size(3) / kVector < std::int64_t{1} << 31 &&
                       (!a.defined() || (a.is_contiguous() && is_aligned(a))) &&
-                      (!b.defined() || is_readable(b)) && (!addend.defined() || is_readable(addend));
-  const GpuProgram* program = serves ? program_for(elementwise_kernels(), out, out.size(3)) : nullptr;
+                      (!b.defined() || is_readable(b)) &&
+                      (!addend.defined() || is_readable(addend));
+  const GpuProgram* program =
+      serves ? program_for(elementwise_kernels(), out, out.size(3)) : nullptr;
   if (program == nullptr) return false;
   const void* first = data_of(a);
   const void* second = data_of(b);
@@ -73,11 +76,12 @@ bool gpu_add(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b, co
   Strides of_addend;
   if (addend.defined()) of_addend = {stride(addend, 0), stride(addend, 1), 0};
   auto factor = static_cast<float>(share);
-  const std::array<void*, 13> arguments = {&first,      &second,        &extra,          &to,
-                                           &count,      &vectors,       &frames,         &of_b.clip,
-                                           &of_b.frame, &of_b.position, &of_addend.clip, &of_addend.frame,
-                                           &factor};
-  program->launch(kAdd, {blocks_for(count, kThreads), static_cast<unsigned>(out.size(0) * out.size(1))},
+  const std::array<void*, 13> arguments = {
+      &first,          &second,          &extra,     &to,         &count,
+      &vectors,        &frames,          &of_b.clip, &of_b.frame, &of_b.position,
+      &of_addend.clip, &of_addend.frame, &factor};
+  program->launch(kAdd,
+                  {blocks_for(count, kThreads), static_cast<unsigned>(out.size(0) * out.size(1))},
                   kThreads, 0, arguments);
   return true;
 }
@@ -85,16 +89,19 @@ bool gpu_add(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b, co
 std::optional<at::Tensor> gpu_concatenate(const at::Tensor& a, const at::Tensor& a_addend,
                                           const at::Tensor& b, const at::Tensor& b_addend) {
   const auto fits = [](const at::Tensor& x, const at::Tensor& addend) {
-    return x.dim() == 4 && x.size(1) % kVector == 0 && x.is_contiguous(at::MemoryFormat::ChannelsLast) &&
-           is_aligned(x) && (!addend.defined() || (addend.is_contiguous() && is_aligned(addend)));
+    return x.dim() == 4 && x.size(1) % kVector == 0 &&
+           x.is_contiguous(at::MemoryFormat::ChannelsLast) && is_aligned(x) &&
+           (!addend.defined() || (addend.is_contiguous() && is_aligned(addend)));
   };
-  const bool serves = fits(a, a_addend) && fits(b, b_addend) && a.scalar_type() == b.scalar_type() &&
-                      a.size(0) == b.size(0) && a.size(0) < kMostBlocksInY && a.size(2) == b.size(2) &&
+  const bool serves = fits(a, a_addend) && fits(b, b_addend) &&
+                      a.scalar_type() == b.scalar_type() && a.size(0) == b.size(0) &&
+                      a.size(0) < kMostBlocksInY && a.size(2) == b.size(2) &&
                       a.size(3) == b.size(3);
   const std::int64_t channels = a.size(1) + b.size(1);
   const std::int64_t vectors = channels / kVector * a.size(2) * a.size(3);
-  const GpuProgram* program =
-      serves && vectors < std::int64_t{1} << 31 ? program_for(elementwise_kernels(), a, a.size(1)) : nullptr;
+  const GpuProgram* program = serves && vectors < std::int64_t{1} << 31
+                                  ? program_for(elementwise_kernels(), a, a.size(1))
+                                  : nullptr;
   if (program == nullptr) return std::nullopt;
   at::Tensor y = at::empty({a.size(0), channels, a.size(2), a.size(3)},
                            a.options().memory_format(at::MemoryFormat::ChannelsLast));
@@ -108,10 +115,11 @@ std::optional<at::Tensor> gpu_concatenate(const at::Tensor& a, const at::Tensor&
   auto count = static_cast<unsigned>(vectors);
   auto first_width = static_cast<unsigned>(a.size(1) / kVector);
   auto second_width = static_cast<unsigned>(b.size(1) / kVector);
-  const std::array<void*, 10> arguments = {&first,       &of_first, &first_rows, &second,      &of_second,
-                                           &second_rows, &out,      &count,      &first_width, &second_width};
-  program->launch(kConcatenate, {blocks_for(vectors, kThreads), static_cast<unsigned>(a.size(0))}, kThreads,
-                  0, arguments);
+  const std::array<void*, 10> arguments = {&first,       &of_first,    &first_rows, &second,
+                                           &of_second,   &second_rows, &out,        &count,
+                                           &first_width, &second_width};
+  program->launch(kConcatenate, {blocks_for(vectors, kThreads), static_cast<unsigned>(a.size(0))},
+                  kThreads, 0, arguments);
   return y;
 }
 

@@ -38,7 +38,8 @@ KernelFile::KernelFile(std::string_view file, std::vector<std::string> kernels, 
 void KernelFile::compile(const char* option, std::optional<GpuProgram>& program) const {
   const AllowedKernels allowed = allowed_kernels();
   const bool is_portable = gpus_.least <= kFromAmpere.least;
-  if (allowed == AllowedKernels::kNone || (allowed == AllowedKernels::kPortable && !is_portable)) return;
+  if (allowed == AllowedKernels::kNone || (allowed == AllowedKernels::kPortable && !is_portable))
+    return;
   const auto capability = compute_capability();
   if (!capability) return;
   const int number = 10 * capability->major + capability->minor;
@@ -47,7 +48,8 @@ void KernelFile::compile(const char* option, std::optional<GpuProgram>& program)
   if (compiled.ok()) {
     program = std::move(*compiled);
   } else {
-    log::warn("going on without the kernels of {}: {}", file_, log::printable(compiled.status().message()));
+    log::warn("going on without the kernels of {}: {}", file_,
+              log::printable(compiled.status().message()));
   }
 }
 
@@ -69,8 +71,8 @@ unsigned blocks_for(std::int64_t count, unsigned threads) {
 }
 
 const GpuProgram* program_for(const KernelFile& file, const at::Tensor& x, std::int64_t channels) {
-  const bool serves =
-      x.is_cuda() && is_half(x.scalar_type()) && x.numel() > 0 && channels % kVector == 0 && is_aligned(x);
+  const bool serves = x.is_cuda() && is_half(x.scalar_type()) && x.numel() > 0 &&
+                      channels % kVector == 0 && is_aligned(x);
   return serves ? file.for_type(x.scalar_type()) : nullptr;
 }
 
@@ -81,7 +83,9 @@ bool has_gpu_kernels(at::ScalarType type) {
          elementwise_kernels().for_type(type) != nullptr;
 }
 
-bool has_gpu_kernels(const at::Tensor& x) { return x.is_cuda() && has_gpu_kernels(x.scalar_type()); }
+bool has_gpu_kernels(const at::Tensor& x) {
+  return x.is_cuda() && has_gpu_kernels(x.scalar_type());
+}
 
 std::string_view gpu_kernel_set(at::ScalarType type) {
   if (!has_float_kernels() || (is_half(type) && !has_gpu_kernels(type))) return "-alone";

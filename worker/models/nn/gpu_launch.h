@@ -57,12 +57,13 @@ class KernelFile {
 [[nodiscard]] const KernelFile& product_kernels();      // for Hopper
 [[nodiscard]] const KernelFile& float_image_kernels();  // for float alone
 
-// Null: the kernels do not serve `x`, whose last dimension or, of images, whose channels they go along.
+// Null: the kernels do not serve `x`, whose last dimension or, of images, whose channels they go
+// along.
 [[nodiscard]] const GpuProgram* program_for(const KernelFile& file, const at::Tensor& x,
                                             std::int64_t channels);
 
-// Of tokens [B, T, S, C] and an addend [B or 1, T or 1, C] or undefined: whether it is one, as the kernels
-// read it, and to how many rows that follow each other a row of it belongs.
+// Of tokens [B, T, S, C] and an addend [B or 1, T or 1, C] or undefined: whether it is one, as the
+// kernels read it, and to how many rows that follow each other a row of it belongs.
 [[nodiscard]] bool is_addend_of_tokens(const at::Tensor& x, const at::Tensor& addend);
 [[nodiscard]] std::int64_t rows_each(const at::Tensor& x, const at::Tensor& addend);
 

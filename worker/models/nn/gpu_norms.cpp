@@ -53,29 +53,34 @@ struct Layout {
 };
 
 bool are_images(const at::Tensor& x, std::int64_t groups) {
-  return x.dim() == 4 && x.is_contiguous(at::MemoryFormat::ChannelsLast) && x.size(1) % groups == 0 &&
-         x.size(1) / kVector <= kMostThreads && x.size(0) < kMostBlocksInY;
+  return x.dim() == 4 && x.is_contiguous(at::MemoryFormat::ChannelsLast) &&
+         x.size(1) % groups == 0 && x.size(1) / kVector <= kMostThreads &&
+         x.size(0) < kMostBlocksInY;
 }
 
 bool is_addend(const at::Tensor& addend) {
   return !addend.defined() || (addend.is_contiguous() && is_aligned(addend));
 }
 
-int rows_of(const at::Tensor& addend) { return addend.defined() ? static_cast<int>(addend.size(0)) : 0; }
-
-at::Tensor floats(at::IntArrayRef shape, const at::Tensor& like) {
-  return at::empty(shape, like.options().dtype(at::kFloat).memory_format(at::MemoryFormat::Contiguous));
+int rows_of(const at::Tensor& addend) {
+  return addend.defined() ? static_cast<int>(addend.size(0)) : 0;
 }
 
-at::Tensor sum_groups(const GpuProgram& program, Layout layout, const at::Tensor& x, const at::Tensor& addend,
-                      int groups) {
+at::Tensor floats(at::IntArrayRef shape, const at::Tensor& like) {
+  return at::empty(shape,
+                   like.options().dtype(at::kFloat).memory_format(at::MemoryFormat::Contiguous));
+}
+
+at::Tensor sum_groups(const GpuProgram& program, Layout layout, const at::Tensor& x,
+                      const at::Tensor& addend, int groups) {
   at::Tensor partial = floats({layout.images, layout.runs, groups, 2}, x);
   const void* in = x.const_data_ptr();
   const void* extra = data_of(addend);
   int extras = rows_of(addend);
   void* sums = partial.mutable_data_ptr();
   const std::array<void*, 9> arguments = {
-      &in, &extra, &extras, &sums, &layout.positions, &layout.vectors, &layout.rows, &layout.run, &groups};
+      &in,          &extra,      &extras, &sums, &layout.positions, &layout.vectors,
+      &layout.rows, &layout.run, &groups};
   program.launch(kSumGroups, layout.blocks(), layout.threads(), layout.shared_bytes(), arguments);
   return partial;
 }
@@ -84,21 +89,24 @@ at::Tensor sum_groups(const GpuProgram& program, Layout layout, const at::Tensor
 
 const KernelFile& norm_kernels() {
   static const KernelFile kFile(
-      "norms.cu", {"sum_groups", "add_and_sum", "find_factors", "normalise", "normalise_silu", "layer_norm",
-                   "layer_norm_320", "layer_norm_640", "layer_norm_1280"});
+      "norms.cu", {"sum_groups", "add_and_sum", "find_factors", "normalise", "normalise_silu",
+                   "layer_norm", "layer_norm_320", "layer_norm_640", "layer_norm_1280"});
   return kFile;
 }
 
-std::optional<at::Tensor> gpu_group_norm(const at::Tensor& x, const at::Tensor& addend, std::int64_t groups,
-                                         const at::Tensor& weight, const at::Tensor& bias, double eps,
-                                         bool then_silu, const GroupSums& sums) {
-  const bool serves = are_images(x, groups) && weight.scalar_type() == x.scalar_type() && is_addend(addend);
+std::optional<at::Tensor> gpu_group_norm(const at::Tensor& x, const at::Tensor& addend,
+                                         std::int64_t groups, const at::Tensor& weight,
+                                         const at::Tensor& bias, double eps, bool then_silu,
+                                         const GroupSums& sums) {
+  const bool serves =
+      are_images(x, groups) && weight.scalar_type() == x.scalar_type() && is_addend(addend);
   const GpuProgram* program = serves ? program_for(norm_kernels(), x, x.size(1)) : nullptr;
   if (program == nullptr) return std::nullopt;
   Layout layout(x);
   int group_count = static_cast<int>(groups);
   const bool summed = sums.partial.defined() && !addend.defined();
-  const at::Tensor partial = summed ? sums.partial : sum_groups(*program, layout, x, addend, group_count);
+  const at::Tensor partial =
+      summed ? sums.partial : sum_groups(*program, layout, x, addend, group_count);
   const at::Tensor factors = floats({layout.images, layout.channels, 2}, x);
   at::Tensor y = at::empty_like(x);
   int run_count = static_cast<int>(partial.numel() / (2 * groups * layout.images));
@@ -111,20 +119,25 @@ std::optional<at::Tensor> gpu_group_norm(const at::Tensor& x, const at::Tensor& 
   const void* weights = weight.const_data_ptr();
   const void* biases = bias.const_data_ptr();
   auto epsilon = static_cast<float>(eps);
-  const std::array<void*, 11> to_find = {&part,      &extra,       &extras,           &weights,
-                                         &biases,    &scales,      &layout.positions, &layout.channels,
-                                         &run_count, &group_count, &epsilon};
-  program->launch(kFindFactors, {static_cast<unsigned>(groups), layout.blocks()[1]}, 128, 0, to_find);
+  const std::array<void*, 11> to_find = {
+      &part,      &extra,       &extras,           &weights,
+      &biases,    &scales,      &layout.positions, &layout.channels,
+      &run_count, &group_count, &epsilon};
+  program->launch(kFindFactors, {static_cast<unsigned>(groups), layout.blocks()[1]}, 128, 0,
+                  to_find);
   const std::array<void*, 7> to_apply = {
       &in, &out, &scales, &layout.positions, &layout.vectors, &layout.rows, &layout.run};
-  program->launch(then_silu ? kNormaliseSilu : kNormalise, layout.blocks(), layout.threads(), 0, to_apply);
+  program->launch(then_silu ? kNormaliseSilu : kNormalise, layout.blocks(), layout.threads(), 0,
+                  to_apply);
   return y;
 }
 
-std::optional<GroupSums> gpu_add_and_sum(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b,
-                                         const at::Tensor& addend, double share, std::int64_t groups) {
+std::optional<GroupSums> gpu_add_and_sum(const at::Tensor& out, const at::Tensor& a,
+                                         const at::Tensor& b, const at::Tensor& addend,
+                                         double share, std::int64_t groups) {
   const auto fits = [&](const at::Tensor& x) {
-    return x.sizes() == out.sizes() && x.is_contiguous(at::MemoryFormat::ChannelsLast) && is_aligned(x);
+    return x.sizes() == out.sizes() && x.is_contiguous(at::MemoryFormat::ChannelsLast) &&
+           is_aligned(x);
   };
   const bool serves = are_images(out, groups) && fits(a) && fits(b) && is_addend(addend);
   const GpuProgram* program = serves ? program_for(norm_kernels(), out, out.size(1)) : nullptr;
@@ -139,9 +152,18 @@ std::optional<GroupSums> gpu_add_and_sum(const at::Tensor& out, const at::Tensor
   void* to = out.mutable_data_ptr();
   void* sums = partial.mutable_data_ptr();
   auto factor = static_cast<float>(share);
-  const std::array<void*, 12> arguments = {
-      &one,         &two,        &extra,       &extras, &to, &sums, &layout.positions, &layout.vectors,
-      &layout.rows, &layout.run, &group_count, &factor};
+  const std::array<void*, 12> arguments = {&one,
+                                           &two,
+                                           &extra,
+                                           &extras,
+                                           &to,
+                                           &sums,
+                                           &layout.positions,
+                                           &layout.vectors,
+                                           &layout.rows,
+                                           &layout.run,
+                                           &group_count,
+                                           &factor};
   program->launch(kAddAndSum, layout.blocks(), layout.threads(), layout.shared_bytes(), arguments);
   return GroupSums{std::move(partial)};
 }
@@ -181,13 +203,15 @@ bool is_addend_of_tokens(const at::Tensor& x, const at::Tensor& addend) {
 }
 
 std::optional<at::Tensor> gpu_layer_norm(const at::Tensor& x, const at::Tensor& addend,
-                                         const at::Tensor& weight, const at::Tensor& bias, double eps) {
+                                         const at::Tensor& weight, const at::Tensor& bias,
+                                         double eps) {
   constexpr std::int64_t kMostChannels = 1280;
   const std::int64_t channels = x.size(-1);
   const std::int64_t row_count = channels == 0 ? 0 : x.numel() / channels;
-  const bool serves = x.is_contiguous() && channels <= kMostChannels && row_count < std::int64_t{1} << 31 &&
-                      weight.scalar_type() == x.scalar_type() && is_aligned(weight) && is_aligned(bias) &&
-                      is_addend_of_tokens(x, addend);
+  const bool serves = x.is_contiguous() && channels <= kMostChannels &&
+                      row_count < std::int64_t{1} << 31 &&
+                      weight.scalar_type() == x.scalar_type() && is_aligned(weight) &&
+                      is_aligned(bias) && is_addend_of_tokens(x, addend);
   const GpuProgram* program = serves ? program_for(norm_kernels(), x, channels) : nullptr;
   if (program == nullptr) return std::nullopt;
   at::Tensor y = at::empty_like(x);

@@ -39,11 +39,12 @@ const KernelFile& product_kernels() {
 
 std::optional<at::Tensor> gpu_attend_frames(const at::Tensor& qkv, std::int64_t heads) {
   const std::int64_t channels = heads * kHeadChannels;
-  const bool serves =
-      qkv.dim() == 4 && qkv.is_contiguous() && qkv.size(1) == kFrames && qkv.size(3) == 3 * channels;
+  const bool serves = qkv.dim() == 4 && qkv.is_contiguous() && qkv.size(1) == kFrames &&
+                      qkv.size(3) == 3 * channels;
   const std::int64_t unit_count = qkv.size(0) * qkv.size(2) * heads;
-  const GpuProgram* program =
-      serves && unit_count < std::int64_t{1} << 31 ? program_for(frame_kernels(), qkv, channels) : nullptr;
+  const GpuProgram* program = serves && unit_count < std::int64_t{1} << 31
+                                  ? program_for(frame_kernels(), qkv, channels)
+                                  : nullptr;
   if (program == nullptr) return std::nullopt;
   at::Tensor y = at::empty({qkv.size(0), kFrames, qkv.size(2), channels}, qkv.options());
   const void* in = qkv.const_data_ptr();
@@ -51,7 +52,8 @@ std::optional<at::Tensor> gpu_attend_frames(const at::Tensor& qkv, std::int64_t 
   int positions = static_cast<int>(qkv.size(2));
   int head_count = static_cast<int>(heads);
   int units = static_cast<int>(unit_count);
-  auto scale = static_cast<float>(std::numbers::log2e / std::sqrt(static_cast<double>(kHeadChannels)));
+  auto scale =
+      static_cast<float>(std::numbers::log2e / std::sqrt(static_cast<double>(kHeadChannels)));
   const std::array<void*, 6> arguments = {&in, &out, &positions, &head_count, &units, &scale};
   program->launch(0, {blocks_for(unit_count, kThreads / 32), 1}, kThreads, 0, arguments);
   return y;
@@ -62,8 +64,8 @@ std::optional<at::Tensor> gpu_geglu_linear(const at::Tensor& x, const at::Tensor
   const std::int64_t inner = weight.size(0) / 2;
   const std::int64_t depth = weight.size(1);
   const bool serves = x.is_contiguous() && weight.is_contiguous() && bias.defined() &&
-                      weight.scalar_type() == x.scalar_type() && inner % kTile == 0 && depth % kTile == 0 &&
-                      is_aligned(weight) && is_aligned(bias);
+                      weight.scalar_type() == x.scalar_type() && inner % kTile == 0 &&
+                      depth % kTile == 0 && is_aligned(weight) && is_aligned(bias);
   const GpuProgram* program = serves ? program_for(product_kernels(), x, depth) : nullptr;
   if (program == nullptr) return std::nullopt;
   static std::once_flag allowed[2];

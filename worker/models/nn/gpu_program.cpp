@@ -12,7 +12,9 @@
 namespace mimicfleet::nn {
 namespace {
 
-Status failed(const std::string& what) { return {StatusCode::kUnsupported, "GPU kernels: " + what}; }
+Status failed(const std::string& what) {
+  return {StatusCode::kUnsupported, "GPU kernels: " + what};
+}
 
 const char* text_of(std::string_view file) {
   const auto sources = gpu_sources();
@@ -42,8 +44,8 @@ Result<std::string> machine_code(std::string_view file, std::vector<std::string>
   // LibTorch's own stub is linked to the compiler of its version and knows where it lies.
   SharedLibrary compiler{"libnvrtc.so.13", "libcaffe2_nvrtc.so"};
   const auto create =
-      compiler.function<int(Program*, const char*, const char*, int, const char* const*, const char* const*)>(
-          "nvrtcCreateProgram");
+      compiler.function<int(Program*, const char*, const char*, int, const char* const*,
+                            const char* const*)>("nvrtcCreateProgram");
   const auto run = compiler.function<int(Program, int, const char* const*)>("nvrtcCompileProgram");
   const auto log_size = compiler.function<int(Program, std::size_t*)>("nvrtcGetProgramLogSize");
   const auto get_log = compiler.function<int(Program, char*)>("nvrtcGetProgramLog");
@@ -60,8 +62,8 @@ Result<std::string> machine_code(std::string_view file, std::vector<std::string>
   for (const auto& option : options) texts.push_back(option.c_str());
   const Headers headers;
   Program program = nullptr;
-  if (create(&program, source, name.c_str(), static_cast<int>(headers.names.size()), headers.texts.data(),
-             headers.names.data()) != 0) {
+  if (create(&program, source, name.c_str(), static_cast<int>(headers.names.size()),
+             headers.texts.data(), headers.names.data()) != 0) {
     return failed("no program");
   }
   std::string code;
@@ -98,8 +100,10 @@ std::optional<ComputeCapability> compute_capability() {
   return capability;
 }
 
-Result<GpuProgram> GpuProgram::compile(std::string_view file, const std::vector<std::string>& options,
-                                       const std::vector<std::string>& kernels, bool own_instructions) {
+Result<GpuProgram> GpuProgram::compile(std::string_view file,
+                                       const std::vector<std::string>& options,
+                                       const std::vector<std::string>& kernels,
+                                       bool own_instructions) {
   SharedLibrary driver{"libcuda.so.1"};
   const auto current = driver.function<int(int*)>("cuCtxGetDevice");
   const auto load = driver.function<int(void**, const void*)>("cuModuleLoadData");
@@ -129,11 +133,11 @@ Result<GpuProgram> GpuProgram::compile(std::string_view file, const std::vector<
 
 void GpuProgram::launch(std::size_t kernel, std::array<unsigned, 2> blocks, unsigned threads,
                         std::size_t shared_bytes, std::span<void* const> arguments) const {
-  using Launch = int(void*, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, void*,
-                     void* const*, void**);
-  const int error = reinterpret_cast<Launch*>(launch_)(functions_.at(kernel), blocks[0], blocks[1], 1,
-                                                       threads, 1, 1, static_cast<unsigned>(shared_bytes),
-                                                       current_stream(device_), arguments.data(), nullptr);
+  using Launch = int(void*, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned,
+                     void*, void* const*, void**);
+  const int error = reinterpret_cast<Launch*>(launch_)(
+      functions_.at(kernel), blocks[0], blocks[1], 1, threads, 1, 1,
+      static_cast<unsigned>(shared_bytes), current_stream(device_), arguments.data(), nullptr);
   TORCH_CHECK(error == 0, "the GPU refuses a kernel: error ", error);
 }
 
@@ -152,17 +156,20 @@ TensorMap tensor_map(const at::Tensor& matrix, unsigned box_rows) {
   constexpr int kPromoteTo128Bytes = 2;  // reads of less, in the L2 cache
   using Encode = int(void*, int, std::uint32_t, void*, const std::uint64_t*, const std::uint64_t*,
                      const std::uint32_t*, const std::uint32_t*, int, int, int, int);
-  static auto* const kEncode = SharedLibrary{"libcuda.so.1"}.function<Encode>("cuTensorMapEncodeTiled");
+  static auto* const kEncode =
+      SharedLibrary{"libcuda.so.1"}.function<Encode>("cuTensorMapEncodeTiled");
   TORCH_CHECK(kEncode != nullptr, "the driver knows no cuTensorMapEncodeTiled");
   const std::array sizes = {static_cast<std::uint64_t>(matrix.size(1)),
                             static_cast<std::uint64_t>(matrix.size(0))};
-  const std::array strides = {sizes[0] * matrix.element_size()};  // of all dimensions but the innermost
+  const std::array strides = {sizes[0] *
+                              matrix.element_size()};  // of all dimensions but the innermost
   const std::array<std::uint32_t, 2> box = {kBoxColumns, box_rows};
   const std::array<std::uint32_t, 2> step = {1, 1};
   TensorMap map;
-  const int error = kEncode(&map, matrix.scalar_type() == at::kHalf ? kFloat16 : kBfloat16, 2,
-                            matrix.data_ptr(), sizes.data(), strides.data(), box.data(), step.data(),
-                            /*interleave=*/0, kSwizzle128Bytes, kPromoteTo128Bytes, /*fill=*/0);
+  const int error =
+      kEncode(&map, matrix.scalar_type() == at::kHalf ? kFloat16 : kBfloat16, 2, matrix.data_ptr(),
+              sizes.data(), strides.data(), box.data(), step.data(),
+              /*interleave=*/0, kSwizzle128Bytes, kPromoteTo128Bytes, /*fill=*/0);
   TORCH_CHECK(error == 0, "the GPU's copy engine does not take a matrix: error ", error);
   return map;
 }

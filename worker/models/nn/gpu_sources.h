@@ -3,8 +3,8 @@
 #include <span>
 #include <string_view>
 
-// Kernels of our own in CUDA C++, kernels/*.cu, and the headers that they include, kernels/*.cuh: their text,
-// which the build puts into the program.
+// Kernels of our own in CUDA C++, kernels/*.cu, and the headers that they include, kernels/*.cuh:
+// their text, which the build puts into the program.
 namespace mimicfleet::nn {
 
 struct GpuSource {

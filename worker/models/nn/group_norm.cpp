@@ -11,8 +11,9 @@
 namespace mimicfleet::nn {
 namespace {
 
-constexpr std::int64_t kRun = 64;     // positions that are added up in float32
-constexpr std::int64_t kChunk = 512;  // positions that one thread takes at a time; fixed, so that bits are
+constexpr std::int64_t kRun = 64;  // positions that are added up in float32
+constexpr std::int64_t kChunk =
+    512;  // positions that one thread takes at a time; fixed, so that bits are
 
 // The same bits from either: no fused multiply-adds.
 #define MIMICFLEET_CPU_VARIANTS __attribute__((target_clones("avx2", "default")))
@@ -37,12 +38,14 @@ struct Factors {
   std::vector<float> bias;
 };
 
-MIMICFLEET_CPU_VARIANTS void normalise(const float* values, std::int64_t count, std::int64_t channels,
-                                       const Factors& factors, float* __restrict out) {
+MIMICFLEET_CPU_VARIANTS void normalise(const float* values, std::int64_t count,
+                                       std::int64_t channels, const Factors& factors,
+                                       float* __restrict out) {
   const float* mean = factors.mean.data();
   const float* scale = factors.scale.data();
   const float* bias = factors.bias.data();
-  for (std::int64_t position = 0; position < count; ++position, values += channels, out += channels) {
+  for (std::int64_t position = 0; position < count;
+       ++position, values += channels, out += channels) {
     for (std::int64_t c = 0; c < channels; ++c) out[c] = (values[c] - mean[c]) * scale[c] + bias[c];
   }
 }
@@ -66,9 +69,11 @@ void sum_chunk(const Image& image, std::int64_t chunk, double* out) {
   std::fill_n(out, 2 * channels, 0.0);
   std::vector<float> run(2 * channels);
   const float* values = image.values + image.first_of(chunk) * image.channels;
-  for (std::int64_t left = image.count_of(chunk); left > 0; left -= kRun, values += kRun * image.channels) {
+  for (std::int64_t left = image.count_of(chunk); left > 0;
+       left -= kRun, values += kRun * image.channels) {
     std::fill(run.begin(), run.end(), 0.0F);
-    add_run(values, std::min(left, kRun), image.channels, image.values, run.data(), run.data() + channels);
+    add_run(values, std::min(left, kRun), image.channels, image.values, run.data(),
+            run.data() + channels);
     for (std::size_t i = 0; i < run.size(); ++i) out[i] += run[i];
   }
 }
@@ -83,7 +88,8 @@ Factors factors_of(const Image& image, std::span<const double> chunks, std::int6
   for (std::size_t i = 0; i < chunks.size(); ++i) sums[i % sums.size()] += chunks[i];
   std::vector<double> means(channels);
   for (std::size_t c = 0; c < channels; ++c) means[c] = image.values[c] + sums[c] / positions;
-  Factors factors{std::vector<float>(channels), std::vector<float>(channels), {bias, bias + channels}};
+  Factors factors{
+      std::vector<float>(channels), std::vector<float>(channels), {bias, bias + channels}};
   for (std::size_t first = 0; first < channels; first += group_size) {
     const std::size_t end = first + group_size;
     double mean = 0;
@@ -92,20 +98,22 @@ Factors factors_of(const Image& image, std::span<const double> chunks, std::int6
     for (std::size_t c = first; c < end; ++c) {
       const double shifted_mean = sums[c] / positions;
       const double within = sums[channels + c] / positions - shifted_mean * shifted_mean;
-      variance += (within + (means[c] - mean) * (means[c] - mean)) / static_cast<double>(group_size);
+      variance +=
+          (within + (means[c] - mean) * (means[c] - mean)) / static_cast<double>(group_size);
     }
     const double scale = 1 / std::sqrt(std::max(variance, 0.0) + eps);
     std::fill(factors.mean.begin() + static_cast<std::ptrdiff_t>(first),
               factors.mean.begin() + static_cast<std::ptrdiff_t>(end), static_cast<float>(mean));
-    for (std::size_t c = first; c < end; ++c) factors.scale[c] = static_cast<float>(scale * weight[c]);
+    for (std::size_t c = first; c < end; ++c)
+      factors.scale[c] = static_cast<float>(scale * weight[c]);
   }
   return factors;
 }
 
 }  // namespace
 
-at::Tensor group_norm_channels_last(const at::Tensor& x, std::int64_t groups, const at::Tensor& weight,
-                                    const at::Tensor& bias, double eps) {
+at::Tensor group_norm_channels_last(const at::Tensor& x, std::int64_t groups,
+                                    const at::Tensor& weight, const at::Tensor& bias, double eps) {
   at::Tensor out = at::empty_like(x);
   const auto* values = x.const_data_ptr<float>();
   auto* results = out.mutable_data_ptr<float>();

@@ -27,8 +27,8 @@ at::Tensor Linear::operator()(const at::Tensor& x) const { return linear(x, weig
 
 namespace {
 
-// [N, C, H, W] in channels-last memory as [N, 1, H*W, C]; of other memory it is no view, but is not asked
-// for.
+// [N, C, H, W] in channels-last memory as [N, 1, H*W, C]; of other memory it is no view, but is not
+// asked for.
 at::Tensor as_lines(const at::Tensor& images) { return as_tokens(images).unsqueeze(1); }
 
 // Both may be undefined.
@@ -41,7 +41,9 @@ bool is_channels_last(const at::Tensor& images) {
   return images.is_contiguous(at::MemoryFormat::ChannelsLast);
 }
 
-at::Tensor as_addend_of_images(const at::Tensor& addend) { return addend.unsqueeze(-1).unsqueeze(-1); }
+at::Tensor as_addend_of_images(const at::Tensor& addend) {
+  return addend.unsqueeze(-1).unsqueeze(-1);
+}
 
 // The convolution of x, to which `bias` is yet to be added: `convolve(bias)` is one with that bias.
 template <typename Convolve>
@@ -102,8 +104,8 @@ at::Tensor concatenated(const WithAddend& a, const WithAddend& b) {
 }
 
 Conv2d::Conv2d(const Scope& scope, std::int64_t in, std::int64_t out, Geometry shape)
-    : weight(
-          scope.parameter("weight", {out, in, shape.kernel, shape.kernel}, at::MemoryFormat::ChannelsLast)),
+    : weight(scope.parameter("weight", {out, in, shape.kernel, shape.kernel},
+                             at::MemoryFormat::ChannelsLast)),
       geometry(shape) {
   if (shape.has_bias) bias = scope.parameter("bias", {out});
 }
@@ -136,12 +138,15 @@ at::Tensor TemporalConv::operator()(const at::Tensor& x, std::int64_t height) co
 WithAddend TemporalConv::without_bias(const at::Tensor& x, std::int64_t height) const {
   const bool as_volume = has_gpu_kernels(x) && weight.size(1) % 8 == 0 && is_channels_last(x);
   return leaving_bias(x, bias, [&](const at::Tensor& with) {
-    if (!as_volume) return at::conv2d(x, weight, with, /*stride=*/1, /*padding=*/at::IntArrayRef{1, 0});
+    if (!as_volume)
+      return at::conv2d(x, weight, with, /*stride=*/1, /*padding=*/at::IntArrayRef{1, 0});
     const at::Tensor volume = x.unflatten(3, {height, -1});  // [B, in, T, H, W]
     const std::int64_t in = weight.size(1);
     // With strides that say channels last: unsqueeze() would not.
-    const at::Tensor filters = weight.as_strided({weight.size(0), in, 3, 1, 1}, {3 * in, 1, in, in, in});
-    return at::conv3d(volume, filters, with, /*stride=*/1, /*padding=*/at::IntArrayRef{1, 0, 0}).flatten(3);
+    const at::Tensor filters =
+        weight.as_strided({weight.size(0), in, 3, 1, 1}, {3 * in, 1, in, in, in});
+    return at::conv3d(volume, filters, with, /*stride=*/1, /*padding=*/at::IntArrayRef{1, 0, 0})
+        .flatten(3);
   });
 }
 
@@ -152,8 +157,8 @@ GroupNorm::GroupNorm(const Scope& scope, std::int64_t channels, double epsilon)
 
 at::Tensor GroupNorm::operator()(const WithAddend& with_addend) const {
   const at::Tensor& images = with_addend.images;
-  if (auto y = gpu_group_norm(images, with_addend.addend, kGroups, weight, bias, eps, /*then_silu=*/false,
-                              with_addend.sums))
+  if (auto y = gpu_group_norm(images, with_addend.addend, kGroups, weight, bias, eps,
+                              /*then_silu=*/false, with_addend.sums))
     return *std::move(y);
   const at::Tensor x = settled_copy(with_addend);
   if (x.is_cpu() && x.scalar_type() == at::kFloat && x.dim() == 4 && is_channels_last(x)) {
@@ -163,7 +168,8 @@ at::Tensor GroupNorm::operator()(const WithAddend& with_addend) const {
 }
 
 at::Tensor GroupNorm::then_silu(const WithAddend& x) const {
-  if (auto y = gpu_group_norm(x.images, x.addend, kGroups, weight, bias, eps, /*then_silu=*/true, x.sums))
+  if (auto y = gpu_group_norm(x.images, x.addend, kGroups, weight, bias, eps, /*then_silu=*/true,
+                              x.sums))
     return *std::move(y);
   return silu((*this)(x));
 }
@@ -180,7 +186,9 @@ at::Tensor LayerNorm::operator()(const at::Tensor& x) const {
 
 at::Tensor silu(at::Tensor&& x) { return at::silu_(x); }
 
-at::Tensor as_tokens(const at::Tensor& images) { return images.permute({0, 2, 3, 1}).flatten(1, 2); }
+at::Tensor as_tokens(const at::Tensor& images) {
+  return images.permute({0, 2, 3, 1}).flatten(1, 2);
+}
 
 at::Tensor as_images(const at::Tensor& tokens, std::int64_t height, std::int64_t width) {
   return tokens.unflatten(1, {height, width}).permute({0, 3, 1, 2});

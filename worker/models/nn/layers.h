@@ -11,7 +11,8 @@
 #include "worker/models/nn/scope.h"
 
 // The layers of which the models are made, named and keyed as PyTorch's. Images are [N, C, H, W] in
-// channels-last memory, so that tokens [N, H*W, C] are a view of them. Layers only read their parameters.
+// channels-last memory, so that tokens [N, H*W, C] are a view of them. Layers only read their
+// parameters.
 namespace mimicfleet::nn {
 
 struct Linear {
@@ -23,9 +24,10 @@ struct Linear {
   at::Tensor bias;    // [out] or undefined
 };
 
-// Images [N, C, H, W] and what is still to be added to all positions of them: [N or 1, C], or undefined. On a
-// GPU that is left to what reads the images anyway; elsewhere it is added at once and undefined. Where the
-// images were just written by a kernel of ours, `sums` save the norm after it a pass over them.
+// Images [N, C, H, W] and what is still to be added to all positions of them: [N or 1, C], or
+// undefined. On a GPU that is left to what reads the images anyway; elsewhere it is added at once
+// and undefined. Where the images were just written by a kernel of ours, `sums` save the norm after
+// it a pass over them.
 struct WithAddend {
   at::Tensor images;
   at::Tensor addend{};
@@ -54,9 +56,11 @@ struct Conv2d {
     std::int64_t padding = 1;
     bool has_bias = true;
   };
-  Conv2d(const Scope& scope, std::int64_t in, std::int64_t out, Geometry geometry = {3, 1, 1, true});
+  Conv2d(const Scope& scope, std::int64_t in, std::int64_t out,
+         Geometry geometry = {3, 1, 1, true});
 
-  [[nodiscard]] at::Tensor operator()(const at::Tensor& x) const;  // [N, in, H, W] -> [N, out, H', W']
+  [[nodiscard]] at::Tensor operator()(
+      const at::Tensor& x) const;  // [N, in, H, W] -> [N, out, H', W']
   [[nodiscard]] WithAddend without_bias(const at::Tensor& x) const;
   // The same of a kernel of 1x1, which what is to be added to x goes through as well.
   [[nodiscard]] WithAddend without_bias(const WithAddend& x) const;
@@ -66,13 +70,14 @@ struct Conv2d {
   Geometry geometry;
 };
 
-// Nearest-neighbour upsampling by two, and a convolution of 3x3 after it. In half precision on a GPU both are
-// one transposed convolution of 4x4: of the nine weights those that meet the same pixel are summed, which
-// leaves four of nine products.
+// Nearest-neighbour upsampling by two, and a convolution of 3x3 after it. In half precision on a
+// GPU both are one transposed convolution of 4x4: of the nine weights those that meet the same
+// pixel are summed, which leaves four of nine products.
 struct UpsamplingConv {
   UpsamplingConv(const Scope& scope, std::int64_t channels);
 
-  [[nodiscard]] WithAddend without_bias(const at::Tensor& x) const;  // [N, C, H, W] -> [N, C, 2H, 2W]
+  [[nodiscard]] WithAddend without_bias(
+      const at::Tensor& x) const;  // [N, C, H, W] -> [N, C, 2H, 2W]
 
   Conv2d conv;
 
@@ -80,9 +85,9 @@ struct UpsamplingConv {
   Derived transposed_;  // [C, C, 4, 4]
 };
 
-// A Conv3d of kernel (3, 1, 1) and padding (1, 0, 0): it mixes frames and nothing else. Frames and positions
-// are the two dimensions of a 2-D convolution then, except in half precision on a GPU, where cuDNN's kernels
-// for three dimensions are up to 2.8 times as fast.
+// A Conv3d of kernel (3, 1, 1) and padding (1, 0, 0): it mixes frames and nothing else. Frames and
+// positions are the two dimensions of a 2-D convolution then, except in half precision on a GPU,
+// where cuDNN's kernels for three dimensions are up to 2.8 times as fast.
 struct TemporalConv {
   TemporalConv(const Scope& scope, std::int64_t in, std::int64_t out);
 
@@ -116,8 +121,8 @@ struct LayerNorm {
   double eps;
 };
 
-// Sees what the blocks of a model give, by their names in checkpoints, while they run; for comparisons with
-// the original. The memory may be overwritten after the call.
+// Sees what the blocks of a model give, by their names in checkpoints, while they run; for
+// comparisons with the original. The memory may be overwritten after the call.
 using Observer = std::function<void(const std::string& block, const at::Tensor& output)>;
 
 // x * sigmoid(x), in the memory of x, which the caller gives up.
@@ -125,6 +130,7 @@ using Observer = std::function<void(const std::string& block, const at::Tensor& 
 
 // Views of one memory: images [N, C, H, W] (channels last) as tokens [N, H*W, C], and back.
 [[nodiscard]] at::Tensor as_tokens(const at::Tensor& images);
-[[nodiscard]] at::Tensor as_images(const at::Tensor& tokens, std::int64_t height, std::int64_t width);
+[[nodiscard]] at::Tensor as_images(const at::Tensor& tokens, std::int64_t height,
+                                   std::int64_t width);
 
 }  // namespace mimicfleet::nn

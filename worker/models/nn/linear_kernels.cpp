@@ -12,15 +12,17 @@ namespace mimicfleet::nn {
 namespace {
 
 using OptionalTensor = std::optional<at::Tensor>;
-using Pointwise = at::Tensor(const at::Tensor&, const at::Tensor&, const OptionalTensor&, std::string_view,
-                             c10::List<std::optional<at::Scalar>>, std::optional<std::string_view>);
-using Binary = at::Tensor(const at::Tensor&, const at::Tensor&, const at::Tensor&, const OptionalTensor&,
-                          std::string_view);
+using Pointwise = at::Tensor(const at::Tensor&, const at::Tensor&, const OptionalTensor&,
+                             std::string_view, c10::List<std::optional<at::Scalar>>,
+                             std::optional<std::string_view>);
+using Binary = at::Tensor(const at::Tensor&, const at::Tensor&, const at::Tensor&,
+                          const OptionalTensor&, std::string_view);
 
 // These operators have no C++ header.
 template <typename Function>
 std::optional<c10::TypedOperatorHandle<Function>> find(const char* overload) {
-  const auto handle = c10::Dispatcher::singleton().findSchema({"mkldnn::_linear_pointwise", overload});
+  const auto handle =
+      c10::Dispatcher::singleton().findSchema({"mkldnn::_linear_pointwise", overload});
   if (!handle) return std::nullopt;
   return handle->typed<Function>();
 }
@@ -41,14 +43,15 @@ OptionalTensor optional(const at::Tensor& tensor) {
 
 at::Tensor linear_then(const char* activation, const at::Tensor& x, const at::Tensor& weight,
                        const at::Tensor& bias) {
-  return pointwise()->call(x, weight, optional(bias), activation, c10::List<std::optional<at::Scalar>>(),
-                           "none");
+  return pointwise()->call(x, weight, optional(bias), activation,
+                           c10::List<std::optional<at::Scalar>>(), "none");
 }
 
 }  // namespace
 
 bool fuses_linear(const at::Tensor& x) {
-  return x.is_cpu() && x.scalar_type() == at::kFloat && pointwise().has_value() && binary().has_value();
+  return x.is_cpu() && x.scalar_type() == at::kFloat && pointwise().has_value() &&
+         binary().has_value();
 }
 
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
@@ -56,7 +59,8 @@ at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tenso
 }
 
 at::Tensor linear_then_gelu(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
-  return fuses_linear(x) ? linear_then("gelu", x, weight, bias) : at::gelu(at::linear(x, weight, bias));
+  return fuses_linear(x) ? linear_then("gelu", x, weight, bias)
+                         : at::gelu(at::linear(x, weight, bias));
 }
 
 at::Tensor linear_times(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,

@@ -60,8 +60,9 @@ struct Complaint {
   std::string first;
 };
 
-Status check_fit(const ParameterList& parameters, const weights::TensorSet& tensors, std::string_view what,
-                 std::string_view origin, const MayBeIgnored& may_be_ignored) {
+Status check_fit(const ParameterList& parameters, const weights::TensorSet& tensors,
+                 std::string_view what, std::string_view origin,
+                 const MayBeIgnored& may_be_ignored) {
   Complaint missing("missing");
   Complaint misshaped("of another shape");
   Complaint unexpected("unexpected");
@@ -72,8 +73,8 @@ Status check_fit(const ParameterList& parameters, const weights::TensorSet& tens
     if (found == tensors.tensors.end()) {
       missing.add(parameter.name);
     } else if (found->second.shape != parameter.shape) {
-      misshaped.add(parameter.name + " " + weights::shape_text(found->second.shape) + " instead of " +
-                    weights::shape_text(parameter.shape));
+      misshaped.add(parameter.name + " " + weights::shape_text(found->second.shape) +
+                    " instead of " + weights::shape_text(parameter.shape));
     }
   }
   for (const auto& [name, view] : tensors.tensors) {
@@ -81,8 +82,9 @@ Status check_fit(const ParameterList& parameters, const weights::TensorSet& tens
   }
   if (missing.count + misshaped.count + unexpected.count == 0) return {};
   return {StatusCode::kBadInput, std::string(origin) + ": these are not the weights of the " +
-                                     std::string(what) + " that its config.json describes" + missing.text() +
-                                     misshaped.text() + unexpected.text() + "; take both from one download"};
+                                     std::string(what) + " that its config.json describes" +
+                                     missing.text() + misshaped.text() + unexpected.text() +
+                                     "; take both from one download"};
 }
 
 Status check_values(const Parameter& parameter, const weights::TensorView& view) {
@@ -106,21 +108,25 @@ at::Tensor as_tensor(const weights::TensorView& view) {
     return aligned;
   }
   // LibTorch knows no read-only tensors.
-  auto* data = const_cast<std::uint8_t*>(view.bytes.data());  // NOLINT(cppcoreguidelines-pro-type-const-cast)
+  auto* data = const_cast<std::uint8_t*>(
+      view.bytes.data());  // NOLINT(cppcoreguidelines-pro-type-const-cast)
   return at::from_blob(
       data, view.shape, view.strides, [buffer = view.buffer](void*) {}, options);
 }
 
 weights::DType dtype_of(const at::Tensor& tensor) {
   int dtype = 0;
-  const auto fits = [&] { return scalar_type(static_cast<weights::DType>(dtype)) == tensor.scalar_type(); };
+  const auto fits = [&] {
+    return scalar_type(static_cast<weights::DType>(dtype)) == tensor.scalar_type();
+  };
   while (dtype < static_cast<int>(weights::DType::kBool) && !fits()) ++dtype;
   CHECK(fits());  // weight files have no other types
   return static_cast<weights::DType>(dtype);
 }
 
 Status load_parameters(const ParameterList& parameters, const weights::TensorSet& tensors,
-                       std::string_view what, std::string_view origin, const MayBeIgnored& may_be_ignored) {
+                       std::string_view what, std::string_view origin,
+                       const MayBeIgnored& may_be_ignored) {
   RETURN_IF_ERROR(check_fit(parameters, tensors, what, origin, may_be_ignored));
   for (const auto& parameter : parameters) {
     const weights::TensorView& view = tensors.tensors.find(parameter.name)->second;

@@ -19,7 +19,8 @@ bool as_number(const wire::Value& value, double* number) {
   return false;
 }
 
-bool as_integer(const wire::Value& value, std::int64_t min, std::int64_t max, std::int64_t* integer) {
+bool as_integer(const wire::Value& value, std::int64_t min, std::int64_t max,
+                std::int64_t* integer) {
   const auto* u = value.get_if<std::uint64_t>();
   if (u == nullptr || *u > INT64_MAX) return false;
   *integer = static_cast<std::int64_t>(*u);
@@ -40,11 +41,14 @@ Result<ModelConfig> ModelConfig::read(const std::string& path) {
 
 Status ModelConfig::unsupported(std::string_view key, std::string_view possible) const {
   const wire::Value* value = document_.find(key);
-  const std::string now = value == nullptr ? "missing" : log::printable(json::to_text(*value).substr(0, 100));
-  return {StatusCode::kUnsupported, fmt::format("{}: {} is {}; supported: {}", path_, key, now, possible)};
+  const std::string now =
+      value == nullptr ? "missing" : log::printable(json::to_text(*value).substr(0, 100));
+  return {StatusCode::kUnsupported,
+          fmt::format("{}: {} is {}; supported: {}", path_, key, now, possible)};
 }
 
-Result<std::int64_t> ModelConfig::integer(std::string_view key, std::int64_t min, std::int64_t max) const {
+Result<std::int64_t> ModelConfig::integer(std::string_view key, std::int64_t min,
+                                          std::int64_t max) const {
   const wire::Value* value = document_.find(key);
   std::int64_t integer = 0;
   if (value != nullptr && as_integer(*value, min, max, &integer)) return integer;
@@ -54,7 +58,8 @@ Result<std::int64_t> ModelConfig::integer(std::string_view key, std::int64_t min
 Result<double> ModelConfig::number(std::string_view key, double min, double max) const {
   const wire::Value* value = document_.find(key);
   double number = 0;
-  if (value != nullptr && as_number(*value, &number) && number >= min && number <= max) return number;
+  if (value != nullptr && as_number(*value, &number) && number >= min && number <= max)
+    return number;
   return unsupported(key, fmt::format("a number from {} to {}", min, max));
 }
 

@@ -82,13 +82,15 @@ void Residual::mix(const Residual& other, double share) {
 }
 
 at::Tensor Residual::normalised(const LayerNorm& norm) const {
-  if (auto y = gpu_layer_norm(tokens_, addend_, norm.weight, norm.bias, norm.eps)) return *std::move(y);
+  if (auto y = gpu_layer_norm(tokens_, addend_, norm.weight, norm.bias, norm.eps))
+    return *std::move(y);
   return norm(addend_.defined() ? tokens_ + addend_.unsqueeze(2) : tokens_);
 }
 
 at::Tensor Residual::normalised_times(const LayerNorm& norm, const QuantisedRows& weight,
                                       const at::Tensor& bias) const {
-  const QuantisedRows rows = layer_norm_quantised(tokens_, addend_, norm.weight, norm.bias, norm.eps);
+  const QuantisedRows rows =
+      layer_norm_quantised(tokens_, addend_, norm.weight, norm.bias, norm.eps);
   return multiply(rows, weight, bias, tokens_.scalar_type())
       .view({tokens_.size(0), tokens_.size(1), tokens_.size(2), -1});
 }
@@ -109,9 +111,10 @@ WithAddend Residual::added_onto(const at::Tensor& images, const Linear& linear) 
     return {as_images(linear(all).flatten(0, 1), images.size(2), images.size(3)).add_(images)};
   }
   as_tokens(images).flatten(0, 1).addmm_(matrix(tokens_), linear.weight.t());
-  if (!addend_.defined()) return {images, linear.bias.defined() ? linear.bias.unsqueeze(0) : at::Tensor()};
-  const at::Tensor of_frames =
-      addend_.expand({tokens_.size(0), tokens_.size(1), addend_.size(2)}).flatten(0, 1);  // [B*T, C]
+  if (!addend_.defined())
+    return {images, linear.bias.defined() ? linear.bias.unsqueeze(0) : at::Tensor()};
+  const at::Tensor of_frames = addend_.expand({tokens_.size(0), tokens_.size(1), addend_.size(2)})
+                                   .flatten(0, 1);  // [B*T, C]
   return {images, linear(of_frames)};
 }
 

@@ -29,7 +29,8 @@ at::Tensor Scope::parameter(std::string_view name, std::vector<std::int64_t> sha
 }
 
 at::Tensor Scope::host_parameter(std::string_view name, std::vector<std::int64_t> shape) const {
-  at::Tensor tensor = block(shape, at::TensorOptions().dtype(at::kFloat), at::MemoryFormat::Contiguous);
+  at::Tensor tensor =
+      block(shape, at::TensorOptions().dtype(at::kFloat), at::MemoryFormat::Contiguous);
   add(name, std::move(shape), tensor);
   return tensor;
 }
@@ -45,7 +46,8 @@ at::Tensor Scope::empty(const std::vector<std::int64_t>& shape, at::MemoryFormat
 at::Tensor Scope::block(const std::vector<std::int64_t>& shape, at::TensorOptions options,
                         at::MemoryFormat format) const {
   if (memory_ == nullptr) return at::empty(shape, options, format);
-  if (memory_->next == memory_->blocks.size()) memory_->blocks.push_back(at::empty(shape, options, format));
+  if (memory_->next == memory_->blocks.size())
+    memory_->blocks.push_back(at::empty(shape, options, format));
   const at::Tensor& block = memory_->blocks[memory_->next++];
   CHECK(block.sizes() == at::IntArrayRef(shape));  // the same modules ask in the same order
   return block;

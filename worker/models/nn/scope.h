@@ -11,7 +11,8 @@
 
 namespace mimicfleet::nn {
 
-// One tensor of a model: its name in checkpoints, its shape there, and the memory that the loader fills.
+// One tensor of a model: its name in checkpoints, its shape there, and the memory that the loader
+// fills.
 struct Parameter {
   std::string name;
   std::vector<std::int64_t> shape;
@@ -20,18 +21,18 @@ struct Parameter {
 
 using ParameterList = std::vector<Parameter>;
 
-// The memory of a model's parameters, block by block in the order in which its modules ask for it. A model
-// that is made again with the same blocks shares them.
+// The memory of a model's parameters, block by block in the order in which its modules ask for it.
+// A model that is made again with the same blocks shares them.
 struct Memory {
   std::vector<at::Tensor> blocks;
   std::size_t next = 0;
 };
 
-// Where a module finds its parameters. Modules are plain values that take a Scope first and keep tensors from
-// it; names on the path to a parameter, joined by dots, are its key in the checkpoint:
+// Where a module finds its parameters. Modules are plain values that take a Scope first and keep
+// tensors from it; names on the path to a parameter, joined by dots, are its key in the checkpoint:
 //   Conv2d conv1{scope / "conv1", 320, 640, 3}   has   conv1.weight, conv1.bias
-// The tensors are allocated here and filled later (nn/load.h). With options on the meta device nothing is
-// allocated, which is how names and shapes of the full-size models are tested.
+// The tensors are allocated here and filled later (nn/load.h). With options on the meta device
+// nothing is allocated, which is how names and shapes of the full-size models are tested.
 class Scope {
  public:
   // `memory` keeps what is allocated, or gives what it has; null: neither.
@@ -50,7 +51,8 @@ class Scope {
                                      at::MemoryFormat format = at::MemoryFormat::Contiguous) const;
 
   // A few float32 numbers that stay on the CPU, where reading them does not wait for a device.
-  [[nodiscard]] at::Tensor host_parameter(std::string_view name, std::vector<std::int64_t> shape) const;
+  [[nodiscard]] at::Tensor host_parameter(std::string_view name,
+                                          std::vector<std::int64_t> shape) const;
 
   // A parameter whose memory is (part of) a tensor that the module has made by `empty`.
   void bind(std::string_view name, const at::Tensor& memory) const;

@@ -29,7 +29,8 @@ at::Tensor Outbox::fill(std::int64_t count, at::IntArrayRef item) {
   auto shape = item.vec();
   shape.insert(shape.begin(), count);
   const auto options = at::TensorOptions().dtype(at::kByte).pinned_memory(!device_.is_cpu());
-  const bool fits = memory_.defined() && memory_.size(0) >= count && memory_.sizes().slice(1) == item;
+  const bool fits =
+      memory_.defined() && memory_.size(0) >= count && memory_.sizes().slice(1) == item;
   if (!fits) memory_ = at::empty(shape, options);
   filled_ = memory_.narrow(0, 0, count);
   return filled_;

@@ -7,24 +7,25 @@
 #include <c10/core/Device.h>
 #include <c10/core/Event.h>
 
-// Tensors between the host and a GPU, without waiting for what else the GPU has to do. On a CPU they stay
-// where they are.
+// Tensors between the host and a GPU, without waiting for what else the GPU has to do. On a CPU
+// they stay where they are.
 namespace mimicfleet::nn {
 
-// tensor.to(device, type), its bits included. Through pinned memory, which a GPU reads by itself, at twice
-// the rate; LibTorch keeps what was freed of it for the next one.
-[[nodiscard]] at::Tensor to_device(const at::Tensor& tensor, at::Device device, at::ScalarType type);
+// tensor.to(device, type), its bits included. Through pinned memory, which a GPU reads by itself,
+// at twice the rate; LibTorch keeps what was freed of it for the next one.
+[[nodiscard]] at::Tensor to_device(const at::Tensor& tensor, at::Device device,
+                                   at::ScalarType type);
 
-// Memory of the host that is filled and copied to a device, again and again. Of a GPU it is pinned: the copy
-// goes on beside the host, and the next filling waits for its end.
+// Memory of the host that is filled and copied to a device, again and again. Of a GPU it is pinned:
+// the copy goes on beside the host, and the next filling waits for its end.
 class Outbox {
  public:
   explicit Outbox(at::Device device) : device_(device) {}
 
   // [count, ...] bytes to be filled; `item` is the shape of one.
   [[nodiscard]] at::Tensor fill(std::int64_t count, at::IntArrayRef item);
-  // What was filled last, on the device, for the calling thread's work there. Of a CPU it is that memory
-  // itself, until the next filling.
+  // What was filled last, on the device, for the calling thread's work there. Of a CPU it is that
+  // memory itself, until the next filling.
   [[nodiscard]] at::Tensor send();
 
  private:

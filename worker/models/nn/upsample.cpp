@@ -10,8 +10,8 @@
 namespace mimicfleet::nn {
 namespace {
 
-// Three weights along an axis to four. An output pixel of even index meets, in the upsampled image, the pixel
-// before it and twice its own; one of odd index twice its own and the one behind it.
+// Three weights along an axis to four. An output pixel of even index meets, in the upsampled image,
+// the pixel before it and twice its own; one of odd index twice its own and the one behind it.
 at::Tensor summed_along(const at::Tensor& weight, std::int64_t axis) {
   const at::Tensor a = weight.select(axis, 0);
   const at::Tensor b = weight.select(axis, 1);
@@ -29,14 +29,17 @@ at::Tensor transposed_weight(const at::Tensor& weight) {
 
 }  // namespace
 
-UpsamplingConv::UpsamplingConv(const Scope& scope, std::int64_t channels) : conv(scope, channels, channels) {}
+UpsamplingConv::UpsamplingConv(const Scope& scope, std::int64_t channels)
+    : conv(scope, channels, channels) {}
 
 WithAddend UpsamplingConv::without_bias(const at::Tensor& x) const {
   if (has_gpu_kernels(x)) {
     const at::Tensor& weight = transposed_.get([this] { return transposed_weight(conv.weight); });
-    return {at::conv_transpose2d(x, weight, {}, /*stride=*/2, /*padding=*/1), conv.bias.unsqueeze(0)};
+    return {at::conv_transpose2d(x, weight, {}, /*stride=*/2, /*padding=*/1),
+            conv.bias.unsqueeze(0)};
   }
-  return conv.without_bias(at::upsample_nearest2d(x, at::IntArrayRef{2 * x.size(2), 2 * x.size(3)}));
+  return conv.without_bias(
+      at::upsample_nearest2d(x, at::IntArrayRef{2 * x.size(2), 2 * x.size(3)}));
 }
 
 }  // namespace mimicfleet::nn

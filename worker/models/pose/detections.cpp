@@ -54,7 +54,8 @@ std::vector<Candidate> candidates(std::span<const float> rows, int input_height,
         if (row[4] * row[5] <= kCandidateScore) continue;
         const Candidate candidate = decoded(row, column, line, stride, static_cast<float>(ratio));
         // A damaged net gives NaN, which no comparison orders.
-        if (std::isfinite(candidate.score) && std::isfinite(candidate.area())) result.push_back(candidate);
+        if (std::isfinite(candidate.score) && std::isfinite(candidate.area()))
+          result.push_back(candidate);
       }
     }
   }
@@ -69,8 +70,10 @@ int yolox_rows(int input_height, int input_width) {
   return rows;
 }
 
-std::vector<Box> find_persons(std::span<const float> rows, int input_height, int input_width, double ratio) {
-  CHECK(rows.size() == static_cast<std::size_t>(yolox_rows(input_height, input_width)) * kRowValues);
+std::vector<Box> find_persons(std::span<const float> rows, int input_height, int input_width,
+                              double ratio) {
+  CHECK(rows.size() ==
+        static_cast<std::size_t>(yolox_rows(input_height, input_width)) * kRowValues);
   std::vector<Candidate> open = candidates(rows, input_height, input_width, ratio);
   // Of equal scores the later row comes first: the original reverses an ascending order.
   std::reverse(open.begin(), open.end());
@@ -82,7 +85,8 @@ std::vector<Box> find_persons(std::span<const float> rows, int input_height, int
     if (static_cast<double>(best.score) > kPersonScore)
       persons.push_back({best.x1, best.y1, best.x2, best.y2});
     open.erase(open.begin());
-    std::erase_if(open, [&](const Candidate& other) { return !(overlap(best, other) <= kLargestOverlap); });
+    std::erase_if(
+        open, [&](const Candidate& other) { return !(overlap(best, other) <= kLargestOverlap); });
   }
   return persons;
 }

@@ -72,8 +72,8 @@ constexpr double kLimbBrightness = 0.6;
 constexpr std::size_t kDrawnAtOnce = 16;
 constexpr std::size_t kKeptBytes = 512 << 20;  // of canvases
 
-// Python's int(): towards zero. Points that a bad fit throws far out of the picture stay where OpenCV can
-// count.
+// Python's int(): towards zero. Points that a bad fit throws far out of the picture stay where
+// OpenCV can count.
 int truncated(double value) {
   constexpr double kFar = 1 << 29;
   return std::isnan(value) ? 0 : static_cast<int>(std::clamp(value, -kFar, kFar));
@@ -94,8 +94,9 @@ struct Canvas {
   // Something around `area` is drawn, no further from it than `margin`.
   void touch(const cv::Rect& area, int margin) {
     const cv::Rect whole({}, pixels.size());
-    touched |=
-        cv::Rect(area.x - margin, area.y - margin, area.width + 2 * margin, area.height + 2 * margin) & whole;
+    touched |= cv::Rect(area.x - margin, area.y - margin, area.width + 2 * margin,
+                        area.height + 2 * margin) &
+               whole;
   }
   void circle(cv::Point center, int radius, const cv::Scalar& color) {
     cv::circle(pixels, center, radius, color, cv::FILLED);
@@ -123,12 +124,13 @@ std::vector<cv::Point> limb_outline(const Point& a, const Point& b, cv::Size can
   const double length = std::pow((ay - by) * (ay - by) + (ax - bx) * (ax - bx), 0.5);
   const double angle = std::atan2(ay - by, ax - bx) * (180.0 / std::numbers::pi);
   std::vector<cv::Point> outline;
-  cv::ellipse2Poly(center, {truncated(length / 2), kStickWidth}, truncated(angle), 0, 360, 1, outline);
+  cv::ellipse2Poly(center, {truncated(length / 2), kStickWidth}, truncated(angle), 0, 360, 1,
+                   outline);
   return outline;
 }
 
-// The original dims the canvas once all limbs are drawn: each value, at most 255, times kLimbBrightness,
-// truncated. A limb covers those before it, so its colour may be dimmed instead.
+// The original dims the canvas once all limbs are drawn: each value, at most 255, times
+// kLimbBrightness, truncated. A limb covers those before it, so its colour may be dimmed instead.
 cv::Scalar dimmed(const cv::Scalar& color) {
   cv::Scalar out;
   for (int i = 0; i < cv::Scalar::channels; ++i) {
@@ -144,8 +146,10 @@ void draw_bodies(const DrawablePose& pose, Canvas& canvas) {
       const double from_score = pose.body_scores.at(i)[from];
       const double to_score = pose.body_scores[i][to];
       if (from_score < kVisible || to_score < kVisible) continue;
-      const auto outline = limb_outline(pose.bodies[i][from], pose.bodies[i][to], canvas.pixels.size());
-      cv::fillConvexPoly(canvas.pixels, outline, dimmed(faded(kColors[limb], from_score * to_score)));
+      const auto outline =
+          limb_outline(pose.bodies[i][from], pose.bodies[i][to], canvas.pixels.size());
+      cv::fillConvexPoly(canvas.pixels, outline,
+                         dimmed(faded(kColors[limb], from_score * to_score)));
       canvas.touch(cv::boundingRect(outline), 0);
     }
   }
@@ -153,7 +157,8 @@ void draw_bodies(const DrawablePose& pose, Canvas& canvas) {
     for (std::size_t i = 0; i < pose.bodies.size(); ++i) {
       const double score = pose.body_scores[i][joint];
       if (!(score > kVisible)) continue;
-      canvas.circle(canvas.pixel(pose.bodies[i][joint]), kJointRadius, faded(kColors[joint], score));
+      canvas.circle(canvas.pixel(pose.bodies[i][joint]), kJointRadius,
+                    faded(kColors[joint], score));
     }
   }
 }
@@ -209,8 +214,9 @@ void draw_face(const Face& face, const FaceScores& scores, Canvas& canvas) {
   }
 }
 
-// Black canvases of one size (20 MB each), as many as threads draw at once, kept for the next clip: what is
-// drawn on one is wiped off afterwards. Pages of new memory take longer than the drawing does.
+// Black canvases of one size (20 MB each), as many as threads draw at once, kept for the next clip:
+// what is drawn on one is wiped off afterwards. Pages of new memory take longer than the drawing
+// does.
 class Canvases {
  public:
   [[nodiscard]] Canvas take(cv::Size size) {
@@ -239,8 +245,8 @@ cv::Size canvas_size(int height, int width, int short_side) {
   return {static_cast<int>(width * ratio), static_cast<int>(height * ratio)};
 }
 
-// Draws on a black canvas and scales it down without antialiasing, into planes with red and blue swapped: out
-// [3, height, width].
+// Draws on a black canvas and scales it down without antialiasing, into planes with red and blue
+// swapped: out [3, height, width].
 void draw(const DrawablePose& pose, int height, int width, Canvas& canvas, std::uint8_t* out) {
   draw_bodies(pose, canvas);
   const std::size_t hands = std::min(pose.hands.size(), pose.hand_scores.size());

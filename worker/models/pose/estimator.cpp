@@ -24,7 +24,8 @@ namespace {
 
 constexpr int kChannels = 3;
 constexpr double kSimccSplit = 2.0;  // SimCC bins a pixel
-constexpr std::string_view kSource = "models/DWPose of the model folder, from huggingface.co/yzd-v/DWPose";
+constexpr std::string_view kSource =
+    "models/DWPose of the model folder, from huggingface.co/yzd-v/DWPose";
 
 // A net with one picture as input.
 struct Net {
@@ -35,7 +36,8 @@ struct Net {
   nn::Outbox pictures;  // [n, height, width, 3]
 };
 
-Result<Net> load_net(const std::string& path, std::size_t outputs, at::Device device, std::string_view name) {
+Result<Net> load_net(const std::string& path, std::size_t outputs, at::Device device,
+                     std::string_view name) {
   auto session = onnx::Session::load(path, device);
   if (!session.ok()) {
     const Status status = session.status();
@@ -44,12 +46,13 @@ Result<Net> load_net(const std::string& path, std::size_t outputs, at::Device de
   }
   const auto& inputs = session->inputs();
   const bool fits = inputs.size() == 1 && inputs[0].type == onnx::DataType::kFloat &&
-                    inputs[0].dims.size() == 4 && inputs[0].dims[1] == kChannels && inputs[0].dims[2] >= 32 &&
-                    inputs[0].dims[2] <= 4096 && inputs[0].dims[3] >= 32 && inputs[0].dims[3] <= 4096 &&
+                    inputs[0].dims.size() == 4 && inputs[0].dims[1] == kChannels &&
+                    inputs[0].dims[2] >= 32 && inputs[0].dims[2] <= 4096 &&
+                    inputs[0].dims[3] >= 32 && inputs[0].dims[3] <= 4096 &&
                     session->output_count() == outputs;
   if (!fits) {
-    return Status(StatusCode::kBadInput,
-                  path + ": is another net than " + std::string(name) + " (" + std::string(kSource) + ")");
+    return Status(StatusCode::kBadInput, path + ": is another net than " + std::string(name) +
+                                             " (" + std::string(kSource) + ")");
   }
   const auto height = static_cast<int>(inputs[0].dims[2]);
   const auto width = static_cast<int>(inputs[0].dims[3]);
@@ -90,7 +93,8 @@ Result<Detection> begin_detection(Net& yolox, const at::Tensor& frames) {
               pictures[index].mutable_data_ptr<std::uint8_t>());
     return Status();
   }));
-  const at::Tensor input = yolox.pictures.send().permute({0, 3, 1, 2}).to(at::kFloat);  // [n, 3, S, S], 0-255
+  const at::Tensor input =
+      yolox.pictures.send().permute({0, 3, 1, 2}).to(at::kFloat);  // [n, 3, S, S], 0-255
   ASSIGN_OR_RETURN(const auto outputs, yolox.session.run_batch({input}));
   const at::Tensor& output = outputs[0];  // [n, rows, 5 + classes]
   const int rows = yolox_rows(yolox.height, yolox.width);
@@ -106,7 +110,8 @@ std::vector<std::vector<Box>> found_persons(const Detection& detection, const Ne
   std::vector<std::vector<Box>> boxes;
   for (std::int64_t i = 0; i < rows.size(0); ++i) {
     const double ratio = letterbox_ratio(view_of(detection.frames, i), yolox.height, yolox.width);
-    boxes.push_back(find_persons({rows[i].const_data_ptr<float>(), size}, yolox.height, yolox.width, ratio));
+    boxes.push_back(
+        find_persons({rows[i].const_data_ptr<float>(), size}, yolox.height, yolox.width, ratio));
   }
   return boxes;
 }
@@ -118,7 +123,8 @@ Result<at::Tensor> highest_bins(Net& dwpose, const at::Tensor& pictures) {
   std::array<at::Tensor, 2> values;
   for (const std::size_t axis : {0, 1}) {  // SimCC in x [n, 133, 2 W], in y [n, 133, 2 H]
     const at::Tensor& simcc = outputs[axis];
-    const auto length = static_cast<std::int64_t>((axis == 0 ? dwpose.width : dwpose.height) * kSimccSplit);
+    const auto length =
+        static_cast<std::int64_t>((axis == 0 ? dwpose.width : dwpose.height) * kSimccSplit);
     if (simcc.dim() != 3 || simcc.size(1) != kKeypoints || simcc.size(2) != length) {
       return wrong_output(dwpose, "DW-Pose's SimCC for 133 keypoints");
     }
@@ -167,7 +173,8 @@ struct PoseEstimator::Nets {
 };
 
 // The candidates' frames count from the first of `frames`, the estimation's from the clip's.
-Result<Estimation> PoseEstimator::Nets::begin_estimation(const at::Tensor& frames, std::int64_t first_frame,
+Result<Estimation> PoseEstimator::Nets::begin_estimation(const at::Tensor& frames,
+                                                         std::int64_t first_frame,
                                                          std::vector<Candidate> persons) {
   const at::Tensor pictures = dwpose.pictures.fill(static_cast<std::int64_t>(persons.size()),
                                                    {dwpose.height, dwpose.width, kChannels});
@@ -195,15 +202,16 @@ Status PoseEstimator::Nets::begin_estimations(const Detection& detection, std::i
   const auto boxes = found_persons(detection, yolox);
   for (std::size_t i = 0; i < boxes.size(); ++i) {
     for (const Box& box : boxes[i].empty() ? std::vector{whole_frame} : boxes[i]) {
-      open.push_back(
-          {static_cast<std::int64_t>(i), region_of(box, dwpose.height, dwpose.width), boxes[i].empty()});
+      open.push_back({static_cast<std::int64_t>(i), region_of(box, dwpose.height, dwpose.width),
+                      boxes[i].empty()});
       if (open.size() == static_cast<std::size_t>(batch)) RETURN_IF_ERROR(begin_open());
     }
   }
   return open.empty() ? Status() : begin_open();
 }
 
-void PoseEstimator::Nets::end_estimation(const Estimation& estimation, std::vector<FramePose>& poses) const {
+void PoseEstimator::Nets::end_estimation(const Estimation& estimation,
+                                         std::vector<FramePose>& poses) const {
   const at::Tensor& bins = estimation.bins.get();
   for (std::size_t i = 0; i < estimation.persons.size(); ++i) {
     const Candidate& person = estimation.persons[i];
@@ -241,13 +249,15 @@ PoseEstimator::PoseEstimator(PoseEstimator&&) noexcept = default;
 PoseEstimator& PoseEstimator::operator=(PoseEstimator&&) noexcept = default;
 PoseEstimator::~PoseEstimator() = default;
 
-Result<PoseEstimator> PoseEstimator::load(const std::string& yolox_path, const std::string& dwpose_path,
-                                          at::Device device) {
-  return load(yolox_path, dwpose_path, device, device.is_cpu() ? kFramesPerBatch : kFramesPerGpuBatch);
+Result<PoseEstimator> PoseEstimator::load(const std::string& yolox_path,
+                                          const std::string& dwpose_path, at::Device device) {
+  return load(yolox_path, dwpose_path, device,
+              device.is_cpu() ? kFramesPerBatch : kFramesPerGpuBatch);
 }
 
-Result<PoseEstimator> PoseEstimator::load(const std::string& yolox_path, const std::string& dwpose_path,
-                                          at::Device device, int frames_per_batch) {
+Result<PoseEstimator> PoseEstimator::load(const std::string& yolox_path,
+                                          const std::string& dwpose_path, at::Device device,
+                                          int frames_per_batch) {
   CHECK(frames_per_batch > 0);
   ASSIGN_OR_RETURN(Net yolox, load_net(yolox_path, 1, device, "yolox_l.onnx"));
   ASSIGN_OR_RETURN(Net dwpose, load_net(dwpose_path, 2, device, "dw-ll_ucoco_384.onnx"));
@@ -263,7 +273,8 @@ Result<std::vector<FramePose>> PoseEstimator::estimate(const at::Tensor& frames)
   try {
     return nets_->estimate(frames.contiguous());
   } catch (const c10::OutOfMemoryError& error) {
-    return Status(StatusCode::kResourceExhausted, std::string("pose: ") + error.what_without_backtrace());
+    return Status(StatusCode::kResourceExhausted,
+                  std::string("pose: ") + error.what_without_backtrace());
   } catch (const c10::Error& error) {
     return Status(StatusCode::kInternal, std::string("pose: ") + error.what_without_backtrace());
   }

@@ -20,13 +20,12 @@ at::Tensor looked_up_on_cpu(const at::Tensor& pictures, const at::Tensor& values
   const auto* in = pictures.const_data_ptr<std::uint8_t>();
   const auto* table = values.const_data_ptr<float>();
   auto* out = result.mutable_data_ptr<float>();
-  at::parallel_for(0, pictures.numel() / kChannels, kPixelsAtOnce,
-                   [&](std::int64_t first, std::int64_t last) {
-                     for (std::int64_t i = first * kChannels; i < last * kChannels; i += kChannels) {
-                       for (std::int64_t c = 0; c < kChannels; ++c)
-                         out[i + c] = table[c * kBytes + in[i + c]];
-                     }
-                   });
+  at::parallel_for(
+      0, pictures.numel() / kChannels, kPixelsAtOnce, [&](std::int64_t first, std::int64_t last) {
+        for (std::int64_t i = first * kChannels; i < last * kChannels; i += kChannels) {
+          for (std::int64_t c = 0; c < kChannels; ++c) out[i + c] = table[c * kBytes + in[i + c]];
+        }
+      });
   return result;
 }
 

@@ -5,8 +5,8 @@
 
 namespace mimicfleet::pose {
 
-// Bytes as the estimator's net wants them: without ImageNet's mean, over its deviation, computed in double as
-// numpy does it and then made float (dwpose/onnxpose.py: preprocess).
+// Bytes as the estimator's net wants them: without ImageNet's mean, over its deviation, computed in
+// double as numpy does it and then made float (dwpose/onnxpose.py: preprocess).
 class Normaliser {
  public:
   explicit Normaliser(at::Device device);

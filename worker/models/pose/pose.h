@@ -25,8 +25,9 @@ struct PersonKeypoints {
   friend bool operator==(const PersonKeypoints&, const PersonKeypoints&) = default;
 };
 
-// All persons of a frame, the detector's most confident first. A frame in which the detector finds nobody has
-// one person, estimated on the whole frame: the original does so. This is what a feature cache stores.
+// All persons of a frame, the detector's most confident first. A frame in which the detector finds
+// nobody has one person, estimated on the whole frame: the original does so. This is what a feature
+// cache stores.
 struct FramePose {
   int height = 0;
   int width = 0;
@@ -36,7 +37,8 @@ struct FramePose {
   friend bool operator==(const FramePose&, const FramePose&) = default;
 };
 
-inline constexpr int kBodyJoints = 18;  // OpenPose's order: nose, neck, right arm, left arm, legs, eyes, ears
+inline constexpr int kBodyJoints =
+    18;  // OpenPose's order: nose, neck, right arm, left arm, legs, eyes, ears
 inline constexpr int kFacePoints = 68;
 inline constexpr int kHandPoints = 21;
 
@@ -47,8 +49,9 @@ using FaceScores = std::array<double, kFacePoints>;
 using Hand = std::array<Point, kHandPoints>;
 using HandScores = std::array<double, kHandPoints>;
 
-// What is drawn: x divided by the width, y by the height of the frame. Scores have their own lists, because a
-// grafted pose takes bodies from one frame and scores from another: the drawing ends with the shorter list.
+// What is drawn: x divided by the width, y by the height of the frame. Scores have their own lists,
+// because a grafted pose takes bodies from one frame and scores from another: the drawing ends with
+// the shorter list.
 struct DrawablePose {
   std::vector<Body> bodies;
   std::vector<BodyScores> body_scores;  // as many as bodies

@@ -25,7 +25,9 @@ Point operator+(Point a, Point b) { return {a.x + b.x, a.y + b.y}; }
 Point operator-(Point a, Point b) { return {a.x - b.x, a.y - b.y}; }
 Point operator*(Point a, double factor) { return {a.x * factor, a.y * factor}; }
 
-double distance(Point a, Point b) { return std::sqrt((a.x - b.x) * (a.x - b.x) + (a.y - b.y) * (a.y - b.y)); }
+double distance(Point a, Point b) {
+  return std::sqrt((a.x - b.x) * (a.x - b.x) + (a.y - b.y) * (a.y - b.y));
+}
 
 // Position in the reference = scale * position in the video + offset, for each coordinate.
 struct Fit {
@@ -42,7 +44,8 @@ struct Line {
   double intercept;
 };
 
-// numpy's polyfit(x, y, 1). When all x are equal it gives the smallest solution in scaled coordinates.
+// numpy's polyfit(x, y, 1). When all x are equal it gives the smallest solution in scaled
+// coordinates.
 Line regression(std::span<const double> x, std::span<const double> y) {
   const auto count = static_cast<double>(x.size());
   double mean_x = 0;
@@ -64,7 +67,8 @@ Line regression(std::span<const double> x, std::span<const double> y) {
   return {slope, mean_y - slope * mean_x};
 }
 
-// dwpose/preprocess.py: get_video_pose. The scale of x follows from that of y and the two aspect ratios.
+// dwpose/preprocess.py: get_video_pose. The scale of x follows from that of y and the two aspect
+// ratios.
 Result<Fit> fit(const FramePose& reference, const DrawablePose& reference_pose,
                 std::span<const FramePose> driving, std::span<const DrawablePose> poses) {
   std::vector<int> joints;
@@ -72,10 +76,10 @@ Result<Fit> fit(const FramePose& reference, const DrawablePose& reference_pose,
     if (reference_pose.body_scores.at(0)[joint] > kVisible) joints.push_back(joint);
   }
   if (joints.empty()) {
-    return Status(
-        StatusCode::kBadInput,
-        "no body joint is recognised in the reference image; use an image that shows the person's head "
-        "and shoulders clearly");
+    return Status(StatusCode::kBadInput,
+                  "no body joint is recognised in the reference image; use an image that shows the "
+                  "person's head "
+                  "and shoulders clearly");
   }
   std::array<std::vector<double>, 2> from;
   std::array<std::vector<double>, 2> to;
@@ -89,10 +93,10 @@ Result<Fit> fit(const FramePose& reference, const DrawablePose& reference_pose,
     }
   }
   if (from[0].empty()) {
-    return Status(
-        StatusCode::kBadInput,
-        "no frame of the driving video shows exactly one person; use a video in which one person is alone "
-        "in at least one frame");
+    return Status(StatusCode::kBadInput,
+                  "no frame of the driving video shows exactly one person; use a video in which "
+                  "one person is alone "
+                  "in at least one frame");
   }
   const Line y = regression(from[1], to[1]);
   const FramePose& frame = driving[0];
@@ -101,7 +105,8 @@ Result<Fit> fit(const FramePose& reference, const DrawablePose& reference_pose,
   result.scale = {y.slope / (frame_ratio / reference.height * reference.width), y.slope};
   result.offset.y = y.intercept;
   for (std::size_t i = 0; i < from[0].size(); ++i) {
-    result.offset.x += (to[0][i] - from[0][i] * result.scale.x) / static_cast<double>(from[0].size());
+    result.offset.x +=
+        (to[0][i] - from[0][i] * result.scale.x) / static_cast<double>(from[0].size());
   }
   return result;
 }
@@ -117,8 +122,8 @@ void rescale(const Fit& fitted, DrawablePose& pose) {
   move(pose.hands);
 }
 
-// preprocess0.py: align_naive. Moves and stretches `points` so that their bounding box becomes that of
-// `reference`.
+// preprocess0.py: align_naive. Moves and stretches `points` so that their bounding box becomes that
+// of `reference`.
 void align(std::span<const Point> reference, std::span<Point> points) {
   struct Bounds {
     Point center;
@@ -157,10 +162,10 @@ bool any_score(const std::vector<Scores>& all) {
   });
 }
 
-// One arm of the video on the reference's shoulder, scaled by the shoulders' widths; the hand follows its
-// wrist.
-void graft_arm(const Body& video, int shoulder, int elbow, int wrist, const Hand* video_hand, Body& body,
-               Hand& hand) {
+// One arm of the video on the reference's shoulder, scaled by the shoulders' widths; the hand
+// follows its wrist.
+void graft_arm(const Body& video, int shoulder, int elbow, int wrist, const Hand* video_hand,
+               Body& body, Hand& hand) {
   constexpr double kTiny = 1e-6;
   const double scale =
       distance(body[shoulder], body[kNeck]) / (distance(video[shoulder], video[kNeck]) + kTiny);
@@ -172,17 +177,17 @@ void graft_arm(const Body& video, int shoulder, int elbow, int wrist, const Hand
   }
 }
 
-// preprocess0.py: graft_pose_v5. Only first persons take part; hands[1] is taken for the right hand, which it
-// is for a single person.
+// preprocess0.py: graft_pose_v5. Only first persons take part; hands[1] is taken for the right
+// hand, which it is for a single person.
 DrawablePose graft(const DrawablePose& reference, const DrawablePose& video) {
   DrawablePose result = reference;
   Body& body = result.bodies.at(0);
   const Body& driving = video.bodies.at(0);
   const bool hands = any_coordinate(video.hands);
-  graft_arm(driving, kLeftShoulder, kLeftElbow, kLeftWrist, hands ? &video.hands.at(0) : nullptr, body,
-            result.hands.at(0));
-  graft_arm(driving, kRightShoulder, kRightElbow, kRightWrist, hands ? &video.hands.at(1) : nullptr, body,
-            result.hands.at(1));
+  graft_arm(driving, kLeftShoulder, kLeftElbow, kLeftWrist, hands ? &video.hands.at(0) : nullptr,
+            body, result.hands.at(0));
+  graft_arm(driving, kRightShoulder, kRightElbow, kRightWrist, hands ? &video.hands.at(1) : nullptr,
+            body, result.hands.at(1));
   if (any_score(video.hand_scores)) result.hand_scores = video.hand_scores;
 
   result.faces.at(0) = video.faces.at(0);
@@ -201,13 +206,14 @@ DrawablePose graft(const DrawablePose& reference, const DrawablePose& video) {
 
 }  // namespace
 
-Result<std::vector<DrawablePose>> retarget(const FramePose& reference, std::span<const FramePose> driving,
-                                           RetargetMode mode) {
+Result<std::vector<DrawablePose>> retarget(const FramePose& reference,
+                                           std::span<const FramePose> driving, RetargetMode mode) {
   CHECK(!reference.persons.empty() && !driving.empty());
   const DrawablePose reference_pose = to_drawable(reference);
   std::vector<DrawablePose> poses;
   for (const FramePose& frame : driving) {
-    CHECK(!frame.persons.empty() && frame.width == driving[0].width && frame.height == driving[0].height);
+    CHECK(!frame.persons.empty() && frame.width == driving[0].width &&
+          frame.height == driving[0].height);
     poses.push_back(to_drawable(frame));
   }
   ASSIGN_OR_RETURN(const Fit fitted, fit(reference, reference_pose, driving, poses));

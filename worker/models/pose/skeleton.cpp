@@ -19,7 +19,8 @@ constexpr std::array<int, kBodyJoints> kJoints = {0,  kNeck, 6,  8,  10, 5, 7, 9
                                                   14, 16,    11, 13, 15, 2, 1, 4, 3};
 
 template <std::size_t count>
-std::array<Point, count> points_from(const PersonKeypoints& person, int first, const FramePose& frame) {
+std::array<Point, count> points_from(const PersonKeypoints& person, int first,
+                                     const FramePose& frame) {
   std::array<Point, count> points;
   for (std::size_t i = 0; i < count; ++i) {
     const Point& point = person.points.at(static_cast<std::size_t>(first) + i);
@@ -43,8 +44,8 @@ void add_body(const PersonKeypoints& person, const FramePose& frame, DrawablePos
       const Point& left = person.points[kLeftShoulder];
       const Point& right = person.points[kRightShoulder];
       body[joint] = {(left.x + right.x) / 2 / frame.width, (left.y + right.y) / 2 / frame.height};
-      const bool visible =
-          person.scores[kLeftShoulder] > kVisibleShoulder && person.scores[kRightShoulder] > kVisibleShoulder;
+      const bool visible = person.scores[kLeftShoulder] > kVisibleShoulder &&
+                           person.scores[kRightShoulder] > kVisibleShoulder;
       scores[joint] = visible ? 1 : 0;
     } else {
       const Point& point = person.points.at(kJoints[joint]);

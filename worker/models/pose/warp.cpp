@@ -25,14 +25,16 @@ cv::Point2f third_point(const cv::Point2f& a, const cv::Point2f& b) {
 
 std::array<cv::Point2f, 3> corners(double center_x, double center_y, double width) {
   const cv::Point2f center(static_cast<float>(center_x), static_cast<float>(center_y));
-  const cv::Point2f above(static_cast<float>(center_x), static_cast<float>(center_y + width * -0.5));
+  const cv::Point2f above(static_cast<float>(center_x),
+                          static_cast<float>(center_y + width * -0.5));
   return {center, above, third_point(center, above)};
 }
 
 }  // namespace
 
 double letterbox_ratio(const ImageView& image, int height, int width) {
-  return std::min(static_cast<double>(height) / image.height, static_cast<double>(width) / image.width);
+  return std::min(static_cast<double>(height) / image.height,
+                  static_cast<double>(width) / image.width);
 }
 
 void letterbox(const ImageView& image, int height, int width, std::uint8_t* out) {
@@ -61,8 +63,8 @@ void crop(const ImageView& image, const Region& region, int height, int width, s
   const auto from = corners(region.center_x, region.center_y, region.width);
   const auto to = corners(width * 0.5, height * 0.5, width);
   cv::Mat result(height, width, CV_8UC3, out);
-  cv::warpAffine(as_matrix(image), result, cv::getAffineTransform(from.data(), to.data()), result.size(),
-                 cv::INTER_LINEAR);
+  cv::warpAffine(as_matrix(image), result, cv::getAffineTransform(from.data(), to.data()),
+                 result.size(), cv::INTER_LINEAR);
 }
 
 }  // namespace mimicfleet::pose

@@ -15,8 +15,8 @@ struct ImageView {
 // Scale from the picture to the detector's input.
 [[nodiscard]] double letterbox_ratio(const ImageView& image, int height, int width);
 
-// Fills out [height, width, 3]: the picture scaled by letterbox_ratio() into the upper left corner, grey
-// around it (dwpose/onnxdet.py: preprocess).
+// Fills out [height, width, 3]: the picture scaled by letterbox_ratio() into the upper left corner,
+// grey around it (dwpose/onnxdet.py: preprocess).
 void letterbox(const ImageView& image, int height, int width, std::uint8_t* out);
 
 // In pixels of the frame.
@@ -29,8 +29,8 @@ struct Box {
   friend bool operator==(const Box&, const Box&) = default;
 };
 
-// The part of the frame that the estimator sees: the box, a quarter larger, widened to the input's aspect
-// ratio.
+// The part of the frame that the estimator sees: the box, a quarter larger, widened to the input's
+// aspect ratio.
 struct Region {
   double center_x = 0;
   double center_y = 0;

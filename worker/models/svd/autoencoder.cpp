@@ -41,7 +41,8 @@ Encoder::Encoder(const nn::Scope& scope, const AutoencoderConfig& config)
     const nn::Scope block = scope / "down_blocks" / static_cast<int>(i);
     DownBlock down;
     for (int layer = 0; layer < config.layers_per_block; ++layer) {
-      down.resnets.emplace_back(block / "resnets" / layer, channels, config.block_out_channels[i], 0, kEps);
+      down.resnets.emplace_back(block / "resnets" / layer, channels, config.block_out_channels[i],
+                                0, kEps);
       channels = config.block_out_channels[i];
     }
     if (i + 1 < config.block_out_channels.size()) {
@@ -70,7 +71,8 @@ TemporalDecoder::TemporalDecoder(const nn::Scope& scope, const AutoencoderConfig
       time_conv_out_(scope / "time_conv_out", kColors, kColors) {
   std::int64_t channels = config.block_out_channels.back();
   for (int i = 0; i < config.layers_per_block; ++i) {
-    mid_resnets_.emplace_back(scope / "mid_block" / "resnets" / i, channels, channels, kDecoderBlock);
+    mid_resnets_.emplace_back(scope / "mid_block" / "resnets" / i, channels, channels,
+                              kDecoderBlock);
   }
   const std::size_t levels = config.block_out_channels.size();
   for (std::size_t i = 0; i < levels; ++i) {
@@ -86,7 +88,8 @@ TemporalDecoder::TemporalDecoder(const nn::Scope& scope, const AutoencoderConfig
   }
 }
 
-at::Tensor TemporalDecoder::operator()(const at::Tensor& latents, const nn::Observer& observe) const {
+at::Tensor TemporalDecoder::operator()(const at::Tensor& latents,
+                                       const nn::Observer& observe) const {
   const std::int64_t frames = latents.size(0);
   const auto observed = [&](const std::string& block, const nn::WithAddend& output) {
     if (observe) observe("decoder." + block, nn::settled_copy(output));
@@ -94,8 +97,8 @@ at::Tensor TemporalDecoder::operator()(const at::Tensor& latents, const nn::Obse
   nn::WithAddend h{conv_in_(latents.contiguous(at::MemoryFormat::ChannelsLast))};  // [T, C3, h, w]
   observed("conv_in", h);
   h = mid_resnets_[0](h, kNoTime, frames);
-  // The original pairs its one attention with the second block: with one block it runs neither attention nor
-  // a second block, with three or more the others stay unused.
+  // The original pairs its one attention with the second block: with one block it runs neither
+  // attention nor a second block, with three or more the others stay unused.
   if (mid_resnets_.size() > 1) h = mid_resnets_[1](mid_attention_(h), kNoTime, frames);
   observed("mid_block", h);
   for (std::size_t i = 0; i < up_blocks_.size(); ++i) {
@@ -105,13 +108,15 @@ at::Tensor TemporalDecoder::operator()(const at::Tensor& latents, const nn::Obse
   }
   const at::Tensor frames_alone = conv_out_(conv_norm_out_.then_silu(h));  // [T, 3, 8h, 8w]
   const std::int64_t height = frames_alone.size(2);
-  const at::Tensor clip = nn::as_tokens(frames_alone).unsqueeze(0).permute({0, 3, 1, 2});  // [1, 3, T, 8h*8w]
-  const at::Tensor blended = time_conv_out_(clip, height);                                 // [1, 3, T, 8h*8w]
+  const at::Tensor clip =
+      nn::as_tokens(frames_alone).unsqueeze(0).permute({0, 3, 1, 2});  // [1, 3, T, 8h*8w]
+  const at::Tensor blended = time_conv_out_(clip, height);             // [1, 3, T, 8h*8w]
   return nn::as_images(blended.permute({0, 2, 3, 1}).squeeze(0), height,
                        frames_alone.size(3));  // [T, 3, 8h, 8w]
 }
 
-// As diffusers has it for these models: float32 instead of float16, which the encoder's numbers may exceed.
+// As diffusers has it for these models: float32 instead of float16, which the encoder's numbers may
+// exceed.
 Autoencoder::Autoencoder(const nn::Scope& scope, const AutoencoderConfig& config)
     : config_(config),
       encoder_type_(config.force_upcast && scope.type() == at::kHalf ? at::kFloat : scope.type()),
@@ -139,13 +144,15 @@ Result<AutoencoderConfig> read_autoencoder_config(const std::string& path) {
   RETURN_IF_ERROR(json.expect("in_channels", std::uint64_t{kColors}));
   RETURN_IF_ERROR(json.expect("out_channels", std::uint64_t{kColors}));
   ASSIGN_OR_RETURN(const auto types, json.strings("down_block_types"));
-  if (types.empty() || types.size() > 8) return json.unsupported("down_block_types", "1 to 8 blocks");
+  if (types.empty() || types.size() > 8)
+    return json.unsupported("down_block_types", "1 to 8 blocks");
   for (const auto& type : types) {
-    if (type != "DownEncoderBlock2D") return json.unsupported("down_block_types", "DownEncoderBlock2D");
+    if (type != "DownEncoderBlock2D")
+      return json.unsupported("down_block_types", "DownEncoderBlock2D");
   }
   AutoencoderConfig config;
-  ASSIGN_OR_RETURN(config.block_out_channels,
-                   json.integers("block_out_channels", types.size(), nn::GroupNorm::kGroups, kMaxChannels));
+  ASSIGN_OR_RETURN(config.block_out_channels, json.integers("block_out_channels", types.size(),
+                                                            nn::GroupNorm::kGroups, kMaxChannels));
   for (const std::int64_t channels : config.block_out_channels) {
     if (channels % nn::GroupNorm::kGroups != 0)
       return json.unsupported("block_out_channels", "multiples of 32");

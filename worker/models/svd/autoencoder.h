@@ -13,8 +13,8 @@
 #include "worker/models/nn/scope.h"
 #include "worker/models/svd/resnet.h"
 
-// diffusers v0.27.0, models/autoencoders/autoencoder_kl_temporal_decoder.py: images to latents one by one,
-// latents to frames with layers along time.
+// diffusers v0.27.0, models/autoencoders/autoencoder_kl_temporal_decoder.py: images to latents one
+// by one, latents to frames with layers along time.
 namespace mimicfleet::svd {
 
 struct AutoencoderConfig {
@@ -86,16 +86,18 @@ class Autoencoder {
  public:
   Autoencoder(const nn::Scope& scope, const AutoencoderConfig& config);
 
-  // Mean and log variance of the latents' distribution, not scaled. images: [N, 3, H, W] in [-1, 1], of any
-  // float type -> [N, 2*L, H/8, W/8]. `observe` may be empty.
+  // Mean and log variance of the latents' distribution, not scaled. images: [N, 3, H, W] in [-1,
+  // 1], of any float type -> [N, 2*L, H/8, W/8]. `observe` may be empty.
   [[nodiscard]] at::Tensor encode(const at::Tensor& images, const nn::Observer& observe = {}) const;
 
   // The mean alone: [N, L, H/8, W/8].
   [[nodiscard]] at::Tensor encode_mode(const at::Tensor& images) const;
 
-  // Frames of one chunk of one clip. latents: [T, L, h, w] in the sampler's scale -> [T, 3, 8h, 8w] around
+  // Frames of one chunk of one clip. latents: [T, L, h, w] in the sampler's scale -> [T, 3, 8h, 8w]
+  // around
   // [-1, 1].
-  [[nodiscard]] at::Tensor decode(const at::Tensor& latents, const nn::Observer& observe = {}) const;
+  [[nodiscard]] at::Tensor decode(const at::Tensor& latents,
+                                  const nn::Observer& observe = {}) const;
 
   [[nodiscard]] std::int64_t scale() const {
     return std::int64_t{1} << (config_.block_out_channels.size() - 1);

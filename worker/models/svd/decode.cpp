@@ -22,8 +22,8 @@ struct Chunk {
   nn::HostCopy is_finite;  // one bool
 };
 
-// Around [-1, 1] to 0..255; numbers are cut, not rounded, as in the original. In the order of a picture's
-// bytes.
+// Around [-1, 1] to 0..255; numbers are cut, not rounded, as in the original. In the order of a
+// picture's bytes.
 at::Tensor to_pixels(const at::Tensor& frames) {
   at::Tensor x = frames.to(at::kFloat);
   x = x.div(2).add_(0.5).clamp_(0, 1).mul_(255);
@@ -33,7 +33,8 @@ at::Tensor to_pixels(const at::Tensor& frames) {
 // latents: [1, n, 4, h, w]
 Result<Chunk> start_chunk(const DiffusionModels& models, const at::Tensor& latents) {
   if (latents.dim() != 5 || latents.size(0) != 1 || latents.size(2) != 4) {
-    return Status(StatusCode::kInvalidArgument, "latents: not of the form [1, frames, 4, height, width]");
+    return Status(StatusCode::kInvalidArgument,
+                  "latents: not of the form [1, frames, 4, height, width]");
   }
   const at::Tensor decoded =
       models.vae->decode(nn::to_device(latents[0], models.device, models.dtype));  // [n, 3, H, W]
@@ -42,9 +43,10 @@ Result<Chunk> start_chunk(const DiffusionModels& models, const at::Tensor& laten
 
 // As pixels they would be a black picture that looks like a result.
 Status not_finite(at::ScalarType dtype) {
-  return {StatusCode::kBadInput, fmt::format("the VAE decoder made numbers that are not finite in {}; use "
-                                             "--precision fp32, or other models",
-                                             c10::toString(dtype))};
+  return {StatusCode::kBadInput,
+          fmt::format("the VAE decoder made numbers that are not finite in {}; use "
+                      "--precision fp32, or other models",
+                      c10::toString(dtype))};
 }
 
 }  // namespace

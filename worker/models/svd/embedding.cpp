@@ -14,9 +14,10 @@ namespace mimicfleet::svd {
 at::Tensor sinusoidal_embedding(const at::Tensor& numbers, std::int64_t channels) {
   const std::int64_t half = channels / 2;
   const auto options = at::TensorOptions().dtype(at::kFloat).device(numbers.device());
-  const at::Tensor frequencies = (at::arange(half, options) * -std::log(10000.0) / half).exp();  // [half]
-  const at::Tensor angles = numbers.to(at::kFloat).unsqueeze(1) * frequencies;                   // [N, half]
-  return at::cat({angles.cos(), angles.sin()}, 1);  // [N, channels]
+  const at::Tensor frequencies =
+      (at::arange(half, options) * -std::log(10000.0) / half).exp();            // [half]
+  const at::Tensor angles = numbers.to(at::kFloat).unsqueeze(1) * frequencies;  // [N, half]
+  return at::cat({angles.cos(), angles.sin()}, 1);                              // [N, channels]
 }
 
 TimestepEmbedding::TimestepEmbedding(const nn::Scope& scope, std::int64_t in, std::int64_t hidden,

@@ -37,8 +37,8 @@ Result<std::shared_ptr<const Autoencoder>> load_autoencoder(const model_root::Co
   return std::shared_ptr<const Autoencoder>(std::move(vae));
 }
 
-Result<std::shared_ptr<const clip::VisionModel>> load_image_encoder(const model_root::Component& files,
-                                                                    at::TensorOptions options) {
+Result<std::shared_ptr<const clip::VisionModel>> load_image_encoder(
+    const model_root::Component& files, at::TensorOptions options) {
   ASSIGN_OR_RETURN(const clip::VisionConfig config, clip::read_vision_config(files.config));
   ASSIGN_OR_RETURN(const auto tensors, weights::open_weights(files.weights));
   nn::ParameterList parameters;
@@ -50,10 +50,10 @@ Result<std::shared_ptr<const clip::VisionModel>> load_image_encoder(const model_
   return std::shared_ptr<const clip::VisionModel>(std::move(model));
 }
 
-// The UNet and PoseNet from the one checkpoint that holds both. Like the original, which does not ask for a
-// strict fit, it passes over keys that it does not know; unlike it, it misses none.
-Status load_denoiser(const std::string& unet_config, const std::string& checkpoint, at::TensorOptions options,
-                     DiffusionModels& models) {
+// The UNet and PoseNet from the one checkpoint that holds both. Like the original, which does not
+// ask for a strict fit, it passes over keys that it does not know; unlike it, it misses none.
+Status load_denoiser(const std::string& unet_config, const std::string& checkpoint,
+                     at::TensorOptions options, DiffusionModels& models) {
   ASSIGN_OR_RETURN(const auto tensors, weights::open_weights({checkpoint}));
   nn::ParameterList pose_parameters;
   const auto ignore_below = [&models](std::string_view prefix) {
@@ -62,13 +62,13 @@ Status load_denoiser(const std::string& unet_config, const std::string& checkpoi
       return true;
     };
   };
-  ASSIGN_OR_RETURN(models.unet_weights, load_unet(unet_config, tensors.with_prefix(kUnetPrefix), checkpoint,
-                                                  options, ignore_below(kUnetPrefix)));
+  ASSIGN_OR_RETURN(models.unet_weights, load_unet(unet_config, tensors.with_prefix(kUnetPrefix),
+                                                  checkpoint, options, ignore_below(kUnetPrefix)));
   models.unet = models.unet_weights->unet;
-  models.pose_net =
-      std::make_shared<const PoseNet>(nn::Scope(pose_parameters, options), models.unet->base_channels());
-  RETURN_IF_ERROR(nn::load_parameters(pose_parameters, tensors.with_prefix(kPoseNetPrefix), "PoseNet",
-                                      checkpoint, ignore_below(kPoseNetPrefix)));
+  models.pose_net = std::make_shared<const PoseNet>(nn::Scope(pose_parameters, options),
+                                                    models.unet->base_channels());
+  RETURN_IF_ERROR(nn::load_parameters(pose_parameters, tensors.with_prefix(kPoseNetPrefix),
+                                      "PoseNet", checkpoint, ignore_below(kPoseNetPrefix)));
   for (const auto& [name, tensor] : tensors.tensors) {
     if (!name.starts_with(kUnetPrefix) && !name.starts_with(kPoseNetPrefix))
       models.ignored_keys.push_back(name);
@@ -79,8 +79,9 @@ Status load_denoiser(const std::string& unet_config, const std::string& checkpoi
 
 }  // namespace
 
-Result<DiffusionModels> load_diffusion_models(const model_root::ModelFiles& files, at::Device device,
-                                              Precision precision, ModelSet set) {
+Result<DiffusionModels> load_diffusion_models(const model_root::ModelFiles& files,
+                                              at::Device device, Precision precision,
+                                              ModelSet set) {
   return nn::guarded("loading the models", [&]() -> Result<DiffusionModels> {
     DiffusionModels models{device, scalar_type(precision), {}, {}, {}, {}, {}, {}, {}};
     models.passes_together = !device.is_cpu();
@@ -91,9 +92,10 @@ Result<DiffusionModels> load_diffusion_models(const model_root::ModelFiles& file
     ASSIGN_OR_RETURN(models.image_encoder, load_image_encoder(files.image_encoder, options));
     RETURN_IF_ERROR(load_denoiser(files.unet_config, files.checkpoint, options, models));
     if (models.image_encoder->embedding_size() != models.unet->context_channels()) {
-      return Status(StatusCode::kUnsupported, files.image_encoder.config +
-                                                  ": projection_dim is not the cross_attention_dim of " +
-                                                  files.unet_config + "; take both from one download");
+      return Status(StatusCode::kUnsupported,
+                    files.image_encoder.config +
+                        ": projection_dim is not the cross_attention_dim of " + files.unet_config +
+                        "; take both from one download");
     }
     return models;
   });

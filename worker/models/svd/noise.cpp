@@ -11,7 +11,8 @@ at::Tensor draw(at::IntArrayRef sizes, const at::Generator& generator) {
   return at::randn(sizes, generator, at::TensorOptions().dtype(at::kFloat));
 }
 
-at::Tensor draw_image_noise(std::int64_t height, std::int64_t width, const at::Generator& generator) {
+at::Tensor draw_image_noise(std::int64_t height, std::int64_t width,
+                            const at::Generator& generator) {
   return draw({1, 3, height, width}, generator);
 }
 

@@ -14,13 +14,13 @@
 #include "common/status.h"
 #include "worker/models/svd/scheduler.h"
 
-// The MimicMotion pipeline (github.com/Tencent/MimicMotion, mimicmotion/pipelines/pipeline_mimicmotion.py) in
-// the pieces that a job runner caches and times: image -> CLIP embedding and VAE latent; pose pictures ->
-// latents; latents -> frames. docs/models.md lists where the original does something odd and what is done
-// here.
+// The MimicMotion pipeline (github.com/Tencent/MimicMotion,
+// mimicmotion/pipelines/pipeline_mimicmotion.py) in the pieces that a job runner caches and times:
+// image -> CLIP embedding and VAE latent; pose pictures -> latents; latents -> frames.
+// docs/models.md lists where the original does something odd and what is done here.
 //
-// Thread use: the caller sets at::set_num_threads; one call at a time per DiffusionModels. Every function
-// turns LibTorch's exceptions into a Status; kResourceExhausted means that memory ran out.
+// Thread use: the caller sets at::set_num_threads; one call at a time per DiffusionModels. Every
+// function turns LibTorch's exceptions into a Status; kResourceExhausted means that memory ran out.
 namespace mimicfleet::clip {
 class VisionModel;
 }
@@ -37,19 +37,20 @@ enum class Precision { kFp32, kBf16, kFp16 };
 // Which models to load: latents need all, frames from latents need only the autoencoder.
 enum class ModelSet { kAll, kDecoderOnly };
 
-// The models of one worker, on their device, in one precision. Members that were not asked for are null.
+// The models of one worker, on their device, in one precision. Members that were not asked for are
+// null.
 struct DiffusionModels {
   at::Device device;
   at::ScalarType dtype;
   EulerConfig scheduler;
   std::shared_ptr<const clip::VisionModel> image_encoder;
   std::shared_ptr<const UnetWeights> unet_weights;  // as they lie in a file
-  std::shared_ptr<const Unet> unet;                 // with these, or with LoRAs in them (unet_weights.h)
+  std::shared_ptr<const Unet> unet;  // with these, or with LoRAs in them (unet_weights.h)
   std::shared_ptr<const PoseNet> pose_net;
   std::shared_ptr<const Autoencoder> vae;
   std::vector<std::string> ignored_keys;  // of the checkpoint, sorted; for the log
-  // Whether both passes of guidance are one UNet call. Fixed for a device, as results differ in their last
-  // bits.
+  // Whether both passes of guidance are one UNet call. Fixed for a device, as results differ in
+  // their last bits.
   bool passes_together = false;
 };
 
@@ -57,11 +58,14 @@ struct DiffusionModels {
                                                             at::Device device, Precision precision,
                                                             ModelSet models = ModelSet::kAll);
 
-// CLIP embedding of the prepared image. image_u8: [3, H, W] uint8. Returns [1, 1, X] float32 on the CPU.
-[[nodiscard]] Result<at::Tensor> encode_clip(const DiffusionModels& models, const at::Tensor& image_u8);
+// CLIP embedding of the prepared image. image_u8: [3, H, W] uint8. Returns [1, 1, X] float32 on the
+// CPU.
+[[nodiscard]] Result<at::Tensor> encode_clip(const DiffusionModels& models,
+                                             const at::Tensor& image_u8);
 
-// VAE latent (mode of the distribution, not scaled) of image + noise_aug_strength * noise, the noise being
-// the generator's first draw. image_u8: [3, H, W] uint8. Returns [1, 4, H/8, W/8] float32 on the CPU.
+// VAE latent (mode of the distribution, not scaled) of image + noise_aug_strength * noise, the
+// noise being the generator's first draw. image_u8: [3, H, W] uint8. Returns [1, 4, H/8, W/8]
+// float32 on the CPU.
 [[nodiscard]] Result<at::Tensor> encode_image_latent(const DiffusionModels& models,
                                                      const at::Tensor& image_u8, std::uint64_t seed,
                                                      double noise_aug_strength);
@@ -79,7 +83,8 @@ struct SamplingParameters {
   double min_guidance =
       2.0;  // of the first frame; the ramp to the last is linear. Both <= 1: one pass, no guidance
   double max_guidance = 2.0;
-  // Steps [begin, end), counted from 0, that are guided; the others have the conditional pass alone.
+  // Steps [begin, end), counted from 0, that are guided; the others have the conditional pass
+  // alone.
   int guided_begin = 0;
   int guided_end = std::numeric_limits<int>::max();
   int tile = 16;  // frames a UNet call sees; clamped to the clip
@@ -98,22 +103,26 @@ struct SamplingProgress {
   int evaluations;  // runs of the UNet over this tile: its passes
 };
 
-// Called after each tile of each step, on the caller's thread. False stops the sampling with kCancelled.
+// Called after each tile of each step, on the caller's thread. False stops the sampling with
+// kCancelled.
 using OnSamplingProgress = std::function<bool(const SamplingProgress&)>;
 
-// Sees the latents [1, F, 4, h, w]: first, as step 0, the initial noise; then those that each step made, with
-// what the models predicted for it, after guidance (undefined for step 0).
-using OnSamplingStep = std::function<void(int step, const at::Tensor& prediction, const at::Tensor& latents)>;
+// Sees the latents [1, F, 4, h, w]: first, as step 0, the initial noise; then those that each step
+// made, with what the models predicted for it, after guidance (undefined for step 0).
+using OnSamplingStep =
+    std::function<void(int step, const at::Tensor& prediction, const at::Tensor& latents)>;
 
 struct SampledLatents {
-  at::Tensor latents;  // [1, F, 4, h, w] float32 on the CPU, in the scale that decode_latents expects
+  at::Tensor
+      latents;  // [1, F, 4, h, w] float32 on the CPU, in the scale that decode_latents expects
   double pose_net_seconds = 0;
   double denoise_seconds = 0;
   std::int64_t unet_evaluations = 0;  // tiles x passes of each step
   int tiles = 0;
 };
 
-// pose_u8: [F, 3, H, W] uint8, F >= 2, frame 0 being the reference image's pose. H and W are multiples of 64.
+// pose_u8: [F, 3, H, W] uint8, F >= 2, frame 0 being the reference image's pose. H and W are
+// multiples of 64.
 [[nodiscard]] Result<SampledLatents> sample_latents(const DiffusionModels& models,
                                                     const ImageConditioning& conditioning,
                                                     const at::Tensor& pose_u8,
@@ -121,13 +130,14 @@ struct SampledLatents {
                                                     const OnSamplingProgress& on_progress = {},
                                                     const OnSamplingStep& on_step = {});
 
-// Takes frames in order: uint8 [n, 3, H, W] on the CPU, in channels-last memory. A failure ends the decoding
-// with that Status.
+// Takes frames in order: uint8 [n, 3, H, W] on the CPU, in channels-last memory. A failure ends the
+// decoding with that Status.
 using FrameSink = std::function<Status(const at::Tensor& frames_u8)>;
 
-// Decodes latents [1, F, 4, h, w] (any float type) `chunk` frames at a time: temporal layers see only their
-// chunk, as in the original, and memory does not grow with F. All F frames arrive, the reference frame too.
-[[nodiscard]] Status decode_latents(const DiffusionModels& models, const at::Tensor& latents, int chunk,
-                                    const FrameSink& sink);
+// Decodes latents [1, F, 4, h, w] (any float type) `chunk` frames at a time: temporal layers see
+// only their chunk, as in the original, and memory does not grow with F. All F frames arrive, the
+// reference frame too.
+[[nodiscard]] Status decode_latents(const DiffusionModels& models, const at::Tensor& latents,
+                                    int chunk, const FrameSink& sink);
 
 }  // namespace mimicfleet::svd

@@ -8,8 +8,9 @@ struct Row {
   std::int64_t out;
   nn::Conv2d::Geometry geometry;
 };
-constexpr Row kRows[] = {{3, 3, {3, 1, 1}},   {3, 16, {4, 2, 1}},  {16, 16, {3, 1, 1}}, {16, 32, {4, 2, 1}},
-                         {32, 32, {3, 1, 1}}, {32, 64, {4, 2, 1}}, {64, 64, {3, 1, 1}}, {64, 128, {3, 1, 1}}};
+constexpr Row kRows[] = {{3, 3, {3, 1, 1}},   {3, 16, {4, 2, 1}},  {16, 16, {3, 1, 1}},
+                         {16, 32, {4, 2, 1}}, {32, 32, {3, 1, 1}}, {32, 64, {4, 2, 1}},
+                         {64, 64, {3, 1, 1}}, {64, 128, {3, 1, 1}}};
 
 }  // namespace
 
@@ -25,8 +26,10 @@ PoseNet::PoseNet(const nn::Scope& scope, std::int64_t out_channels)
 
 at::Tensor PoseNet::operator()(const at::Tensor& pictures) const {
   at::Tensor h = pictures.contiguous(at::MemoryFormat::ChannelsLast);
-  for (const auto& conv : conv_layers_) h = nn::silu(conv(h));  // [N, 16|32|64|128, H/2|4|8, W/2|4|8]
-  return final_proj_(h).mul_(static_cast<double>(*scale_.const_data_ptr<float>()));  // [N, C0, H/8, W/8]
+  for (const auto& conv : conv_layers_)
+    h = nn::silu(conv(h));  // [N, 16|32|64|128, H/2|4|8, W/2|4|8]
+  return final_proj_(h).mul_(
+      static_cast<double>(*scale_.const_data_ptr<float>()));  // [N, C0, H/8, W/8]
 }
 
 }  // namespace mimicfleet::svd

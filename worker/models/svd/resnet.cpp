@@ -26,18 +26,20 @@ ResnetBlock::ResnetBlock(const nn::Scope& scope, std::int64_t in, std::int64_t o
       norm2(scope / "norm2", out, eps),
       conv2(scope / "conv2", out, out) {
   if (time_channels > 0) time_emb_proj.emplace(scope / "time_emb_proj", time_channels, out);
-  if (in != out) conv_shortcut.emplace(scope / "conv_shortcut", in, out, nn::Conv2d::Geometry{1, 1, 0});
+  if (in != out)
+    conv_shortcut.emplace(scope / "conv_shortcut", in, out, nn::Conv2d::Geometry{1, 1, 0});
 }
 
 nn::WithAddend ResnetBlock::operator()(const nn::WithAddend& x, const at::Tensor& time) const {
   nn::WithAddend h = conv1.without_bias(norm1.then_silu(x));  // [N, C', H, W]
-  if (time_emb_proj) h.add(per_frame((*time_emb_proj)(time), x.images.size(0) / time.size(0)));  // + [N, C']
-  h = conv2.without_bias(norm2.then_silu(h));  // [N, C', H, W]
+  if (time_emb_proj)
+    h.add(per_frame((*time_emb_proj)(time), x.images.size(0) / time.size(0)));  // + [N, C']
+  h = conv2.without_bias(norm2.then_silu(h));                                   // [N, C', H, W]
   return nn::sum(std::move(h), conv_shortcut ? conv_shortcut->without_bias(x) : x);
 }
 
-TemporalResidual::TemporalResidual(const nn::Scope& scope, std::int64_t channels, std::int64_t time_channels,
-                                   double eps)
+TemporalResidual::TemporalResidual(const nn::Scope& scope, std::int64_t channels,
+                                   std::int64_t time_channels, double eps)
     : norm1(scope / "norm1", channels, eps),
       conv1(scope / "conv1", channels, channels),
       norm2(scope / "norm2", channels, eps),
@@ -56,14 +58,16 @@ TimeMixer::TimeMixer(const nn::Scope& scope, MixFactorOf mixing_rule)
     : mix_factor(scope.host_parameter("mix_factor", {1})), rule(mixing_rule) {}
 
 double TimeMixer::temporal_share() const {
-  const double factor = 1 / (1 + std::exp(-static_cast<double>(*mix_factor.const_data_ptr<float>())));
+  const double factor =
+      1 / (1 + std::exp(-static_cast<double>(*mix_factor.const_data_ptr<float>())));
   return rule == MixFactorOf::kSpatial ? 1 - factor : factor;
 }
 
-SpatioTemporalResBlock::SpatioTemporalResBlock(const nn::Scope& scope, std::int64_t in, std::int64_t out,
-                                               const Options& options)
+SpatioTemporalResBlock::SpatioTemporalResBlock(const nn::Scope& scope, std::int64_t in,
+                                               std::int64_t out, const Options& options)
     : spatial_res_block(scope / "spatial_res_block", in, out, options.time_channels, options.eps),
-      temporal_res_block(scope / "temporal_res_block", out, options.time_channels, options.temporal_eps),
+      temporal_res_block(scope / "temporal_res_block", out, options.time_channels,
+                         options.temporal_eps),
       time_mixer(scope / "time_mixer", options.mix) {}
 
 nn::WithAddend SpatioTemporalResBlock::operator()(const nn::WithAddend& x, const at::Tensor& time,
@@ -88,7 +92,8 @@ at::Tensor Downsample::operator()(const at::Tensor& x) const {
   return conv(conv.geometry.padding == 0 ? at::constant_pad_nd(x, {0, 1, 0, 1}) : x);
 }
 
-Upsample::Upsample(const nn::Scope& scope, std::int64_t channels) : conv(scope / "conv", channels) {}
+Upsample::Upsample(const nn::Scope& scope, std::int64_t channels)
+    : conv(scope / "conv", channels) {}
 
 nn::WithAddend Upsample::operator()(const at::Tensor& x) const { return conv.without_bias(x); }
 

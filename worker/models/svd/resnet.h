@@ -8,9 +8,9 @@
 #include "worker/models/nn/layers.h"
 #include "worker/models/nn/scope.h"
 
-// Residual blocks of Stable Video Diffusion (diffusers v0.27.0, models/resnet.py). B clips of T frames;
-// images of all clips are one batch of N = B*T. `time` is the embedding after SiLU, [B, E], or undefined in
-// the autoencoder.
+// Residual blocks of Stable Video Diffusion (diffusers v0.27.0, models/resnet.py). B clips of T
+// frames; images of all clips are one batch of N = B*T. `time` is the embedding after SiLU, [B, E],
+// or undefined in the autoencoder.
 namespace mimicfleet::svd {
 
 struct ResnetBlock {
@@ -27,10 +27,11 @@ struct ResnetBlock {
   std::optional<nn::Conv2d> conv_shortcut;
 };
 
-// What TemporalResnetBlock adds to its input: the block without its skip connection. Clips are images here,
-// of frames and positions.
+// What TemporalResnetBlock adds to its input: the block without its skip connection. Clips are
+// images here, of frames and positions.
 struct TemporalResidual {
-  TemporalResidual(const nn::Scope& scope, std::int64_t channels, std::int64_t time_channels, double eps);
+  TemporalResidual(const nn::Scope& scope, std::int64_t channels, std::int64_t time_channels,
+                   double eps);
 
   // x: [B, C, T, S] of images of this height.
   [[nodiscard]] nn::WithAddend operator()(const nn::WithAddend& x, const at::Tensor& time,
@@ -43,8 +44,8 @@ struct TemporalResidual {
   nn::TemporalConv conv2;
 };
 
-// Which of the two mixing rules: the UNet's mix factor weighs the spatial part, the autoencoder's the
-// temporal.
+// Which of the two mixing rules: the UNet's mix factor weighs the spatial part, the autoencoder's
+// the temporal.
 enum class MixFactorOf { kSpatial, kTemporal };
 
 // How much of the temporal part goes into the blend: sigmoid(mix_factor), or its rest.
@@ -65,10 +66,11 @@ struct SpatioTemporalResBlock {
     double temporal_eps = 1e-5;
     MixFactorOf mix = MixFactorOf::kSpatial;
   };
-  SpatioTemporalResBlock(const nn::Scope& scope, std::int64_t in, std::int64_t out, const Options& options);
+  SpatioTemporalResBlock(const nn::Scope& scope, std::int64_t in, std::int64_t out,
+                         const Options& options);
 
-  // x: [B*T, in, H, W] -> [B*T, out, H, W]. Without `with_time` the temporal part is left out (images, no
-  // clip).
+  // x: [B*T, in, H, W] -> [B*T, out, H, W]. Without `with_time` the temporal part is left out
+  // (images, no clip).
   [[nodiscard]] nn::WithAddend operator()(const nn::WithAddend& x, const at::Tensor& time,
                                           std::int64_t frames, bool with_time = true) const;
 
@@ -81,7 +83,8 @@ struct Downsample {
   // `padding` 1 on all sides, or 0: then one row and column at the end, as the autoencoder has it.
   Downsample(const nn::Scope& scope, std::int64_t channels, std::int64_t padding);
 
-  [[nodiscard]] at::Tensor operator()(const at::Tensor& x) const;  // [N, C, H, W] -> [N, C, H/2, W/2]
+  [[nodiscard]] at::Tensor operator()(
+      const at::Tensor& x) const;  // [N, C, H, W] -> [N, C, H/2, W/2]
 
   nn::Conv2d conv;
 };
@@ -89,7 +92,8 @@ struct Downsample {
 struct Upsample {
   Upsample(const nn::Scope& scope, std::int64_t channels);
 
-  [[nodiscard]] nn::WithAddend operator()(const at::Tensor& x) const;  // [N, C, H, W] -> [N, C, 2H, 2W]
+  [[nodiscard]] nn::WithAddend operator()(
+      const at::Tensor& x) const;  // [N, C, H, W] -> [N, C, 2H, 2W]
 
   nn::UpsamplingConv conv;
 };

@@ -29,8 +29,8 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-// What differs between the two passes of classifier-free guidance. The unconditional one sees neither the
-// reference image nor the pose.
+// What differs between the two passes of classifier-free guidance. The unconditional one sees
+// neither the reference image nor the pose.
 struct Pass {
   at::Tensor context;       // [1, 1, X]
   at::Tensor image_latent;  // [1, 1, 4, h, w]
@@ -46,9 +46,9 @@ class Sampler {
         tiling_(make_tiling(frames, parameters.tile, parameters.overlap)),
         weights_(on_device(tile_weights(tiling_.size)).view({-1, 1, 1, 1})),
         weight_sums_(on_device(summed_weights(tiling_, frames)).view({-1, 1, 1, 1})),
-        guidance_(
-            on_device(at::linspace(parameters.min_guidance, parameters.max_guidance, frames, at::kFloat))
-                .view({-1, 1, 1, 1})),
+        guidance_(on_device(at::linspace(parameters.min_guidance, parameters.max_guidance, frames,
+                                         at::kFloat))
+                      .view({-1, 1, 1, 1})),
         time_ids_(make_time_ids(parameters)),
         guided_begin_(parameters.guided_begin),
         guided_end_(parameters.guided_end) {
@@ -62,7 +62,8 @@ class Sampler {
   [[nodiscard]] const Tiling& tiling() const { return tiling_; }
   [[nodiscard]] std::int64_t unet_evaluations() const { return unet_evaluations_; }
 
-  // Features of all pictures, once a clip, a tile's worth at a time. pose_u8: [F, 3, H, W] -> [F, C0, h, w].
+  // Features of all pictures, once a clip, a tile's worth at a time. pose_u8: [F, 3, H, W] -> [F,
+  // C0, h, w].
   void embed_pose(const at::Tensor& pose_u8) {
     std::vector<at::Tensor> parts;
     for (const auto& pictures : pose_u8.split(tiling_.size)) {
@@ -73,7 +74,8 @@ class Sampler {
     pose_features_ = at::cat(parts);
   }
 
-  // What the models predict for [1, F, 4, h, w] at step `step`, or nothing if `on_progress` said stop.
+  // What the models predict for [1, F, 4, h, w] at step `step`, or nothing if `on_progress` said
+  // stop.
   std::optional<at::Tensor> predict(const at::Tensor& latents, int step,
                                     const OnSamplingProgress& on_progress) {
     const at::Tensor scaled =
@@ -93,11 +95,14 @@ class Sampler {
     }
     for (auto& sum : sums) sum.div_(weight_sums_);
     // unconditional + guidance * (conditional - unconditional)
-    return sums.size() == 1 ? sums[0] : sums[0] + guidance_ * (sums[1] - sums[0]);  // [1, F, 4, h, w]
+    return sums.size() == 1 ? sums[0]
+                            : sums[0] + guidance_ * (sums[1] - sums[0]);  // [1, F, 4, h, w]
   }
 
  private:
-  [[nodiscard]] at::Tensor on_device(const at::Tensor& tensor) const { return tensor.to(models_.device); }
+  [[nodiscard]] at::Tensor on_device(const at::Tensor& tensor) const {
+    return tensor.to(models_.device);
+  }
 
   // SVD was conditioned on fps - 1.
   [[nodiscard]] at::Tensor make_time_ids(const SamplingParameters& parameters) const {
@@ -116,8 +121,9 @@ class Sampler {
   }
 
   // Of each pass what the UNet says of a tile: [1, tile, 4, h, w] float32.
-  [[nodiscard]] std::vector<at::Tensor> predict_tile(std::span<const Pass> passes, const at::Tensor& scaled,
-                                                     const Tile& tile, int step) {
+  [[nodiscard]] std::vector<at::Tensor> predict_tile(std::span<const Pass> passes,
+                                                     const at::Tensor& scaled, const Tile& tile,
+                                                     int step) {
     unet_evaluations_ += static_cast<std::int64_t>(passes.size());
     std::vector<UnetInput> inputs;
     inputs.reserve(passes.size());
@@ -149,12 +155,14 @@ class Sampler {
     input.timestep = scheduler_.timesteps()[static_cast<std::size_t>(step)];
     input.context = pass.context;
     input.time_ids = time_ids_;
-    if (pass.with_pose) input.pose_features = take_tile(pose_features_, tile, 0);  // [tile, C0, h, w]
+    if (pass.with_pose)
+      input.pose_features = take_tile(pose_features_, tile, 0);  // [tile, C0, h, w]
     return input;
   }
 
   // Both as one batch of two clips.
-  [[nodiscard]] static UnetInput together(const UnetInput& without_pose, const UnetInput& with_pose) {
+  [[nodiscard]] static UnetInput together(const UnetInput& without_pose,
+                                          const UnetInput& with_pose) {
     UnetInput input = with_pose;
     input.sample = at::cat({without_pose.sample, with_pose.sample});     // [2, tile, 8, h, w]
     input.context = at::cat({without_pose.context, with_pose.context});  // [2, 1, X]
@@ -182,32 +190,39 @@ class Sampler {
 Status check_sizes(const DiffusionModels& models, const ImageConditioning& conditioning,
                    const at::Tensor& pose) {
   if (pose.dim() != 4 || pose.size(1) != 3 || pose.size(0) < 2) {
-    return {StatusCode::kInvalidArgument, "pose pictures: not of the form [2 or more, 3, height, width]"};
+    return {StatusCode::kInvalidArgument,
+            "pose pictures: not of the form [2 or more, 3, height, width]"};
   }
   const std::int64_t height = pose.size(2);
   const std::int64_t width = pose.size(3);
   const std::int64_t multiple = models.vae->scale() * models.unet->size_multiple();
   if (height % multiple != 0 || width % multiple != 0) {
     return {StatusCode::kInvalidArgument,
-            fmt::format("resolution: {}x{} pixels do not fit these models; give multiples of {}", width,
-                        height, multiple)};
+            fmt::format("resolution: {}x{} pixels do not fit these models; give multiples of {}",
+                        width, height, multiple)};
   }
   const std::int64_t scale = models.vae->scale();
-  if (conditioning.clip_embedding.sizes() != at::IntArrayRef{1, 1, models.unet->context_channels()} ||
+  if (conditioning.clip_embedding.sizes() !=
+          at::IntArrayRef{1, 1, models.unet->context_channels()} ||
       conditioning.vae_latent.sizes() != at::IntArrayRef{1, 4, height / scale, width / scale}) {
-    return {StatusCode::kInvalidArgument, "image conditioning: made by other models or for another size"};
+    return {StatusCode::kInvalidArgument,
+            "image conditioning: made by other models or for another size"};
   }
   return {};
 }
 
 }  // namespace
 
-Result<SampledLatents> sample_latents(const DiffusionModels& models, const ImageConditioning& conditioning,
-                                      const at::Tensor& pose_u8, const SamplingParameters& parameters,
-                                      const OnSamplingProgress& on_progress, const OnSamplingStep& on_step) {
+Result<SampledLatents> sample_latents(const DiffusionModels& models,
+                                      const ImageConditioning& conditioning,
+                                      const at::Tensor& pose_u8,
+                                      const SamplingParameters& parameters,
+                                      const OnSamplingProgress& on_progress,
+                                      const OnSamplingStep& on_step) {
   RETURN_IF_ERROR(check_sizes(models, conditioning, pose_u8));
-  auto made = parameters.scheduler == SchedulerKind::kEuler ? make_euler(models.scheduler, parameters.steps)
-                                                            : make_lcm(parameters.lcm, parameters.steps);
+  auto made = parameters.scheduler == SchedulerKind::kEuler
+                  ? make_euler(models.scheduler, parameters.steps)
+                  : make_lcm(parameters.lcm, parameters.steps);
   ASSIGN_OR_RETURN(const auto scheduler, std::move(made));
   return nn::guarded("sampling", [&]() -> Result<SampledLatents> {
     SampledLatents sampled;
@@ -219,10 +234,11 @@ Result<SampledLatents> sample_latents(const DiffusionModels& models, const Image
 
     const auto denoise_start = Clock::now();
     at::Generator generator = make_generator(parameters.seed);
-    (void)draw_image_noise(pose_u8.size(2), pose_u8.size(3), generator);  // what encode_image_latent drew
+    (void)draw_image_noise(pose_u8.size(2), pose_u8.size(3),
+                           generator);  // what encode_image_latent drew
     const auto& latent = conditioning.vae_latent;
-    at::Tensor latents = draw_initial_latents(pose_u8.size(0), sampler.tiling().size, latent.size(2),
-                                              latent.size(3), generator);
+    at::Tensor latents = draw_initial_latents(pose_u8.size(0), sampler.tiling().size,
+                                              latent.size(2), latent.size(3), generator);
     latents = (latents * scheduler->init_noise_sigma()).to(models.device);  // [1, F, 4, h, w]
     if (on_step) on_step(0, {}, latents);
     for (int step = 0; step < scheduler->steps(); ++step) {

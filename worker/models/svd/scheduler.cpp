@@ -60,13 +60,14 @@ class LcmScheduler : public Scheduler {
                   at::Generator& generator) const override {
     const float sigma = sigmas_[step];
     const float skip = data_variance() / (sigma * sigma + data_variance());
-    const float out =
-        -sigma * static_cast<float>(config_.sigma_data) / root_of_square_plus(sigma, data_variance());
+    const float out = -sigma * static_cast<float>(config_.sigma_data) /
+                      root_of_square_plus(sigma, data_variance());
     at::Tensor denoised = out * model_output + skip * sample;
     if (config_.clip_denoised) denoised = denoised.clamp(-1, 1);
     const float next = std::clamp(sigmas_[step + 1], 0.0F, static_cast<float>(config_.sigma_max));
     if (next == 0) return denoised;  // the original draws noise here too and multiplies it by 0
-    const at::Tensor noise = at::randn(sample.sizes(), generator, at::TensorOptions().dtype(at::kFloat));
+    const at::Tensor noise =
+        at::randn(sample.sizes(), generator, at::TensorOptions().dtype(at::kFloat));
     return denoised + noise.to(sample.device()) * config_.s_noise * next;
   }
 
@@ -80,7 +81,8 @@ class LcmScheduler : public Scheduler {
 
 Status check_steps(int steps) {
   if (steps >= 1) return {};
-  return {StatusCode::kInvalidArgument, "steps: " + std::to_string(steps) + " is too few; give at least 1"};
+  return {StatusCode::kInvalidArgument,
+          "steps: " + std::to_string(steps) + " is too few; give at least 1"};
 }
 
 }  // namespace
@@ -93,7 +95,8 @@ Result<std::unique_ptr<Scheduler>> make_euler(const EulerConfig& config, int ste
   std::vector<double> timesteps;
   for (int i = 0; i < steps; ++i) {
     const double ramp = steps == 1 ? 0.0 : static_cast<double>(i) / (steps - 1);
-    sigmas.push_back(static_cast<float>(karras_sigma(ramp, config.sigma_min, config.sigma_max, kKarrasRho)));
+    sigmas.push_back(
+        static_cast<float>(karras_sigma(ramp, config.sigma_min, config.sigma_max, kKarrasRho)));
     timesteps.push_back(0.25F * std::log(sigmas.back()));
   }
   sigmas.push_back(0);
@@ -104,9 +107,10 @@ Result<std::unique_ptr<Scheduler>> make_euler(const EulerConfig& config, int ste
 Result<std::unique_ptr<Scheduler>> make_lcm(const LcmConfig& config, int steps) {
   RETURN_IF_ERROR(check_steps(steps));
   if (steps > config.train_timesteps) {
-    return Status(StatusCode::kInvalidArgument, "steps: " + std::to_string(steps) +
-                                                    " is too many for the lcm scheduler; give at most " +
-                                                    std::to_string(config.train_timesteps));
+    return Status(StatusCode::kInvalidArgument,
+                  "steps: " + std::to_string(steps) +
+                      " is too many for the lcm scheduler; give at most " +
+                      std::to_string(config.train_timesteps));
   }
   const int stride = config.train_timesteps / steps;
   std::vector<float> sigmas;

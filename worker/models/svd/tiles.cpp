@@ -36,7 +36,8 @@ at::Tensor take_tile(const at::Tensor& frames, const Tile& tile, std::int64_t di
   return at::cat({frames.narrow(dim, 0, 1), frames.narrow(dim, tile.first, tile.count)}, dim);
 }
 
-void add_tile(const at::Tensor& sum, const at::Tensor& values, const at::Tensor& weights, const Tile& tile) {
+void add_tile(const at::Tensor& sum, const at::Tensor& values, const at::Tensor& weights,
+              const Tile& tile) {
   sum.narrow(1, 0, 1).addcmul_(values.narrow(1, 0, 1), weights.narrow(0, 0, 1));
   sum.narrow(1, tile.first, tile.count)
       .addcmul_(values.narrow(1, 1, tile.count), weights.narrow(0, 1, tile.count));

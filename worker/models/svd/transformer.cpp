@@ -23,7 +23,8 @@ void SpatialTransformerBlock::operator()(nn::Residual& x, const at::Tensor& atte
 }
 
 TemporalTransformerBlock::TemporalTransformerBlock(const nn::Scope& scope, std::int64_t channels,
-                                                   std::int64_t heads, std::int64_t context_channels)
+                                                   std::int64_t heads,
+                                                   std::int64_t context_channels)
     : norm_in(scope / "norm_in", channels),
       ff_in(scope / "ff_in", channels),
       norm1(scope / "norm1", channels),
@@ -69,23 +70,24 @@ void SpatioTemporalTransformer::quantise(std::int64_t fewest_inputs) {
   }
 }
 
-SpatioTemporalTransformer::Constants SpatioTemporalTransformer::constants(const at::Tensor& context,
-                                                                          const at::Tensor& time_context,
-                                                                          std::int64_t frames) const {
+SpatioTemporalTransformer::Constants SpatioTemporalTransformer::constants(
+    const at::Tensor& context, const at::Tensor& time_context, std::int64_t frames) const {
   const at::Tensor frame_index = at::arange(frames, context.options().dtype(at::kLong));  // [T]
-  const at::Tensor sines =
-      sinusoidal_embedding(frame_index, proj_in.weight.size(0)).to(context.scalar_type());  // [T, C]
+  const at::Tensor sines = sinusoidal_embedding(frame_index, proj_in.weight.size(0))
+                               .to(context.scalar_type());  // [T, C]
   Constants constants;
   constants.position = time_pos_embed(sines).unsqueeze(1).unsqueeze(0);  // [1, T, 1, C]
   for (const auto& block : transformer_blocks)
     constants.attended.push_back(block.attn2(context).unsqueeze(1));  // [B, 1, 1, C]
   if (!time_context.defined()) return constants;
   for (const auto& block : temporal_transformer_blocks)
-    constants.attended_in_time.push_back(block.attn2(time_context).unsqueeze(1));  // [B, 1, 1 or S, C]
+    constants.attended_in_time.push_back(
+        block.attn2(time_context).unsqueeze(1));  // [B, 1, 1 or S, C]
   return constants;
 }
 
-nn::WithAddend SpatioTemporalTransformer::operator()(const nn::WithAddend& x, const Constants& constants,
+nn::WithAddend SpatioTemporalTransformer::operator()(const nn::WithAddend& x,
+                                                     const Constants& constants,
                                                      std::int64_t frames) const {
   nn::Residual h(proj_in, nn::as_tokens(norm(x)).unflatten(0, {-1, frames}));  // [B, T, S, C]
   for (std::size_t i = 0; i < transformer_blocks.size(); ++i) {

@@ -12,8 +12,8 @@
 #include "worker/models/svd/embedding.h"
 #include "worker/models/svd/resnet.h"
 
-// diffusers v0.27.0, models/transformers/transformer_temporal.py: TransformerSpatioTemporalModel, and the
-// blocks of models/attention.py that it uses. The context is one token a clip: [B, 1, X].
+// diffusers v0.27.0, models/transformers/transformer_temporal.py: TransformerSpatioTemporalModel,
+// and the blocks of models/attention.py that it uses. The context is one token a clip: [B, 1, X].
 namespace mimicfleet::svd {
 
 // Attention among the positions of each image. Like the next one it adds to x.
@@ -63,8 +63,8 @@ struct SpatioTemporalTransformer {
     std::vector<at::Tensor>
         attended_in_time;  // of each temporal block: [B, 1, 1 or S, C]; empty: they are left out
   };
-  // context: [B, 1, X] for the images, [B, 1 or H*W, X] for each position along time. An undefined time
-  // context leaves the temporal blocks out.
+  // context: [B, 1, X] for the images, [B, 1 or H*W, X] for each position along time. An undefined
+  // time context leaves the temporal blocks out.
   [[nodiscard]] Constants constants(const at::Tensor& context, const at::Tensor& time_context,
                                     std::int64_t frames) const;
 

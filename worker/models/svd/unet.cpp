@@ -21,7 +21,8 @@ constexpr double kEpsOfUp = 1e-6;
 // [B, 1, X] -> [B, S, X]: see UnetInput::contexts_as_original.
 at::Tensor contexts_mixed_over_positions(const at::Tensor& context, std::int64_t positions) {
   const std::int64_t clips = context.size(0);
-  const at::Tensor clip = at::arange(clips * positions, context.options().dtype(at::kLong)).remainder(clips);
+  const at::Tensor clip =
+      at::arange(clips * positions, context.options().dtype(at::kLong)).remainder(clips);
   return context.squeeze(1).index_select(0, clip).unflatten(0, {clips, positions});
 }
 
@@ -30,9 +31,10 @@ at::Tensor contexts_mixed_over_positions(const at::Tensor& context, std::int64_t
 Unet::Unet(const nn::Scope& scope, const UnetConfig& config)
     : config_(config),
       conv_in_(scope / "conv_in", config.in_channels, base_channels()),
-      time_embedding_(scope / "time_embedding", base_channels(), 4 * base_channels(), 4 * base_channels()),
-      add_embedding_(scope / "add_embedding", kTimeIds * config.addition_time_embed_dim, 4 * base_channels(),
-                     4 * base_channels()),
+      time_embedding_(scope / "time_embedding", base_channels(), 4 * base_channels(),
+                      4 * base_channels()),
+      add_embedding_(scope / "add_embedding", kTimeIds * config.addition_time_embed_dim,
+                     4 * base_channels(), 4 * base_channels()),
       conv_norm_out_(scope / "conv_norm_out", base_channels(), 1e-5),
       conv_out_(scope / "conv_out", base_channels(), config.out_channels) {
   make_down_blocks(scope / "down_blocks");
@@ -46,14 +48,16 @@ Unet::Unet(const nn::Scope& scope, const UnetConfig& config)
 Unet::Layer Unet::make_layer(const nn::Scope& block, int index, std::int64_t in, std::size_t level,
                              double eps, bool has_attention) {
   const std::int64_t out = config_.block_out_channels[level];
-  Layer layer{SpatioTemporalResBlock(block / "resnets" / index, in, out,
-                                     {.time_channels = 4 * base_channels(), .eps = eps, .temporal_eps = eps}),
+  Layer layer{SpatioTemporalResBlock(
+                  block / "resnets" / index, in, out,
+                  {.time_channels = 4 * base_channels(), .eps = eps, .temporal_eps = eps}),
               std::nullopt};
   if (has_attention) {
-    layer.attention.emplace(block / "attentions" / index, out,
-                            SpatioTemporalTransformer::Options{config_.num_attention_heads[level],
-                                                               config_.transformer_layers_per_block[level],
-                                                               config_.cross_attention_dim});
+    layer.attention.emplace(
+        block / "attentions" / index, out,
+        SpatioTemporalTransformer::Options{config_.num_attention_heads[level],
+                                           config_.transformer_layers_per_block[level],
+                                           config_.cross_attention_dim});
     layer.attention_number = attentions_++;
   }
   return layer;
@@ -77,8 +81,8 @@ void Unet::make_down_blocks(const nn::Scope& scope) {
   }
 }
 
-// Every layer of an up block takes one of the images that the down blocks put aside, the last first: one more
-// layer than the down block of that level, whose input is the extra one.
+// Every layer of an up block takes one of the images that the down blocks put aside, the last
+// first: one more layer than the down block of that level, whose input is the extra one.
 void Unet::make_up_blocks(const nn::Scope& scope) {
   const auto& widths = config_.block_out_channels;
   const std::size_t levels = widths.size();
@@ -91,8 +95,8 @@ void Unet::make_up_blocks(const nn::Scope& scope) {
     for (int layer = 0; layer < layers; ++layer) {
       const bool is_last = layer + 1 == layers;
       const std::int64_t skipped = is_last ? widths[level == 0 ? 0 : level - 1] : widths[level];
-      up.layers.push_back(
-          make_layer(block, layer, channels + skipped, level, kEpsOfUp, config_.up_has_attention[i]));
+      up.layers.push_back(make_layer(block, layer, channels + skipped, level, kEpsOfUp,
+                                     config_.up_has_attention[i]));
       channels = widths[level];
     }
     if (level > 0) up.upsampler.emplace(block / "upsamplers" / 0, channels);
@@ -111,19 +115,23 @@ SpatioTemporalTransformer::Constants Unet::Layer::constants(const Conditions& co
   return attention->constants(conditions.context, time_context, conditions.frames);
 }
 
-nn::WithAddend Unet::Layer::operator()(const nn::WithAddend& x, const Conditions& conditions) const {
-  nn::WithAddend h = resnet(x, conditions.time, conditions.frames, conditions.with_time);  // [B*T, C', H, W]
+nn::WithAddend Unet::Layer::operator()(const nn::WithAddend& x,
+                                       const Conditions& conditions) const {
+  nn::WithAddend h =
+      resnet(x, conditions.time, conditions.frames, conditions.with_time);  // [B*T, C', H, W]
   if (!attention) return h;
   if (conditions.constants != nullptr)
     return (*attention)(h, conditions.constants->at(attention_number), conditions.frames);
-  return (*attention)(h, constants(conditions, h.images.size(2) * h.images.size(3)), conditions.frames);
+  return (*attention)(h, constants(conditions, h.images.size(2) * h.images.size(3)),
+                      conditions.frames);
 }
 
 UnetConstants Unet::constants(const at::Tensor& context, std::int64_t frames) const {
   UnetConstants constants;
   const auto add = [&](const std::vector<Layer>& layers) {
     for (const auto& layer : layers) {
-      if (layer.attention) constants.push_back(layer.attention->constants(context, context, frames));
+      if (layer.attention)
+        constants.push_back(layer.attention->constants(context, context, frames));
     }
   };
   for (const auto& block : down_blocks_) add(block.layers);
@@ -135,12 +143,14 @@ UnetConstants Unet::constants(const at::Tensor& context, std::int64_t frames) co
 at::Tensor Unet::embed_time(const UnetInput& input) const {
   const at::ScalarType dtype = input.sample.scalar_type();
   const std::int64_t clips = input.sample.size(0);
-  const at::Tensor timestep = at::full({clips}, input.timestep, input.sample.options().dtype(at::kFloat));
+  const at::Tensor timestep =
+      at::full({clips}, input.timestep, input.sample.options().dtype(at::kFloat));
   const at::Tensor sines = sinusoidal_embedding(timestep, base_channels()).to(dtype);  // [B, C0]
   const at::Tensor id_sines =
-      sinusoidal_embedding(input.time_ids.flatten(), config_.addition_time_embed_dim).to(dtype);  // [B*3, A]
-  const at::Tensor time = time_embedding_(sines);                                                 // [B, 4*C0]
-  const at::Tensor added = add_embedding_(id_sines.view({clips, -1}));                            // [B, 4*C0]
+      sinusoidal_embedding(input.time_ids.flatten(), config_.addition_time_embed_dim)
+          .to(dtype);                                                   // [B*3, A]
+  const at::Tensor time = time_embedding_(sines);                       // [B, 4*C0]
+  const at::Tensor added = add_embedding_(id_sines.view({clips, -1}));  // [B, 4*C0]
   if (input.observe) {
     input.observe("time_embedding", time);
     input.observe("add_embedding", added);
@@ -208,7 +218,8 @@ Result<UnetConfig> read_unet_config(const std::string& path) {
   if (levels < 1 || levels > 8) return json.unsupported("down_block_types", "1 to 8 blocks");
   if (up.size() != levels) return json.unsupported("up_block_types", "as many as down_block_types");
   const auto read_types = [&](const char* key, const std::vector<std::string>& types,
-                              const std::string& plain, std::vector<bool>& has_attention) -> Status {
+                              const std::string& plain,
+                              std::vector<bool>& has_attention) -> Status {
     has_attention.clear();
     const std::string with_attention = "CrossAttn" + plain;
     for (const auto& type : types) {
@@ -218,18 +229,24 @@ Result<UnetConfig> read_unet_config(const std::string& path) {
     }
     return {};
   };
-  RETURN_IF_ERROR(read_types("down_block_types", down, "DownBlockSpatioTemporal", config.down_has_attention));
-  RETURN_IF_ERROR(read_types("up_block_types", up, "UpBlockSpatioTemporal", config.up_has_attention));
-  ASSIGN_OR_RETURN(config.block_out_channels, json.integers("block_out_channels", levels, 32, kMaxChannels));
+  RETURN_IF_ERROR(
+      read_types("down_block_types", down, "DownBlockSpatioTemporal", config.down_has_attention));
+  RETURN_IF_ERROR(
+      read_types("up_block_types", up, "UpBlockSpatioTemporal", config.up_has_attention));
+  ASSIGN_OR_RETURN(config.block_out_channels,
+                   json.integers("block_out_channels", levels, 32, kMaxChannels));
   ASSIGN_OR_RETURN(config.layers_per_block, json.integers("layers_per_block", levels, 1, 16));
   ASSIGN_OR_RETURN(config.transformer_layers_per_block,
                    json.integers("transformer_layers_per_block", levels, 1, 16));
-  ASSIGN_OR_RETURN(config.num_attention_heads, json.integers("num_attention_heads", levels, 1, 256));
-  ASSIGN_OR_RETURN(config.cross_attention_dim, json.integer("cross_attention_dim", 1, kMaxChannels));
-  ASSIGN_OR_RETURN(config.addition_time_embed_dim, json.integer("addition_time_embed_dim", 2, kMaxChannels));
-  RETURN_IF_ERROR(
-      json.expect("projection_class_embeddings_input_dim",
-                  wire::Value(static_cast<std::uint64_t>(kTimeIds * config.addition_time_embed_dim))));
+  ASSIGN_OR_RETURN(config.num_attention_heads,
+                   json.integers("num_attention_heads", levels, 1, 256));
+  ASSIGN_OR_RETURN(config.cross_attention_dim,
+                   json.integer("cross_attention_dim", 1, kMaxChannels));
+  ASSIGN_OR_RETURN(config.addition_time_embed_dim,
+                   json.integer("addition_time_embed_dim", 2, kMaxChannels));
+  RETURN_IF_ERROR(json.expect(
+      "projection_class_embeddings_input_dim",
+      wire::Value(static_cast<std::uint64_t>(kTimeIds * config.addition_time_embed_dim))));
   for (std::size_t i = 0; i < levels; ++i) {
     if (config.block_out_channels[i] % nn::GroupNorm::kGroups != 0) {
       return json.unsupported("block_out_channels", "multiples of 32");

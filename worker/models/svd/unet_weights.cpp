@@ -23,7 +23,8 @@ struct Change {
 };
 using Changes = std::map<std::string, std::vector<Change>>;  // by parameter
 
-Result<Changes> read_changes(const nn::ParameterList& parameters, std::span<const LoraToFuse> loras) {
+Result<Changes> read_changes(const nn::ParameterList& parameters,
+                             std::span<const LoraToFuse> loras) {
   weights::ParameterShapes shapes;
   for (const auto& parameter : parameters) shapes.emplace(parameter.name, parameter.shape);
   Changes changes;
@@ -46,7 +47,7 @@ at::Tensor down_matrix(const weights::LoraUpdate& update, at::Device device) {
   at::Tensor down = matrix(update.down, device);
   if (!update.mid) return down;
   const at::Tensor mid = nn::as_tensor(*update.mid).to(device, at::kFloat).flatten(2);  // [r, r, K]
-  return at::matmul(mid.transpose(1, 2), down).transpose(1, 2).flatten(1);              // [r, in * K]
+  return at::matmul(mid.transpose(1, 2), down).transpose(1, 2).flatten(1);  // [r, in * K]
 }
 
 // alpha / rank * scale * up @ down, in the shape of the weight.
@@ -67,9 +68,10 @@ Status apply(const std::vector<Change>& changes, const nn::Parameter& parameter)
   weight.copy_(sum);
   if (at::isfinite(weight).all().item<bool>()) return {};
   return {StatusCode::kBadInput,
-          fmt::format("{}: {} becomes too large for the type that the models compute in; give a smaller "
-                      "--lcm-lora-scale, or --precision fp32",
-                      changes.back().lora->origin, parameter.name)};
+          fmt::format(
+              "{}: {} becomes too large for the type that the models compute in; give a smaller "
+              "--lcm-lora-scale, or --precision fp32",
+              changes.back().lora->origin, parameter.name)};
 }
 
 // The base's memory, but with copies of the blocks that hold a changed parameter.
@@ -90,15 +92,17 @@ nn::Memory with_copies(const UnetWeights& base, const Changes& changes) {
 
 Result<std::shared_ptr<const UnetWeights>> load_unet(const std::string& config,
                                                      const weights::TensorSet& tensors,
-                                                     const std::string& origin, at::TensorOptions options,
+                                                     const std::string& origin,
+                                                     at::TensorOptions options,
                                                      const nn::MayBeIgnored& may_be_ignored) {
   return nn::guarded("loading the UNet", [&]() -> Result<std::shared_ptr<const UnetWeights>> {
     auto weights = std::make_shared<UnetWeights>();
     ASSIGN_OR_RETURN(weights->config, read_unet_config(config));
     weights->options = options;
-    weights->unet = std::make_shared<const Unet>(nn::Scope(weights->parameters, options, &weights->memory),
-                                                 weights->config);
-    RETURN_IF_ERROR(nn::load_parameters(weights->parameters, tensors, "UNet", origin, may_be_ignored));
+    weights->unet = std::make_shared<const Unet>(
+        nn::Scope(weights->parameters, options, &weights->memory), weights->config);
+    RETURN_IF_ERROR(
+        nn::load_parameters(weights->parameters, tensors, "UNet", origin, may_be_ignored));
     return std::shared_ptr<const UnetWeights>(std::move(weights));
   });
 }
@@ -111,8 +115,8 @@ Result<std::shared_ptr<const UnetWeights>> fuse_loras(const UnetWeights& base,
     fused->config = base.config;
     fused->options = base.options;
     fused->memory = with_copies(base, changes);
-    fused->unet = std::make_shared<const Unet>(nn::Scope(fused->parameters, fused->options, &fused->memory),
-                                               fused->config);
+    fused->unet = std::make_shared<const Unet>(
+        nn::Scope(fused->parameters, fused->options, &fused->memory), fused->config);
     CHECK(fused->memory.next == base.memory.blocks.size());
     for (const auto& parameter : fused->parameters) {
       const auto change = changes.find(parameter.name);

@@ -18,8 +18,8 @@ TEST(ReferenceImage, IsScaledAndCroppedAsTheOriginalDoesIt) {
     const std::string name = "case" + std::to_string(i);
     SCOPED_TRACE(name);
     const at::Tensor image = golden[name + ".in"].permute({2, 0, 1});
-    const Size size =
-        output_size({static_cast<int>(image.size(1)), static_cast<int>(image.size(2))}, resolutions[i]);
+    const Size size = output_size(
+        {static_cast<int>(image.size(1)), static_cast<int>(image.size(2))}, resolutions[i]);
     const at::Tensor shape = at::tensor({size.height, size.width, 3});
     EXPECT_TRUE(golden.is_equal(name + ".out_shape", shape));
     const auto prepared = prepare_reference_image(image, size);
@@ -27,7 +27,8 @@ TEST(ReferenceImage, IsScaledAndCroppedAsTheOriginalDoesIt) {
     const int step = golden.has(name + ".out_every_1") ? 1 : 3;
     const at::Tensor thinned =
         prepared->resized.slice(1, 0, std::nullopt, step).slice(2, 0, std::nullopt, step);
-    EXPECT_TRUE(golden.is_equal(name + ".out_every_" + std::to_string(step), thinned.permute({1, 2, 0})));
+    EXPECT_TRUE(
+        golden.is_equal(name + ".out_every_" + std::to_string(step), thinned.permute({1, 2, 0})));
   }
 }
 

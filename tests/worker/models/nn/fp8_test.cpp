@@ -24,7 +24,8 @@ at::Tensor numbers(const QuantisedRows& rows) {
   return rows.values.to(at::kCPU, at::kFloat).to(at::kDouble) * exact(rows.scales);
 }
 
-// Each number is within half of its last bit (a sixteenth of it), or of the smallest number that e4m3 has.
+// Each number is within half of its last bit (a sixteenth of it), or of the smallest number that
+// e4m3 has.
 void expect_rows_of(const QuantisedRows& rows, const at::Tensor& expected) {
   const at::Tensor x = exact(expected).reshape({-1, expected.size(-1)});
   ASSERT_EQ(rows.values.sizes(), x.sizes());
@@ -36,11 +37,12 @@ void expect_rows_of(const QuantisedRows& rows, const at::Tensor& expected) {
 }
 
 TEST(Fp8, ARowIsScaledSoThatItsLargestNumberIsTheLargestThereIs) {
-  const at::Tensor x = at::tensor({1.0F, -2.0F, 0.5F, 0.0F, 1e-3F, 3e-3F, -1e-3F, 0.0F}).view({2, 4});
+  const at::Tensor x =
+      at::tensor({1.0F, -2.0F, 0.5F, 0.0F, 1e-3F, 3e-3F, -1e-3F, 0.0F}).view({2, 4});
   const QuantisedRows rows = quantise_rows(x);
-  EXPECT_TRUE(
-      rows.values.to(at::kFloat)
-          .equal(at::tensor({224.0F, -448.0F, 112.0F, 0.0F, 144.0F, 448.0F, -144.0F, 0.0F}).view({2, 4})));
+  EXPECT_TRUE(rows.values.to(at::kFloat)
+                  .equal(at::tensor({224.0F, -448.0F, 112.0F, 0.0F, 144.0F, 448.0F, -144.0F, 0.0F})
+                             .view({2, 4})));
   EXPECT_FLOAT_EQ(rows.scales[0].item<float>(), 2.0F / 448);
   EXPECT_FLOAT_EQ(rows.scales[1].item<float>(), 3e-3F / 448);
 }
@@ -51,7 +53,8 @@ TEST(Fp8, ARowOfZerosStaysOneAndNothingOverflows) {
   EXPECT_EQ(zeros.scales[0].item<float>(), 1);
   for (const float value : {65504.0F, 3e38F, 1e-38F}) {
     const QuantisedRows rows = quantise_rows(at::tensor({value, -value}).view({1, 2}));
-    EXPECT_TRUE(rows.values.to(at::kFloat).equal(at::tensor({448.0F, -448.0F}).view({1, 2}))) << value;
+    EXPECT_TRUE(rows.values.to(at::kFloat).equal(at::tensor({448.0F, -448.0F}).view({1, 2})))
+        << value;
   }
 }
 
@@ -117,8 +120,9 @@ TEST_F(Fp8NeedsAGpu, ALayerNormIsQuantisedAsItIsComputed) {
     const at::Tensor x = random({2, 3, 11, channels}, 5);
     const at::Tensor weight = random({channels});
     const at::Tensor bias = random({channels});
-    for (const at::Tensor& addend : {at::Tensor(), random({2, 3, channels}), random({1, 3, channels}),
-                                     random({2, 1, channels}), random({1, 1, channels})}) {
+    for (const at::Tensor& addend :
+         {at::Tensor(), random({2, 3, channels}), random({1, 3, channels}),
+          random({2, 1, channels}), random({1, 1, channels})}) {
       const at::Tensor sum = addend.defined() ? exact(x) + exact(addend).unsqueeze(2) : exact(x);
       const at::Tensor expected = at::layer_norm(sum, {channels}, exact(weight), exact(bias), 1e-5);
       expect_rows_of(layer_norm_quantised(x, addend, weight, bias, 1e-5), expected);
@@ -147,7 +151,9 @@ TEST_F(Fp8NeedsAGpu, AProductIsThatOfTheRowsAndAlwaysTheSame) {
       for (const at::Tensor& addend : {bias, at::Tensor()}) {
         const at::Tensor product = multiply(rows, weights, addend, type);
         ASSERT_EQ(product.scalar_type(), type);
-        const auto with_addend = [&](at::Tensor y) { return addend.defined() ? y + exact(addend) : y; };
+        const auto with_addend = [&](at::Tensor y) {
+          return addend.defined() ? y + exact(addend) : y;
+        };
         const at::Tensor of_rows = with_addend(at::linear(numbers(rows), numbers(weights)));
         const at::Tensor expected = with_addend(at::linear(exact(x), exact(weight)));
         EXPECT_LE(relative_rms(product, of_rows), 4e-3) << in << " to " << out;

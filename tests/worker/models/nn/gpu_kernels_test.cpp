@@ -111,8 +111,8 @@ TEST_P(GroupNormNeedsAGpu, TakesTheSumsOfTheAdditionBeforeIt) {
     const at::Tensor clips = as_tokens(out).unflatten(0, {2, 2}).permute({0, 3, 1, 2});
     const auto of_clips = gpu_group_norm(clips, {}, kGroups, weight, bias, 1e-6, false, *sums);
     ASSERT_TRUE(of_clips);
-    EXPECT_LE(relative_difference(*of_clips,
-                                  at::group_norm(exact(clips), kGroups, exact(weight), exact(bias), 1e-6)),
+    EXPECT_LE(relative_difference(*of_clips, at::group_norm(exact(clips), kGroups, exact(weight),
+                                                            exact(bias), 1e-6)),
               bound(1e-3))
         << "of clips";
   }
@@ -128,8 +128,9 @@ TEST_F(KernelsNeedsAGpu, GegluIsAsExactAsHalfPrecisionAllows) {
   const at::Tensor both = exact(x);
   const auto actual = gpu_geglu(x);
   ASSERT_TRUE(actual);
-  EXPECT_LE(relative_difference(*actual, both.narrow(2, 0, 320) * at::gelu(both.narrow(2, 320, 320))),
-            bound(5e-4));
+  EXPECT_LE(
+      relative_difference(*actual, both.narrow(2, 0, 320) * at::gelu(both.narrow(2, 320, 320))),
+      bound(5e-4));
 }
 
 TEST_F(KernelsNeedsAGpu, AddTakesWhatIsThereAtAnyStride) {
@@ -162,8 +163,9 @@ TEST_F(KernelsNeedsAGpu, LayerNormIsAsExactAsHalfPrecisionAllows) {
     const at::Tensor x = random({2, 3, 517, channels}, 2, 5);
     const at::Tensor weight = random({channels});
     const at::Tensor bias = random({channels});
-    for (const at::Tensor& addend : {at::Tensor(), random({2, 3, channels}), random({2, 1, channels}),
-                                     random({1, 3, channels}), random({1, 1, channels})}) {
+    for (const at::Tensor& addend :
+         {at::Tensor(), random({2, 3, channels}), random({2, 1, channels}),
+          random({1, 3, channels}), random({1, 1, channels})}) {
       const auto actual = gpu_layer_norm(x, addend, weight, bias, 1e-5);
       ASSERT_TRUE(actual);
       const at::Tensor sum = addend.defined() ? exact(x) + exact(addend).unsqueeze(2) : exact(x);
@@ -181,8 +183,9 @@ TEST_F(KernelsNeedsAGpu, AttentionOverFramesIsAsExactAsHalfPrecisionAllows) {
     const at::Tensor parts =
         exact(qkv).unflatten(-1, {3, heads, 64}).permute({3, 0, 2, 4, 1, 5});  // [3, B, S, H, T, D]
     const at::Tensor scores = at::matmul(parts[0], parts[1].transpose(-1, -2)) / 8;
-    const at::Tensor expected =
-        at::matmul(at::softmax(scores, -1), parts[2]).permute({0, 3, 1, 2, 4}).flatten(3);  // [B, T, S, C]
+    const at::Tensor expected = at::matmul(at::softmax(scores, -1), parts[2])
+                                    .permute({0, 3, 1, 2, 4})
+                                    .flatten(3);  // [B, T, S, C]
     EXPECT_LE(relative_difference(*actual, expected), bound(1e-3)) << heads;
   }
   EXPECT_FALSE(gpu_attend_frames(random({1, 8, 37, 3 * 64}), 1)) << "8 frames";
@@ -191,8 +194,12 @@ TEST_F(KernelsNeedsAGpu, AttentionOverFramesIsAsExactAsHalfPrecisionAllows) {
 
 TEST_F(KernelsNeedsAGpu, GegluInTheLinearLayerIsMoreExactThanAfterIt) {
   if (gpu_kernel_set(type()) != "" || !on_hopper()) GTEST_SKIP() << "no Hopper GPU, or left out";
-  for (const auto& [rows, depth, inner] : std::vector<std::array<std::int64_t, 3>>{
-           {1, 64, 64}, {384, 320, 1280}, {385, 320, 1280}, {5000, 640, 2560}, {9216, 1280, 5120}}) {
+  for (const auto& [rows, depth, inner] :
+       std::vector<std::array<std::int64_t, 3>>{{1, 64, 64},
+                                                {384, 320, 1280},
+                                                {385, 320, 1280},
+                                                {5000, 640, 2560},
+                                                {9216, 1280, 5120}}) {
     const at::Tensor x = random({rows, depth});
     const at::Tensor weight = random({2 * inner, depth}, 1 / std::sqrt(static_cast<double>(depth)));
     const at::Tensor bias = random({2 * inner});
@@ -206,7 +213,8 @@ TEST_F(KernelsNeedsAGpu, GegluInTheLinearLayerIsMoreExactThanAfterIt) {
     EXPECT_LE(relative_rms(*fused, expected), relative_rms(*apart, expected));
     EXPECT_TRUE(fused->equal(*gpu_geglu_linear(x, weight, bias))) << "the same again";
   }
-  EXPECT_FALSE(gpu_geglu_linear(random({64, 32}), random({128, 32}), random({128}))) << "32 channels";
+  EXPECT_FALSE(gpu_geglu_linear(random({64, 32}), random({128, 32}), random({128})))
+      << "32 channels";
 }
 
 TEST_F(KernelsNeedsAGpu, ConcatenationPutsChannelsBehindEachOtherAndAddsWhatWaits) {
@@ -221,20 +229,22 @@ TEST_F(KernelsNeedsAGpu, ConcatenationPutsChannelsBehindEachOtherAndAddsWhatWait
       const auto actual = gpu_concatenate(a, of_a, b, of_b);
       ASSERT_TRUE(actual);
       EXPECT_TRUE(actual->is_contiguous(at::MemoryFormat::ChannelsLast));
-      EXPECT_LE(relative_difference(*actual, at::cat({with(a, of_a), with(b, of_b)}, 1)), bound(5e-4));
+      EXPECT_LE(relative_difference(*actual, at::cat({with(a, of_a), with(b, of_b)}, 1)),
+                bound(5e-4));
     }
   }
   EXPECT_TRUE(gpu_concatenate(a, none, b, none)->equal(at::cat({a, b}, 1))) << "a copy to the bit";
 }
 
-// On two streams at once: what follows kernels of ours on its stream waits for them, and they for what is
-// before them.
+// On two streams at once: what follows kernels of ours on its stream waits for them, and they for
+// what is before them.
 TEST_F(KernelsNeedsAGpu, OnASideStreamTheResultsAreTheSame) {
   const at::Tensor weight = random({512});
   const at::Tensor x = images({2, 512, 64, 64});
   const auto chain = [&] {
     at::Tensor y = x;
-    for (int i = 0; i < 50; ++i) y = *gpu_group_norm(y * 1.5, {}, kGroups, weight, weight, 1e-6, true) + x;
+    for (int i = 0; i < 50; ++i)
+      y = *gpu_group_norm(y * 1.5, {}, kGroups, weight, weight, 1e-6, true) + x;
     return y;
   };
   const at::Tensor expected = chain().to(at::kCPU);
@@ -252,9 +262,11 @@ TEST_F(KernelsNeedsAGpu, OnASideStreamTheResultsAreTheSame) {
 TEST_F(KernelsNeedsAGpu, WhatFailsOnASideStreamIsAStatusAndTheStreamWorksAfterwards) {
   const at::Tensor x = images({2, 512, 64, 64});
   const SideStream side(x.device());
-  const Status thrown = side.run("shapes", [&] { return static_cast<void>(x + random({3})), Status(); });
+  const Status thrown =
+      side.run("shapes", [&] { return static_cast<void>(x + random({3})), Status(); });
   EXPECT_EQ(thrown.code(), StatusCode::kInternal) << thrown;
-  const Status told = side.run("told", [] { return Status(StatusCode::kBadInput, "nobody to be seen"); });
+  const Status told =
+      side.run("told", [] { return Status(StatusCode::kBadInput, "nobody to be seen"); });
   EXPECT_EQ(told.message(), "nobody to be seen");
   EXPECT_TRUE(side.run("sum", [&] { return static_cast<void>(x + x), Status(); }).ok());
 }
@@ -284,9 +296,9 @@ TEST_F(LayersNeedsAGpu, AConvolutionWithoutBiasLeavesItToTheSumTheBlendAndTheNor
   };
   EXPECT_LE(relative_difference(conv(x), of(conv)), bound(1e-3));
   EXPECT_TRUE(conv.without_bias(x).addend.defined());
-  EXPECT_LE(
-      relative_difference(sum(conv.without_bias(x), other.without_bias(x)).images, of(conv) + of(other)),
-      bound(1e-3));
+  EXPECT_LE(relative_difference(sum(conv.without_bias(x), other.without_bias(x)).images,
+                                of(conv) + of(other)),
+            bound(1e-3));
   EXPECT_LE(relative_difference(sum(conv.without_bias(x), {other(x)}).images, of(conv) + of(other)),
             bound(1e-3));
   const at::Tensor onto = images({4, 96, 24, 40});
@@ -296,8 +308,8 @@ TEST_F(LayersNeedsAGpu, AConvolutionWithoutBiasLeavesItToTheSumTheBlendAndTheNor
   WithAddend with_time = conv.without_bias(x);
   const at::Tensor time = random({4, 96});
   with_time.add(time);
-  const at::Tensor expected = at::group_norm(of(conv) + exact(time).unsqueeze(-1).unsqueeze(-1), kGroups,
-                                             exact(norm.weight), exact(norm.bias), 1e-6);
+  const at::Tensor expected = at::group_norm(of(conv) + exact(time).unsqueeze(-1).unsqueeze(-1),
+                                             kGroups, exact(norm.weight), exact(norm.bias), 1e-6);
   EXPECT_LE(relative_difference(norm.then_silu(with_time), at::silu(expected)), bound(2e-3));
   EXPECT_LE(relative_difference(concatenated(conv.without_bias(x), other.without_bias(x)),
                                 at::cat({of(conv), of(other)}, 1)),
@@ -308,8 +320,9 @@ TEST_F(LayersNeedsAGpu, AConvolutionWithoutBiasLeavesItToTheSumTheBlendAndTheNor
 TEST_F(LayersNeedsAGpu, WhatWaitsGoesThroughAConvolutionOfOnePixel) {
   const auto conv = filled(Conv2d(scope() / "conv", 64, 96, {1, 1, 0}));
   const WithAddend x{images({4, 64, 24, 40}), random({4, 64})};
-  const at::Tensor expected = at::conv2d(exact(x.images) + exact(x.addend).unsqueeze(-1).unsqueeze(-1),
-                                         exact(conv.weight), exact(conv.bias));
+  const at::Tensor expected =
+      at::conv2d(exact(x.images) + exact(x.addend).unsqueeze(-1).unsqueeze(-1), exact(conv.weight),
+                 exact(conv.bias));
   EXPECT_LE(relative_difference(settled(conv.without_bias(x)), expected), bound(1e-3));
 }
 
@@ -368,7 +381,8 @@ TEST_F(LayersNeedsAGpu, AResidualIsTheSumOfWhatWasAdded) {
   Residual other = h.plus(position);
   other.add(second, x);
   other.add_constant(context);
-  const at::Tensor expected_other = expected + exact(position) + of(second, exact(x)) + exact(context);
+  const at::Tensor expected_other =
+      expected + exact(position) + of(second, exact(x)) + exact(context);
   EXPECT_LE(relative_difference(other.normalised(norm), normal(expected_other)), bound(2e-3));
   EXPECT_LE(relative_difference(h.normalised(norm), normal(expected)), bound(2e-3)) << "untouched";
   h.mix(other, 0.3);

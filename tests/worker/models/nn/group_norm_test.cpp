@@ -36,8 +36,8 @@ TEST_P(GroupNormChannelsLast, IsAsExactAsFloatsAllow) {
   const at::Tensor bias = svd::draw({x.size(1)}, svd::make_generator(9));
   const at::Tensor actual = group_norm_channels_last(x, kGroups, weight, bias, 1e-6);
   EXPECT_TRUE(actual.is_contiguous(at::MemoryFormat::ChannelsLast));
-  const at::Tensor exact = at::group_norm(x.contiguous().to(at::kDouble), kGroups, weight.to(at::kDouble),
-                                          bias.to(at::kDouble), 1e-6);
+  const at::Tensor exact = at::group_norm(x.contiguous().to(at::kDouble), kGroups,
+                                          weight.to(at::kDouble), bias.to(at::kDouble), 1e-6);
   EXPECT_LE(relative_difference(actual, exact), 1e-6);
 }
 

@@ -62,7 +62,8 @@ TEST(LoadParameters, OneErrorNamesTheFirstOfEachKindOfMisfit) {
   EXPECT_EQ(status.code(), StatusCode::kBadInput);
   EXPECT_THAT(status.message(), HasSubstr("file.safetensors: "));
   EXPECT_THAT(status.message(), HasSubstr("1 missing, first layer.bias"));
-  EXPECT_THAT(status.message(), HasSubstr("1 of another shape, first layer.weight [2, 3] instead of [3, 2]"));
+  EXPECT_THAT(status.message(),
+              HasSubstr("1 of another shape, first layer.weight [2, 3] instead of [3, 2]"));
   EXPECT_THAT(status.message(), HasSubstr("2 unexpected, first other.a"));
 }
 
@@ -95,18 +96,21 @@ TEST(LoadParameters, WhatMayBeIgnoredIsNoMisfit) {
 }
 
 TEST(LoadParameters, NanAndInfinityAreFoundAndNamed) {
-  for (const double bad : {std::nan(""), static_cast<double>(INFINITY), static_cast<double>(-INFINITY)}) {
+  for (const double bad :
+       {std::nan(""), static_cast<double>(INFINITY), static_cast<double>(-INFINITY)}) {
     Fixture fixture;
     fixture.set.tensors["layer.weight"] = view_of(at::full({3, 2}, bad, at::kHalf));
     const Status status = fixture.load();
     EXPECT_EQ(status.code(), StatusCode::kBadInput);
-    EXPECT_THAT(status.message(), HasSubstr("file.safetensors: layer.weight has NaN or infinite numbers"));
+    EXPECT_THAT(status.message(),
+                HasSubstr("file.safetensors: layer.weight has NaN or infinite numbers"));
   }
 }
 
 TEST(LoadParameters, NumbersTooLargeForHalfPrecisionAreNamed) {
   ParameterList parameters;
-  const Linear layer(Scope(parameters, at::TensorOptions().dtype(at::kHalf)), 1, 1, /*has_bias=*/false);
+  const Linear layer(Scope(parameters, at::TensorOptions().dtype(at::kHalf)), 1, 1,
+                     /*has_bias=*/false);
   weights::TensorSet set;
   set.tensors.emplace("weight", view_of(at::full({1, 1}, 1e6, at::kFloat)));
   const Status status = load_parameters(parameters, set, "layer", "f");
@@ -129,7 +133,8 @@ TEST(AsTensor, UnalignedBytesAreRead) {
   const std::vector<std::uint8_t> bytes = {9, 0, 0, 0x80, 0x3F};  // 1.0F behind one byte
   auto buffer = std::make_shared<weights::Buffer>();
   buffer->bytes = bytes;
-  const weights::TensorView view{weights::DType::kF32, {1}, {1}, std::span(bytes).subspan(1), buffer};
+  const weights::TensorView view{
+      weights::DType::kF32, {1}, {1}, std::span(bytes).subspan(1), buffer};
   EXPECT_EQ(as_tensor(view).item<float>(), 1.0F);
 }
 

@@ -23,7 +23,8 @@ TEST_F(ModelConfigTest, ReadsNumbersListsAndWords) {
   ASSERT_TRUE(json.ok()) << json.status();
   EXPECT_EQ(*json->integer("a", 1, 9), 3);
   EXPECT_EQ(*json->integers("b", 2, 1, 9), (std::vector<std::int64_t>{1, 2}));
-  EXPECT_EQ(*json->integers("c", 3, 1, 9), (std::vector<std::int64_t>{1, 1, 1})) << "one stands for all";
+  EXPECT_EQ(*json->integers("c", 3, 1, 9), (std::vector<std::int64_t>{1, 1, 1}))
+      << "one stands for all";
   EXPECT_EQ(*json->text("d"), "gelu");
   EXPECT_EQ(*json->number("e", 0, 1), 0.5);
   EXPECT_EQ(*json->strings("f"), (std::vector<std::string>{"x"}));
@@ -35,7 +36,8 @@ TEST_F(ModelConfigTest, WhatIsNotSupportedNamesFileKeyValueAndWhatIs) {
   const auto json = config(R"({"layers": 99, "act": "relu"})");
   const Status too_many = json->integer("layers", 1, 16).status();
   EXPECT_EQ(too_many.code(), StatusCode::kUnsupported);
-  EXPECT_THAT(too_many.message(), HasSubstr("config.json: layers is 99; supported: an integer from 1 to 16"));
+  EXPECT_THAT(too_many.message(),
+              HasSubstr("config.json: layers is 99; supported: an integer from 1 to 16"));
   EXPECT_THAT(json->expect("act", std::string("gelu")).message(),
               HasSubstr(R"(act is "relu"; supported: only "gelu")"));
   EXPECT_THAT(json->integers("heads", 4, 1, 16).status().message(), HasSubstr("heads is missing"));

@@ -29,7 +29,8 @@ class TransferNeedsAGpu : public ::testing::Test {
 
 TEST_F(TransferNeedsAGpu, WhatComesToTheHostIsWhatWasThereWhenItBegan) {
   auto generator = svd::make_generator(3);
-  const at::Tensor values = svd::draw({2, 3, 64, 48}, generator).contiguous(at::MemoryFormat::ChannelsLast);
+  const at::Tensor values =
+      svd::draw({2, 3, 64, 48}, generator).contiguous(at::MemoryFormat::ChannelsLast);
   at::Tensor on_device = values.to(test_device());
   HostCopy copy(on_device);
   on_device.zero_();  // after it

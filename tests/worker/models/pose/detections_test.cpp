@@ -55,15 +55,18 @@ TEST(FindPersons, OverlappingBoxesGiveTheMoreConfidentOne) {
 }
 
 TEST(FindPersons, SeparateBoxesComeByConfidence) {
-  const auto boxes = persons({{0, 0.5F, 0.5F, -1, -1, 0.5F, 0.9F}, {7, 0.5F, 0.5F, -1, -1, 0.9F, 0.9F}});
+  const auto boxes =
+      persons({{0, 0.5F, 0.5F, -1, -1, 0.5F, 0.9F}, {7, 0.5F, 0.5F, -1, -1, 0.9F, 0.9F}});
   ASSERT_EQ(boxes.size(), 2U);
   EXPECT_GT(boxes[0].x1, boxes[1].x1);
 }
 
 TEST(FindPersons, NumbersThatAreNoneAreIgnored) {
   const float nan = std::nanf("");
-  EXPECT_TRUE(persons({{0, nan, 0, 0, 0, 0.9F, 0.9F}, {9, 0, 0, 0, 0, nan, 0.9F}, {20, 0, 0, 1e9F, 0, 1, 1}})
-                  .empty());
+  EXPECT_TRUE(
+      persons(
+          {{0, nan, 0, 0, 0, 0.9F, 0.9F}, {9, 0, 0, 0, 0, nan, 0.9F}, {20, 0, 0, 1e9F, 0, 1, 1}})
+          .empty());
 }
 
 }  // namespace

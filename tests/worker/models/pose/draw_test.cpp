@@ -36,8 +36,10 @@ TEST(DrawPoses, OneAndTwoPersonsLookLikeTheOriginals) {
     const at::Tensor expected = golden[name + ".image"];
     const DrawablePose pose = golden_drawable(golden, name);
     const at::Tensor actual = drawn(pose, expected.size(1), expected.size(2));
-    EXPECT_TRUE(golden.is_within(name + ".image", kDifferent, different_of_drawn(actual, expected), 0));
-    EXPECT_TRUE(golden.is_equal(name + ".subset", subset_of(pose).view_as(golden[name + ".subset"])));
+    EXPECT_TRUE(
+        golden.is_within(name + ".image", kDifferent, different_of_drawn(actual, expected), 0));
+    EXPECT_TRUE(
+        golden.is_equal(name + ".subset", subset_of(pose).view_as(golden[name + ".subset"])));
   }
 }
 
@@ -46,14 +48,16 @@ void expect_pictures(const Golden& golden, const std::string& folder, const std:
     const std::string file =
         "goldens/pose/" + folder + "/pose_" + (i < 10 ? "00" : "0") + std::to_string(i) + ".png";
     const at::Tensor expected = read_pictures({file})[0];
-    const at::Tensor actual =
-        drawn(golden_drawable(golden, prefix + std::to_string(i)), expected.size(1), expected.size(2));
-    EXPECT_TRUE(
-        parity::within_bound({"pack_a/" + file, "", kDifferent, different_of_drawn(actual, expected), 0}));
+    const at::Tensor actual = drawn(golden_drawable(golden, prefix + std::to_string(i)),
+                                    expected.size(1), expected.size(2));
+    EXPECT_TRUE(parity::within_bound(
+        {"pack_a/" + file, "", kDifferent, different_of_drawn(actual, expected), 0}));
   }
 }
 
-TEST(DrawPoses, GraftedPosesLookLikeTheSeeds) { expect_pictures(Golden("pose/pose"), "seed", "drawn."); }
+TEST(DrawPoses, GraftedPosesLookLikeTheSeeds) {
+  expect_pictures(Golden("pose/pose"), "seed", "drawn.");
+}
 
 TEST(DrawPoses, RescaledPosesLookLikeUpstreams) {
   expect_pictures(Golden("pose/upstream"), "upstream", "upstream.");
@@ -103,7 +107,8 @@ TEST(DrawPoses, ALimbOfAHighScoreIsAsBrightAsOneThatIsSure) {
     pose.body_scores[0][1] = pose.body_scores[0][2] = score;
     const auto pictures = draw_poses({&pose, 1}, kSize, kSize, kSize);
     ASSERT_TRUE(pictures.ok()) << pictures.status();
-    EXPECT_EQ((*pictures)[0].select(1, kSize / 2).select(1, kSize / 2).max().item<int>(), 153) << score;
+    EXPECT_EQ((*pictures)[0].select(1, kSize / 2).select(1, kSize / 2).max().item<int>(), 153)
+        << score;
   }
 }
 

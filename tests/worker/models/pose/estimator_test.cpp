@@ -43,8 +43,8 @@ class Estimator : public testing::Test {
   static at::Tensor frames() {
     std::vector<std::string> names;
     for (int i = 0; i + 1 < kGoldenItems; ++i) {
-      names.push_back("goldens/pose/frames/frame_0" + std::string(i < 10 ? "0" : "") + std::to_string(i) +
-                      ".png");
+      names.push_back("goldens/pose/frames/frame_0" + std::string(i < 10 ? "0" : "") +
+                      std::to_string(i) + ".png");
     }
     return read_pictures(names).permute({0, 2, 3, 1}).contiguous();
   }
@@ -63,7 +63,8 @@ class Estimator : public testing::Test {
   // YOLOX's raw rows of a picture.
   static at::Tensor raw_rows(onnx::Session& yolox, const at::Tensor& picture) {
     const at::Tensor input = at::zeros({1, kDetectorSize, kDetectorSize, 3}, at::kByte);
-    letterbox(view_of(picture), kDetectorSize, kDetectorSize, input.mutable_data_ptr<std::uint8_t>());
+    letterbox(view_of(picture), kDetectorSize, kDetectorSize,
+              input.mutable_data_ptr<std::uint8_t>());
     const auto outputs = yolox.run({input.permute({0, 3, 1, 2}).to(at::kFloat)});
     EXPECT_TRUE(outputs.ok()) << outputs.status();
     return outputs->at(0)[0];
@@ -85,14 +86,18 @@ struct Deviation {
   double largest_score = 0;
 };
 
-void add(Deviation& deviation, const FramePose& actual, const FramePose& expected, const at::Tensor& boxes) {
+void add(Deviation& deviation, const FramePose& actual, const FramePose& expected,
+         const at::Tensor& boxes) {
   ASSERT_EQ(actual.persons.size(), expected.persons.size());
   EXPECT_EQ(actual.nobody, boxes.numel() == 0);
   for (std::size_t i = 0; i < actual.persons.size(); ++i) {
     const bool whole = boxes.numel() == 0;
-    const auto corner = [&](int c) { return boxes[static_cast<std::int64_t>(i)][c].item<double>(); };
-    const Box box = whole ? Box{0, 0, static_cast<double>(actual.width), static_cast<double>(actual.height)}
-                          : Box{corner(0), corner(1), corner(2), corner(3)};
+    const auto corner = [&](int c) {
+      return boxes[static_cast<std::int64_t>(i)][c].item<double>();
+    };
+    const Box box =
+        whole ? Box{0, 0, static_cast<double>(actual.width), static_cast<double>(actual.height)}
+              : Box{corner(0), corner(1), corner(2), corner(3)};
     const double bin = region_of(box, 384, 288).width / (2 * 288);  // the same in y
     for (std::size_t k = 0; k < kKeypoints; ++k) {
       const Point a = actual.persons[i].points[k];
@@ -101,8 +106,9 @@ void add(Deviation& deviation, const FramePose& actual, const FramePose& expecte
       ++deviation.points;
       if (distance > 0.1) ++deviation.beyond_a_tenth;
       deviation.most_bins = std::max(deviation.most_bins, distance / bin);
-      deviation.largest_score = std::max(
-          deviation.largest_score, std::abs(actual.persons[i].scores[k] - expected.persons[i].scores[k]));
+      deviation.largest_score =
+          std::max(deviation.largest_score,
+                   std::abs(actual.persons[i].scores[k] - expected.persons[i].scores[k]));
     }
   }
 }
@@ -124,7 +130,8 @@ TEST_F(Estimator, FindsTheOriginalsKeypointsInTheReferenceAndTheVideo) {
   EXPECT_GE(deviation.points, kKeypoints * kGoldenItems);
   const std::string points = "raw.*.keypoints133";
   EXPECT_TRUE(golden_.is_within(points, "part of the points that are off by more than 0.1 pixels",
-                                static_cast<double>(deviation.beyond_a_tenth) / deviation.points, 0.01));
+                                static_cast<double>(deviation.beyond_a_tenth) / deviation.points,
+                                0.01));
   EXPECT_TRUE(golden_.is_within(points, "distance, in SimCC bins", deviation.most_bins, kTwoBins));
   EXPECT_TRUE(golden_.is_within("raw.*.scores133", "difference", deviation.largest_score, 1.3e-2));
 }
@@ -148,10 +155,10 @@ TEST_F(Estimator, TheDetectorsRawRowsAreTheOriginals) {
   onnx::Session yolox = session_of(kYolox);
   for (const auto& [name, item] : {std::pair<std::string, int>("ref", 0), {"frame0", 1}}) {
     const at::Tensor rows = raw_rows(yolox, picture(item));
-    EXPECT_TRUE(
-        golden_.is_near(name + ".yolox_raw_every64th_row", rows.slice(0, 0, std::nullopt, 64), kNetBound));
-    EXPECT_TRUE(golden_.is_near(name + ".yolox_raw_rows", rows.index_select(0, golden_[name + ".yolox_rows"]),
-                                kNetBound));
+    EXPECT_TRUE(golden_.is_near(name + ".yolox_raw_every64th_row",
+                                rows.slice(0, 0, std::nullopt, 64), kNetBound));
+    EXPECT_TRUE(golden_.is_near(name + ".yolox_raw_rows",
+                                rows.index_select(0, golden_[name + ".yolox_rows"]), kNetBound));
   }
 }
 
@@ -162,10 +169,11 @@ TEST_F(Estimator, FindsTheOriginalsPersonsInEveryItem) {
   for (int item = 0; item < kGoldenItems; ++item) {
     const at::Tensor image = picture(item);
     const at::Tensor rows = raw_rows(yolox, image).slice(1, 0, kRowValues).contiguous();
-    const auto boxes =
-        find_persons({rows.const_data_ptr<float>(), static_cast<std::size_t>(rows.numel())}, kDetectorSize,
-                     kDetectorSize, letterbox_ratio(view_of(image), kDetectorSize, kDetectorSize));
-    EXPECT_EQ(static_cast<std::int64_t>(boxes.size()), integer(people[static_cast<std::size_t>(item)]));
+    const auto boxes = find_persons(
+        {rows.const_data_ptr<float>(), static_cast<std::size_t>(rows.numel())}, kDetectorSize,
+        kDetectorSize, letterbox_ratio(view_of(image), kDetectorSize, kDetectorSize));
+    EXPECT_EQ(static_cast<std::int64_t>(boxes.size()),
+              integer(people[static_cast<std::size_t>(item)]));
     std::vector<double> corners;
     for (const Box& box : boxes) corners.insert(corners.end(), {box.x1, box.y1, box.x2, box.y2});
     EXPECT_TRUE(golden_.is_near("raw." + std::to_string(item) + ".boxes",
@@ -184,12 +192,14 @@ TEST_F(Estimator, TheSimccOfEveryKeypointIsTheOriginals) {
     const at::Tensor cropped = at::empty({384, 288, 3}, at::kByte);
     crop(view_of(image), region_of({c[0], c[1], c[2], c[3]}, 384, 288), 384, 288,
          cropped.mutable_data_ptr<std::uint8_t>());
-    const at::Tensor input = ((cropped.to(at::kDouble) - mean) / deviation).to(at::kFloat).permute({2, 0, 1});
+    const at::Tensor input =
+        ((cropped.to(at::kDouble) - mean) / deviation).to(at::kFloat).permute({2, 0, 1});
     const auto simcc = dwpose.run({input.unsqueeze(0)});
     ASSERT_TRUE(simcc.ok()) << simcc.status();
-    for (const auto& [axis, tensor] : {std::pair(0U, ".simcc_x_k7"), std::pair(1U, ".simcc_y_k7")}) {
-      EXPECT_TRUE(
-          golden_.is_near(name + tensor, simcc->at(axis)[0].slice(0, 0, std::nullopt, 7), kModuleBound));
+    for (const auto& [axis, tensor] :
+         {std::pair(0U, ".simcc_x_k7"), std::pair(1U, ".simcc_y_k7")}) {
+      EXPECT_TRUE(golden_.is_near(name + tensor, simcc->at(axis)[0].slice(0, 0, std::nullopt, 7),
+                                  kModuleBound));
     }
   }
 }
@@ -200,18 +210,21 @@ TEST_F(Estimator, APictureWithoutAnyoneHasOnePersonAsWideAsItself) {
   ASSERT_TRUE(poses.ok()) << poses.status();
   EXPECT_EQ(poses->at(0).persons.size(), 1U);
   EXPECT_EQ(poses->at(0).width, 60);
-  EXPECT_TRUE(poses->at(0).nobody) << "what stands above the estimator has to know that it is a guess";
+  EXPECT_TRUE(poses->at(0).nobody)
+      << "what stands above the estimator has to know that it is a guess";
 }
 
 TEST_F(Estimator, AMissingFileIsNamedWithWhereToGetIt) {
-  const Status status = PoseEstimator::load("/nowhere/yolox_l.onnx", golden_path(kDwpose), at::kCPU).status();
+  const Status status =
+      PoseEstimator::load("/nowhere/yolox_l.onnx", golden_path(kDwpose), at::kCPU).status();
   EXPECT_EQ(status.code(), StatusCode::kNotFound);
   EXPECT_THAT(status.message(), HasSubstr("/nowhere/yolox_l.onnx"));
   EXPECT_THAT(status.message(), HasSubstr("huggingface.co/yzd-v/DWPose"));
 }
 
 TEST_F(Estimator, SwappedFilesAreNoticed) {
-  const Status status = PoseEstimator::load(golden_path(kDwpose), golden_path(kYolox), at::kCPU).status();
+  const Status status =
+      PoseEstimator::load(golden_path(kDwpose), golden_path(kYolox), at::kCPU).status();
   EXPECT_EQ(status.code(), StatusCode::kBadInput);
   EXPECT_THAT(status.message(), HasSubstr("is another net than yolox_l.onnx"));
 }

@@ -52,8 +52,9 @@ inline DrawablePose golden_drawable(const Golden& golden, const std::string& nam
 // The keypoints that the original estimated in item `index`.
 inline FramePose golden_frame_pose(const Golden& golden, int index, int height, int width) {
   const std::string name = "raw." + std::to_string(index) + ".";
-  const at::Tensor points = golden[name + "keypoints133"].to(at::kDouble).contiguous();  // [n, 133, 2]
-  const at::Tensor scores = golden[name + "scores133"].to(at::kDouble).contiguous();     // [n, 133]
+  const at::Tensor points =
+      golden[name + "keypoints133"].to(at::kDouble).contiguous();                     // [n, 133, 2]
+  const at::Tensor scores = golden[name + "scores133"].to(at::kDouble).contiguous();  // [n, 133]
   FramePose pose{height, width, {}};
   pose.persons.resize(static_cast<std::size_t>(points.size(0)));
   const auto* point = points.const_data_ptr<double>();
@@ -91,18 +92,22 @@ inline at::Tensor subset_of(const DrawablePose& pose) {
 }
 
 // A pose against the golden tensors NAME.body, NAME.body_score, NAME.faces, …
-inline void expect_golden_pose(const Golden& golden, const std::string& name, const DrawablePose& pose) {
+inline void expect_golden_pose(const Golden& golden, const std::string& name,
+                               const DrawablePose& pose) {
   constexpr double kBound = 1e-6;  // the goldens are rounded to float
   const auto compare_points = [&](const std::string& what, const at::Tensor& actual) {
     const at::Tensor expected = golden[name + "." + what].to(at::kDouble).flatten();
-    const double largest = actual.sizes() == expected.sizes() ? (actual - expected).abs().max().item<double>()
-                                                              : std::numeric_limits<double>::infinity();
-    EXPECT_TRUE(golden.is_within(name + "." + what, "difference, of the frame's size", largest, kBound));
+    const double largest = actual.sizes() == expected.sizes()
+                               ? (actual - expected).abs().max().item<double>()
+                               : std::numeric_limits<double>::infinity();
+    EXPECT_TRUE(
+        golden.is_within(name + "." + what, "difference, of the frame's size", largest, kBound));
   };
   const auto compare_numbers = [&](const std::string& what, const at::Tensor& actual) {
-    const auto different = different_numbers(actual, golden[name + "." + what].to(at::kDouble).flatten());
-    EXPECT_TRUE(
-        golden.is_within(name + "." + what, "numbers that differ", static_cast<double>(different), 0));
+    const auto different =
+        different_numbers(actual, golden[name + "." + what].to(at::kDouble).flatten());
+    EXPECT_TRUE(golden.is_within(name + "." + what, "numbers that differ",
+                                 static_cast<double>(different), 0));
   };
   compare_points("body", values_of(pose.bodies));
   compare_points("faces", values_of(pose.faces));

@@ -11,7 +11,8 @@ namespace mimicfleet::pose {
 namespace {
 
 TEST(Normaliser, GivesTheBitsOfTheOriginalsFormulaInDouble) {
-  const at::Tensor pictures = at::randint(256, {3, 40, 30, 3}, at::TensorOptions().dtype(at::kByte));
+  const at::Tensor pictures =
+      at::randint(256, {3, 40, 30, 3}, at::TensorOptions().dtype(at::kByte));
   const at::Tensor mean = at::tensor({123.675, 116.28, 103.53}, at::kDouble);
   const at::Tensor deviation = at::tensor({58.395, 57.12, 57.375}, at::kDouble);
   const at::Tensor expected =

@@ -23,8 +23,8 @@ class Retarget : public testing::Test {
     const at::Tensor frame = read_pictures({"goldens/pose/frames/frame_000.png"});
     reference_ = golden_frame_pose(golden_, 0, kReferenceHeight, kReferenceWidth);
     for (int i = 1; i < kGoldenItems; ++i) {
-      driving_.push_back(
-          golden_frame_pose(golden_, i, static_cast<int>(frame.size(2)), static_cast<int>(frame.size(3))));
+      driving_.push_back(golden_frame_pose(golden_, i, static_cast<int>(frame.size(2)),
+                                           static_cast<int>(frame.size(3))));
     }
   }
 
@@ -66,12 +66,12 @@ TEST_F(Retarget, TheFitIsTheOriginals) {
   constexpr std::size_t kHip = 8;
   const double scale = (after[kNose].y - after[kHip].y) / (before[kNose].y - before[kHip].y);
   const double shift = after[kNose].y - scale * before[kNose].y;
-  EXPECT_TRUE(
-      Golden("pose/upstream").is_near("upstream.polyfit", at::tensor({scale, shift}).view({1, 2}), 1e-6));
+  EXPECT_TRUE(Golden("pose/upstream")
+                  .is_near("upstream.polyfit", at::tensor({scale, shift}).view({1, 2}), 1e-6));
 }
 
-// So a clip that is cut needs no frames past its end. The fit's scale cancels but for one part in 1e6 of the
-// shoulders' width that the original adds.
+// So a clip that is cut needs no frames past its end. The fit's scale cancels but for one part in
+// 1e6 of the shoulders' width that the original adds.
 TEST_F(Retarget, AGraftIsTheSameWhicheverFramesTheFitSaw) {
   const auto of_all = retarget(reference_, driving_, RetargetMode::kGraft);
   const auto of_one = retarget(reference_, std::span(driving_).first(1), RetargetMode::kGraft);
@@ -102,7 +102,8 @@ TEST_F(Retarget, AVideoWithoutASinglePersonIsRefusedWithTheRemedy) {
   for (FramePose& frame : driving_) frame.persons.resize(2, frame.persons[0]);
   const Status status = retarget(reference_, driving_, RetargetMode::kGraft).status();
   EXPECT_EQ(status.code(), StatusCode::kBadInput);
-  EXPECT_THAT(status.message(), HasSubstr("no frame of the driving video shows exactly one person; use"));
+  EXPECT_THAT(status.message(),
+              HasSubstr("no frame of the driving video shows exactly one person; use"));
 }
 
 TEST_F(Retarget, AReferenceWithoutJointsIsRefusedWithTheRemedy) {

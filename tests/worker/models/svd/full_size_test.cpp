@@ -41,7 +41,8 @@ Shapes shapes_of(Make make) {
   make(nn::Scope(parameters, at::TensorOptions().device(at::kMeta)));
   Shapes shapes;
   for (const auto& parameter : parameters) {
-    EXPECT_TRUE(shapes.emplace(parameter.name, parameter.shape).second) << parameter.name << " twice";
+    EXPECT_TRUE(shapes.emplace(parameter.name, parameter.shape).second)
+        << parameter.name << " twice";
     if (!parameter.tensor.defined()) continue;
     EXPECT_EQ(parameter.tensor.sizes(), at::IntArrayRef(parameter.shape));
   }
@@ -56,17 +57,19 @@ void expect_the_originals(const std::string& model, const Shapes& actual) {
                                 std::inserter(different, different.end()));
   EXPECT_TRUE(different.empty()) << different.begin()->first;
   EXPECT_FALSE(expected.empty());
-  EXPECT_TRUE(parity::within_bound({"full_size_parameters.json", model, "parameters of another name or shape",
+  EXPECT_TRUE(parity::within_bound({"full_size_parameters.json", model,
+                                    "parameters of another name or shape",
                                     static_cast<double>(different.size()), 0}));
 }
 
 TEST(FullSize, UnetHasTheOriginalsParameters) {
-  expect_the_originals("unet", shapes_of([](const nn::Scope& scope) { Unet(scope, UnetConfig{}); }));
+  expect_the_originals("unet",
+                       shapes_of([](const nn::Scope& scope) { Unet(scope, UnetConfig{}); }));
 }
 
 TEST(FullSize, AutoencoderHasTheOriginalsParameters) {
-  expect_the_originals("vae",
-                       shapes_of([](const nn::Scope& scope) { Autoencoder(scope, AutoencoderConfig{}); }));
+  expect_the_originals(
+      "vae", shapes_of([](const nn::Scope& scope) { Autoencoder(scope, AutoencoderConfig{}); }));
 }
 
 // Its numbers are too large for fp16, says the config.
@@ -75,7 +78,8 @@ TEST(FullSize, BesideHalfPrecisionTheAutoencodersEncoderStaysInFloat32) {
     AutoencoderConfig config;
     config.force_upcast = force_upcast;
     nn::ParameterList parameters;
-    Autoencoder(nn::Scope(parameters, at::TensorOptions().device(at::kMeta).dtype(at::kHalf)), config);
+    Autoencoder(nn::Scope(parameters, at::TensorOptions().device(at::kMeta).dtype(at::kHalf)),
+                config);
     for (const auto& parameter : parameters) {
       const bool of_encoder = !parameter.name.starts_with("decoder.") && force_upcast;
       const bool on_host = parameter.name.ends_with("mix_factor");

@@ -1,5 +1,6 @@
-// The whole UNet and VAE in half precision on a GPU, where kernels of our own run and sums wait for what
-// reads them, against float32. With MIMICFLEET_GPU_KERNELS=off or =portable the same of the other paths.
+// The whole UNet and VAE in half precision on a GPU, where kernels of our own run and sums wait for
+// what reads them, against float32. With MIMICFLEET_GPU_KERNELS=off or =portable the same of the
+// other paths.
 #include <string>
 
 #include <ATen/TensorOperators.h>
@@ -20,7 +21,8 @@ class ModelsInHalfPrecisionNeedsAGpu : public ::testing::TestWithParam<Precision
  protected:
   void SetUp() override {
     if (test_device().is_cpu()) GTEST_SKIP();
-    stages::choose_kernels(GetParam() == Precision::kFp16 ? jobs::Precision::kFp16 : jobs::Precision::kBf16);
+    stages::choose_kernels(GetParam() == Precision::kFp16 ? jobs::Precision::kFp16
+                                                          : jobs::Precision::kBf16);
     auto loaded = load_diffusion_models(golden_model_files(), test_device(), GetParam());
     ASSERT_TRUE(loaded.ok()) << loaded.status();
     half_ = *std::move(loaded);
@@ -29,7 +31,8 @@ class ModelsInHalfPrecisionNeedsAGpu : public ::testing::TestWithParam<Precision
 
   at::Tensor random(at::IntArrayRef shape) { return on_test_device(draw(shape, generator_)); }
 
-  // What rounding leaves of the small models; an addend that is lost or added twice is off by far more.
+  // What rounding leaves of the small models; an addend that is lost or added twice is off by far
+  // more.
   [[nodiscard]] double bound() const { return GetParam() == Precision::kFp16 ? 1e-2 : 8e-2; }
 
   UnetInput unet_input(std::int64_t clips, std::int64_t frames) {

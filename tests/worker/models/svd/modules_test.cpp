@@ -63,8 +63,8 @@ Module part_of_unet(const std::string& name, Arguments... arguments) {
                 arguments...);
   const auto checkpoint = weights::open_weights({golden_model_files().checkpoint});
   EXPECT_TRUE(checkpoint.ok()) << checkpoint.status();
-  const Status status =
-      nn::load_parameters(parameters, checkpoint->with_prefix("unet." + name + "."), name, "the pack");
+  const Status status = nn::load_parameters(
+      parameters, checkpoint->with_prefix("unet." + name + "."), name, "the pack");
   EXPECT_TRUE(status.ok()) << status;
   return module;
 }
@@ -76,17 +76,19 @@ TEST_F(Modules, TheFirstResidualBlockAndTransformerOfTheUnet) {
   constexpr std::int64_t kFrames = 4;
   const auto resnet = part_of_unet<SpatioTemporalResBlock>(
       block + "resnets.0", kChannels, kChannels,
-      SpatioTemporalResBlock::Options{.time_channels = 4 * kChannels, .eps = 1e-6, .temporal_eps = 1e-6});
+      SpatioTemporalResBlock::Options{
+          .time_channels = 4 * kChannels, .eps = 1e-6, .temporal_eps = 1e-6});
   const auto transformer = part_of_unet<SpatioTemporalTransformer>(
       block + "attentions.0", kChannels,
       SpatioTemporalTransformer::Options{.heads = 2, .layers = 1, .context_channels = 32});
   const auto channels_last = [](const at::Tensor& x) {
     return on_test_device(x).contiguous(at::MemoryFormat::ChannelsLast);
   };
-  const at::Tensor time =
-      on_test_device(at::silu(golden["with_pose.time_embedding"] + golden["with_pose.add_embedding"]));
+  const at::Tensor time = on_test_device(
+      at::silu(golden["with_pose.time_embedding"] + golden["with_pose.add_embedding"]));
   const at::Tensor x = channels_last(golden["with_pose.conv_in"] + golden["pose_latents"]);
-  EXPECT_TRUE(golden.is_near("with_pose.down_blocks.0.resnets.0", resnet({x}, time, kFrames).images));
+  EXPECT_TRUE(
+      golden.is_near("with_pose.down_blocks.0.resnets.0", resnet({x}, time, kFrames).images));
   const at::Tensor context = on_test_device(golden["encoder_hidden_states"]);
   const nn::WithAddend images{channels_last(golden["with_pose.down_blocks.0.resnets.0"])};
   EXPECT_TRUE(golden.is_near(
@@ -116,7 +118,8 @@ TEST_F(Modules, UnetInEightBitsIsNearAndLeavesTheUnetAsItIs) {
   const at::Tensor in_8_bits = unet.in_fp8(/*fewest_inputs=*/16)(unet_input(golden));
   EXPECT_GT(relative_difference(in_8_bits, before), 1e-3);
   EXPECT_LT(relative_difference(in_8_bits, before), 0.1);
-  EXPECT_TRUE(unet.in_fp8()(unet_input(golden)).equal(before)) << "its layers are too small to gain by it";
+  EXPECT_TRUE(unet.in_fp8()(unet_input(golden)).equal(before))
+      << "its layers are too small to gain by it";
   EXPECT_TRUE(unet(unet_input(golden)).equal(before));
 }
 
@@ -132,7 +135,8 @@ TEST_F(Modules, UnetWithConstantsComputedBeforeIsEqualToTheBit) {
   const Golden golden("unet");
   UnetInput input = two_clips(golden);
   const at::Tensor computed = (*golden_models().unet)(input);
-  const UnetConstants constants = golden_models().unet->constants(input.context, input.sample.size(1));
+  const UnetConstants constants =
+      golden_models().unet->constants(input.context, input.sample.size(1));
   input.constants = &constants;
   EXPECT_TRUE(computed.equal((*golden_models().unet)(input)));
 }
@@ -178,11 +182,13 @@ TEST_F(Modules, PoseNet) {
 
 TEST_F(Modules, ClipPreprocessingAndEmbedding) {
   const Golden golden("clip");
-  for (const auto& [name, every] : {std::pair("case0", 2), std::pair("case1", 3), std::pair("case2", 3)}) {
+  for (const auto& [name, every] :
+       {std::pair("case0", 2), std::pair("case1", 3), std::pair("case2", 3)}) {
     const std::string test = name;
     const at::Tensor image = golden[test + ".image_u8"].permute({2, 0, 1});
     const at::Tensor pixels = clip::preprocess(image, 224);
-    const at::Tensor thinned = pixels.slice(2, 0, c10::nullopt, every).slice(3, 0, c10::nullopt, every);
+    const at::Tensor thinned =
+        pixels.slice(2, 0, c10::nullopt, every).slice(3, 0, c10::nullopt, every);
     EXPECT_TRUE(golden.is_near(test + ".pixel_values", thinned));
     const auto embedding = encode_clip(golden_models(), image);
     ASSERT_TRUE(embedding.ok()) << embedding.status();

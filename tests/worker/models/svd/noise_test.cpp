@@ -13,8 +13,8 @@ TEST(Noise, IsDrawnInTheOriginalsOrder) {
   const Golden golden("noise");
   at::Generator generator = make_generator(42);
   const at::Tensor image = draw_image_noise(192, 128, generator);
-  EXPECT_TRUE(
-      golden.is_near("image_noise_flat_every_3th", image.flatten().slice(0, 0, c10::nullopt, 3), kBound));
+  EXPECT_TRUE(golden.is_near("image_noise_flat_every_3th",
+                             image.flatten().slice(0, 0, c10::nullopt, 3), kBound));
   const at::Tensor latents = draw_initial_latents(14, 8, 24, 16, generator);
   EXPECT_TRUE(golden.is_near("init_noise", latents.narrow(1, 0, 8), kBound));
   EXPECT_TRUE(latents.narrow(1, 8, 6).equal(latents.narrow(1, 0, 6)));

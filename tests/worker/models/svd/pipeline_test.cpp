@@ -1,5 +1,5 @@
-// The pipeline from the original's pose pictures to latents and frames, against what the original made of
-// them.
+// The pipeline from the original's pose pictures to latents and frames, against what the original
+// made of them.
 #include "worker/models/svd/pipeline.h"
 
 #include <limits>
@@ -39,8 +39,8 @@ at::Tensor reference_image() { return Golden("pose/pose")["ref_roundtrip_u8"].pe
 
 SamplingParameters parameters_of(const Golden& golden) {
   SamplingParameters parameters;
-  parameters.scheduler =
-      golden.metadata("scheduler") == "AnimateLCM_SVD" ? SchedulerKind::kLcm : SchedulerKind::kEuler;
+  parameters.scheduler = golden.metadata("scheduler") == "AnimateLCM_SVD" ? SchedulerKind::kLcm
+                                                                          : SchedulerKind::kEuler;
   parameters.steps = std::stoi(golden.metadata("steps"));
   parameters.min_guidance = parameters.max_guidance = std::stod(golden.metadata("guidance"));
   parameters.tile = std::stoi(golden.metadata("tile_size"));
@@ -53,15 +53,17 @@ SamplingParameters parameters_of(const Golden& golden) {
 
 at::Tensor decode_all(const at::Tensor& latents, int chunk) {
   std::vector<at::Tensor> chunks;
-  const Status status = decode_latents(golden_models(), latents, chunk, [&](const at::Tensor& frames) {
-    chunks.push_back(frames);
-    return Status();
-  });
+  const Status status =
+      decode_latents(golden_models(), latents, chunk, [&](const at::Tensor& frames) {
+        chunks.push_back(frames);
+        return Status();
+      });
   EXPECT_TRUE(status.ok()) << status;
   return at::cat(chunks);
 }
 
-// Samples and decodes with the golden's parameters and compares everything that the golden holds on the way.
+// Samples and decodes with the golden's parameters and compares everything that the golden holds on
+// the way.
 void expect_the_originals(const Golden& golden, const DiffusionModels& models = golden_models()) {
   const SamplingParameters parameters = parameters_of(golden);
   const at::Tensor image = reference_image();
@@ -80,10 +82,12 @@ void expect_the_originals(const Golden& golden, const DiffusionModels& models = 
     compare_if_there(fmt::format("step{}.latents", step - 1), latents);
     compare_if_there(fmt::format("step{}.noise_pred", step - 1), prediction);
   };
-  const auto sampled = sample_latents(models, conditioning, pose_pictures(), parameters, {}, on_step);
+  const auto sampled =
+      sample_latents(models, conditioning, pose_pictures(), parameters, {}, on_step);
   ASSERT_TRUE(sampled.ok()) << sampled.status();
   EXPECT_TRUE(golden.is_near("latents_final", sampled->latents, kLatentsBound));
-  const at::Tensor frames = decode_all(sampled->latents, 8).slice(0, 1);  // the original drops the first
+  const at::Tensor frames =
+      decode_all(sampled->latents, 8).slice(0, 1);  // the original drops the first
   expect_golden_frames(golden, "frames_u8", frames.index_select(0, golden["frames_u8_index"]));
 }
 
@@ -113,29 +117,31 @@ TEST(GoldenTurbo, WithALoraFusedEverythingIsTheOriginals) {
 
 TEST(GoldenTurbo, WithAnOverlayEverythingIsTheOriginals) {
   DiffusionModels models = golden_models();
-  models.unet = load_unet(golden_model_files().unet_config, open_model("AnimateLCM-SVD-xt-1.1.safetensors"),
-                          "overlay", models.unet_weights->options)
-                    .value()
-                    ->unet;
+  models.unet =
+      load_unet(golden_model_files().unet_config, open_model("AnimateLCM-SVD-xt-1.1.safetensors"),
+                "overlay", models.unet_weights->options)
+          .value()
+          ->unet;
   expect_the_originals(Golden("pipeline_overlay_lcm"), models);
 }
 
 INSTANTIATE_TEST_SUITE_P(Pipeline, GoldenPipeline,
-                         ::testing::Values("pipeline_euler", "pipeline_lcm", "pipeline_noiseaug_euler"));
+                         ::testing::Values("pipeline_euler", "pipeline_lcm",
+                                           "pipeline_noiseaug_euler"));
 
 TEST(GoldenNoise, WithAugmentationIsDrawnInTheSameOrder) {
   const Golden golden("pipeline_noiseaug_euler");
   at::Generator generator = make_generator(43);
   const at::Tensor image = draw_image_noise(192, 128, generator);
-  EXPECT_TRUE(
-      golden.is_near("image_noise_flat_every_7th", image.flatten().slice(0, 0, c10::nullopt, 7), 1e-6));
-  EXPECT_TRUE(
-      golden.is_near("init_noise", draw_initial_latents(14, 8, 24, 16, generator).narrow(1, 0, 8), 1e-6));
+  EXPECT_TRUE(golden.is_near("image_noise_flat_every_7th",
+                             image.flatten().slice(0, 0, c10::nullopt, 7), 1e-6));
+  EXPECT_TRUE(golden.is_near("init_noise",
+                             draw_initial_latents(14, 8, 24, 16, generator).narrow(1, 0, 8), 1e-6));
 }
 
 TEST(GoldenSchedule, SigmasAndTimeStepsAreThoseThatThePipelinesRanWith) {
-  for (const char* name : {"pipeline_euler", "pipeline_lcm", "pipeline_noiseaug_euler", "pipeline_lora_euler",
-                           "pipeline_overlay_lcm"}) {
+  for (const char* name : {"pipeline_euler", "pipeline_lcm", "pipeline_noiseaug_euler",
+                           "pipeline_lora_euler", "pipeline_overlay_lcm"}) {
     const Golden golden(name);
     const SamplingParameters parameters = parameters_of(golden);
     const auto scheduler = parameters.scheduler == SchedulerKind::kEuler
@@ -162,8 +168,8 @@ ImageConditioning some_conditioning() {
 }
 
 TEST(Sampling, OneDrivingFrameIsAValidClip) {
-  const auto sampled =
-      sample_latents(golden_models(), some_conditioning(), pose_pictures().narrow(0, 0, 2), quick());
+  const auto sampled = sample_latents(golden_models(), some_conditioning(),
+                                      pose_pictures().narrow(0, 0, 2), quick());
   ASSERT_TRUE(sampled.ok()) << sampled.status();
   EXPECT_EQ(sampled->latents.sizes(), (at::IntArrayRef{1, 2, 4, 24, 16}));
 }
@@ -199,8 +205,8 @@ std::vector<at::Tensor> latents_of_steps(const SamplingParameters& parameters,
   const auto on_step = [&](int, const at::Tensor&, const at::Tensor& made) {
     latents.push_back(made.clone());
   };
-  const auto sampled = sample_latents(golden_models(), some_conditioning(), pose_pictures().narrow(0, 0, 6),
-                                      parameters, {}, on_step);
+  const auto sampled = sample_latents(golden_models(), some_conditioning(),
+                                      pose_pictures().narrow(0, 0, 6), parameters, {}, on_step);
   EXPECT_TRUE(sampled.ok()) << sampled.status();
   unet_evaluations = sampled->unet_evaluations;
   return latents;
@@ -208,7 +214,8 @@ std::vector<at::Tensor> latents_of_steps(const SamplingParameters& parameters,
 
 void expect_equal(const std::vector<at::Tensor>& one, const std::vector<at::Tensor>& other) {
   ASSERT_EQ(one.size(), other.size());
-  for (std::size_t i = 0; i < one.size(); ++i) EXPECT_TRUE(one[i].equal(other[i])) << "after step " << i;
+  for (std::size_t i = 0; i < one.size(); ++i)
+    EXPECT_TRUE(one[i].equal(other[i])) << "after step " << i;
 }
 
 TEST(GuidanceInterval, OfAllStepsIsGuidanceAndOfNoneIsNoGuidanceToTheBit) {
@@ -231,7 +238,8 @@ TEST(GuidanceInterval, OfAllStepsIsGuidanceAndOfNoneIsNoGuidanceToTheBit) {
 }
 
 // What the UNet says of a clip of one tile, run by hand: [1, F, 4, h, w].
-at::Tensor run_unet(bool conditional, const at::Tensor& scaled, double timestep, const at::Tensor& pose_u8) {
+at::Tensor run_unet(bool conditional, const at::Tensor& scaled, double timestep,
+                    const at::Tensor& pose_u8) {
   const auto& models = golden_models();
   const ImageConditioning conditioning = some_conditioning();
   const at::Tensor image =
@@ -268,7 +276,8 @@ TEST(GuidanceInterval, EveryStepIsPredictedAsByHandFromItsOwnPasses) {
     }
     before = latents.clone();
   };
-  const auto sampled = sample_latents(golden_models(), some_conditioning(), pose, parameters, {}, on_step);
+  const auto sampled =
+      sample_latents(golden_models(), some_conditioning(), pose, parameters, {}, on_step);
   ASSERT_TRUE(sampled.ok()) << sampled.status();
   EXPECT_EQ(sampled->unet_evaluations, 1 + 2 + 1);
 }
@@ -282,13 +291,14 @@ TEST(Sampling, GuidanceRampsOverTheFrames) {
   for (const auto& [frame, guidance] : {std::pair(0, 1.0000001), std::pair(3, 3.0)}) {
     parameters.min_guidance = parameters.max_guidance = guidance;
     const auto constant = sample_latents(golden_models(), some_conditioning(), pose, parameters);
-    EXPECT_LE(relative_difference(ramp->latents.select(1, frame), constant->latents.select(1, frame)),
-              kModuleBound);
+    EXPECT_LE(
+        relative_difference(ramp->latents.select(1, frame), constant->latents.select(1, frame)),
+        kModuleBound);
   }
 }
 
-// The operators that read numbers out of tensors; on a GPU each of them would wait for all that was asked of
-// it before.
+// The operators that read numbers out of tensors; on a GPU each of them would wait for all that was
+// asked of it before.
 std::vector<std::string>& read_operators() {
   static std::vector<std::string> names;
   return names;
@@ -296,8 +306,8 @@ std::vector<std::string>& read_operators() {
 
 std::unique_ptr<at::ObserverContext> note_reads(const at::RecordFunction& call) {
   const std::string_view name = call.name();
-  for (const char* reads : {"aten::item", "aten::_local_scalar_dense", "aten::is_nonzero", "aten::equal",
-                            "aten::nonzero", "aten::masked_select"}) {
+  for (const char* reads : {"aten::item", "aten::_local_scalar_dense", "aten::is_nonzero",
+                            "aten::equal", "aten::nonzero", "aten::masked_select"}) {
     if (name == reads) read_operators().emplace_back(name);
   }
   return nullptr;
@@ -315,13 +325,14 @@ TEST(Sampling, NoNumberIsReadFromTheDeviceBetweenTheFirstStepAndTheLast) {
         EXPECT_THAT(read_operators(), ::testing::IsEmpty());
       }
     };
-    const auto sampled = sample_latents(golden_models(), some_conditioning(), pose_pictures().narrow(0, 0, 6),
-                                        parameters, {}, on_step);
+    const auto sampled = sample_latents(golden_models(), some_conditioning(),
+                                        pose_pictures().narrow(0, 0, 6), parameters, {}, on_step);
     ASSERT_TRUE(sampled.ok()) << sampled.status();
   }
   read_operators().clear();
   static_cast<void>(at::zeros({1}).item<float>());
-  EXPECT_THAT(read_operators(), ::testing::Not(::testing::IsEmpty()));  // so they would have been noticed
+  EXPECT_THAT(read_operators(),
+              ::testing::Not(::testing::IsEmpty()));  // so they would have been noticed
   at::removeCallback(handle);
 }
 
@@ -337,27 +348,29 @@ TEST(Sampling, ReportsEveryTileAndStopsWhenToldTo) {
   std::vector<std::string> seen;
   int evaluations = 0;
   const auto stop_at_second_step = [&](const SamplingProgress& progress) {
-    seen.push_back(fmt::format("{}/{} {}/{}", progress.step, progress.steps, progress.tile, progress.tiles));
+    seen.push_back(
+        fmt::format("{}/{} {}/{}", progress.step, progress.steps, progress.tile, progress.tiles));
     evaluations += progress.evaluations;
     return progress.step < 2;
   };
   SamplingParameters parameters = quick();
   parameters.steps = 3;
-  const auto sampled = sample_latents(golden_models(), some_conditioning(), pose_pictures().narrow(0, 0, 6),
-                                      parameters, stop_at_second_step);
+  const auto sampled =
+      sample_latents(golden_models(), some_conditioning(), pose_pictures().narrow(0, 0, 6),
+                     parameters, stop_at_second_step);
   EXPECT_EQ(sampled.status().code(), StatusCode::kCancelled);
   EXPECT_THAT(seen, ::testing::ElementsAre("1/3 1/2", "1/3 2/2", "2/3 1/2"));
   EXPECT_EQ(evaluations, 3 * (parameters.max_guidance > 1 ? 2 : 1));
 }
 
 TEST(Sampling, SizesThatTheModelsCannotDoAreNamed) {
-  const auto sampled =
-      sample_latents(golden_models(), some_conditioning(), at::zeros({2, 3, 100, 128}, at::kByte), quick());
+  const auto sampled = sample_latents(golden_models(), some_conditioning(),
+                                      at::zeros({2, 3, 100, 128}, at::kByte), quick());
   EXPECT_EQ(sampled.status().code(), StatusCode::kInvalidArgument);
   EXPECT_THAT(sampled.status().message(), HasSubstr("128x100"));
   EXPECT_THAT(sampled.status().message(), HasSubstr("multiples of 64"));
-  const auto too_short =
-      sample_latents(golden_models(), some_conditioning(), pose_pictures().narrow(0, 0, 1), quick());
+  const auto too_short = sample_latents(golden_models(), some_conditioning(),
+                                        pose_pictures().narrow(0, 0, 1), quick());
   EXPECT_EQ(too_short.status().code(), StatusCode::kInvalidArgument);
 }
 

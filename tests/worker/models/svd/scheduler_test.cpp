@@ -33,14 +33,16 @@ std::vector<Case> cases() {
 }
 
 // The numbers of `actual` against the float64 ones of a table.
-void expect_numbers(const std::string& part, const std::vector<double>& actual, const wire::Value& expected) {
+void expect_numbers(const std::string& part, const std::vector<double>& actual,
+                    const wire::Value& expected) {
   const auto& numbers = *expected.get_if<wire::Array>();
   ASSERT_EQ(actual.size(), numbers.size()) << part;
   double largest = 0;
   for (std::size_t i = 0; i < numbers.size(); ++i)
-    largest = std::max(largest, std::abs(actual[i] - number(numbers[i])) / std::max(1.0, actual[i]));
-  EXPECT_TRUE(parity::within_bound(
-      {"pack_a/goldens/schedulers.json", part, "difference of a number, of it or of 1", largest, 5e-7}));
+    largest =
+        std::max(largest, std::abs(actual[i] - number(numbers[i])) / std::max(1.0, actual[i]));
+  EXPECT_TRUE(parity::within_bound({"pack_a/goldens/schedulers.json", part,
+                                    "difference of a number, of it or of 1", largest, 5e-7}));
 }
 
 TEST(Scheduler, TablesAreTheOriginals) {

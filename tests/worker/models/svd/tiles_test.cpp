@@ -21,7 +21,8 @@ std::vector<std::int64_t> frames_of(const Tile& tile) {
   return frames;
 }
 
-// How far the numbers are from those of a row of the golden table; infinitely if there are not as many.
+// How far the numbers are from those of a row of the golden table; infinitely if there are not as
+// many.
 template <typename Numbers>
 double largest_difference(const Numbers& actual, const wire::Value& expected) {
   const auto& numbers = *expected.get_if<wire::Array>();
@@ -41,7 +42,8 @@ std::vector<float> values_of(const at::Tensor& tensor) {
 TEST(Tiles, AreTheOriginalsInEveryCaseThatItCanDo) {
   const wire::Value rows = golden_json("tiles.json");
   const auto compare = [](const std::string& part, double largest, double bound) {
-    EXPECT_TRUE(parity::within_bound({"pack_a/goldens/tiles.json", part, "difference", largest, bound}));
+    EXPECT_TRUE(
+        parity::within_bound({"pack_a/goldens/tiles.json", part, "difference", largest, bound}));
   };
   int compared = 0;
   for (const auto& row : *rows.get_if<wire::Array>()) {
@@ -54,10 +56,14 @@ TEST(Tiles, AreTheOriginalsInEveryCaseThatItCanDo) {
     ASSERT_EQ(tiling.tiles.size(), tiles.size());
     for (std::size_t i = 0; i < tiles.size(); ++i)
       compare("indices", largest_difference(frames_of(tiling.tiles[i]), tiles[i]), 0);
-    compare("weight", largest_difference(values_of(tile_weights(tiling.size)), *row.find("weight")), 1e-7);
-    compare("count", largest_difference(values_of(summed_weights(tiling, frames)), *row.find("count")), 1e-5);
+    compare("weight", largest_difference(values_of(tile_weights(tiling.size)), *row.find("weight")),
+            1e-7);
+    compare("count",
+            largest_difference(values_of(summed_weights(tiling, frames)), *row.find("count")),
+            1e-5);
     // Which frame of the tile that is drawn gives a frame its noise.
-    const at::Tensor noise = draw_initial_latents(frames, size, 1, 1, make_generator(1)).select(2, 0);
+    const at::Tensor noise =
+        draw_initial_latents(frames, size, 1, 1, make_generator(1)).select(2, 0);
     for (std::int64_t i = 0; i < frames; ++i) {
       const auto& source =
           row.find("noise_source_frame")->get_if<wire::Array>()->at(static_cast<std::size_t>(i));

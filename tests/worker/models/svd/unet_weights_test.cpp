@@ -57,8 +57,8 @@ weights::TensorSet in_eight_bits(const weights::TensorSet& lora, at::ScalarType 
                      static_cast<std::size_t>(small.numel())};
     buffer->owner = std::make_shared<at::Tensor>(small);
     set.tensors.emplace(
-        name, weights::TensorView{nn::dtype_of(small), view.shape, weights::contiguous_strides(view.shape),
-                                  buffer->bytes, buffer});
+        name, weights::TensorView{nn::dtype_of(small), view.shape,
+                                  weights::contiguous_strides(view.shape), buffer->bytes, buffer});
   }
   return set;
 }
@@ -72,9 +72,10 @@ TEST(UnetWeights, ALoraOfEightBitFloatsIsFusedAsWhatItsNumbersAre) {
     for (const auto& [name, view] : small.tensors) {
       kept.push_back(nn::as_tensor(view).to(at::kFloat));
       auto buffer = std::make_shared<weights::Buffer>();
-      buffer->bytes = {static_cast<const std::uint8_t*>(kept.back().const_data_ptr()), kept.back().nbytes()};
-      same.tensors.emplace(
-          name, weights::TensorView{weights::DType::kF32, view.shape, view.strides, buffer->bytes, buffer});
+      buffer->bytes = {static_cast<const std::uint8_t*>(kept.back().const_data_ptr()),
+                       kept.back().nbytes()};
+      same.tensors.emplace(name, weights::TensorView{weights::DType::kF32, view.shape, view.strides,
+                                                     buffer->bytes, buffer});
     }
     const std::vector<LoraToFuse> of_small = {{small, "small", 0.8}};
     const std::vector<LoraToFuse> of_same = {{same, "same", 0.8}};
@@ -99,7 +100,8 @@ TEST_P(LoraLayouts, FuseToTheOriginalsWeights) {
   }
 }
 
-// Also of queries and keys over one token, which no equation reads and which are not kept in memory.
+// Also of queries and keys over one token, which no equation reads and which are not kept in
+// memory.
 TEST_P(LoraLayouts, ChangeEveryWeightAsTheOriginalDoes) {
   const Golden golden("lora");
   const auto checkpoint = open("MimicMotion_1-1.pth").with_prefix(kUnetPrefix);
@@ -110,16 +112,17 @@ TEST_P(LoraLayouts, ChangeEveryWeightAsTheOriginalDoes) {
   ASSERT_TRUE(updates.ok()) << updates.status();
   EXPECT_EQ(updates->size(), 54U);
   for (const auto& update : *updates) {
-    const at::Tensor before = nn::as_tensor(checkpoint.tensors.at(update.parameter)).to(at::kDouble);
-    const double alpha =
-        update.alpha ? nn::as_tensor(*update.alpha).item<double>() : static_cast<double>(update.rank());
+    const at::Tensor before =
+        nn::as_tensor(checkpoint.tensors.at(update.parameter)).to(at::kDouble);
+    const double alpha = update.alpha ? nn::as_tensor(*update.alpha).item<double>()
+                                      : static_cast<double>(update.rank());
     const at::Tensor product = at::matmul(nn::as_tensor(update.up).to(at::kDouble).flatten(1),
                                           nn::as_tensor(update.down).to(at::kDouble).flatten(1));
     const at::Tensor after =
         before + product.view(before.sizes()) * (0.8 * alpha / static_cast<double>(update.rank()));
     const std::string module = update.parameter.substr(0, update.parameter.rfind('.'));
-    EXPECT_TRUE(
-        golden.is_near("sums." + module, at::stack({before.sum(), after.sum(), after.abs().sum()}), 1e-5));
+    EXPECT_TRUE(golden.is_near("sums." + module,
+                               at::stack({before.sum(), after.sum(), after.abs().sum()}), 1e-5));
   }
 }
 
@@ -164,12 +167,13 @@ TEST(FuseLoras, AnotherModelsLoraIsRefused) {
 }
 
 TEST(LoadUnet, AnOverlayHasTheSameParametersAndOtherNumbers) {
-  const auto overlay = load_unet(golden_model_files().unet_config, open("AnimateLCM-SVD-xt-1.1.safetensors"),
-                                 "overlay", base().options);
+  const auto overlay =
+      load_unet(golden_model_files().unet_config, open("AnimateLCM-SVD-xt-1.1.safetensors"),
+                "overlay", base().options);
   ASSERT_TRUE(overlay.ok()) << overlay.status();
   EXPECT_GT(difference(**overlay, base()), 0.1);
-  EXPECT_THAT(load_unet(golden_model_files().unet_config, open("lcm_lora/lora_peft.safetensors"), "lora",
-                        base().options)
+  EXPECT_THAT(load_unet(golden_model_files().unet_config, open("lcm_lora/lora_peft.safetensors"),
+                        "lora", base().options)
                   .status()
                   .message(),
               HasSubstr("lora: these are not the weights of the UNet"));

@@ -17,13 +17,13 @@ extern "C" __global__ void geglu(const Vector* x, Vector* y, long long count, in
   y[at] = out;
 }
 
-// out = a + share * (b + addend). A block of threads for each image (n, t) and run of its positions s;
-// strides are in vectors, those of the addend (which has no positions) 0 where it is the same for all. Of a,
-// b and addend each may be missing.
+// out = a + share * (b + addend). A block of threads for each image (n, t) and run of its positions
+// s; strides are in vectors, those of the addend (which has no positions) 0 where it is the same
+// for all. Of a, b and addend each may be missing.
 extern "C" __global__ void add(const Vector* a, const Vector* b, const Vector* addend, Vector* out,
-                               unsigned count, int vectors, int frames, long long b_clip, long long b_frame,
-                               long long b_position, long long addend_clip, long long addend_frame,
-                               float share) {
+                               unsigned count, int vectors, int frames, long long b_clip,
+                               long long b_frame, long long b_position, long long addend_clip,
+                               long long addend_frame, float share) {
   const unsigned at = blockIdx.x * blockDim.x + threadIdx.x;
   if (at >= count) return;
   const unsigned position = at / vectors;
@@ -45,12 +45,12 @@ extern "C" __global__ void add(const Vector* a, const Vector* b, const Vector* a
   out[place] = result;
 }
 
-// The channels of b + its addend behind those of a + its: [n][position][a's, then b's]. Of each the addend is
-// [addends][channel], to the n-th image its row n % addends; without any, addends is 0. `count`: vectors of
-// an image.
+// The channels of b + its addend behind those of a + its: [n][position][a's, then b's]. Of each the
+// addend is [addends][channel], to the n-th image its row n % addends; without any, addends is 0.
+// `count`: vectors of an image.
 extern "C" __global__ void concatenate(const Vector* a, const Vector* a_addend, int a_addends,
-                                       const Vector* b, const Vector* b_addend, int b_addends, Vector* out,
-                                       unsigned count, unsigned of_a, unsigned of_b) {
+                                       const Vector* b, const Vector* b_addend, int b_addends,
+                                       Vector* out, unsigned count, unsigned of_a, unsigned of_b) {
   const unsigned at = blockIdx.x * blockDim.x + threadIdx.x;
   if (at >= count) return;
   const unsigned long long n = blockIdx.y;

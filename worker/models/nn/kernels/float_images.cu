@@ -1,5 +1,5 @@
-// Images in float32 and channels-last memory, [n][position][channel]; a thread takes 4 channels at once (v:
-// which four).
+// Images in float32 and channels-last memory, [n][position][channel]; a thread takes 4 channels at
+// once (v: which four).
 struct __align__(16) Vector {
   float values[4];
 };
@@ -11,7 +11,8 @@ __device__ Vector filled(float value) {
   return v;
 }
 
-// What follows a convolution: x + bias, then SiLU if asked for, then the sum with a residual if there is one.
+// What follows a convolution: x + bias, then SiLU if asked for, then the sum with a residual if
+// there is one.
 __device__ Vector finished(Vector x, Vector bias, int silu) {
 #pragma unroll
   for (int i = 0; i < 4; ++i) {
@@ -22,10 +23,11 @@ __device__ Vector finished(Vector x, Vector bias, int silu) {
   return x;
 }
 
-// A position has `vectors` in x and `all` in y, which may be x. A thread has four vectors under way, each of
-// them `blockDim.x` behind the last.
-extern "C" __global__ void finish_convolution(const Vector* x, const Vector* bias, const Vector* residual,
-                                              Vector* y, unsigned count, int vectors, int all, int silu) {
+// A position has `vectors` in x and `all` in y, which may be x. A thread has four vectors under
+// way, each of them `blockDim.x` behind the last.
+extern "C" __global__ void finish_convolution(const Vector* x, const Vector* bias,
+                                              const Vector* residual, Vector* y, unsigned count,
+                                              int vectors, int all, int silu) {
   const unsigned first = blockIdx.x * blockDim.x * 4 + threadIdx.x;
   Vector in[4], onto[4];
 #pragma unroll
@@ -49,11 +51,11 @@ extern "C" __global__ void finish_convolution(const Vector* x, const Vector* bia
   }
 }
 
-// Each channel's own 5x5 filter, moved by 1 over zeros around the image, and what follows. The filters are
-// [row][column][channel]. A thread computes four neighbours of a row.
-extern "C" __global__ void convolve_channels_5x5(const Vector* x, const Vector* filters, const Vector* bias,
-                                                 Vector* y, unsigned count, int height, int width,
-                                                 int vectors, int silu) {
+// Each channel's own 5x5 filter, moved by 1 over zeros around the image, and what follows. The
+// filters are [row][column][channel]. A thread computes four neighbours of a row.
+extern "C" __global__ void convolve_channels_5x5(const Vector* x, const Vector* filters,
+                                                 const Vector* bias, Vector* y, unsigned count,
+                                                 int height, int width, int vectors, int silu) {
   const unsigned at = blockIdx.x * blockDim.x + threadIdx.x;
   if (at >= count) return;
   const int tiles = (width + 3) / 4;
@@ -93,7 +95,8 @@ extern "C" __global__ void convolve_channels_5x5(const Vector* x, const Vector* 
 }
 
 // An image becomes some channels of a wider one: a position has `vectors` in x and `all` in y.
-extern "C" __global__ void put_channels(const Vector* x, Vector* y, unsigned count, int vectors, int all) {
+extern "C" __global__ void put_channels(const Vector* x, Vector* y, unsigned count, int vectors,
+                                        int all) {
   const unsigned first = blockIdx.x * blockDim.x * 4 + threadIdx.x;
   Vector in[4];
 #pragma unroll
@@ -109,8 +112,8 @@ extern "C" __global__ void put_channels(const Vector* x, Vector* y, unsigned cou
 }
 
 // Every pixel of x becomes `factor` squared pixels of y; a thread writes one of them.
-extern "C" __global__ void repeat_pixels(const Vector* x, Vector* y, unsigned count, int height, int width,
-                                         int vectors, int factor) {
+extern "C" __global__ void repeat_pixels(const Vector* x, Vector* y, unsigned count, int height,
+                                         int width, int vectors, int factor) {
   const unsigned at = blockIdx.x * blockDim.x + threadIdx.x;
   if (at >= count) return;
   const unsigned position = at / vectors;
@@ -129,6 +132,7 @@ extern "C" __global__ void look_up(const uchar4* x, const float* table, float4* 
   if (at >= count) return;
   const uchar4 in = x[at];
   const unsigned c = at * 4 % channels;
-  y[at] = make_float4(table[c * 256 + in.x], table[(c + 1) % channels * 256 + in.y],
-                      table[(c + 2) % channels * 256 + in.z], table[(c + 3) % channels * 256 + in.w]);
+  y[at] =
+      make_float4(table[c * 256 + in.x], table[(c + 1) % channels * 256 + in.y],
+                  table[(c + 2) % channels * 256 + in.z], table[(c + 3) % channels * 256 + in.w]);
 }

@@ -1,7 +1,7 @@
 #include "half.cuh"
 
-// Rows of numbers as float8 e4m3 with a factor each, for products of 8-bit floating point: a row's largest
-// number becomes 448, the largest of e4m3.
+// Rows of numbers as float8 e4m3 with a factor each, for products of 8-bit floating point: a row's
+// largest number becomes 448, the largest of e4m3.
 struct __align__(8) Quantised {
   unsigned short pairs[4];  // eight numbers, the first in the lowest bits
 };
@@ -17,7 +17,8 @@ __device__ unsigned short to_e4m3(float low, float high) {
 __device__ Quantised quantised(const float* values, float factor) {
   Quantised out;
 #pragma unroll
-  for (int i = 0; i < 4; ++i) out.pairs[i] = to_e4m3(values[2 * i] * factor, values[2 * i + 1] * factor);
+  for (int i = 0; i < 4; ++i)
+    out.pairs[i] = to_e4m3(values[2 * i] * factor, values[2 * i + 1] * factor);
   return out;
 }
 
@@ -27,8 +28,8 @@ __device__ float largest_of(float largest, const float* values) {
   return largest;
 }
 
-// What the row is multiplied by; notes what its numbers are to be multiplied by again. A row of zeros stays
-// one.
+// What the row is multiplied by; notes what its numbers are to be multiplied by again. A row of
+// zeros stays one.
 __device__ float factor_of(float largest, float* scale, bool notes) {
   if (notes) *scale = largest > 0 ? largest / kLargest : 1;
   return largest > 0 ? kLargest / largest : 1;
@@ -36,7 +37,8 @@ __device__ float factor_of(float largest, float* scale, bool notes) {
 
 // `lanes` is a power of two: so many threads of a warp share a row.
 __device__ float sum_of(float value, int lanes) {
-  for (int step = lanes / 2; step > 0; step /= 2) value += __shfl_xor_sync(0xffffffffu, value, step);
+  for (int step = lanes / 2; step > 0; step /= 2)
+    value += __shfl_xor_sync(0xffffffffu, value, step);
   return value;
 }
 __device__ float largest_of_lanes(float value, int lanes) {
@@ -45,8 +47,8 @@ __device__ float largest_of_lanes(float value, int lanes) {
   return value;
 }
 
-// Where a thread stands: `lanes` threads take a row of `vectors` vectors, of which a thread has at most
-// kMost.
+// Where a thread stands: `lanes` threads take a row of `vectors` vectors, of which a thread has at
+// most kMost.
 constexpr int kMost = 8;
 
 __device__ void read_row(const Vector* row, int lane, int lanes, int vectors, float (*values)[8]) {
@@ -60,8 +62,8 @@ __device__ void read_row(const Vector* row, int lane, int lanes, int vectors, fl
   }
 }
 
-__device__ void write_row(const float (*values)[8], int lane, int lanes, int vectors, Quantised* row,
-                          float* scale) {
+__device__ void write_row(const float (*values)[8], int lane, int lanes, int vectors,
+                          Quantised* row, float* scale) {
   float largest = 0;
 #pragma unroll
   for (int k = 0; k < kMost; ++k) largest = largest_of(largest, values[k]);
@@ -73,8 +75,8 @@ __device__ void write_row(const float (*values)[8], int lane, int lanes, int vec
   }
 }
 
-extern "C" __global__ void quantise_rows(const Vector* x, Quantised* y, float* scales, long long rows,
-                                         int vectors, int lanes) {
+extern "C" __global__ void quantise_rows(const Vector* x, Quantised* y, float* scales,
+                                         long long rows, int vectors, int lanes) {
   const int lane = threadIdx.x % lanes;
   const long long wanted = (long long)blockIdx.x * (blockDim.x / lanes) + threadIdx.x / lanes;
   const long long row =
@@ -86,9 +88,9 @@ extern "C" __global__ void quantise_rows(const Vector* x, Quantised* y, float* s
 
 // Of x + addend: to a row its addend number (row / rows_each) % addends; without any, addends is 0.
 extern "C" __global__ void layer_norm_quantised(const Vector* x, const Vector* addend, int addends,
-                                                long long rows_each, const Vector* weight, const Vector* bias,
-                                                Quantised* y, float* scales, long long rows, int vectors,
-                                                int lanes, float eps) {
+                                                long long rows_each, const Vector* weight,
+                                                const Vector* bias, Quantised* y, float* scales,
+                                                long long rows, int vectors, int lanes, float eps) {
   const int lane = threadIdx.x % lanes;
   const long long wanted = (long long)blockIdx.x * (blockDim.x / lanes) + threadIdx.x / lanes;
   const long long row = min(wanted, rows - 1);
@@ -138,7 +140,8 @@ extern "C" __global__ void layer_norm_quantised(const Vector* x, const Vector* a
 // blockDim.x vectors a half.
 constexpr int kMostOfGeglu = 4;
 
-extern "C" __global__ void geglu_quantised(const Vector* x, Quantised* y, float* scales, int vectors) {
+extern "C" __global__ void geglu_quantised(const Vector* x, Quantised* y, float* scales,
+                                           int vectors) {
   __shared__ float of_warps[32];
   const long long row = blockIdx.x;
   const Vector* both = x + row * 2 * vectors;

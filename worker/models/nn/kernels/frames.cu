@@ -1,10 +1,11 @@
-// Attention over 16 frames at each position, heads of 64 channels: qkv [clip][16][position][3][head][64] as a
-// linear layer writes it -> y [clip][16][position][head][64]. A warp takes one head of one position and keeps
-// all of it in registers: the memory is read and written once, which is all the time that it takes.
+// Attention over 16 frames at each position, heads of 64 channels: qkv
+// [clip][16][position][3][head][64] as a linear layer writes it -> y
+// [clip][16][position][head][64]. A warp takes one head of one position and keeps all of it in
+// registers: the memory is read and written once, which is all the time that it takes.
 #include "half.cuh"
 
-__device__ __forceinline__ void multiply(float (&c)[4], unsigned a0, unsigned a1, unsigned a2, unsigned a3,
-                                         unsigned b0, unsigned b1) {
+__device__ __forceinline__ void multiply(float (&c)[4], unsigned a0, unsigned a1, unsigned a2,
+                                         unsigned a3, unsigned b0, unsigned b1) {
   asm volatile("mma.sync.aligned.m16n8k16.row.col.f32." HALF_TYPE "." HALF_TYPE
                ".f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
                : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
@@ -16,15 +17,17 @@ __device__ __forceinline__ float most_of_quad(float x) {
   return fmaxf(x, __shfl_xor_sync(0xffffffffu, x, 2));
 }
 
-// A product does not depend on the order in which its terms are added up. So the sums over channels (of
-// queries and keys) and over frames (of probabilities and values) go in an order in which each thread reads
-// and writes 16 bytes at a time.
+// A product does not depend on the order in which its terms are added up. So the sums over channels
+// (of queries and keys) and over frames (of probabilities and values) go in an order in which each
+// thread reads and writes 16 bytes at a time.
 extern "C" __global__ void __launch_bounds__(256)
-    attend_frames(const uint4* qkv, uint4* y, int positions, int heads, int units, float scale_log2) {
+    attend_frames(const uint4* qkv, uint4* y, int positions, int heads, int units,
+                  float scale_log2) {
   const int unit = blockIdx.x * 8 + threadIdx.x / 32;  // of clip, position and head
   if (unit >= units) return;
   const int lane = threadIdx.x % 32, g = lane / 4, c = lane % 4;
-  const int head = unit % heads, place = unit / heads, position = place % positions, clip = place / positions;
+  const int head = unit % heads, place = unit / heads, position = place % positions,
+            clip = place / positions;
   const long long token = 24LL * heads, frame = token * positions;
   const uint4* base = qkv + ((long long)clip * 16 * positions + position) * token + head * 8;
   uint4 q[2][2], k[2][2], v[4];
@@ -37,7 +40,8 @@ extern "C" __global__ void __launch_bounds__(256)
     }
   }
 #pragma unroll
-  for (int r = 0; r < 4; ++r) v[r] = base[(2 * c + (r & 1) + (r >> 1) * 8) * frame + heads * 16 + g];
+  for (int r = 0; r < 4; ++r)
+    v[r] = base[(2 * c + (r & 1) + (r >> 1) * 8) * frame + heads * 16 + g];
   float s[2][4] = {};
 #pragma unroll
   for (int h = 0; h < 2; ++h) {
@@ -50,7 +54,8 @@ extern "C" __global__ void __launch_bounds__(256)
   float share[2];
 #pragma unroll
   for (int r = 0; r < 2; ++r) {
-    const float of_both = fmaxf(fmaxf(s[0][2 * r], s[0][2 * r + 1]), fmaxf(s[1][2 * r], s[1][2 * r + 1]));
+    const float of_both =
+        fmaxf(fmaxf(s[0][2 * r], s[0][2 * r + 1]), fmaxf(s[1][2 * r], s[1][2 * r + 1]));
     const float most = most_of_quad(of_both) * scale_log2;
     float sum = 0;
 #pragma unroll

@@ -1,10 +1,11 @@
-// GEGLU with the linear layer before it, for Hopper GPUs: y = (x Wv^T + bv) * gelu(x Wg^T + bg), where Wv are
-// the first n rows of w [2n, k] and Wg the others. x [m, k], y [m, n]; k and n are multiples of 64.
+// GEGLU with the linear layer before it, for Hopper GPUs: y = (x Wv^T + bv) * gelu(x Wg^T + bg),
+// where Wv are the first n rows of w [2n, k] and Wg the others. x [m, k], y [m, n]; k and n are
+// multiples of 64.
 //
-// A persistent grid of clusters of two blocks. A block computes 192 rows of y by 64 columns at a time, out of
-// 128 columns of products (64 values, 64 gates). Of its four warpgroups the first loads through the copy
-// engine, the other three multiply 64 rows each; both blocks of a cluster take the same columns, so that each
-// loads one half of the weights for both.
+// A persistent grid of clusters of two blocks. A block computes 192 rows of y by 64 columns at a
+// time, out of 128 columns of products (64 values, 64 gates). Of its four warpgroups the first
+// loads through the copy engine, the other three multiply 64 rows each; both blocks of a cluster
+// take the same columns, so that each loads one half of the weights for both.
 #include "half.cuh"
 #include "hopper.cuh"
 
@@ -24,14 +25,15 @@ __device__ __forceinline__ float gelu(float x) {
   float t, e;
   asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(t) : "f"(fmaf(a, 0.3275911f * 0.70710678f, 1.0f)));
   asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(e) : "f"(x * x * -0.72134752f));
-  const float p =
-      t * fmaf(t, fmaf(t, fmaf(t, fmaf(t, 0.5307027145f, -0.7265760135f), 0.7107068705f), -0.142248368f),
-               0.127414796f);
+  const float p = t * fmaf(t,
+                           fmaf(t, fmaf(t, fmaf(t, 0.5307027145f, -0.7265760135f), 0.7107068705f),
+                                -0.142248368f),
+                           0.127414796f);
   return fmaf(-a, p * e, fmaxf(x, 0.0f));
 }
 
-// Where a stage's tiles lie, and its two barriers: `full` when they are there, `empty` when nobody reads them
-// any more.
+// Where a stage's tiles lie, and its two barriers: `full` when they are there, `empty` when nobody
+// reads them any more.
 struct Stage {
   int index = 0;
   unsigned parity = 0;
@@ -46,8 +48,8 @@ struct Stage {
 
 extern "C" __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(128 * (kGroups + 1), 1)
     geglu_linear(const __grid_constant__ TensorMap x_map, const __grid_constant__ TensorMap w_map,
-                 const __grid_constant__ TensorMap y_map, const Half* bias, int tiles, int column_tiles,
-                 int depth_tiles, int n) {
+                 const __grid_constant__ TensorMap y_map, const Half* bias, int tiles,
+                 int column_tiles, int depth_tiles, int n) {
   extern __shared__ unsigned char raw[];
   __shared__ u64 barriers[2 * kStages];
   const unsigned x_at = (address(raw) + 1023) & ~1023u;
@@ -78,8 +80,8 @@ extern "C" __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(128 * (kG
           const unsigned barrier = full + 8 * stage.index;
           expect_bytes(barrier, kBytesX + kBytesW);
           load_box(x_at + stage.index * kBytesX, &x_map, barrier, k * kDepth, row);
-          load_box_to_all(w_at + stage.index * kBytesW + rank * (kBytesW / 2), &w_map, barrier, k * kDepth,
-                          rank == 0 ? column : n + column, 3);
+          load_box_to_all(w_at + stage.index * kBytesW + rank * (kBytesW / 2), &w_map, barrier,
+                          k * kDepth, rank == 0 ? column : n + column, 3);
           stage.next();
         }
       }
@@ -89,8 +91,8 @@ extern "C" __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(128 * (kG
     const int mine = group - 1, warp = threadIdx.x / 32 % 4, lane = threadIdx.x % 32,
               thread = threadIdx.x % 128;
     const unsigned out = y_at + mine * (kBytesY / kGroups);
-    // The row that a lane names for stmatrix, and its chunk of 16 bytes; rows are swizzled as the copy engine
-    // reads them.
+    // The row that a lane names for stmatrix, and its chunk of 16 bytes; rows are swizzled as the
+    // copy engine reads them.
     const int out_row = warp * 16 + lane % 16, out_chunk = lane / 16;
     float d[64];  // of each row 2 products in 8 columns' distance: 32 of values, then 32 of gates
     for (int tile = first; tile < tiles; tile += step) {
@@ -132,8 +134,8 @@ extern "C" __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(128 * (kG
                               (d[value + 3] + bv.y) * gelu(d[gate + 3] + bg.y));
         }
         const unsigned to = out + out_row * 128 + (((j + out_chunk) ^ (out_row & 7)) << 4);
-        asm volatile("stmatrix.sync.aligned.m8n8.x4.shared.b16 [%0], {%1, %2, %3, %4};" ::"r"(to), "r"(r[0]),
-                     "r"(r[1]), "r"(r[2]), "r"(r[3])
+        asm volatile("stmatrix.sync.aligned.m8n8.x4.shared.b16 [%0], {%1, %2, %3, %4};" ::"r"(to),
+                     "r"(r[0]), "r"(r[1]), "r"(r[2]), "r"(r[3])
                      : "memory");
       }
       publish_shared_memory();

@@ -1,6 +1,6 @@
 #pragma once
-// Half precision of either kind (-DFP16, -DBF16: bfloat16), eight channels at a time: 16 bytes, which is what
-// a thread reads and writes at once. Arithmetic is in float.
+// Half precision of either kind (-DFP16, -DBF16: bfloat16), eight channels at a time: 16 bytes,
+// which is what a thread reads and writes at once. Arithmetic is in float.
 typedef unsigned short Half;
 struct __align__(16) Vector {
   Half values[8];
@@ -44,6 +44,7 @@ __device__ __forceinline__ void add_to(float (&sums)[8], const Vector& in) {
 template <int kLanes>
 __device__ __forceinline__ float sum_of_lanes(float value) {
 #pragma unroll
-  for (int lanes = kLanes / 2; lanes > 0; lanes /= 2) value += __shfl_xor_sync(0xffffffffu, value, lanes);
+  for (int lanes = kLanes / 2; lanes > 0; lanes /= 2)
+    value += __shfl_xor_sync(0xffffffffu, value, lanes);
   return value;
 }

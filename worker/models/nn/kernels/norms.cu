@@ -1,14 +1,14 @@
-// Group norm of images [n][position][channel], in three passes: sums of each group over runs of positions,
-// factors of each channel, the result. A block takes a run of one image's positions; `vectors` threads side
-// by side take one position (v: which eight channels), `rows` positions go at once. And layer norm of rows
-// [row][channel].
+// Group norm of images [n][position][channel], in three passes: sums of each group over runs of
+// positions, factors of each channel, the result. A block takes a run of one image's positions;
+// `vectors` threads side by side take one position (v: which eight channels), `rows` positions go
+// at once. And layer norm of rows [row][channel].
 #include "half.cuh"
 
 // How many positions a thread has on their way at once: one would leave the memory half idle.
 constexpr int kDepth = 4;
 
-// Sums and sums of squares that each thread has of its eight channels, to those of each group, in a fixed
-// order.
+// Sums and sums of squares that each thread has of its eight channels, to those of each group, in a
+// fixed order.
 __device__ __forceinline__ void finish_sums(const float (&sums)[8], const float (&squares)[8],
                                             float2* partial, int vectors, int rows, int groups) {
   extern __shared__ float2 shared[];  // [row][channel]
@@ -38,8 +38,8 @@ __device__ __forceinline__ void finish_sums(const float (&sums)[8], const float 
   }
 }
 
-__device__ __forceinline__ void accumulate(const Vector& in, const float (&extra)[8], float (&sums)[8],
-                                           float (&squares)[8]) {
+__device__ __forceinline__ void accumulate(const Vector& in, const float (&extra)[8],
+                                           float (&sums)[8], float (&squares)[8]) {
 #pragma unroll
   for (int i = 0; i < 8; ++i) {
     const float value = to_float(in.values[i]) + extra[i];
@@ -48,11 +48,11 @@ __device__ __forceinline__ void accumulate(const Vector& in, const float (&extra
   }
 }
 
-// Of x + addend: partial[n][run][group]. The addend is [addends][channel], to the n-th image its row n %
-// addends; without any, addends is 0.
+// Of x + addend: partial[n][run][group]. The addend is [addends][channel], to the n-th image its
+// row n % addends; without any, addends is 0.
 extern "C" __global__ void __launch_bounds__(512)
-    sum_groups(const Vector* x, const Vector* addend, int addends, float2* partial, long long positions,
-               int vectors, int rows, int run, int groups) {
+    sum_groups(const Vector* x, const Vector* addend, int addends, float2* partial,
+               long long positions, int vectors, int rows, int run, int groups) {
   const int v = threadIdx.x % vectors;
   const int row = threadIdx.x / vectors;
   const Vector* image = x + (long long)blockIdx.y * positions * vectors;
@@ -72,8 +72,8 @@ extern "C" __global__ void __launch_bounds__(512)
   finish_sums(sums, squares, partial, vectors, rows, groups);
 }
 
-// out = a + share * (b + addend), and the sums of what is written, as sum_groups gives them. An addend for
-// each image n: row n % addends; `b` may be `out`.
+// out = a + share * (b + addend), and the sums of what is written, as sum_groups gives them. An
+// addend for each image n: row n % addends; `b` may be `out`.
 extern "C" __global__ void __launch_bounds__(512)
     add_and_sum(const Vector* a, const Vector* b, const Vector* addend, int addends, Vector* out,
                 float2* partial, long long positions, int vectors, int rows, int run, int groups,
@@ -91,7 +91,8 @@ extern "C" __global__ void __launch_bounds__(512)
     Vector result;
 #pragma unroll
     for (int i = 0; i < 8; ++i) {
-      result.values[i] = to_half(to_float(one.values[i]) + share * (to_float(two.values[i]) + extra[i]));
+      result.values[i] =
+          to_half(to_float(one.values[i]) + share * (to_float(two.values[i]) + extra[i]));
     }
     out[place] = result;
     accumulate(result, none, sums, squares);
@@ -114,11 +115,12 @@ extern "C" __global__ void __launch_bounds__(512)
   finish_sums(sums, squares, partial, vectors, rows, groups);
 }
 
-// What each channel of x is multiplied by, and what is added then: factors[n][channel]. A block for each
-// group and image.
+// What each channel of x is multiplied by, and what is added then: factors[n][channel]. A block for
+// each group and image.
 extern "C" __global__ void find_factors(const float2* partial, const Half* addend, int addends,
                                         const Half* weight, const Half* bias, float2* factors,
-                                        long long positions, int channels, int runs, int groups, float eps) {
+                                        long long positions, int channels, int runs, int groups,
+                                        float eps) {
   __shared__ double sums[128], squares[128];
   const int group = blockIdx.x;
   double sum = 0, square = 0;
@@ -190,26 +192,28 @@ __device__ __forceinline__ void normalise_run(const Vector* x, Vector* y, const 
 }
 
 extern "C" __global__ void __launch_bounds__(512)
-    normalise(const Vector* x, Vector* y, const float2* factors, long long positions, int vectors, int rows,
-              int run) {
+    normalise(const Vector* x, Vector* y, const float2* factors, long long positions, int vectors,
+              int rows, int run) {
   normalise_run<false>(x, y, factors, positions, vectors, rows, run);
 }
 
 extern "C" __global__ void __launch_bounds__(512)
-    normalise_silu(const Vector* x, Vector* y, const float2* factors, long long positions, int vectors,
-                   int rows, int run) {
+    normalise_silu(const Vector* x, Vector* y, const float2* factors, long long positions,
+                   int vectors, int rows, int run) {
   normalise_run<true>(x, y, factors, positions, vectors, rows, run);
 }
 
-// Layer norm of x + addend. The addend is [addends][channel]; to row r of x belongs its row r / rows_each %
-// addends; without any, addends is 0. `kLanes` lanes take a row, up to `kEach` vectors each; kWhole: exactly
-// as many.
+// Layer norm of x + addend. The addend is [addends][channel]; to row r of x belongs its row r /
+// rows_each % addends; without any, addends is 0. `kLanes` lanes take a row, up to `kEach` vectors
+// each; kWhole: exactly as many.
 template <int kLanes, int kEach, bool kWhole>
 __device__ __forceinline__ void norm_row(const Vector* x, const Vector* addend, unsigned addends,
-                                         unsigned rows_each, const Vector* weight, const Vector* bias,
-                                         Vector* y, unsigned rows, int vectors, float eps) {
+                                         unsigned rows_each, const Vector* weight,
+                                         const Vector* bias, Vector* y, unsigned rows, int vectors,
+                                         float eps) {
   const int lane = threadIdx.x % kLanes;
-  const unsigned row = (unsigned)(((unsigned long long)blockIdx.x * blockDim.x + threadIdx.x) / kLanes);
+  const unsigned row =
+      (unsigned)(((unsigned long long)blockIdx.x * blockDim.x + threadIdx.x) / kLanes);
   const bool mine = row < rows;  // all lanes take part in the sums
   const Vector* in = x + (unsigned long long)(mine ? row : 0) * vectors;
   const auto has = [&](int k) { return kWhole || lane + kLanes * k < vectors; };
@@ -224,7 +228,8 @@ __device__ __forceinline__ void norm_row(const Vector* x, const Vector* addend, 
     if (!has(k)) continue;
 #pragma unroll
     for (int i = 0; i < 8; ++i) values[k][i] = to_float(read[k].values[i]);
-    if (addends > 0) add_to(values[k], addend[row / rows_each % addends * vectors + lane + kLanes * k]);
+    if (addends > 0)
+      add_to(values[k], addend[row / rows_each % addends * vectors + lane + kLanes * k]);
 #pragma unroll
     for (int i = 0; i < 8; ++i) sum += values[k][i];
   }
@@ -254,13 +259,15 @@ __device__ __forceinline__ void norm_row(const Vector* x, const Vector* addend, 
   }
 }
 
-// Rows of up to 1280 channels, and those of 320, 640 and 1280, of which five vectors go to each lane.
-#define LAYER_NORM(name, lanes, whole)                                                                   \
-  extern "C" __global__ void __launch_bounds__(256)                                                      \
-      name(const Vector* x, const Vector* addend, unsigned addends, unsigned rows_each,                  \
-           const Vector* weight, const Vector* bias, Vector* y, unsigned rows, int vectors, float eps) { \
-    norm_row<lanes, 5, whole>(x, addend, addends, rows_each, weight, bias, y, rows,                      \
-                              whole ? 5 * lanes : vectors, eps);                                         \
+// Rows of up to 1280 channels, and those of 320, 640 and 1280, of which five vectors go to each
+// lane.
+#define LAYER_NORM(name, lanes, whole)                                                      \
+  extern "C" __global__ void __launch_bounds__(256)                                         \
+      name(const Vector* x, const Vector* addend, unsigned addends, unsigned rows_each,     \
+           const Vector* weight, const Vector* bias, Vector* y, unsigned rows, int vectors, \
+           float eps) {                                                                     \
+    norm_row<lanes, 5, whole>(x, addend, addends, rows_each, weight, bias, y, rows,         \
+                              whole ? 5 * lanes : vectors, eps);                            \
   }
 LAYER_NORM(layer_norm, 32, false)
 LAYER_NORM(layer_norm_320, 8, true)
