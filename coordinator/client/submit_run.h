@@ -6,10 +6,10 @@
 #include <string>
 
 #include "common/clock.h"
+#include "coordinator/client/embedded/cluster_options.h"
 #include "coordinator/client/report/cache_benchmark.h"
 #include "coordinator/client/report/progress.h"
 #include "coordinator/client/report/summary.h"
-#include "coordinator/client/embedded/cluster_options.h"
 #include "coordinator/client/run/find_server.h"
 #include "coordinator/client/run/interrupts.h"
 #include "coordinator/client/run/job_follower.h"

@@ -110,6 +110,7 @@ struct Job {
   std::vector<TaskId> tasks;  // in the order of the plan
   jobs::TaskCounts counts;
   std::uint64_t videos_made = 0;
+  std::uint64_t videos_failed = 0;
   std::uint64_t frames_made = 0;
   std::set<std::string> done_by;  // names of the workers that did tasks of it
 

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
+#include "common/clock.h"
 #include "jobs/task.h"
 
 namespace mimicfleet::coordinator {
@@ -24,13 +26,24 @@ struct TaskWait {
   double seconds = 0;  // from ready to leased
 };
 
+// A worker that fell silent, and was not about to leave.
+struct WorkerLoss {
+  std::string name;
+  std::string host;
+  std::string device;
+  std::string slurm_job_id;
+  Instant last_heard{};
+};
+
 // What there is to count of decisions, for the metrics. It counts once it is stored: what was
 // decided and lost did not happen.
 struct Tally {
   std::vector<TaskEnd> tasks_ended;
   std::vector<TaskWait> waits;
   std::vector<jobs::TaskKind> attempts_failed;
+  std::uint64_t steps = 0;  // of stages, that tasks came to
   std::vector<Expiry> expiries;
+  std::vector<WorkerLoss> losses;
   std::vector<jobs::TaskState> jobs_ended;
   bool jobs_changed = false;  // one was submitted, ended or opened again
 
@@ -38,7 +51,9 @@ struct Tally {
     append(tasks_ended, other.tasks_ended);
     append(waits, other.waits);
     append(attempts_failed, other.attempts_failed);
+    steps += other.steps;
     append(expiries, other.expiries);
+    append(losses, other.losses);
     append(jobs_ended, other.jobs_ended);
     jobs_changed = jobs_changed || other.jobs_changed;
   }

@@ -30,12 +30,15 @@ std::uint32_t& count(jobs::TaskCounts& counts, TaskState state) {
 
 namespace {
 
-bool made_a_video(const Task& task) {
-  return task.spec.kind == TaskKind::kDecodeVideo && task.state == TaskState::kDone;
+// A video is one task that decodes, whatever it needs: with what it needs it fails, too.
+bool is_video(const Task& task, TaskState state) {
+  return task.spec.kind == TaskKind::kDecodeVideo && task.state == state;
 }
 
 std::uint64_t frames_made(const Task& task) {
-  return made_a_video(task) ? static_cast<std::uint64_t>(std::max(task.result.frames, 0)) : 0;
+  return is_video(task, TaskState::kDone)
+             ? static_cast<std::uint64_t>(std::max(task.result.frames, 0))
+             : 0;
 }
 
 }  // namespace
@@ -44,7 +47,8 @@ void count_task(State& state, const Task& task) {
   Job& job = state.jobs.at(task.spec.job);
   ++count(job.counts, task.state);
   ++count(state.counts[task.spec.kind], task.state);
-  job.videos_made += made_a_video(task) ? 1 : 0;
+  job.videos_made += is_video(task, TaskState::kDone) ? 1 : 0;
+  job.videos_failed += is_video(task, TaskState::kFailed) ? 1 : 0;
   job.frames_made += frames_made(task);
 }
 
@@ -52,7 +56,8 @@ void uncount_task(State& state, const Task& task) {
   Job& job = state.jobs.at(task.spec.job);
   --count(job.counts, task.state);
   --count(state.counts[task.spec.kind], task.state);
-  job.videos_made -= made_a_video(task) ? 1 : 0;
+  job.videos_made -= is_video(task, TaskState::kDone) ? 1 : 0;
+  job.videos_failed -= is_video(task, TaskState::kFailed) ? 1 : 0;
   job.frames_made -= frames_made(task);
 }
 
@@ -127,6 +132,7 @@ void Transitions::renew(Task& task, const jobs::TaskProgress& progress) {
   const bool moved = progress.stage != task.progress.stage || progress.step != task.progress.step;
   Worker& worker = state_.workers.at(task.worker);
   if (moved) task.progressed_at = worker.progressed_at = now_;
+  if (moved && progress.stage != jobs::kQueued) ++decision_.tally.steps;
   if (!jobs::takes_slot(progress.stage)) worker.ending.insert(task.spec.id);
   task.progress = progress;
   task.lease_expires = now_ + state_.config.lease;
@@ -220,6 +226,11 @@ void Transitions::end_job_if_over(Job& job) {
 
 void Transitions::forget_worker(const Worker& worker, bool lost) {
   const WorkerId id = worker.hello.worker;
+  if (lost && state_of(worker) != jobs::WorkerState::kDraining) {
+    const auto& hello = worker.hello;
+    decision_.tally.losses.push_back(
+        {hello.name, hello.host, hello.device, hello.slurm_job_id, worker.last_heard});
+  }
   for (const TaskId& refused : state_.refused) {
     note_who_is_left(state_.tasks.at(refused));  // this worker is one of them until now
   }

@@ -90,6 +90,13 @@ ServerMetrics::ServerMetrics(monitoring::Metrics& metrics, std::string state_dir
       clock_(clock),
       epoch_(metrics.gauge("mimicfleet_coordinator_epoch",
                            "How many times a coordinator was started on this state")),
+      lease_(metrics.gauge("mimicfleet_lease_seconds",
+                           "A worker that is silent for so long has lost its tasks (--lease-ms)")),
+      steps_(
+          metrics.counter("mimicfleet_task_steps_total",
+                          "Stages and steps of stages that tasks came to, as their workers told")),
+      work_seconds_(metrics.counter("mimicfleet_work_seconds_total",
+                                    "Seconds in which at least one task was open")),
       videos_made_(metrics.counter("mimicfleet_videos_made_total", "Videos that workers finished")),
       frames_made_(metrics.counter("mimicfleet_frames_made_total",
                                    "Frames of the videos that were finished")),
@@ -169,6 +176,20 @@ void ServerMetrics::add_worker_metrics() {
                     }
                     return samples;
                   });
+  metrics_.gauges(
+      "mimicfleet_worker_lost_seconds",
+      "Seconds since a worker fell silent in whose place none has come; for a day at most, and for "
+      "an hour if a Slurm job had started it",
+      [this] {
+        std::vector<Sample> samples;
+        const Instant now = clock_.now();
+        for (const auto& [worker, since] : glance().lost) {
+          samples.push_back(
+              {{{"worker", worker.name}, {"host", worker.host}, {"device", worker.device}},
+               to_seconds(now - since)});
+        }
+        return samples;
+      });
 }
 
 void ServerMetrics::add_server_metrics() {
@@ -238,6 +259,8 @@ void ServerMetrics::add_job_metrics() {
       });
   add_job_gauge("mimicfleet_job_videos_made", "Videos of a job that are finished",
                 [](const JobGlance& job) { return job.videos_made; });
+  add_job_gauge("mimicfleet_job_videos_failed", "Videos of a job that could not be made",
+                [](const JobGlance& job) { return job.videos_failed; });
   add_job_gauge("mimicfleet_job_frames_made", "Frames of the videos of a job that are finished",
                 [](const JobGlance& job) { return job.frames_made; });
   add_job_gauge(
@@ -263,6 +286,8 @@ void ServerMetrics::on_commit(const std::vector<jobs::Event>& events, const Tall
   }
   for (const auto& wait : tally.waits) waits_.at(wait.kind).observe(wait.seconds);
   for (const TaskKind kind : tally.attempts_failed) attempts_failed_.at(kind).add();
+  if (tally.steps > 0) steps_.add(static_cast<double>(tally.steps));
+  for (const WorkerLoss& loss : tally.losses) lost_.add(loss, clock_.now());
   for (const Expiry reason : tally.expiries) lease_expiries_.at(reason).add();
   for (const TaskState state : tally.jobs_ended) jobs_ended_.at(state).add();
   jobs_changed_ = jobs_changed_ || tally.jobs_changed;
@@ -297,6 +322,9 @@ ServerMetrics::HostCounters& ServerMetrics::of_host(const std::string& host) {
 
 void ServerMetrics::look(const State& state, Instant now) {
   epoch_.set(static_cast<double>(state.epoch));
+  lease_.set(to_seconds(state.config.lease));
+  count_time(state, now);
+  lost_.look(state, now);
   for (const auto& [kind_and_state, gauge] : tasks_) {
     const auto counted = state.counts.find(kind_and_state.first);
     auto counts = counted == state.counts.end() ? jobs::TaskCounts() : counted->second;
@@ -307,6 +335,15 @@ void ServerMetrics::look(const State& state, Instant now) {
   Glance glance = glance_at(state);
   const std::lock_guard lock(mutex_);
   glance_ = std::move(glance);
+}
+
+void ServerMetrics::count_time(const State& state, Instant now) {
+  if (at_work_since_ && now > *at_work_since_) work_seconds_.add(to_seconds(now - *at_work_since_));
+  at_work_since_.reset();
+  const bool is_at_work =
+      std::any_of(state.counts.begin(), state.counts.end(),
+                  [](const auto& kind) { return kind.second.total() > kind.second.ended(); });
+  if (is_at_work) at_work_since_ = now;
 }
 
 void ServerMetrics::count_workers(const State& state) {
@@ -347,10 +384,11 @@ ServerMetrics::Glance ServerMetrics::glance_at(const State& state) const {
     auto& heard = glance.heard[{worker.hello.name, worker.hello.host}];
     heard = std::max(heard, worker.last_heard);
   }
+  glance.lost = lost_.all();
   for (const JobId& id : shown_jobs_) {
     const Job& job = state.jobs.at(id);
-    glance.jobs.push_back({job.number, job.counts, job.videos_made, job.frames_made,
-                           job.submitted_wall_ms, job.ended_wall_ms});
+    glance.jobs.push_back({job.number, job.counts, job.videos_made, job.videos_failed,
+                           job.frames_made, job.submitted_wall_ms, job.ended_wall_ms});
   }
   return glance;
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/clock.h"
+#include "coordinator/server/lost_workers.h"
 #include "coordinator/server/observer.h"
 #include "monitoring/metrics.h"
 
@@ -37,6 +38,7 @@ class ServerMetrics final : public Observer {
     std::uint64_t number = 0;
     jobs::TaskCounts tasks;
     std::uint64_t videos_made = 0;
+    std::uint64_t videos_failed = 0;
     std::uint64_t frames_made = 0;
     std::int64_t submitted_wall_ms = 0;
     std::int64_t ended_wall_ms = 0;
@@ -45,6 +47,7 @@ class ServerMetrics final : public Observer {
   struct Glance {
     std::optional<Instant> oldest_ready;
     std::map<std::pair<std::string, std::string>, Instant> heard;  // by a worker's name and host
+    std::vector<LostWorkers::Lost> lost;
     std::vector<JobGlance> jobs;
   };
 
@@ -53,6 +56,7 @@ class ServerMetrics final : public Observer {
   void add_server_metrics();
   void add_job_metrics();
   void count_event(const jobs::Event& event);
+  void count_time(const State& state, Instant now);
   HostCounters& of_host(const std::string& host);
   void count_workers(const State& state);
   void count_jobs(const State& state, Instant now);
@@ -66,12 +70,15 @@ class ServerMetrics final : public Observer {
   const Clock& clock_;
 
   monitoring::Gauge epoch_;
+  monitoring::Gauge lease_;
   std::map<TaskState, monitoring::Gauge> jobs_;
   std::map<TaskState, monitoring::Counter> jobs_ended_;
   std::map<std::pair<TaskKind, TaskState>, monitoring::Gauge> tasks_;
   std::map<std::pair<TaskKind, TaskState>, monitoring::Counter> tasks_ended_;
   std::map<TaskKind, monitoring::Counter> attempts_failed_;
   std::map<TaskKind, monitoring::Histogram> waits_;
+  monitoring::Counter steps_;
+  monitoring::Counter work_seconds_;
   monitoring::Counter videos_made_;
   monitoring::Counter frames_made_;
   std::map<jobs::WorkerState, monitoring::Gauge> workers_;
@@ -85,6 +92,8 @@ class ServerMetrics final : public Observer {
   monitoring::Histogram store_writes_;
   monitoring::Counter store_failures_;
 
+  LostWorkers lost_;
+  std::optional<Instant> at_work_since_;  // counted until then, while tasks are open
   bool jobs_changed_ = true;
   Instant jobs_counted_{};
   std::vector<JobId> shown_jobs_;

@@ -3,7 +3,8 @@ from panels import (BLUE, GREEN, GREY, ORANGE, RED, RUNBOOKS, YELLOW, dashboard,
                     steps, table, timeseries)
 
 FAILURES = [
-    query('sum(increase(mimicfleet_tasks_ended_total{state="failed"}[$__rate_interval]))', "failed for good"),
+    query('sum(increase(mimicfleet_tasks_ended_total{kind="decode_video",state="failed"}[$__rate_interval]))',
+          "videos that failed for good"),
     query("sum(increase(mimicfleet_task_attempts_failed_total[$__rate_interval]))", "failed attempts"),
     query("sum(increase(mimicfleet_lease_expiries_total[$__rate_interval]))", "workers fell silent or stalled"),
     query("sum(increase(mimicfleet_host_failures_total[$__rate_interval]))", "hosts that could not"),
@@ -21,10 +22,11 @@ WORKERS = [
 def headline() -> list[dict]:
     return [
         stat("Videos an hour", "mimicfleet:videos_made:rate15m * 3600", "none", decimals=1,
-             description="Videos made in the last 15 minutes, times four"),
+             description="Speed in the last 15 minutes, of which only the time counts in which tasks were open; 0 while "
+             "none is"),
         stat("Time left", "mimicfleet:time_left:seconds", "s", decimals=0, empty="nothing ended yet",
-             description="Open tasks through tasks done in the last 15 minutes, of the kind that takes longer. "
-             "Without a value: tasks are open and none was done in the last 15 minutes"),
+             description="Open tasks through the speed in the last 15 minutes, of which only the time counts in which "
+             "tasks were open; of the kind that takes longer. Without a value: none was done in that time"),
         stat("Queue", 'sum(mimicfleet_tasks{state="ready"})', "none",
              description="Tasks that could start now and wait for a worker"),
         stat("Oldest wait", "max(mimicfleet_oldest_ready_task_age_seconds)", "s", decimals=0,
@@ -43,18 +45,20 @@ def work() -> list[dict]:
                    description="Running on a worker, ready for one, or waiting for what another task makes",
                    colours={"running": GREEN, "ready": YELLOW, "waiting": GREY}),
         timeseries("Videos an hour", [query("mimicfleet:videos_made:rate15m * 3600", "videos an hour")], "none",
-                   description="Over the last 15 minutes at each time"),
+                   description="Over the 15 minutes before each time, of which only the time counts in which tasks were "
+                   "open; 0 while none is"),
         timeseries("Busy share by host", [query("avg by (host) (mimicfleet:worker_busy:ratio5m)", "{{host}}")],
                    "percentunit", width=8, high=1,
-                   description="Share of the last 5 minutes in which a worker (one for each GPU) had a task"),
+                   description="Share of the last 5 minutes, or since it was started, in which a worker (one for each GPU) "
+                   "had a task"),
         timeseries("Workers", [query("sum by (state) (mimicfleet_workers)", "{{state}}"),
                                query("sum(mimicfleet_workers_set_aside)", "set aside")],
                    "none", width=8, colours={"ready": GREEN, "loading": YELLOW, "draining": GREY, "set aside": RED},
                    description="By state. Set aside: gets nothing more of a job because of its host"),
         timeseries("Failures", FAILURES, "none", width=8,
-                   description="An attempt that fails is tried again on another worker; a task fails for good after "
+                   description="An attempt that fails is tried again on another worker; a video fails for good after "
                    "three, or when its input is at fault",
-                   colours={"failed for good": RED, "failed attempts": ORANGE}),
+                   colours={"videos that failed for good": RED, "failed attempts": ORANGE}),
         table("Alerts", [query('count by (alertname, alertstate, severity) (ALERTS{alertname=~"Mimicfleet.+"})',
                                instant=True, table=True)],
               "alertname", ["count"], {}, width=10, empty="no alert is pending or firing",
@@ -65,7 +69,7 @@ def work() -> list[dict]:
               labels={"host": "host", "device": "device", "device_name": "device name"},
               link=("worker", "Worker", "/d/mimicfleet-worker?var-worker=${__value.raw}&${__url_time_range}"),
               empty="no worker is scraped",
-              description="Busy: share of the last 5 minutes; videos: made in the time shown"),
+              description="Busy: share of the last 5 minutes, or since its start; videos: made in the time shown"),
     ]
 
 

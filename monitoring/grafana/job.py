@@ -7,6 +7,7 @@ NUMBER = "number"
 THIS = f'{NUMBER}="$job"'
 TASKS = f"mimicfleet_job_tasks{{{THIS}}}"
 VIDEOS = f"sum(mimicfleet_job_videos_made{{{THIS}}})"
+FAILED = f"sum(mimicfleet_job_videos_failed{{{THIS}}})"
 AGE = f"max(mimicfleet_job_age_seconds{{{THIS}}})"
 
 
@@ -15,26 +16,27 @@ def tasks(states: str) -> str:
 
 
 OPEN = tasks("waiting|ready|running")
-FAILED = tasks("failed")
 STATES = {"done": GREEN, "running": BLUE, "ready": YELLOW, "waiting": GREY, "failed": RED, "cancelled": ORANGE}
 
 
 def build() -> dict:
-    rate = f'sum(deriv(mimicfleet_job_tasks{{{THIS},state="done"}}[10m]))'
+    rate = f'sum(deriv(mimicfleet_job_tasks{{{THIS},state="done"}}[15m]))'
+    videos = f"clamp_min(sum(deriv(mimicfleet_job_videos_made{{{THIS}}}[15m])), 0) * 3600"
     frames = f"sum(deriv(mimicfleet_job_frames_made{{{THIS}}}[5m])) >= 0"
     panels = [
         stat("Progress", f"{tasks('done|failed|cancelled')} / sum({TASKS})", "percentunit", decimals=0,
              description="Share of the job's tasks that have ended: done, failed or cancelled"),
         stat("Time left", f"({OPEN} / ({rate} > 0)) or ({OPEN} == 0)", "s", decimals=0,
              empty="nothing done lately",
-             description="Open tasks through tasks done in the last 10 minutes. Without a value: none was done"),
+             description="Open tasks through the speed in the last 15 minutes, or since it was submitted. Without a value: "
+             "none was done in that time"),
         stat("Videos made", VIDEOS, "none",
              description="Whole videos at their place"),
-        stat("Videos an hour", f"{VIDEOS} / {AGE} * 3600", "none", decimals=1,
-             description="On average since the job was submitted, its time in the queue included"),
+        stat("Videos an hour", videos, "none", decimals=1,
+             description="Speed in the last 15 minutes, or since it was submitted"),
         stat("Age", AGE, "s", decimals=0,
              description="Since it was submitted; stands still once the job has ended"),
-        stat("Failed tasks", FAILED, "none", link=RUNBOOKS, thresholds=steps((None, GREEN), (1, RED)),
+        stat("Failed videos", FAILED, "none", link=RUNBOOKS, thresholds=steps((None, GREEN), (1, RED)),
              description="`coordinator task list --job N` names their files, `coordinator task explain N` the reasons"),
         timeseries("Tasks by state", [query(f"sum by (state) ({TASKS})", "{{state}}")], "none", stacked=True, width=16,
                    height=9, colours=STATES, description="All tasks of the job"),
@@ -45,11 +47,8 @@ def build() -> dict:
         timeseries("Frames a second",
                    [query(frames, "frames a second")],
                    "none", width=8, description="Frames of finished videos, over the last 5 minutes"),
-        timeseries("Failed and cancelled", [
-            query(FAILED, "failed"),
-            query(tasks("cancelled"), "cancelled")], "none", width=8,
-            colours={"failed": RED, "cancelled": ORANGE},
-            description="Tasks of the job that ended without a result"),
+        timeseries("Failed videos", [query(FAILED, "failed")], "none", width=8, colours={"failed": RED},
+                   description="Videos of the job that could not be made"),
     ]
     job = label_variable("job", "Job", f"label_values(mimicfleet_job_tasks, {NUMBER})",
                          "Jobs that run or ended in the last hour, as `coordinator job list` numbers them",

@@ -25,7 +25,7 @@ def faults(bundle: pathlib.Path) -> list[str]:
         for needed in file.needed:
             if needed not in libraries and not elf.OF_THE_SYSTEM.fullmatch(needed):
                 found.append(f"{name}: needs {needed}, which is not in the bundle")
-        found += [f"{name}: looks for libraries in {folder}" for folder in file.paths if not folder.startswith("$ORIGIN")]
+        found += [f"{name}: looks for libraries in {folder}" for folder in file.paths if not folder.startswith(("$ORIGIN", "${ORIGIN}"))]
         for library, version in sorted(file.wanted):
             if elf.OF_THE_SYSTEM.fullmatch(library):
                 if _too_new(version):

@@ -10,7 +10,9 @@ NVIDIA_CPU = ("libcudart.so", "libcupti.so")
 
 
 def paper(path: pathlib.PurePosixPath) -> bool:
-    return path.parts[0].endswith(".dist-info") and (path.name in ("METADATA", "RECORD") or "licenses" in path.parts)
+    if path.parts[0] == "nvidia":
+        return path.name.startswith("LICENSE")  # where an older wheel has it
+    return path.parts[0].startswith(("torch-", "nvidia_")) and (path.name in ("METADATA", "RECORD") or "licenses" in path.parts)
 
 
 def wanted(name: str, cuda: bool) -> bool:

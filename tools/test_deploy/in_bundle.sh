@@ -31,6 +31,20 @@ for program in coordinator worker media; do
   done
 done
 
+# What a worker opens on a machine with NVIDIA's driver finds all but that.
+if [ -e "$here/lib/mimicfleet/libtorch_cuda.so" ]; then
+  env -i LD_PRELOAD=libtorch_cuda.so:libtorch_cuda_linalg.so LD_TRACE_LOADED_OBJECTS=1 "$here/libexec/mimicfleet/worker" > /tmp/opened 2>&1
+  grep -q "libcudnn.so.9 => $here/" /tmp/opened
+  if grep "not found" /tmp/opened | grep -v "libcuda.so.1 => not found"; then exit 1; fi
+fi
+# There is no GPU here, and it says so.
+code=0
+env -i HOME=/tmp "$here/bin/worker" --insecure --coordinator tcp://127.0.0.1:9 --device cuda:0 > /tmp/said 2>&1 || code=$?
+if [ "$code" = 0 ] || ! grep -q -- "--device cuda:0: no NVIDIA driver is installed here" /tmp/said; then
+  echo "a worker without a GPU ends with $code: $(cat /tmp/said)"
+  exit 1
+fi
+
 env -i "$here/bin/coordinator" submit --filter hello.mp4 --sample-stride 20 --steps 2 --seed 7 "$here/share/mimicfleet/examples/words" \
   --ref-image "$here/share/mimicfleet/examples/references/amber.png" --output-dir "/home/videos of mine"
 env -i "$here/bin/coordinator" verify "/home/videos of mine"

@@ -34,13 +34,17 @@ class Fleet:
         self.endpoint = said["endpoint"]
         self.metrics_address = said["metrics"]
         for name in ("w1", "w2"):
-            self._start("worker", ["--coordinator", self.endpoint, "--models", str(ROOT / "models" / "puppet"), "--name",
-                                   name, "--device", "cpu", "--threads", "1", "--data-dir", str(folder / name / "data"),
-                                   "--feature-cache-dir", str(folder / name / "cache")], name)
+            self.start_worker(name)
         wait_for(f"both workers in /sd of the coordinator (logs in {folder})", lambda: len(self.discovered()) == 2)
 
+    def start_worker(self, name: str) -> None:
+        folder = self.folder / name
+        self._start("worker", ["--coordinator", self.endpoint, "--models", str(ROOT / "models" / "puppet"), "--name", name,
+                               "--device", "cpu", "--threads", "1", "--data-dir", str(folder / "data"),
+                               "--feature-cache-dir", str(folder / "cache")], name)
+
     def _start(self, program: str, arguments: list[str], name: str) -> subprocess.Popen:
-        log = (self.folder / f"{name}.log").open("w")
+        log = (self.folder / f"{name}.log").open("a")
         self.processes[name] = subprocess.Popen(
             [self.programs / program, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log,
             text=True, env=self.environment, cwd=self.folder)

@@ -1,5 +1,7 @@
 #include "worker/metrics/worker_info.h"
 
+#include <algorithm>
+
 #include "common/log.h"
 
 namespace mimicfleet::worker {
@@ -16,6 +18,14 @@ WorkerInfo::WorkerInfo(monitoring::Metrics& metrics, const jobs::WorkerHello& he
     const std::lock_guard lock(mutex_);
     return std::vector<monitoring::Sample>{{labels_, 1}};
   });
+  for (const auto kind : {jobs::TaskKind::kEncodeLatents, jobs::TaskKind::kDecodeVideo}) {
+    const bool takes = std::find(hello.kinds.begin(), hello.kinds.end(), kind) != hello.kinds.end();
+    metrics
+        .gauge("mimicfleet_worker_takes",
+               "1 for the kinds of tasks that the worker takes, 0 for others",
+               {{"kind", std::string(to_string(kind))}})
+        .set(takes ? 1 : 0);
+  }
 }
 
 void WorkerInfo::ready(const std::string& device, const jobs::NumericsClass& numerics) {

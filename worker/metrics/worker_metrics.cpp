@@ -59,7 +59,7 @@ WorkerMetrics::WorkerMetrics(Metrics& metrics)
       sent_bytes_(artefact_bytes(metrics, "sent")),
       received_bytes_(artefact_bytes(metrics, "received")),
       refused_replicas_(
-          metrics.counter("mimicfleet_artefact_holders_refused_total",
+          metrics.counter("mimicfleet_artefact_replicas_refused_total",
                           "Workers whose latents were refused: other bytes than they should be")) {
   for (const auto state : kStates) {
     states_.emplace(

@@ -265,6 +265,7 @@ Result<svd::SampledLatents> Encoding::sample() {
                    svd::sample_latents(
                        models_.diffusion, inputs_.conditions->image, inputs_.conditions->poses,
                        sampling, [this](const svd::SamplingProgress& progress) {
+                         services_.metrics.unet_evaluations(progress.evaluations);
                          const bool step_ends = progress.tile == progress.tiles;
                          if (step_ends) {
                            context_.progress(jobs::Stage::kDenoise, progress.step, progress.steps);
@@ -273,7 +274,6 @@ Result<svd::SampledLatents> Encoding::sample() {
                        }));
   context_.add_time(jobs::Stage::kPoseNet, sampled.pose_net_seconds, false);
   context_.add_time(jobs::Stage::kDenoise, sampled.denoise_seconds, false);
-  services_.metrics.unet_evaluations(sampled.unet_evaluations);
   if (!at::isfinite(sampled.latents).all().item<bool>()) {
     return Status(
         StatusCode::kBadInput,

@@ -60,14 +60,19 @@ TEST_F(ServerMetricsTest, EveryLabelValueIsThereFromTheFirstScrape) {
         "mimicfleet_tasks{kind=\"decode_video\",state=\"waiting\"} 0",
         "mimicfleet_tasks_ended_total{kind=\"encode_latents\",state=\"failed\"} 0",
         "mimicfleet_task_attempts_failed_total{kind=\"decode_video\"} 0",
-        "mimicfleet_videos_made_total 0", "mimicfleet_frames_made_total 0",
+        "mimicfleet_videos_made_total 0",
+        "mimicfleet_frames_made_total 0",
         "mimicfleet_task_wait_seconds_count{kind=\"encode_latents\"} 0",
-        "mimicfleet_oldest_ready_task_age_seconds 0", "mimicfleet_workers{state=\"draining\"} 0",
-        "mimicfleet_workers_set_aside 0", "mimicfleet_events_total{kind=\"stale_result\"} 0",
+        "mimicfleet_oldest_ready_task_age_seconds 0",
+        "mimicfleet_workers{state=\"draining\"} 0",
+        "mimicfleet_workers_set_aside 0",
+        "mimicfleet_events_total{kind=\"stale_result\"} 0",
         "mimicfleet_lease_expiries_total{reason=\"not_started\"} 0",
         "mimicfleet_host_failures_total{reason=\"not_found\"} 0",
         "mimicfleet_messages_received_total{type=\"worker_hello\"} 0",
         "mimicfleet_messages_refused_total{reason=\"version\"} 0",
+        "mimicfleet_task_steps_total 0",
+        "mimicfleet_work_seconds_total 0",
         "mimicfleet_store_write_duration_seconds_count 0",
         "mimicfleet_store_write_failures_total 0"}) {
     EXPECT_THAT(text, HasSubstr(line));
@@ -147,6 +152,75 @@ TEST_F(ServerMetricsTest, TwoWorkersOfOneNameAreOneSeries) {
   const std::string series = "mimicfleet_worker_last_heard_seconds{host=\"\",worker=\"w\"} ";
   ASSERT_THAT(text, HasSubstr(series + "1\n"));
   EXPECT_EQ(text.find(series), text.rfind(series));
+}
+
+TEST_F(ServerMetricsTest, ALostWorkerHasASeriesUntilAnotherOneComesInItsPlace) {
+  const auto come = [&](const std::string& name, const std::string& device) {
+    auto hello = fleet_.hello(name);
+    hello.host = "h1";
+    hello.device = device;
+    fleet_.input(hello);
+    return hello.worker;
+  };
+  come("h1-cuda:0-11", "cuda:0");
+  fleet_.pass(seconds(4));
+  const WorkerId other = come("h1-cuda:1-12", "cuda:1");
+  for (int i = 0; i < 15; ++i) {
+    fleet_.pass(seconds(1));
+    fleet_.beat(other);
+  }
+  text();
+  fleet_.clock.advance(seconds(5));
+  const std::string lost =
+      "mimicfleet_worker_lost_seconds{device=\"cuda:0\",host=\"h1\",worker=\"h1-cuda:0-11\"} ";
+  EXPECT_THAT(
+      text(),
+      HasSubstr(lost + "5\n"));  // the other one, which came not long before, is not its successor
+  come("h1-cuda:0-13", "cuda:0");
+  EXPECT_THAT(text(), Not(HasSubstr("mimicfleet_worker_lost_seconds{")));
+}
+
+TEST_F(ServerMetricsTest, TheLeaseIsThere) {
+  fleet_.state.config.lease = milliseconds(2'500);
+  EXPECT_THAT(text(), HasSubstr("mimicfleet_lease_seconds 2.5\n"));
+}
+
+TEST_F(ServerMetricsTest, StepsAreCountedWhileATaskRuns) {
+  fleet_.submit(1);
+  const WorkerId worker = fleet_.join("w");
+  const TaskId task = fleet_.lease(worker).task;
+  fleet_.beat(worker, 1, 0, {{task, std::string(jobs::kQueued)}});  // waiting is no progress
+  EXPECT_THAT(text(), HasSubstr("mimicfleet_task_steps_total 0\n"));
+  for (const int step : {0, 0, 1, 1, 2}) fleet_.beat(worker, 1, step);
+  EXPECT_THAT(text(), HasSubstr("mimicfleet_task_steps_total 3\n"));
+}
+
+TEST_F(ServerMetricsTest, TheTimeCountsInWhichTasksAreOpen) {
+  text();
+  fleet_.clock.advance(seconds(100));
+  text();
+  fleet_.submit(1);
+  text();
+  fleet_.clock.advance(seconds(7));
+  EXPECT_THAT(text(), HasSubstr("mimicfleet_work_seconds_total 7\n"));
+  do_all(fleet_.join("w"));
+  fleet_.clock.advance(seconds(2));
+  text();
+  fleet_.clock.advance(seconds(50));
+  EXPECT_THAT(text(), HasSubstr("mimicfleet_work_seconds_total 9\n"));
+}
+
+// Its decode fails with its encode.
+TEST_F(ServerMetricsTest, AClipThatCannotBeMadeIsOneVideo) {
+  fleet_.submit(2);
+  const WorkerId worker = fleet_.join("w");
+  fleet_.fail(worker, fleet_.lease(worker), Status(StatusCode::kBadInput, "no person"));
+  const std::string text_now = text();
+  EXPECT_THAT(text_now, HasSubstr("mimicfleet_job_videos_failed{number=\"1\"} 1\n"));
+  EXPECT_THAT(
+      text_now,
+      HasSubstr("mimicfleet_tasks_ended_total{kind=\"decode_video\",state=\"failed\"} 1\n"));
+  EXPECT_THAT(text_now, HasSubstr("mimicfleet_job_tasks{number=\"1\",state=\"failed\"} 2\n"));
 }
 
 TEST_F(ServerMetricsTest, HostsBeyondABoundAreOneSeries) {

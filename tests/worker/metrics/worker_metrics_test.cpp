@@ -109,7 +109,7 @@ TEST(WorkerMetrics, WhatHappensIsCounted) {
         "mimicfleet_model_loads_total 1",
         "mimicfleet_unet_evaluations_total 50",
         "mimicfleet_artefact_bytes_total{direction=\"received\"} 7",
-        "mimicfleet_artefact_holders_refused_total 2",
+        "mimicfleet_artefact_replicas_refused_total 2",
         "mimicfleet_device_memory_peak_bytes 30",
         "mimicfleet_device_memory_held_bytes 40"}) {
     EXPECT_THAT(text, HasSubstr(line));
@@ -123,10 +123,14 @@ TEST(WorkerInfo, SaysWhoTheWorkerIsAndItsDeviceOnceThatIsOpen) {
   hello.host = "node1";
   hello.device = "auto";
   hello.slurm_job_id = "4711";
+  hello.kinds = {jobs::TaskKind::kDecodeVideo};
   WorkerInfo info(metrics, hello);
   EXPECT_THAT(metrics.text(),
               AllOf(HasSubstr("worker=\"left\""), HasSubstr("host=\"node1\""),
                     HasSubstr("device=\"auto\""), HasSubstr("slurm_job_id=\"4711\"")));
+  EXPECT_THAT(metrics.text(),
+              AllOf(HasSubstr("mimicfleet_worker_takes{kind=\"decode_video\"} 1"),
+                    HasSubstr("mimicfleet_worker_takes{kind=\"encode_latents\"} 0")));
   jobs::NumericsClass numerics;
   numerics.device = "NVIDIA H200";
   numerics.precision = "fp16";

@@ -339,6 +339,27 @@ TEST_F(StageExecutorTest, SamplingStopsAtTheNextStepWhenItIsCancelled) {
   EXPECT_EQ(last_step, 1);
 }
 
+// Not when it is over: a clip may be many minutes of sampling.
+TEST_F(StageExecutorTest, RunsOfTheUNetAreCountedWhileItSamples) {
+  const auto counted = [] {
+    const std::string text = worker_->registry.text();
+    const std::string name = "\nmimicfleet_unet_evaluations_total ";
+    return std::stoi(text.substr(text.find(name) + name.size()));
+  };
+  auto lease = encode();
+  lease.spec.parameters.steps = 3;
+  const int before = counted();
+  std::vector<int> seen;
+  on_progress_ = [&](const jobs::TaskProgress& progress) {
+    if (progress.stage == "denoise") seen.push_back(counted() - before);
+  };
+  const auto encoded = run(lease);
+  ASSERT_TRUE(encoded.ok()) << encoded.status();
+  const int step = 2 * encoded->tiles;  // two passes
+  EXPECT_THAT(seen, ElementsAre(0, step, 2 * step, 3 * step));
+  EXPECT_EQ(counted() - before, encoded->unet_evaluations);
+}
+
 TEST_F(StageExecutorTest, ADecodeThatIsCancelledLeavesNoFile) {
   auto lease = encode();
   lease.spec.output.save_frames = true;

@@ -82,6 +82,7 @@ struct SamplingProgress {
   int steps;
   int tile;  // 1-based; `tile == tiles` ends the step
   int tiles;
+  int evaluations;  // runs of the UNet over this tile: its passes
 };
 
 // Called after each tile of each step, on the caller's thread. False stops the sampling with

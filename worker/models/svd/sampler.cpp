@@ -90,7 +90,8 @@ class Sampler {
       for (std::size_t i = 0; i < sums.size(); ++i) add_tile(sums[i], predicted[i], weights_, tile);
       ++tile_number;
       const SamplingProgress progress{step + 1, scheduler_.steps(), tile_number,
-                                      static_cast<int>(tiling_.tiles.size())};
+                                      static_cast<int>(tiling_.tiles.size()),
+                                      static_cast<int>(passes.size())};
       if (on_progress && !on_progress(progress)) return std::nullopt;
     }
     for (auto& sum : sums) sum.div_(weight_sums_);

@@ -347,9 +347,11 @@ TEST(Sampling, TheSameInputGivesTheSameBytes) {
 
 TEST(Sampling, ReportsEveryTileAndStopsWhenToldTo) {
   std::vector<std::string> seen;
+  int evaluations = 0;
   const auto stop_at_second_step = [&](const SamplingProgress& progress) {
     seen.push_back(
         fmt::format("{}/{} {}/{}", progress.step, progress.steps, progress.tile, progress.tiles));
+    evaluations += progress.evaluations;
     return progress.step < 2;
   };
   jobs::Sampling parameters = quick();
@@ -359,6 +361,7 @@ TEST(Sampling, ReportsEveryTileAndStopsWhenToldTo) {
                      parameters, stop_at_second_step);
   EXPECT_EQ(sampled.status().code(), StatusCode::kCancelled);
   EXPECT_THAT(seen, ::testing::ElementsAre("1/3 1/2", "1/3 2/2", "2/3 1/2"));
+  EXPECT_EQ(evaluations, 3 * (parameters.max_guidance > 1 ? 2 : 1));
 }
 
 TEST(Sampling, SizesThatTheModelsCannotDoAreNamed) {
