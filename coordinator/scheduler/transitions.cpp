@@ -132,7 +132,7 @@ void Transitions::renew(Task& task, const jobs::TaskProgress& progress) {
   const bool moved = progress.stage != task.progress.stage || progress.step != task.progress.step;
   Worker& worker = state_.workers.at(task.worker);
   if (moved) task.progressed_at = worker.progressed_at = now_;
-  if (moved && progress.stage != jobs::kQueued) ++decision_.tally.steps;
+  if (moved && !jobs::is_stage(progress.stage, jobs::Stage::kQueued)) ++decision_.tally.steps;
   if (!jobs::takes_slot(progress.stage)) worker.ending.insert(task.spec.id);
   task.progress = progress;
   task.lease_expires = now_ + state_.config.lease;

@@ -189,7 +189,8 @@ TEST_F(ServerMetricsTest, StepsAreCountedWhileATaskRuns) {
   fleet_.submit(1);
   const WorkerId worker = fleet_.join("w");
   const TaskId task = fleet_.lease(worker).task;
-  fleet_.beat(worker, 1, 0, {{task, std::string(jobs::kQueued)}});  // waiting is no progress
+  fleet_.beat(worker, 1, 0,
+              {{task, std::string(to_string(jobs::Stage::kQueued))}});  // waiting is no progress
   EXPECT_THAT(text(), HasSubstr("mimicfleet_task_steps_total 0\n"));
   for (const int step : {0, 0, 1, 1, 2}) fleet_.beat(worker, 1, step);
   EXPECT_THAT(text(), HasSubstr("mimicfleet_task_steps_total 3\n"));
