@@ -410,13 +410,13 @@ std::string Setting::shown() const {
 
 std::string Setting::default_text() const {
   static const wire::Value built_in = wire::to_value(Parameters());
-  const wire::Value* value = built_in.find(name);
-  const bool is_plain = value != nullptr && !value->is_nil() &&
-                        value->get_if<wire::Map>() == nullptr &&
-                        value->get_if<wire::Array>() == nullptr;
+  const wire::Value* member = built_in.find(name);
+  const bool is_plain = member != nullptr && !member->is_nil() &&
+                        member->get_if<wire::Map>() == nullptr &&
+                        member->get_if<wire::Array>() == nullptr;
   if (keeps_text || !is_plain) return "";
-  const auto* word = value->get_if<std::string>();
-  return word != nullptr ? *word : json::to_text(*value);
+  const auto* word = member->get_if<std::string>();
+  return word != nullptr ? *word : json::to_text(*member);
 }
 
 bool is_true(std::string_view text) { return lower(text) == "true"; }

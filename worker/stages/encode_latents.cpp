@@ -21,6 +21,7 @@
 #include "worker/models/pose/retarget.h"
 #include "worker/stages/driving_frames.h"
 #include "worker/stages/latents_source.h"
+#include "worker/stages/open_adaptation.h"
 #include "worker/stages/output_files.h"
 #include "worker/stages/persons.h"
 

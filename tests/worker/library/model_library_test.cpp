@@ -10,6 +10,7 @@
 #include "tests/paths.h"
 #include "tests/temporary_folder.h"
 #include "worker/library/unet_adaptation.h"
+#include "worker/stages/open_adaptation.h"
 
 namespace mimicfleet::stages {
 namespace {

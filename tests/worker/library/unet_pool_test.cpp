@@ -14,6 +14,7 @@
 #include "tests/temporary_folder.h"
 #include "worker/library/model_library.h"
 #include "worker/models/svd/unet.h"
+#include "worker/stages/open_adaptation.h"
 
 namespace mimicfleet::stages {
 namespace {
