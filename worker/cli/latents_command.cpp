@@ -9,6 +9,7 @@
 
 #include "common/files/digest_cache.h"
 #include "common/log.h"
+#include "common/model_files/model_root.h"
 #include "common/user_folders.h"
 #include "jobs/model_set.h"
 #include "worker/formats/import_latents.h"
