@@ -15,7 +15,7 @@ class ModelConfigTest : public ::testing::Test {
     return ModelConfig::read(folder_.write("config.json", text));
   }
 
-  weights::TemporaryFolder folder_;
+  TemporaryFolder folder_;
 };
 
 TEST_F(ModelConfigTest, ReadsNumbersListsAndWords) {

@@ -361,7 +361,7 @@ TEST(Sampling, ReportsEveryTileAndStopsWhenToldTo) {
                      parameters, stop_at_second_step);
   EXPECT_EQ(sampled.status().code(), StatusCode::kCancelled);
   EXPECT_THAT(seen, ::testing::ElementsAre("1/3 1/2", "1/3 2/2", "2/3 1/2"));
-  EXPECT_EQ(evaluations, 3 * (parameters.max_guidance > 1 ? 2 : 1));
+  EXPECT_EQ(evaluations, 3 * (parameters.guidance_scale > 1 ? 2 : 1));
 }
 
 TEST(Sampling, SizesThatTheModelsCannotDoAreNamed) {
