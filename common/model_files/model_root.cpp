@@ -228,6 +228,9 @@ Result<PartDigests> digest_parts(const ModelFiles& files, const DigestOf& digest
   ASSIGN_OR_RETURN(parts.detector,
                    digest_all(digest_of, {{"detector", files.detector},
                                           {"pose_estimator", files.pose_estimator}}));
+  parts.name = files.name;
+  parts.checkpoint = absolute_path(files.checkpoint).string();
+  parts.defaults = files.defaults;
   return parts;
 }
 
