@@ -70,7 +70,7 @@ def work() -> list[dict]:
               labels={"host": "host", "device": "device", "device_name": "device name"},
               link=("worker", "Worker", "/d/mimicfleet-worker?var-worker=${__value.raw}&${__url_time_range}"),
               empty="no worker is scraped",
-              description="Busy: share of the last 5 minutes, or since its start; videos: made in the time shown"),
+              description="Busy: share of the last 5 minutes, or since its start; videos: made since its start"),
     ]
 
 

@@ -17,7 +17,9 @@ def tasks(states: str) -> str:
 
 def per_second(series: str, seconds: int) -> str:
     """What was made in this time, or since the job was submitted, by the time that this is."""
-    return f"(clamp_min(sum({series}) - (sum({series} offset {seconds}s) or vector(0)), 0) / clamp({AGE}, 1, {seconds}))"
+    made = (f"(sum({series}) - sum({series} offset {seconds}s)) or (sum({series}) and on () {AGE} <= {seconds}) "
+            f"or sum(delta({series}[{seconds}s]))")  # the last: Prometheus did not see the job so long ago
+    return f"(clamp_min({made}, 0) / clamp({AGE}, 1, {seconds}))"
 
 
 OPEN = tasks("waiting|ready|running")
