@@ -13,6 +13,13 @@ def quantile(share: float, cache: str, window: str = "$__range") -> str:
     return f"histogram_quantile({share}, sum by (le, stage) (increase({buckets}[{window}]))) >= 0"
 
 
+def mean_when_warm() -> str:
+    """Reading a cache takes less than the lowest bucket: a quantile would show that bucket."""
+    parts = [f'sum by (stage) (increase(mimicfleet_stage_duration_seconds_{part}{{host=~"$host",cache="warm"}}[$__range]))'
+             for part in ("sum", "count")]
+    return f"{parts[0]} / ({parts[1]} > 0)"
+
+
 def runs(cache: str) -> str:
     series = f'mimicfleet_stage_duration_seconds_count{{host=~"$host",cache="{cache}"}}'
     return f"sum by (stage) (increase({series}[$__range])) > 0"
@@ -50,15 +57,15 @@ def headline() -> list[dict]:
 
 def stages() -> list[dict]:
     return [
-        bar_chart("Median of each stage", [column(quantile(0.5, "cold")), column(quantile(0.5, "warm"))], "stage",
+        bar_chart("Each stage: median cold, mean warm", [column(quantile(0.5, "cold")), column(mean_when_warm())], "stage",
                   ["cold", "warm"], "s", height=10, empty="no stage ran",
                   description="Cold: made anew. Warm: what the stage makes came out of the cache. Stages that the "
                   "cache cannot help are always cold"),
         table("Stages in numbers",
               [column(quantile(0.5, "cold")), column(quantile(0.9, "cold")), column(runs("cold")),
-               column(quantile(0.5, "warm")), column(quantile(0.9, "warm")), column(runs("warm"))],
-              "stage", ["cold median", "cold 9 of 10", "cold runs", "warm median", "warm 9 of 10", "warm runs"],
-              {name: "s" for name in ("cold median", "cold 9 of 10", "warm median", "warm 9 of 10")}, height=10,
+               column(mean_when_warm()), column(runs("warm"))],
+              "stage", ["cold median", "cold 9 of 10", "cold runs", "warm mean", "warm runs"],
+              {name: "s" for name in ("cold median", "cold 9 of 10", "warm mean")}, height=10,
               empty="no stage ran", description="In the time shown; 9 of 10: nine of ten runs took at most so long"),
         timeseries("Sampling (denoise)",
                    [query('histogram_quantile(0.5, sum by (le) (rate(mimicfleet_stage_duration_seconds_bucket{'

@@ -3,18 +3,18 @@ from panels import (BLUE, GREEN, GREY, ORANGE, RED, RUNBOOKS, YELLOW, dashboard,
                     steps, table, timeseries)
 
 FAILURES = [
-    query('sum(increase(mimicfleet_tasks_ended_total{kind="decode_video",state="failed"}[$__rate_interval]))',
+    query("round(sum(increase(mimicfleet_task_attempts_failed_total[$__rate_interval])))", "failed attempts"),
+    query("round(sum(increase(mimicfleet_lease_expiries_total[$__rate_interval])))", "leases that expired"),
+    query("round(sum(increase(mimicfleet_host_failures_total[$__rate_interval])))", "attempts that a host could not do"),
+    query('round(sum(increase(mimicfleet_tasks_ended_total{kind="decode_video",state="failed"}[$__rate_interval])))',
           "videos that failed for good"),
-    query("sum(increase(mimicfleet_task_attempts_failed_total[$__rate_interval]))", "failed attempts"),
-    query("sum(increase(mimicfleet_lease_expiries_total[$__rate_interval]))", "workers fell silent or stalled"),
-    query("sum(increase(mimicfleet_host_failures_total[$__rate_interval]))", "hosts that could not"),
 ]
 SCRAPED = "and on (worker) mimicfleet_worker_info"
 WORKERS = [
     query("max by (worker, host, device, device_name) (mimicfleet_worker_info)", instant=True, table=True),
     query(f"max by (worker) (mimicfleet:worker_busy:ratio5m) {SCRAPED}", instant=True, table=True),
     query("sum by (worker) (mimicfleet_worker_tasks_running)", instant=True, table=True),
-    query(f"sum by (worker) (increase(mimicfleet_worker_videos_made_total[$__range])) {SCRAPED}", instant=True, table=True),
+    query(f"sum by (worker) (mimicfleet_worker_videos_made_total) {SCRAPED}", instant=True, table=True),
     query("max by (worker) (mimicfleet_worker_last_heard_seconds)", instant=True, table=True),
 ]
 
@@ -59,17 +59,18 @@ def work() -> list[dict]:
                    description="An attempt that fails is tried again on another worker; a video fails for good after "
                    "three, or when its input is at fault",
                    colours={"videos that failed for good": RED, "failed attempts": ORANGE}),
-        table("Alerts", [query('count by (alertname, alertstate, severity) (ALERTS{alertname=~"Mimicfleet.+"})',
+        table("Alerts", [query('count by (alert, alertstate, severity) (label_replace(ALERTS{alertname=~"Mimicfleet.+"}, '
+                               '"alert", "$1", "alertname", "Mimicfleet(.+)"))',
                                instant=True, table=True)],
-              "alertname", ["count"], {}, width=10, empty="no alert is pending or firing",
-              labels={"alertstate": "state", "severity": "severity"}, link=("alertname", "Runbook", RUNBOOKS),
+              "alert", ["how many"], {}, width=10, empty="no alert is pending or firing",
+              labels={"alertstate": "state", "severity": "severity"}, link=("alert", "Runbook", RUNBOOKS),
               description="Pending: the condition holds, but not for long enough yet"),
         table("Workers", WORKERS, "worker", ["", "busy", "tasks", "videos", "last heard"],
               {"busy": "percentunit", "last heard": "s"}, width=14,
               labels={"host": "host", "device": "device", "device_name": "device name"},
               link=("worker", "Worker", "/d/mimicfleet-worker?var-worker=${__value.raw}&${__url_time_range}"),
               empty="no worker is scraped",
-              description="Busy: share of the last 5 minutes, or since its start; videos: made in the time shown"),
+              description="Busy: share of the last 5 minutes, or since its start; videos: made since its start"),
     ]
 
 

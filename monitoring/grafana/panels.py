@@ -54,7 +54,7 @@ def timeseries(title: str, queries: list[dict], unit: str, description: str, *, 
                stacked: bool = False, low: float | None = 0, high: float | None = None, empty: str = "no data",
                thresholds: dict | None = None, colours: dict[str, str] | None = None) -> dict:
     custom = {"drawStyle": "line", "lineInterpolation": "stepAfter" if stacked else "linear", "lineWidth": 1,
-              "fillOpacity": 60 if stacked else 10, "showPoints": "never", "spanNulls": False,
+              "fillOpacity": 60 if stacked else 10, "showPoints": "auto", "spanNulls": False,
               "stacking": {"mode": "normal" if stacked else "none", "group": "A"},
               "thresholdsStyle": {"mode": "dashed" if thresholds else "off"}}
     defaults = _limits({"custom": custom, "noValue": empty}, low, high)

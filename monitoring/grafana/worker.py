@@ -20,8 +20,8 @@ def headline() -> list[dict]:
         stat("Busy", f"max(mimicfleet:worker_busy:ratio5m{THIS})", "percentunit", width=3, decimals=0,
              description="Share of the last 5 minutes, or since its start, with a task in work"),
         stat("Tasks", f"sum(mimicfleet_worker_tasks_running{THIS})", "none", width=3, description="In work now"),
-        stat("Videos made", f"sum(increase(mimicfleet_worker_videos_made_total{THIS}[$__range]))", "none", width=3,
-             decimals=0, description="In the time shown"),
+        stat("Videos made", f"sum(mimicfleet_worker_videos_made_total{THIS})", "none", width=3,
+             decimals=0, description="Since its process started"),
         stat("Up for", f"time() - max(process_start_time_seconds{THIS})", "s", width=3, decimals=0,
              description="Since its process started"),
     ]
@@ -43,12 +43,12 @@ def work() -> list[dict]:
         timeseries("UNet runs", [query(f"sum(rate(mimicfleet_unet_evaluations_total{THIS}[$__rate_interval]))",
                                        "runs a second")], "ops", width=8,
                    description="Runs of the UNet over one tile of frames, which most of the time goes to; counted as they end"),
-        timeseries("Frames made", [query(f"sum(rate(mimicfleet_worker_frames_made_total{THIS}[5m]))",
+        timeseries("Frames made", [query(f"sum(increase(mimicfleet_worker_frames_made_total{THIS}[5m]) / clamp(time() - process_start_time_seconds{THIS}, 1, 300))",
                                          "frames a second")], "none", width=8,
-                   description="Frames of finished videos a second, over 5 minutes"),
-        timeseries("Models", [query(f"sum(increase(mimicfleet_model_loads_total{THIS}[5m]))", "loads"),
-                              query(f"sum(increase(mimicfleet_unet_adaptations_total{THIS}[5m]))", "LoRAs fused")],
-                   "none", width=8, description="In 5 minutes; many mean that jobs with different models alternate"),
+                   description="Frames of finished videos a second, over 5 minutes, or since the start of the worker"),
+        timeseries("Models", [query(f"sum(mimicfleet_model_loads_total{THIS})", "loads"),
+                              query(f"sum(mimicfleet_unet_adaptations_total{THIS})", "LoRAs fused")],
+                   "none", width=8, description="Since the start of the worker; steep lines mean that jobs with different models alternate"),
     ]
 
 

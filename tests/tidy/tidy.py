@@ -248,6 +248,8 @@ def main() -> int:
     folders = {name.split("/")[0] for name in tracked() if "/" in name}
     for path in tracked("*.md"):
         violations += check_document(path, (ROOT / path).read_text().splitlines(), folders)
+    marks = subprocess.run(["git", "grep", "-nE", "^(<{7}|>{7}) "], cwd=ROOT, capture_output=True, text=True)
+    violations += [f"{line}: a conflict that is not resolved" for line in marks.stdout.splitlines()]
     print("\n".join(violations))
     return 1 if violations else 0
 

@@ -1,39 +1,53 @@
-"""A package in the place of Grafana's, which no Debian has: its folders and its service, but nothing that runs in it."""
+"""A package in the place of Grafana's, which no Debian has: its folders, account and service, but nothing that runs in it.
+
+As Grafana's own, it leaves account, database and provisioned files behind when it is removed; as in its releases before 11, its service
+goes on when nobody stops it.
+"""
 import pathlib
 import subprocess
 
 CONTROL = """Package: grafana
 Version: 11.0.0
 Architecture: all
+Depends: adduser
 Maintainer: nobody <nobody@localhost>
 Description: stands in for Grafana
 """
 UNIT = """[Unit]
 Description=stands in for Grafana
 [Service]
+User=grafana
+Group=grafana
+ExecStartPre=touch /var/lib/grafana/grafana.db
 ExecStart=sleep infinity
+Restart=always
 [Install]
 WantedBy=multi-user.target
 """
-# As the real one's.
-AFTER_REMOVAL = """#!/bin/sh
-[ "$1" != purge ] || rm -rf /etc/grafana /var/lib/grafana
-rm -f /etc/systemd/system/multi-user.target.wants/grafana-server.service
-systemctl daemon-reload
+AFTER_INSTALLATION = """#!/bin/sh
+set -e
+[ "$1" = configure ] || exit 0
+getent group grafana > /dev/null || addgroup --system grafana --quiet
+id grafana > /dev/null 2>&1 || adduser --system --home /usr/share/grafana --no-create-home --ingroup grafana --disabled-password --shell /bin/false grafana
+mkdir -p /var/log/grafana /var/lib/grafana /etc/grafana/provisioning/dashboards /etc/grafana/provisioning/datasources
+chown -R grafana:grafana /var/log/grafana /var/lib/grafana
+cp /usr/share/grafana/sample.ini /etc/grafana/grafana.ini
+cp /usr/share/grafana/sample.ini /etc/grafana/provisioning/dashboards/sample.yaml
+chown -Rh root:grafana /etc/grafana/*
+find /etc/grafana -type f -exec chmod 640 {} ';'
 """
-BEFORE_REMOVAL = "#!/bin/sh\nsystemctl stop grafana-server.service\n"
 
 
 def make(folder: pathlib.Path) -> pathlib.Path:
     """The package's file."""
     tree = folder / "grafana"
-    files = {"DEBIAN/control": CONTROL, "DEBIAN/postrm": AFTER_REMOVAL, "DEBIAN/prerm": BEFORE_REMOVAL, "DEBIAN/conffiles": "/etc/grafana/grafana.ini\n",
-             "etc/grafana/grafana.ini": "", "lib/systemd/system/grafana-server.service": UNIT}
+    files = {"DEBIAN/control": CONTROL, "DEBIAN/postinst": AFTER_INSTALLATION, "DEBIAN/conffiles": "/etc/default/grafana-server\n",
+             "etc/default/grafana-server": "", "usr/share/grafana/sample.ini": "", "lib/systemd/system/grafana-server.service": UNIT}
     for name, text in files.items():
         path = tree / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-        path.chmod(0o755 if name in ("DEBIAN/postrm", "DEBIAN/prerm") else 0o644)
+        path.chmod(0o755 if name == "DEBIAN/postinst" else 0o644)
     package = folder / "grafana_11.0.0_all.deb"
     subprocess.run(["dpkg-deb", "--build", "--root-owner-group", tree, package], check=True, stdout=subprocess.DEVNULL)
     return package

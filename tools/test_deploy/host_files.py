@@ -5,11 +5,12 @@ import pathlib
 import re
 
 import hosts
+from faults import Fault
 
 # What Debian keeps of packages that came and went, what runs by the clock, and what systemd and Ansible leave.
 MAY_DIFFER = re.compile(
     r"^/(var/log/|var/cache/(apt|debconf|ldconfig|man)/|var/lib/(apt|dpkg|systemd|pam|private|logrotate|ucf|dbus)/|root/\.(ansible|bash_history)|"
-    r"run/|tmp/|var/tmp/|srv/mimicfleet/|mnt/packages/|home/ada/|"
+    r"run/|tmp/|var/tmp/|srv/(mimicfleet|fleet|mimicfleet-models)/|mnt/packages/|home/(ada|grace)/|"
     r"etc/(group|gshadow|passwd|shadow|subuid|subgid)-$|etc/(ld\.so\.cache|\.pwd\.lock|machine-id|resolv\.conf)$|.*/__pycache__/)")
 # Compared by their meaning below.
 ACCOUNTS = re.compile(r"^/etc/(passwd|group|shadow|gshadow|subuid|subgid)$")
@@ -19,7 +20,7 @@ class Snapshot:
     def __init__(self, host: hosts.Host):
         self.things = _files(host.files)
         for base in ("passwd", "group"):
-            for line in host.run(f"getent {base}").stdout.splitlines():
+            for line in (host.files / "etc" / base).read_text(encoding="utf-8").splitlines():
                 self.things[f"{base} {line.split(':')[0]}"] = line
         for line in host.run("systemctl list-unit-files --no-legend --plain | grep -v '[.]scope'").stdout.splitlines():
             name, *state = line.split()
@@ -30,6 +31,24 @@ class Snapshot:
         found += [f"new: {name}" for name in sorted(now.things.keys() - self.things.keys())]
         return found + [f"changed: {name}: {self.things[name]} -> {now.things[name]}"
                         for name in sorted(self.things.keys() & now.things.keys()) if self.things[name] != now.things[name]]
+
+
+class Snapshots:
+    """Of several hosts."""
+
+    def __init__(self, several: list[hosts.Host]):
+        self.hosts = several
+        self.taken = self._take()
+
+    def _take(self) -> dict[str, Snapshot]:
+        return {host.name: Snapshot(host) for host in self.hosts}
+
+    def compare(self) -> None:
+        """Raises Fault when something differs from then."""
+        now = self._take()
+        differences = [f"{name}: {line}" for name, then in self.taken.items() for line in then.differences(now[name])]
+        if differences:
+            raise Fault(f"{len(differences)} things are not as they were:\n" + "\n".join(differences[:60]))
 
 
 def _files(root: pathlib.Path) -> dict[str, str]:

@@ -7,7 +7,6 @@ import subprocess
 
 from faults import Fault, say
 
-SETUP = pathlib.Path(__file__).resolve().parents[1] / "setup"
 SUITE = "bookworm"
 MIRROR = pathlib.Path(__file__).resolve().parents[1] / "setup/debian_mirror"
 # What a server of Debian 12 has that Ansible and systemd need of it.
@@ -15,6 +14,8 @@ PACKAGES = ["systemd-sysv", "dbus", "libpam-systemd", "python3", "python3-apt", 
             "ca-certificates", "logrotate"]
 # What roles install. The hosts reach no other packages than these and what they depend on.
 FOR_ROLES = ["acl", "tar", "zstd", "rsync", "nfs-common", "prometheus", "prometheus-node-exporter"]
+# What administrators install before: on a host reached by an ordinary account, and on one that runs Ansible itself.
+FOR_ADMINISTRATORS = ["sudo", "ansible-core"]
 SOURCE = "deb [trusted=yes] file:/mnt/packages ./\n"
 
 
@@ -27,11 +28,11 @@ def _run(log: pathlib.Path, *command) -> None:
 
 
 def _download(root: pathlib.Path, packages: pathlib.Path, log: pathlib.Path) -> None:
-    """FOR_ROLES and what they need beside what is in the root, as a repository."""
+    """FOR_ROLES, FOR_ADMINISTRATORS and what they need beside what is in the root, as a repository."""
     shutil.copyfile("/etc/resolv.conf", root / "etc/resolv.conf")
     _run(log, "chroot", root, "apt-get", "-q", "clean")  # of what debootstrap got
     _run(log, "chroot", root, "apt-get", "-q", "update")
-    _run(log, "chroot", root, "apt-get", "-q", "install", "--yes", "--no-install-recommends", "--download-only", *FOR_ROLES)
+    _run(log, "chroot", root, "apt-get", "-q", "install", "--yes", "--no-install-recommends", "--download-only", *FOR_ROLES, *FOR_ADMINISTRATORS)
     packages.mkdir(parents=True)
     for package in (root / "var/cache/apt/archives").glob("*.deb"):
         shutil.move(package, packages / package.name)
@@ -56,7 +57,6 @@ def _mirror() -> str:
 
 
 def _fill(root: pathlib.Path, folder: pathlib.Path, log: pathlib.Path) -> None:
-    mirror = subprocess.run([SETUP / "debian_mirror"], check=True, capture_output=True, text=True).stdout.strip()
     _run(log, "debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", SUITE, root, _mirror())
     _download(root, folder / "packages", log)
     for left in [*(root / "var/lib/apt/lists").glob("*_*"), root / "etc/resolv.conf"]:
@@ -69,13 +69,13 @@ def _fill(root: pathlib.Path, folder: pathlib.Path, log: pathlib.Path) -> None:
 
 def get(roots: pathlib.Path) -> pathlib.Path:
     """A folder with root/ and packages/, made if it is not there."""
-    wanted = hashlib.sha256(repr([PACKAGES, FOR_ROLES, SOURCE]).encode()).hexdigest()[:12]
+    wanted = hashlib.sha256(repr([PACKAGES, FOR_ROLES, FOR_ADMINISTRATORS, SOURCE]).encode()).hexdigest()[:12]
     folder = roots / f"hosts-{SUITE}-{wanted}"
     if folder.exists():
         return folder
     roots.mkdir(parents=True, exist_ok=True)
     log = roots / f"{folder.name}.log"
-    say(f"making a root of Debian {SUITE} and getting {len(FOR_ROLES)} packages for it (log: {log})")
+    say(f"making a root of Debian {SUITE} and getting packages for it (log: {log})")
     for old in roots.glob(f"*hosts-{SUITE}-*/"):
         shutil.rmtree(old)
     making = roots / f".{folder.name}"

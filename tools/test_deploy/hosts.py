@@ -91,6 +91,11 @@ class Host:
             raise Fault(f"{self.name}: {command}: exit code {done.returncode}\n{done.stdout}{done.stderr}")
         return done
 
+    def add_user(self, name: str) -> None:
+        """Whom the same key lets in."""
+        self.run(f"useradd --create-home --shell /bin/bash {name} && install -d -o {name} -m 700 ~{name}/.ssh && "
+                 f"install -o {name} -m 600 ~/.ssh/authorized_keys ~{name}/.ssh/")
+
     def ssh_options(self) -> list[str]:
         options = ["UserKnownHostsFile=/dev/null", "StrictHostKeyChecking=no", "LogLevel=ERROR", "ConnectTimeout=5", "BatchMode=yes"]
         return ["-i", str(self.key), *(f"-o{option}" for option in options)]

@@ -1,0 +1,74 @@
+"""One host that is coordinator, worker and monitoring, and runs Ansible itself with the roles of the bundle and the inventory one_box."""
+import json
+import pathlib
+import re
+
+import hosts
+from faults import Fault, wait_for
+from fleet import SMALL, USER
+from host_files import Snapshots
+
+BUNDLES = "/mnt/bundle"
+ASK = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1], timeout=10).read().decode())"
+WANTED = {"mimicfleet-coordinator": ["up"], "mimicfleet-workers": ["up"], "node": ["up"]}
+
+
+class Trial:
+    def __init__(self, bundle: pathlib.Path, folder: pathlib.Path, made: pathlib.Path):
+        hosts.make_key(folder / "key")
+        hosts.make_network()
+        self.folder, self.bundle = folder, f"{BUNDLES}/{bundle.name}"
+        self.box = hosts.Host("box", 1, made / "root", folder, {made / "packages": "/mnt/packages", bundle.parent: BUNDLES})
+
+    def start(self) -> None:
+        self.box.start()
+        self.box.wait()
+        self.box.add_user(USER)
+        self._get_ansible()
+        self.before = Snapshots([self.box])
+
+    def stop(self) -> None:
+        self.box.stop()
+
+    def _get_ansible(self) -> None:
+        """As docs/deploy.md says; then the lines of the inventory that are to be changed."""
+        self.box.run("apt-get -q update && apt-get -q install --yes --no-install-recommends ansible-core zstd rsync")
+        self.box.run(f"tar xf {self.bundle} --wildcards '*/share/mimicfleet/ansible' && cp -r mimicfleet-*/share/mimicfleet/ansible fleet && rm -r mimicfleet-*")
+        self.box.run(f"sed -i -e 's|^mimicfleet_bundle: .*|mimicfleet_bundle: {self.bundle}|' -e 's|^mimicfleet_users: .*|mimicfleet_users: [{USER}]|' "
+                     "fleet/inventories/one_box/group_vars/all.yml")
+
+    def play(self, playbook: str, *options: str) -> str:
+        done = self.box.run(f"cd fleet && ansible-playbook -i inventories/one_box playbooks/{playbook}.yml {' '.join(options)}", check=False, seconds=1200)
+        log = self.folder / f"play-{len(list(self.folder.glob('play-*.log'))) + 1}-{playbook}.log"
+        log.write_text(done.stdout + done.stderr, encoding="utf-8")
+        if done.returncode:
+            raise Fault(f"{playbook} ended with {done.returncode}; its log: {log}\n{done.stdout[-3000:]}{done.stderr}")
+        return done.stdout
+
+    def site_again(self) -> None:
+        if not re.search(r"^localhost +: ok=\d+ +changed=0 ", said := self.play("site"), re.M):
+            raise Fault(f"the second run changed something:\n{said[-1000:]}")
+
+    def videos(self) -> None:
+        examples = "/opt/mimicfleet/current/share/mimicfleet/examples"
+        self.box.run(f"umask 002 && mkdir /srv/mimicfleet/{USER} && cd /srv/mimicfleet/{USER} && cp -r {examples} . && mimicfleet submit examples/words "
+                     f"--ref-image examples/references/portrait_0.png --output-dir made --limit 2 {SMALL} && mimicfleet verify made", user=USER)
+
+    def targets(self) -> None:
+        def seen() -> dict[str, list[str]]:
+            found: dict[str, list[str]] = {}
+            answer = self.box.run(f'python3 -c "{ASK}" http://127.0.0.1:9090/api/v1/targets').stdout
+            for target in json.loads(answer)["data"]["activeTargets"]:
+                found.setdefault(target["labels"]["job"], []).append(target["health"])
+            return found
+        wait_for("Prometheus finds all targets up", lambda: seen() == WANTED, 90)
+
+    def uninstall(self) -> None:
+        self.play("uninstall", "-e mimicfleet_remove_state=yes")
+        self.before.compare()
+
+    STEPS = [("site.yml", lambda trial: trial.play("site")),
+             ("site.yml again changes nothing", site_again),
+             ("a user's clips become videos", videos),
+             ("Prometheus finds all", targets),
+             ("uninstall.yml leaves nothing", uninstall)]
