@@ -44,13 +44,13 @@ class Document:
         self._relations: list[dict] = []
         self._licences: list[dict] = []
 
-    def add_ours(self, licensed: bool) -> None:
+    def add_ours(self) -> None:
         everything = [path for path in archive.files_below(self._bundle) if path not in self._files]
         package = self._package(PROJECT, "mimicfleet", self._version, everything)
         package["supplier"] = "NOASSERTION"
         where = "share/doc/mimicfleet"
-        package["licenseDeclared"] = self._reference("mimicfleet", f"See {where}/LICENSE in the bundle.") if licensed else "NONE"
-        package["licenseComments"] = f"See {where}/NOTICE." if licensed else f"The project has no licence file yet; see {where}/NOTICE."
+        package["licenseDeclared"] = "Apache-2.0"
+        package["licenseComments"] = f"See {where}/LICENSE and {where}/NOTICE."
         package["sourceInfo"] = f"revision {self._revision}"
         package["primaryPackagePurpose"] = "APPLICATION"
 
