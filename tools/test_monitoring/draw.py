@@ -183,6 +183,16 @@ class Picture:
         axes.set_xticks(ticks, [datetime.datetime.fromtimestamp(tick, datetime.UTC).strftime("%H:%M:%S")
                                 for tick in ticks])
 
+    def _runs(self, series: dict) -> list[tuple[list, list]]:
+        """Points without a missing one between them: Grafana draws no line over a gap (`spanNulls` is false)."""
+        runs: list[tuple[list, list]] = []
+        for when, value in zip(series["times"], series["values"]):
+            if not runs or when - runs[-1][0][-1] > 1.5 * self.view.step:
+                runs.append(([], []))
+            runs[-1][0].append(when)
+            runs[-1][1].append(value)
+        return runs
+
     def _timeseries(self, panel: dict, answers: list, box: tuple) -> None:
         x, y, width, height = box
         defaults, series = panel["fieldConfig"]["defaults"], [one for answer in answers for one in answer]
@@ -196,8 +206,9 @@ class Picture:
             self._stack(axes, series, colours)
         else:
             for one, colour in zip(series, colours):
-                axes.plot(one["times"], one["values"], color=colour, linewidth=1.3)
-                axes.fill_between(one["times"], one["values"], color=colour, alpha=0.08, linewidth=0)
+                for times, values in self._runs(one):
+                    axes.plot(times, values, color=colour, linewidth=1.3, marker="." if len(times) == 1 else None)
+                    axes.fill_between(times, values, color=colour, alpha=0.08, linewidth=0)
         highest = axes.get_ylim()[1]
         top = defaults.get("max") or (highest if highest > 0.06 or defaults["unit"] != "none" else 1)
         axes.set_ylim(defaults.get("min", axes.get_ylim()[0]), top * (1.02 if "max" in defaults else 1.05))
