@@ -15,21 +15,14 @@ def tasks(states: str) -> str:
     return f'sum(mimicfleet_job_tasks{{{THIS},state=~"{states}"}})'
 
 
-def per_second(series: str, seconds: int) -> str:
-    """What was made in this time, or since the job was submitted, by the time that this is."""
-    made = (f"(sum({series}) - sum({series} offset {seconds}s)) or (sum({series}) and on () {AGE} <= {seconds}) "
-            f"or sum(delta({series}[{seconds}s]))")  # the last: Prometheus did not see the job so long ago
-    return f"(clamp_min({made}, 0) / clamp({AGE}, 1, {seconds}))"
-
-
 OPEN = tasks("waiting|ready|running")
 STATES = {"done": GREEN, "running": BLUE, "ready": YELLOW, "waiting": GREY, "failed": RED, "cancelled": ORANGE}
 
 
 def build() -> dict:
-    rate = per_second(f'mimicfleet_job_tasks{{{THIS},state="done"}}', 900)
-    videos = f"{per_second(f'mimicfleet_job_videos_made{{{THIS}}}', 900)} * 3600 * on () ({OPEN} > bool 0)"
-    frames = f"{per_second(f'mimicfleet_job_frames_made{{{THIS}}}', 300)} * on () ({OPEN} > bool 0)"
+    rate = f'sum(deriv(mimicfleet_job_tasks{{{THIS},state="done"}}[15m]))'
+    videos = f"clamp_min(sum(deriv(mimicfleet_job_videos_made{{{THIS}}}[15m])), 0) * 3600"
+    frames = f"sum(deriv(mimicfleet_job_frames_made{{{THIS}}}[5m])) >= 0"
     panels = [
         stat("Progress", f"{tasks('done|failed|cancelled')} / sum({TASKS})", "percentunit", decimals=0,
              description="Share of the job's tasks that have ended: done, failed or cancelled"),
@@ -40,7 +33,7 @@ def build() -> dict:
         stat("Videos made", VIDEOS, "none",
              description="Whole videos at their place"),
         stat("Videos an hour", videos, "none", decimals=1,
-             description="In the last 15 minutes, or since it was submitted; 0 once it has ended"),
+             description="Speed in the last 15 minutes, or since it was submitted"),
         stat("Age", AGE, "s", decimals=0,
              description="Since it was submitted; stands still once the job has ended"),
         stat("Failed videos", FAILED, "none", link=RUNBOOKS, thresholds=steps((None, GREEN), (1, RED)),
@@ -53,7 +46,7 @@ def build() -> dict:
                    description="Whole videos at their place", width=8),
         timeseries("Frames a second",
                    [query(frames, "frames a second")],
-                   "none", width=8, description="Frames of finished videos, over the last 5 minutes, or since it was submitted"),
+                   "none", width=8, description="Frames of finished videos, over the last 5 minutes"),
         timeseries("Failed videos", [query(FAILED, "failed")], "none", width=8, colours={"failed": RED},
                    description="Videos of the job that could not be made"),
     ]

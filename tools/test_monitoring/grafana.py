@@ -73,6 +73,8 @@ def _unit_fits(expr: str, unit: str) -> bool:
     above, below = (_quantity(part) for part in expr.split(" / ", 1))
     if (above, below) == ("none", "ops"):
         return unit == "s"
+    if (above, below) == ("s", "none"):
+        return unit == "s"  # a mean
     return unit == ("percentunit" if above == below or "ratio" in expr else "none")
 
 
@@ -114,7 +116,7 @@ def _check_panels(dashboard: Dashboard) -> list[str]:
         if len({target["refId"] for target in targets}) < len(targets):
             found.append(f"{title} has two queries of one name")
         unknown = {name for target in targets for match in VARIABLE.findall(target["expr"]) for name in match
-                   if name} - known
+                   if name and not name.isdigit()} - known  # $1 is a part of a match
         if unknown:
             found.append(f"{title} asks with unknown variables: {', '.join(sorted(unknown))}")
     return found
