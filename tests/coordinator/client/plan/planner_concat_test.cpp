@@ -259,8 +259,8 @@ TEST_F(ConcatPlanning, LatentsThatNobodyKeptAreEncodedFirstOnce) {
   EXPECT_THAT(plan_table(*mixed, estimate_cost(*mixed, folder_ / "out", looks)),
               HasSubstr("b.safetensors): 25 steps, 15 guided\n"));
   request_.reference.clear();
-  EXPECT_THAT(error(), AllOf(HasSubstr("b (no cached latents"),
-                             HasSubstr("no reference image for it")));
+  EXPECT_THAT(error(),
+              AllOf(HasSubstr("b (no cached latents"), HasSubstr("no reference image for it")));
   std::filesystem::remove(folder_ / "videos/b.mp4");
   EXPECT_THAT(error(), AllOf(HasSubstr("b: neither its latents"),
                              HasSubstr("make them with --mode encode")));
