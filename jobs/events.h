@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "common/enum_names.h"
+#include "jobs/fact_table.h"
 
 // The kinds of events: one table. A kind that is added here has its metric and a line in
 // docs/protocol.md.
@@ -77,18 +78,11 @@ inline constexpr std::array kEvents = {
                true},
 };
 
-constexpr EnumNames<EventKind, kEvents.size()> enum_names(EventKind) {
-  EnumNames<EventKind, kEvents.size()> names{};
-  for (std::size_t i = 0; i < kEvents.size(); ++i) names[i] = {kEvents[i].kind, kEvents[i].name};
-  return names;
-}
+constexpr auto enum_names(EventKind) { return names_of(kEvents, &EventFacts::kind); }
 
 // Null: an event of another version.
 [[nodiscard]] constexpr const EventFacts* find_event(std::string_view name) {
-  for (const EventFacts& facts : kEvents) {
-    if (facts.name == name) return &facts;
-  }
-  return nullptr;
+  return find_row(kEvents, name);
 }
 
 [[nodiscard]] constexpr bool is_event(std::string_view name, EventKind kind) {

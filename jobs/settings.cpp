@@ -44,18 +44,15 @@ std::string lower(std::string_view text) {
   return low;
 }
 
-Status check_switch(Parameters& /*parameters*/, std::string_view text) {
-  return is_true(text) || lower(text) == "false" ? Status() : refused(text, "true or false");
+// The value that a text says, by the type of the member that takes it.
+Status read(std::string_view text, bool& target) {
+  target = is_true(text);
+  return target || lower(text) == "false" ? Status() : refused(text, "true or false");
 }
 
-// The value that a text says, by the type of the member that takes it.
 template <typename T>
 Status read(std::string_view text, T& target) {
-  if constexpr (std::is_same_v<T, bool>) {
-    Parameters none;
-    RETURN_IF_ERROR(check_switch(none, text));
-    target = is_true(text);
-  } else if constexpr (std::is_enum_v<T>) {
+  if constexpr (std::is_enum_v<T>) {
     const auto value = enum_from<T>(text);
     if (!value) return refused(text, choices<T>());
     target = *value;
@@ -172,6 +169,11 @@ Status check_real(Parameters& /*parameters*/, std::string_view text) {
   return number<double>(text) ? Status() : not_a_number(text);
 }
 
+Status check_switch(Parameters& /*parameters*/, std::string_view text) {
+  bool value = false;
+  return read(text, value);
+}
+
 using Setter = Status (*)(Parameters&, std::string_view);
 
 // Makes a row. The flag is the name with dashes unless another is given.
@@ -196,7 +198,9 @@ class Row {
     row_.others.push_back(other);
     return *this;
   }
+  // For a row of a member.
   Row& between(double least, double most) {
+    row_.number = number_;
     row_.least = least;
     row_.most = most;
     return *this;
@@ -227,6 +231,7 @@ class Row {
 
  protected:
   Setting row_;
+  decltype(Setting::number) number_ = nullptr;
   decltype(Setting::add_to_latents_key) add_to_key_ = nullptr;
 };
 
@@ -237,7 +242,7 @@ class Member : public Row {
   Member(std::string_view name, std::string_view value, std::string_view help)
       : Row(name, set_member<path...>, value, help) {
     using T = std::remove_cvref_t<decltype(member_of<path...>(std::declval<Parameters&>()))>;
-    if constexpr (!std::is_enum_v<T> && !std::is_same_v<T, bool>) row_.number = number_of<path...>;
+    if constexpr (!std::is_enum_v<T> && !std::is_same_v<T, bool>) number_ = number_of<path...>;
     row_.is_default = has_default<path...>;
     add_to_key_ = add_to_key<path...>;
   }

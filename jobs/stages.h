@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "common/enum_names.h"
+#include "jobs/fact_table.h"
 #include "jobs/task.h"
 
 // The stages of tasks: one table, in the order in which a clip goes through them. A stage that is
@@ -140,18 +141,11 @@ inline constexpr std::array kStages = {
                .takes_slot = false},
 };
 
-constexpr EnumNames<Stage, kStages.size()> enum_names(Stage) {
-  EnumNames<Stage, kStages.size()> names{};
-  for (std::size_t i = 0; i < kStages.size(); ++i) names[i] = {kStages[i].stage, kStages[i].name};
-  return names;
-}
+constexpr auto enum_names(Stage) { return names_of(kStages, &StageFacts::stage); }
 
 // Null: a stage of another version.
 [[nodiscard]] constexpr const StageFacts* find_stage(std::string_view name) {
-  for (const StageFacts& facts : kStages) {
-    if (facts.name == name) return &facts;
-  }
-  return nullptr;
+  return find_row(kStages, name);
 }
 
 [[nodiscard]] constexpr bool is_stage(std::string_view name, Stage stage) {

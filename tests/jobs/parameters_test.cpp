@@ -1,6 +1,7 @@
 #include "jobs/parameters.h"
 
 #include <cmath>
+#include <limits>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -44,6 +45,9 @@ TEST(Parameters, TheLcmSchedulersConstantsMustMakeSense) {
   parameters.lcm.sigma_max = 0.001;
   EXPECT_EQ(validate(parameters).message(),
             "--scheduler-sigma-max 0.001 is not possible: it must be 0.002 to 1000000");
+  parameters.lcm.sigma_max = std::numeric_limits<double>::infinity();
+  EXPECT_EQ(validate(parameters).message(),
+            "--scheduler-sigma-max inf is not possible: it must be 0.002 to 1000000");
 }
 
 TEST(Parameters, AGuidanceIntervalLiesWithinTheStepsAndEndsAfterItsBegin) {
