@@ -4,15 +4,10 @@ As Grafana's own, it leaves account, database and provisioned files behind when 
 goes on when nobody stops it.
 """
 import pathlib
-import subprocess
 
-CONTROL = """Package: grafana
-Version: 11.0.0
-Architecture: all
-Depends: adduser
-Maintainer: nobody <nobody@localhost>
-Description: stands in for Grafana
-"""
+import debian_package
+
+CONTROL = "Depends: adduser\nDescription: stands in for Grafana\n"
 UNIT = """[Unit]
 Description=stands in for Grafana
 [Service]
@@ -40,14 +35,6 @@ find /etc/grafana -type f -exec chmod 640 {} ';'
 
 def make(folder: pathlib.Path) -> pathlib.Path:
     """The package's file."""
-    tree = folder / "grafana"
-    files = {"DEBIAN/control": CONTROL, "DEBIAN/postinst": AFTER_INSTALLATION, "DEBIAN/conffiles": "/etc/default/grafana-server\n",
+    files = {"DEBIAN/postinst": AFTER_INSTALLATION, "DEBIAN/conffiles": "/etc/default/grafana-server\n",
              "etc/default/grafana-server": "", "usr/share/grafana/sample.ini": "", "lib/systemd/system/grafana-server.service": UNIT}
-    for name, text in files.items():
-        path = tree / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-        path.chmod(0o755 if name == "DEBIAN/postinst" else 0o644)
-    package = folder / "grafana_11.0.0_all.deb"
-    subprocess.run(["dpkg-deb", "--build", "--root-owner-group", tree, package], check=True, stdout=subprocess.DEVNULL)
-    return package
+    return debian_package.build(folder, "grafana", "11.0.0", CONTROL, files, executable=("DEBIAN/postinst",))
