@@ -8,9 +8,6 @@ find_package(nlohmann_json REQUIRED)
 find_package(yaml-cpp REQUIRED)
 find_package(tomlplusplus REQUIRED)
 find_package(CLI11 REQUIRED)
-find_package(GTest REQUIRED)
-include(GoogleTest)
-find_package(benchmark REQUIRED)
 find_package(prometheus-cpp REQUIRED)
 find_package(RocksDB REQUIRED)
 find_package(JPEG REQUIRED)
@@ -43,6 +40,12 @@ target_link_libraries(mimicfleet_onnx_proto INTERFACE "${ONNX_PROTO}" PkgConfig:
 
 add_library(mimicfleet_msgpack INTERFACE)
 target_compile_definitions(mimicfleet_msgpack INTERFACE MSGPACK_NO_BOOST)
+
+if(MIMICFLEET_WITH_TESTS)
+  find_package(GTest REQUIRED)
+  include(GoogleTest)
+  find_package(benchmark REQUIRED)
+endif()
 
 if(MIMICFLEET_WITH_TORCH)
   include(libtorch)

@@ -12,7 +12,7 @@
 namespace mimicfleet::coordinator {
 namespace {
 
-constexpr const char* kExamples = R"(examples:
+constexpr const char* kCommandExamples = R"(examples:
   coordinator submit videos/ --ref-image person.png --models models/
   coordinator submit videos/ --config test.yaml --output-dir out/ --steps 8
   coordinator compare videos/ --ref-image person.png --steps 25 --steps 4
@@ -47,7 +47,7 @@ int run_program(int argc, char** argv) {
   log::initialize("coordinator", "info");
   CLI::App app("mimicfleet: motion videos become videos of a chosen character", "coordinator");
   app.set_version_flag("--version", std::string("mimicfleet ") + MIMICFLEET_VERSION);
-  app.footer(kExamples);
+  app.footer(kCommandExamples);
   Chosen chosen;
   add_submit(app, chosen);
   add_compare(app, chosen);

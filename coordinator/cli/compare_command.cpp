@@ -16,7 +16,7 @@
 namespace mimicfleet::coordinator {
 namespace {
 
-constexpr const char* kExamples = R"(examples:
+constexpr const char* kCompareExamples = R"(examples:
   coordinator compare words/ --ref-image a.png --models models/ --clips 8 --steps 25 --steps 4
   coordinator compare words/ --ref-image a.png --steps 25 --steps 4 \
     --guidance-scale 2 --guidance-scale 1 --lcm-lora-path none --lcm-lora-path lcm_lora
@@ -149,7 +149,7 @@ void add_compare(CLI::App& app, Chosen& chosen) {
   add_outputs(*command, flags->submit);
   add_place(*command, flags->submit);
   add_feature_cache(*command, flags->submit);
-  command->footer(kExamples);
+  command->footer(kCompareExamples);
   command->callback([=, &chosen] { chosen = [=] { return run(*command, *flags); }; });
 }
 

@@ -20,7 +20,7 @@ namespace {
 constexpr std::chrono::milliseconds kLookEvery{500};
 constexpr std::size_t kListedProblems = 20;
 
-struct Flags {
+struct JobFlags {
   CommonFlags common;
   std::string selector;
 };
@@ -49,7 +49,7 @@ void print_jobs(const jobs::JobList& list, bool as_json) {
 }
 
 // What changes jobs must not guess which: the last one may be somebody else's.
-Status need_selector(const Flags& flags, const char* verb) {
+Status need_selector(const JobFlags& flags, const char* verb) {
   if (!flags.selector.empty()) return {};
   return {
       StatusCode::kInvalidArgument,
@@ -61,7 +61,7 @@ Status need_selector(const Flags& flags, const char* verb) {
 
 // One request that is answered by a list of jobs.
 template <typename Request>
-int list_by(const Flags& flags, const Request& request) {
+int list_by(const JobFlags& flags, const Request& request) {
   Interrupts interrupts;
   auto connection = connect_to_server(flags.common.server, &interrupts);
   if (!connection.ok()) return report(connection.status());
@@ -111,17 +111,17 @@ Status print_details(Connection& connection, const jobs::JobList& list) {
   return {};
 }
 
-int cancel(const Flags& flags) {
+int cancel(const JobFlags& flags) {
   if (const Status missing = need_selector(flags, "cancel"); !missing.ok()) return report(missing);
   return list_by(flags, jobs::JobCancel{flags.selector});
 }
 
-int retry(const Flags& flags) {
+int retry(const JobFlags& flags) {
   if (const Status missing = need_selector(flags, "retry"); !missing.ok()) return report(missing);
   return list_by(flags, jobs::JobRetry{flags.selector});
 }
 
-int info(const Flags& flags) {
+int info(const JobFlags& flags) {
   Interrupts interrupts;
   auto connection = connect_to_server(flags.common.server, &interrupts);
   if (!connection.ok()) return report(connection.status());
@@ -136,7 +136,7 @@ int info(const Flags& flags) {
 }
 
 // Shows a job until it is over.
-Result<jobs::JobSummary> wait_for(const Flags& flags, Connection& connection,
+Result<jobs::JobSummary> wait_for(const JobFlags& flags, Connection& connection,
                                   const jobs::JobSummary& job, const Interrupts& interrupts,
                                   bool show) {
   ProgressDisplay display(stderr, show && stderr_is_terminal());
@@ -156,7 +156,7 @@ Result<jobs::JobSummary> wait_for(const Flags& flags, Connection& connection,
   }
 }
 
-int wait(const Flags& flags, bool show) {
+int wait(const JobFlags& flags, bool show) {
   Interrupts interrupts;
   auto connection = connect_to_server(flags.common.server, &interrupts);
   if (!connection.ok()) return report(connection.status());
@@ -189,7 +189,7 @@ void print_event(const jobs::Event& event, bool as_json) {
   fmt::print("{}\n", log::printable(line));
 }
 
-int events(const Flags& flags) {
+int events(const JobFlags& flags) {
   Interrupts interrupts;
   auto connection = connect_to_server(flags.common.server, &interrupts);
   if (!connection.ok()) return report(connection.status());
@@ -212,8 +212,8 @@ int events(const Flags& flags) {
 
 // `selected`: what is taken when the user names no jobs; empty: they must be named.
 void add(CLI::App& job, Chosen& chosen, const char* name, const char* description,
-         const char* selected, const std::function<int(const Flags&)>& act) {
-  auto flags = std::make_shared<Flags>();
+         const char* selected, const std::function<int(const JobFlags&)>& act) {
+  auto flags = std::make_shared<JobFlags>();
   flags->selector = selected;
   CLI::App* command = job.add_subcommand(name, description);
   command
@@ -234,14 +234,14 @@ void add_job(CLI::App& app, Chosen& chosen) {
       app.add_subcommand("job", "look at jobs of a server, wait for them, cancel or retry them");
   job->require_subcommand(1);
   add(*job, chosen, "list", "jobs and how far they are", "all",
-      [](const Flags& flags) { return list_by(flags, jobs::JobListRequest{flags.selector}); });
+      [](const JobFlags& flags) { return list_by(flags, jobs::JobListRequest{flags.selector}); });
   add(*job, chosen, "info",
       "a job in detail: what its stages cost and the cache saved, the errors of failed clips",
       "last", info);
   add(*job, chosen, "wait", "return when jobs are over: 0 if all is done", "last",
-      [](const Flags& flags) { return wait(flags, false); });
+      [](const JobFlags& flags) { return wait(flags, false); });
   add(*job, chosen, "progress", "as wait, with a progress bar", "last",
-      [](const Flags& flags) { return wait(flags, true); });
+      [](const JobFlags& flags) { return wait(flags, true); });
   add(*job, chosen, "cancel", "stop jobs: queued tasks at once, running ones at their next step",
       "", cancel);
   add(*job, chosen, "retry", "try failed and cancelled tasks again", "", retry);

@@ -20,7 +20,7 @@
 namespace mimicfleet::coordinator {
 namespace {
 
-constexpr const char* kExamples = R"(examples:
+constexpr const char* kSubmitExamples = R"(examples:
   coordinator submit videos/ --ref-image person.png --models models/
   coordinator submit videos/a.mp4 --config test.yaml --steps 4 --scheduler euler --save-latents
   coordinator submit videos/ --ref-image person.png --filter 'word_*' --limit 10 --dry-run
@@ -332,7 +332,7 @@ void add_command(CLI::App& app, Chosen& chosen, const char* name, const char* de
   command->add_flag("--wait", flags->waits, "return when all is done, which is the default")
       ->group("Where it runs")
       ->excludes(no_wait);
-  command->footer(kExamples);
+  command->footer(kSubmitExamples);
   command->callback([=, &chosen] {
     chosen = [=] {
       if (const Status refused = check_refused(*command); !refused.ok()) return report(refused);

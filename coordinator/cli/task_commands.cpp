@@ -15,7 +15,7 @@
 namespace mimicfleet::coordinator {
 namespace {
 
-struct Flags {
+struct TaskFlags {
   CommonFlags common;
   std::string selector = "last";
   std::string task;
@@ -29,7 +29,7 @@ std::string step_text(const jobs::TaskProgress& progress) {
 
 // Calls `use` for the tasks of all selected jobs, with the job.
 Status each_selected(
-    const Flags& flags,
+    const TaskFlags& flags,
     const std::function<void(const jobs::TaskInfo&, const jobs::JobSummary& job)>& use) {
   Interrupts interrupts;
   ASSIGN_OR_RETURN(Connection connection, connect_to_server(flags.common.server, &interrupts));
@@ -42,7 +42,7 @@ Status each_selected(
   return {};
 }
 
-int list(const Flags& flags) {
+int list(const TaskFlags& flags) {
   Table table({"JOB", "TASK", "KIND", "STATE", "ATTEMPT", "WORKER", "TIME", "AT", "NAME"});
   const Status read =
       each_selected(flags, [&](const jobs::TaskInfo& task, const jobs::JobSummary& job) {
@@ -77,7 +77,7 @@ bool is_selector(const std::string& text) {
 }
 
 // One task, or all unfinished ones of a job; of one that has ended, all.
-int explain(Flags flags) {
+int explain(TaskFlags flags) {
   std::size_t found = 0;
   const Status read =
       each_selected(flags, [&](const jobs::TaskInfo& task, const jobs::JobSummary& job) {
@@ -102,7 +102,7 @@ int explain(Flags flags) {
                    flags.task, flags.selector)});
 }
 
-void add_common(CLI::App& command, Flags& flags) {
+void add_common(CLI::App& command, TaskFlags& flags) {
   command.add_option("--job", flags.selector, "a number, a range 2-5, last (default) or all")
       ->type_name("SELECTOR");
   add_server_flag(command, flags.common);
@@ -115,7 +115,7 @@ void add_task(CLI::App& app, Chosen& chosen) {
   CLI::App* task = app.add_subcommand(
       "task", "look at the tasks of jobs: an encode and a decode for each video");
   task->require_subcommand(1);
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<TaskFlags>();
   CLI::App* list_command =
       task->add_subcommand("list", "tasks, where they run and how far they are");
   list_command

@@ -12,13 +12,13 @@
 namespace mimicfleet::coordinator {
 namespace {
 
-struct Flags {
+struct VerifyFlags {
   CommonFlags common;
   std::string folder;
   bool quick = false;
 };
 
-int verify(const Flags& flags) {
+int verify(const VerifyFlags& flags) {
   std::vector<CheckedOutput> outputs;
   std::size_t damaged = 0;
   const Status checked =
@@ -42,7 +42,7 @@ int verify(const Flags& flags) {
 }  // namespace
 
 void add_verify(CLI::App& app, Chosen& chosen) {
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<VerifyFlags>();
   CLI::App* command = app.add_subcommand("verify", "check outputs against their records");
   command->add_option("DIR", flags->folder, "the --output-dir of a run")->required()->type_name("");
   command->add_flag("--quick", flags->quick, "compare digests only, decode nothing");

@@ -14,7 +14,7 @@
 namespace mimicfleet::coordinator {
 namespace {
 
-struct Flags {
+struct WorkerFlags {
   CommonFlags common;
   std::string worker;
 };
@@ -59,7 +59,7 @@ void print_notices(const jobs::WorkerHello& worker) {
   }
 }
 
-int list(const Flags& flags) {
+int list(const WorkerFlags& flags) {
   Interrupts interrupts;
   auto connection = connect_to_server(flags.common.server, &interrupts);
   if (!connection.ok()) return report(connection.status());
@@ -84,7 +84,7 @@ int list(const Flags& flags) {
   return kAllDone;
 }
 
-int stop(const Flags& flags, bool drain) {
+int stop(const WorkerFlags& flags, bool drain) {
   Interrupts interrupts;
   auto connection = connect_to_server(flags.common.server, &interrupts);
   if (!connection.ok()) return report(connection.status());
@@ -103,7 +103,7 @@ int stop(const Flags& flags, bool drain) {
 
 void add_stop(CLI::App& worker, Chosen& chosen, const char* name, const char* description,
               bool drain) {
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<WorkerFlags>();
   CLI::App* command = worker.add_subcommand(name, description);
   command->add_option("WORKER", flags->worker, "its name or id, or all")->required()->type_name("");
   add_server_flag(*command, flags->common);
@@ -117,7 +117,7 @@ void add_worker(CLI::App& app, Chosen& chosen) {
   CLI::App* worker =
       app.add_subcommand("worker", "look at the workers of a server, or send them away");
   worker->require_subcommand(1);
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<WorkerFlags>();
   CLI::App* list_command = worker->add_subcommand("list", "workers and what they do");
   add_server_flag(*list_command, flags->common);
   add_output_flag(*list_command, flags->common);

@@ -13,6 +13,7 @@
 #include "common/json/json.h"
 #include "common/log.h"
 #include "coordinator/config/csv.h"
+#include "coordinator/config/error_at.h"
 
 namespace mimicfleet::coordinator {
 namespace {
@@ -28,10 +29,6 @@ bool is_one_of(std::string_view name, const std::array<std::string_view, N>& nam
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-Status error(const std::string& where, const std::string& cause) {
-  return {StatusCode::kInvalidArgument, fmt::format("{}: {}", where, cause)};
-}
-
 // Of a header without a column for videos: its cell that is most likely meant as one.
 Status no_video_column(const std::string& where, const std::vector<std::string>& header) {
   const std::vector<std::string> known(kVideo.begin(), kVideo.end());
@@ -42,15 +39,15 @@ Status no_video_column(const std::string& where, const std::vector<std::string>&
     meant = fmt::format("; '{}' is none: did you mean '{}'?", log::printable(cell), *near);
     break;
   }
-  return error(where,
-               fmt::format("the first line must name the columns, `video` among them{}", meant));
+  return error_at(where,
+                  fmt::format("the first line must name the columns, `video` among them{}", meant));
 }
 
 Status unknown_column(const std::string& where, std::string_view name) {
   std::vector<std::string> candidates = {"video", "ref_image", "output"};
   for (auto& setting : jobs::setting_names()) candidates.push_back(std::move(setting));
-  return error(where, fmt::format("unknown column '{}'{}", log::printable(name),
-                                  config::suggestion(name, candidates)));
+  return error_at(where, fmt::format("unknown column '{}'{}", log::printable(name),
+                                     config::suggestion(name, candidates)));
 }
 
 // What a column means, under its first name.
@@ -70,9 +67,9 @@ Status check_columns(const std::string& where, const std::vector<std::string>& h
     const auto [place, is_new] = known.emplace(meaning_of(cell), cell);
     if (is_new) continue;
     const std::string first = log::printable(place->second);
-    return error(where, first == cell ? fmt::format("the column '{}' is there twice", first)
-                                      : fmt::format("the columns '{}' and '{}' mean the same",
-                                                    first, log::printable(cell)));
+    return error_at(where, first == cell ? fmt::format("the column '{}' is there twice", first)
+                                         : fmt::format("the columns '{}' and '{}' mean the same",
+                                                       first, log::printable(cell)));
   }
   return {};
 }
@@ -108,10 +105,11 @@ class Builder {
     return entry;
   }
   [[nodiscard]] Status add(ManifestEntry entry) {
-    if (entry.video.empty()) return error(entry.where, "names no video");
-    if (entry.video.find('\0') != std::string::npos) return error(entry.where, "is not text");
+    if (entry.video.empty()) return error_at(entry.where, "names no video");
+    if (entry.video.find('\0') != std::string::npos) return error_at(entry.where, "is not text");
     if (entries_.size() >= kMaxManifestEntries) {
-      return error(name_, fmt::format("lists more than {} clips: split it", kMaxManifestEntries));
+      return error_at(name_,
+                      fmt::format("lists more than {} clips: split it", kMaxManifestEntries));
     }
     entries_.push_back(std::move(entry));
     return {};
@@ -166,7 +164,7 @@ Status read_csv(std::string_view text, const std::string& name, Builder& builder
     if (std::all_of(cells.begin(), cells.end(), is_blank))
       continue;  // as spreadsheets leave them at the end
     if (header.empty()) {
-      if (cells.size() > kMaxColumns) return error(where, "has too many columns");
+      if (cells.size() > kMaxColumns) return error_at(where, "has too many columns");
       if (std::none_of(cells.begin(), cells.end(),
                        [](const auto& c) { return is_one_of(c, kVideo); })) {
         return no_video_column(where, cells);
@@ -176,7 +174,8 @@ Status read_csv(std::string_view text, const std::string& name, Builder& builder
       continue;
     }
     if (cells.size() != header.size()) {
-      return error(where, fmt::format("has {} cells, the header {}", cells.size(), header.size()));
+      return error_at(where,
+                      fmt::format("has {} cells, the header {}", cells.size(), header.size()));
     }
     ManifestEntry entry = builder.begin(static_cast<std::size_t>(reader.line()));
     for (std::size_t i = 0; i < cells.size(); ++i)
@@ -206,7 +205,7 @@ bool scalar_text(const wire::Value& value, std::string& text) {
 Status assign_json(ManifestEntry& entry, const std::string& key, const wire::Value& value) {
   std::string text;
   if (!scalar_text(value, text))
-    return error(entry.where, fmt::format("{} must be one value", key));
+    return error_at(entry.where, fmt::format("{} must be one value", key));
   return assign(entry, key, text);
 }
 
@@ -214,7 +213,7 @@ Status assign_json(ManifestEntry& entry, const std::string& key, const wire::Val
 Status assign_list(ManifestEntry& entry, const std::string& key, const wire::Array& items) {
   const jobs::Setting* setting = jobs::find_setting(key);
   if (setting == nullptr || !setting->repeats)
-    return error(entry.where, fmt::format("{} must be one value", key));
+    return error_at(entry.where, fmt::format("{} must be one value", key));
   for (const auto& item : items) RETURN_IF_ERROR(assign_json(entry, key, item));
   return {};
 }
@@ -226,7 +225,7 @@ Status add_json(const wire::Value& item, std::size_t number, Builder& builder) {
     return builder.add(std::move(entry));
   }
   const auto* members = item.get_if<wire::Map>();
-  if (members == nullptr) return error(entry.where, "must be a path or an object with `video`");
+  if (members == nullptr) return error_at(entry.where, "must be a path or an object with `video`");
   for (const auto& [key, value] : *members) {
     const auto* list = value.get_if<wire::Array>();
     RETURN_IF_ERROR(list != nullptr ? assign_list(entry, key, *list)
@@ -246,7 +245,7 @@ Status read_json(std::string_view text, const std::string& name, Builder& builde
   const auto document = json::parse(text, limits);
   if (!document.ok()) return document.status().prefixed(name);
   const auto* list = document->get_if<wire::Array>();
-  if (list == nullptr) return error(name, "must be a JSON array of paths or objects");
+  if (list == nullptr) return error_at(name, "must be a JSON array of paths or objects");
   for (std::size_t i = 0; i < list->size(); ++i)
     RETURN_IF_ERROR(add_json((*list)[i], i + 1, builder));
   return {};

@@ -11,6 +11,7 @@
 #include "common/config/nearest.h"
 #include "common/log.h"
 #include "coordinator/config/csv.h"
+#include "coordinator/config/error_at.h"
 #include "jobs/plan.h"
 
 namespace mimicfleet::coordinator {
@@ -19,10 +20,6 @@ namespace {
 constexpr std::string_view kId = "sentence_id";
 constexpr std::string_view kWords = "ref_ids";
 constexpr std::array<std::string_view, 2> kColumns = {kId, kWords};
-
-Status error(const std::string& where, const std::string& cause) {
-  return {StatusCode::kInvalidArgument, fmt::format("{}: {}", where, cause)};
-}
 
 std::vector<std::string> split(const std::string& text) {
   std::istringstream in(text);
@@ -42,11 +39,11 @@ class SentenceReader {
       return {};
     if (columns_ == 0) return take_header(row, where);
     if (row.size() != columns_) {
-      return error(where, fmt::format("has {} cells, the header {}", row.size(), columns_));
+      return error_at(where, fmt::format("has {} cells, the header {}", row.size(), columns_));
     }
     Sentence sentence{row[id_], split(row[words_]), where};
     const auto words_of_id = split(sentence.id);
-    if (words_of_id.size() != 1) return error(where, "the sentence_id must be one word");
+    if (words_of_id.size() != 1) return error_at(where, "the sentence_id must be one word");
     sentence.id = words_of_id[0];
     RETURN_IF_ERROR(check(sentence));
     sentences_.push_back(std::move(sentence));
@@ -69,13 +66,13 @@ class SentenceReader {
     for (const auto column : kColumns) {
       const auto count = std::count_if(
           row.begin(), row.end(), [&](const std::string& cell) { return is_called(cell, column); });
-      if (count > 1) return error(where, fmt::format("the column '{}' is there twice", column));
+      if (count > 1) return error_at(where, fmt::format("the column '{}' is there twice", column));
     }
     id_ = place(kId);
     words_ = place(kWords);
     columns_ = row.size();
     if (id_ < columns_ && words_ < columns_) return {};
-    return error(
+    return error_at(
         where,
         fmt::format("the first line must name the columns, sentence_id and ref_ids among them{}",
                     meant(row)));
@@ -97,20 +94,21 @@ class SentenceReader {
   [[nodiscard]] Status check(const Sentence& sentence) {
     const std::string id = log::printable(sentence.id);
     if (!jobs::is_safe_relative(sentence.id)) {
-      return error(sentence.where, fmt::format("the sentence_id '{}' cannot be a file's name", id));
+      return error_at(sentence.where,
+                      fmt::format("the sentence_id '{}' cannot be a file's name", id));
     }
     if (sentence.words.empty())
-      return error(sentence.where, fmt::format("{} has no words (ref_ids)", id));
+      return error_at(sentence.where, fmt::format("{} has no words (ref_ids)", id));
     if (sentence.words.size() > kMaxWords) {
-      return error(sentence.where, fmt::format("{} has more than {} words", id, kMaxWords));
+      return error_at(sentence.where, fmt::format("{} has more than {} words", id, kMaxWords));
     }
     if (sentences_.size() == kMaxSentences) {
-      return error(name_, fmt::format("lists more than {} sentences: split it", kMaxSentences));
+      return error_at(name_, fmt::format("lists more than {} sentences: split it", kMaxSentences));
     }
     const auto [place, inserted] = lines_.emplace(sentence.id, sentence.where);
     if (inserted) return {};
-    return error(sentence.where,
-                 fmt::format("the sentence_id {} is there already ({})", id, place->second));
+    return error_at(sentence.where,
+                    fmt::format("the sentence_id {} is there already ({})", id, place->second));
   }
 
   const std::string& name_;
@@ -135,7 +133,7 @@ Result<std::vector<Sentence>> parse_sentences(std::string_view bytes, const std:
     RETURN_IF_ERROR(reader.take(**row, csv.line()));
   }
   auto sentences = reader.finish();
-  if (sentences.empty()) return error(name, "lists no sentences");
+  if (sentences.empty()) return error_at(name, "lists no sentences");
   return sentences;
 }
 

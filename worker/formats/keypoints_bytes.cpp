@@ -16,7 +16,7 @@ using weights::DType;
 constexpr std::int64_t kMaxPixels = 1 << 16;
 constexpr std::int64_t kMaxFrames = 1 << 24;
 constexpr std::int64_t kMaxStride = 1'000'000'000;
-constexpr const char* kWarnings = "warnings";  // one a line, the number of its frame first
+constexpr const char* kKeypointsWarnings = "warnings";  // one a line, the number of its frame first
 
 template <typename T>
 void copy_out(const weights::TensorView& view, std::size_t first, T* target, std::size_t count) {
@@ -73,7 +73,7 @@ std::string keypoints_to_bytes(const VideoKeypoints& keypoints) {
       {"fps_numerator", std::to_string(keypoints.average_fps.numerator)},
       {"fps_denominator", std::to_string(keypoints.average_fps.denominator)},
       {"stride", std::to_string(keypoints.stride)}};
-  if (!keypoints.warnings.empty()) strings[kWarnings] = lines_of(keypoints.warnings);
+  if (!keypoints.warnings.empty()) strings[kKeypointsWarnings] = lines_of(keypoints.warnings);
   return weights::safetensors_bytes(
       {{"nobody", DType::kU8, {static_cast<std::int64_t>(nobody.size())}, raw_bytes(nobody)},
        {"persons", DType::kI32, {static_cast<std::int64_t>(persons.size())}, raw_bytes(persons)},
@@ -95,7 +95,7 @@ Result<VideoKeypoints> keypoints_from_bytes(std::string bytes) {
   ASSIGN_OR_RETURN(const auto fps_denominator, integer_of(set, "fps_denominator", INT32_MAX));
   VideoKeypoints keypoints;
   ASSIGN_OR_RETURN(keypoints.stride, integer_of(set, "stride", kMaxStride));
-  if (const auto lines = set.metadata.find(kWarnings); lines != set.metadata.end()) {
+  if (const auto lines = set.metadata.find(kKeypointsWarnings); lines != set.metadata.end()) {
     auto warnings = warnings_from(lines->second);
     if (!warnings) return misshapen;
     keypoints.warnings = *std::move(warnings);

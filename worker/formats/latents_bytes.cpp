@@ -14,7 +14,7 @@ namespace mimicfleet::stages {
 namespace {
 
 constexpr std::int64_t kChannels = 4;
-constexpr const char* kWarnings = "warnings";  // one a line
+constexpr const char* kLatentsWarnings = "warnings";  // one a line
 
 }  // namespace
 
@@ -49,11 +49,11 @@ LatentsMetadata saved_metadata(const SavedDescription& saved) {
 }
 
 void put_warnings(const std::vector<std::string>& warnings, LatentsMetadata& metadata) {
-  if (!warnings.empty()) metadata[kWarnings] = fmt::format("{}", fmt::join(warnings, "\n"));
+  if (!warnings.empty()) metadata[kLatentsWarnings] = fmt::format("{}", fmt::join(warnings, "\n"));
 }
 
 std::vector<std::string> warnings_of(const LatentsMetadata& metadata) {
-  const auto told = metadata.find(kWarnings);
+  const auto told = metadata.find(kLatentsWarnings);
   std::istringstream lines(told == metadata.end() ? "" : told->second);
   std::vector<std::string> warnings;
   for (std::string line; std::getline(lines, line);) warnings.push_back(std::move(line));

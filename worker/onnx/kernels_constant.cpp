@@ -48,7 +48,7 @@ Result<Tensors> cast(OpCall& call) {
   return one(call.inputs[0].to(scalar_type(type)));
 }
 
-constexpr std::array kOperators = {
+constexpr std::array kConstantOperators = {
     Operator{"Constant", constant, 0, 0,
              "value:t value_float:f value_floats:F value_int:i value_ints:I", never_stacks},
     Operator{"ConstantOfShape", constant_of_shape, 1, 1, "value:t", never_stacks, host({0})},
@@ -58,6 +58,6 @@ constexpr std::array kOperators = {
 
 }  // namespace
 
-std::span<const Operator> constant_operators() { return kOperators; }
+std::span<const Operator> constant_operators() { return kConstantOperators; }
 
 }  // namespace mimicfleet::onnx

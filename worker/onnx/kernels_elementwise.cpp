@@ -139,7 +139,7 @@ constexpr Operator binary(std::string_view name, Kernel kernel) {
   return {name, kernel, 2, 2, "", stacks_elementwise};
 }
 
-constexpr std::array kOperators = {
+constexpr std::array kElementwiseOperators = {
     unary("Abs", mapped<[](const at::Tensor& x) { return at::abs(x); }>),
     unary("Ceil", mapped<[](const at::Tensor& x) { return at::ceil(x); }>),
     unary("Exp", mapped<[](const at::Tensor& x) { return at::exp(x); }>),
@@ -175,6 +175,6 @@ constexpr std::array kOperators = {
 
 }  // namespace
 
-std::span<const Operator> elementwise_operators() { return kOperators; }
+std::span<const Operator> elementwise_operators() { return kElementwiseOperators; }
 
 }  // namespace mimicfleet::onnx

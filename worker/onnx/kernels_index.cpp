@@ -257,7 +257,7 @@ bool stacks_pad(const OpCall& call, const std::vector<bool>& stacked) {
   return stacked[0] && padding.ok() && padding->before[0] == 0 && padding->after[0] == 0;
 }
 
-constexpr std::array kOperators = {
+constexpr std::array kIndexOperators = {
     Operator{"Concat", concat, 1, kAnyNumber, "axis:i", stacks_concat},
     Operator{
         "Split", split, 1, 2, "axis:i split:I num_outputs:i",
@@ -271,6 +271,6 @@ constexpr std::array kOperators = {
 
 }  // namespace
 
-std::span<const Operator> index_operators() { return kOperators; }
+std::span<const Operator> index_operators() { return kIndexOperators; }
 
 }  // namespace mimicfleet::onnx

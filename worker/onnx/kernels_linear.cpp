@@ -142,7 +142,7 @@ bool stacks_gemm(const OpCall& call, const std::vector<bool>& stacked) {
   return stacks_first_input(call, stacked) && call.integer("transA", 0) == 0 && bias_fits;
 }
 
-constexpr std::array kOperators = {
+constexpr std::array kLinearOperators = {
     Operator{"Conv", conv, 2, 3, "auto_pad:s dilations:I group:i kernel_shape:I pads:I strides:I",
              stacks_first_input},
     Operator{kFinishedConv, finished_conv, 3, 4,
@@ -156,6 +156,6 @@ constexpr std::array kOperators = {
 
 }  // namespace
 
-std::span<const Operator> linear_operators() { return kOperators; }
+std::span<const Operator> linear_operators() { return kLinearOperators; }
 
 }  // namespace mimicfleet::onnx

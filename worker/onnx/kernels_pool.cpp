@@ -143,7 +143,7 @@ Result<Tensors> global_average_pool(OpCall& call) {
   return one(x.mean(axes, /*keepdim=*/true));
 }
 
-constexpr std::array kOperators = {
+constexpr std::array kPoolOperators = {
     Operator{"MaxPool", max_pool, 1, 1,
              "auto_pad:s ceil_mode:i dilations:I kernel_shape:I pads:I storage_order:i strides:I",
              stacks_max_pool},
@@ -155,6 +155,6 @@ constexpr std::array kOperators = {
 
 }  // namespace
 
-std::span<const Operator> pool_operators() { return kOperators; }
+std::span<const Operator> pool_operators() { return kPoolOperators; }
 
 }  // namespace mimicfleet::onnx

@@ -83,7 +83,7 @@ constexpr Operator reduction(std::string_view name, Kernel kernel) {
 }
 
 // clang-format off
-constexpr std::array kOperators = {
+constexpr std::array kReduceOperators = {
     reduction("ReduceL2", reduced<[](const at::Tensor& x, const Ints& axes, bool keep) {
       return at::linalg_vector_norm(x, 2, axes, keep); }>),
     reduction("ReduceMax", reduced<[](const at::Tensor& x, const Ints& axes, bool keep) {
@@ -99,6 +99,6 @@ constexpr std::array kOperators = {
 
 }  // namespace
 
-std::span<const Operator> reduce_operators() { return kOperators; }
+std::span<const Operator> reduce_operators() { return kReduceOperators; }
 
 }  // namespace mimicfleet::onnx

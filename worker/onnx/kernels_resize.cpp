@@ -281,7 +281,7 @@ bool stacks_resize(const OpCall& call, const std::vector<bool>& stacked) {
          call.text("keep_aspect_ratio_policy", "stretch") == "stretch";
 }
 
-constexpr std::array kOperators = {
+constexpr std::array kResizeOperators = {
     Operator{
         "Resize", resize, 1, 4,
         "antialias:i axes:I coordinate_transformation_mode:s cubic_coeff_a:f exclude_outside:i "
@@ -292,6 +292,6 @@ constexpr std::array kOperators = {
 
 }  // namespace
 
-std::span<const Operator> resize_operators() { return kOperators; }
+std::span<const Operator> resize_operators() { return kResizeOperators; }
 
 }  // namespace mimicfleet::onnx

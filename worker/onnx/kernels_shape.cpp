@@ -169,7 +169,7 @@ bool stacks_expand(const OpCall& call, const std::vector<bool>& stacked) {
 // Shape's result is that of one item, however many there are.
 bool stacks_shape(const OpCall& /*call*/, const std::vector<bool>& /*stacked*/) { return true; }
 
-constexpr std::array kOperators = {
+constexpr std::array kShapeOperators = {
     Operator{"Shape", shape, 1, 1, "start:i end:i", stacks_shape},
     Operator{"Reshape", reshape, 2, 2, "allowzero:i", stacks_reshape, host({1})},
     Operator{"Flatten", flatten, 1, 1, "axis:i", stacks_reshape},
@@ -181,6 +181,6 @@ constexpr std::array kOperators = {
 
 }  // namespace
 
-std::span<const Operator> shape_operators() { return kOperators; }
+std::span<const Operator> shape_operators() { return kShapeOperators; }
 
 }  // namespace mimicfleet::onnx

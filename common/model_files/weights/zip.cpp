@@ -30,7 +30,7 @@ constexpr std::size_t kEnd64LocatorBytes = 20;
 constexpr std::uint16_t kZip64ExtraId = 1;
 constexpr std::uint32_t kIn64 = 0xFFFFFFFF;  // the value lies in a 64-bit field
 constexpr std::uint64_t kMaxEntries = 100'000;
-constexpr std::size_t kMaxNameBytes = 512;
+constexpr std::size_t kMaxEntryNameBytes = 512;
 
 template <typename T>
 T read(Bytes bytes, std::size_t at) {
@@ -133,7 +133,7 @@ class ZipReader {
     at += kCentralBytes;
     if (records.size() - at < name_size + extra_size + comment_size)
       return bad("its directory is cut off");
-    if (name_size > kMaxNameBytes) return bad("an entry's name is too long");
+    if (name_size > kMaxEntryNameBytes) return bad("an entry's name is too long");
     Central record{std::string(reinterpret_cast<const char*>(records.data() + at), name_size),
                    read<std::uint16_t>(fixed, 8),
                    read<std::uint16_t>(fixed, 10),

@@ -7,9 +7,8 @@
 #include <fmt/format.h>
 
 #include "common/files/spelling.h"
-#include "common/log.h"
-#include "common/wire/utf8.h"
 #include "coordinator/client/plan/own_outputs.h"
+#include "coordinator/client/plan/path_text.h"
 
 namespace mimicfleet::coordinator {
 namespace {
@@ -20,17 +19,6 @@ constexpr std::array<std::string_view, 5> kReserved = {"_run", "_latents", "_fra
                                                        "_benchmark"};
 constexpr std::size_t kMaxDepth = 64;
 
-Status wrong(const fs::path& path, const std::string& cause) {
-  return {StatusCode::kInvalidArgument,
-          fmt::format("{}: {}", log::printable(wire::in_utf8(path.native())), cause)};
-}
-
-std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](unsigned char c) { return std::tolower(c); });
-  return text;
-}
-
 }  // namespace
 
 bool is_reserved_folder(std::string_view name) {
@@ -40,9 +28,10 @@ bool is_reserved_folder(std::string_view name) {
 Status FolderWalk::run() {
   std::error_code error;
   if (!output_folder_.empty() && fs::canonical(root_, error) == output_folder_) {
-    return wrong(root_,
-                 "is the --output-dir, too: videos would be made over the driving videos; choose "
-                 "another --output-dir");
+    return wrong_path(
+        root_,
+        "is the --output-dir, too: videos would be made over the driving videos; choose "
+        "another --output-dir");
   }
   RETURN_IF_ERROR(enter(root_, 0));
   add_known_by_content();
@@ -61,9 +50,9 @@ Status FolderWalk::enter(const fs::path& folder, std::size_t depth) {
     RETURN_IF_ERROR(visit(*entry, in_output, depth));
   }
   if (!error) return {};
-  return wrong(folder,
-               fmt::format("cannot be listed: {}; give this user the right or move it elsewhere",
-                           error.message()));
+  return wrong_path(
+      folder, fmt::format("cannot be listed: {}; give this user the right or move it elsewhere",
+                          error.message()));
 }
 
 Status FolderWalk::visit(const fs::directory_entry& entry, bool in_output, std::size_t depth) {

@@ -17,6 +17,7 @@
 #include "common/wire/utf8.h"
 #include "coordinator/client/plan/folder_walk.h"
 #include "coordinator/client/plan/missing_file.h"
+#include "coordinator/client/plan/path_text.h"
 #include "coordinator/config/manifest.h"
 #include "jobs/plan.h"
 
@@ -26,17 +27,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::int64_t kFewFrames = 8;
-
-Status wrong(const std::string& path, const std::string& cause) {
-  return {StatusCode::kInvalidArgument,
-          fmt::format("{}: {}", log::printable(wire::in_utf8(path)), cause)};
-}
-
-std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](unsigned char c) { return std::tolower(c); });
-  return text;
-}
 
 std::string without_suffix(const fs::path& relative) {
   return (relative.parent_path() / relative.stem()).generic_string();
@@ -88,7 +78,7 @@ Status Finding::add_folder(const fs::path& folder) {
   FolderWalk walk(folder, selection_.ignore_folder);
   RETURN_IF_ERROR(walk.run());
   if (walk.videos().empty() && walk.outputs() > 0) {
-    return wrong(
+    return wrong_path(
         folder.string(),
         fmt::format(
             "no videos found but {} that mimicfleet made (a record lies beside each); give the "
@@ -96,9 +86,9 @@ Status Finding::add_folder(const fs::path& folder) {
             walk.outputs()));
   }
   if (walk.videos().empty()) {
-    return wrong(folder.string(),
-                 fmt::format("no videos found below this folder; give one with files named {}",
-                             video_suffixes()));
+    return wrong_path(folder.string(),
+                      fmt::format("no videos found below this folder; give one with files named {}",
+                                  video_suffixes()));
   }
   if (walk.outputs() > 0) found_.left_out.push_back(of_ours(walk.outputs(), folder));
   if (walk.others().count() > 0) {
@@ -111,8 +101,9 @@ Status Finding::add_folder(const fs::path& folder) {
     found_.inputs.push_back({(folder / relative).string(), without_suffix(relative), {}, {}, 0});
   }
   if (found_.inputs.size() > before) return {};
-  return wrong(selection_.filter, fmt::format("--filter matches none of the {} videos below {}",
-                                              walk.videos().size(), folder.string()));
+  return wrong_path(selection_.filter,
+                    fmt::format("--filter matches none of the {} videos below {}",
+                                walk.videos().size(), folder.string()));
 }
 
 // Paths of a manifest stand below its folder, unless they are absolute.
@@ -149,7 +140,7 @@ Status check_name(const Input& input) {
   std::error_code error;
   const bool is_listed = !input.where.empty() && !fs::exists(input.path, error);
   if (is_listed) return config::not_utf8(input.where, fs::path(input.path).filename().string());
-  return wrong(input.path, "its name is not UTF-8; rename it");
+  return wrong_path(input.path, "its name is not UTF-8; rename it");
 }
 
 Result<Input> Finding::listed(const ManifestEntry& entry, const fs::path& folder) {
@@ -157,17 +148,18 @@ Result<Input> Finding::listed(const ManifestEntry& entry, const fs::path& folder
               placed(folder, entry.values), 0};
   input.where = entry.where;
   if (const std::string why = why_not_meant(entry.output); !why.empty()) {
-    return wrong(entry.where, fmt::format("output '{}': {}", log::printable(entry.output), why));
+    return wrong_path(entry.where,
+                      fmt::format("output '{}': {}", log::printable(entry.output), why));
   }
   if (jobs::is_safe_relative(input.relative)) return input;
-  return wrong(entry.where, fmt::format("output '{}' is not below the output folder",
-                                        log::printable(input.relative)));
+  return wrong_path(entry.where, fmt::format("output '{}' is not below the output folder",
+                                             log::printable(input.relative)));
 }
 
 Status Finding::add_manifest(std::string_view bytes, const std::string& name, ManifestFormat format,
                              const fs::path& folder) {
   ASSIGN_OR_RETURN(const std::vector<ManifestEntry> entries, parse_manifest(bytes, name, format));
-  if (entries.empty()) return wrong(name, "lists no videos");
+  if (entries.empty()) return wrong_path(name, "lists no videos");
   const std::size_t before = found_.inputs.size();
   for (const auto& entry : entries) {
     if (!is_wanted(entry.video, selection_.filter)) continue;
@@ -175,8 +167,8 @@ Status Finding::add_manifest(std::string_view bytes, const std::string& name, Ma
     found_.inputs.push_back(std::move(input));
   }
   if (found_.inputs.size() > before) return {};
-  return wrong(selection_.filter,
-               fmt::format("--filter matches none of the {} videos of {}", entries.size(), name));
+  return wrong_path(selection_.filter, fmt::format("--filter matches none of the {} videos of {}",
+                                                   entries.size(), name));
 }
 
 Status nothing_there(const std::string& path, const std::error_code& error) {
@@ -191,9 +183,11 @@ Status nothing_there(const std::string& path, const std::error_code& error) {
 Status check_named(const std::string& path, const fs::path& absolute) {
   const Status status = check_begins_like_video(absolute);
   if (status.ok()) return {};
-  if (status.code() == StatusCode::kUnsupported) return wrong(path, cause_of(status, absolute));
-  return wrong(path, fmt::format("is neither a folder, a video ({}) nor a manifest ({}): it {}",
-                                 video_suffixes(), kManifestSuffixes, cause_of(status, absolute)));
+  if (status.code() == StatusCode::kUnsupported)
+    return wrong_path(path, cause_of(status, absolute));
+  return wrong_path(path,
+                    fmt::format("is neither a folder, a video ({}) nor a manifest ({}): it {}",
+                                video_suffixes(), kManifestSuffixes, cause_of(status, absolute)));
 }
 
 Status Finding::add_path(const std::string& path) {
@@ -219,10 +213,10 @@ Status Finding::add_path(const std::string& path) {
 
 Status clash(const Input& first, const Input& second) {
   if (first.path == second.path) {
-    return wrong(first.path,
-                 fmt::format("is there twice and would both times be written to {}.mp4; name it "
-                             "once or give each an output of its own in a manifest",
-                             second.relative));
+    return wrong_path(
+        first.path, fmt::format("is there twice and would both times be written to {}.mp4; name it "
+                                "once or give each an output of its own in a manifest",
+                                second.relative));
   }
   return {
       StatusCode::kInvalidArgument,
@@ -241,10 +235,10 @@ Status check_names(std::vector<Input>& inputs) {
     if (!input.error.ok()) continue;
     const std::string first = input.relative.substr(0, input.relative.find('/'));
     if (is_reserved_folder(first)) {
-      return wrong(input.path,
-                   fmt::format("output '{}' is inside {}, which mimicfleet keeps for itself; "
-                               "rename the folder",
-                               input.relative, first));
+      return wrong_path(input.path,
+                        fmt::format("output '{}' is inside {}, which mimicfleet keeps for itself; "
+                                    "rename the folder",
+                                    input.relative, first));
     }
     const auto [place, inserted] = by_output.emplace(lower(composed(input.relative)), &input);
     if (!inserted) return clash(*place->second, input);
@@ -300,7 +294,7 @@ Result<FoundInputs> find_inputs(const std::vector<std::string>& paths,
   for (const auto& path : paths) RETURN_IF_ERROR(finding.add_path(path));
   FoundInputs found = finding.take();
   if (found.inputs.empty() && !selection.filter.empty()) {
-    return wrong(selection.filter, "--filter matches none of the videos that are named");
+    return wrong_path(selection.filter, "--filter matches none of the videos that are named");
   }
   RETURN_IF_ERROR(check_names(found.inputs));
   std::vector<Input> selected;

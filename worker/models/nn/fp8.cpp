@@ -24,11 +24,11 @@ namespace {
 
 constexpr double kLargest = 448;  // of e4m3
 constexpr auto kType = at::kFloat8_e4m3fn;
-constexpr int kMostVectors = 8;       // of a row that a thread takes; kMost of kernels/fp8.cu
+constexpr int kMostRowVectors = 8;    // of a row that a thread takes; kMost of kernels/fp8.cu
 constexpr int kMostGegluVectors = 4;  // likewise; kMostOfGeglu
 
 // As they are listed to KernelFile.
-enum Kernel : std::size_t { kQuantise, kLayerNorm, kGeglu };
+enum Fp8Kernel : std::size_t { kQuantise, kQuantisedLayerNorm, kQuantisedGeglu };
 
 const KernelFile& fp8_kernels() {
   static const KernelFile kFile(
@@ -50,12 +50,12 @@ QuantisedRows empty_rows(const at::Tensor& x, std::int64_t rows, std::int64_t co
 struct RowLaunch {
   explicit RowLaunch(const at::Tensor& x)
       : rows(x.numel() / x.size(-1)), vectors(static_cast<int>(x.size(-1) / kVector)) {
-    const int wanted = (vectors + kMostVectors - 1) / kMostVectors;
+    const int wanted = (vectors + kMostRowVectors - 1) / kMostRowVectors;
     lanes = static_cast<int>(std::bit_ceil(static_cast<unsigned>(wanted)));
   }
 
   [[nodiscard]] static bool fits(const at::Tensor& x) {
-    return x.size(-1) <= 32 * kMostVectors * kVector;
+    return x.size(-1) <= 32 * kMostRowVectors * kVector;
   }
   [[nodiscard]] std::array<unsigned, 2> blocks() const {
     return {blocks_for(rows * lanes, kThreads), 1};
@@ -138,7 +138,7 @@ QuantisedRows layer_norm_quantised(const at::Tensor& x, const at::Tensor& addend
   const std::array<void*, 12> arguments = {&in,          &extra,          &extras,       &each,
                                            &weights,     &biases,         &out,          &scales,
                                            &launch.rows, &launch.vectors, &launch.lanes, &epsilon};
-  program->launch(kLayerNorm, launch.blocks(), kThreads, 0, arguments);
+  program->launch(kQuantisedLayerNorm, launch.blocks(), kThreads, 0, arguments);
   return y;
 }
 
@@ -159,7 +159,7 @@ QuantisedRows geglu_quantised(const at::Tensor& x) {
   const unsigned threads =
       (blocks_for(vectors, each) + 31) / 32 * 32;  // whole warps with equal shares
   const std::array<void*, 4> arguments = {&in, &out, &scales, &vectors};
-  program->launch(kGeglu, {static_cast<unsigned>(rows), 1}, threads, 0, arguments);
+  program->launch(kQuantisedGeglu, {static_cast<unsigned>(rows), 1}, threads, 0, arguments);
   return y;
 }
 

@@ -9,7 +9,7 @@ namespace mimicfleet::nn {
 namespace {
 
 // As elementwise_kernels() lists them.
-enum Kernel : std::size_t { kGeglu, kAdd, kConcatenate };
+enum ElementwiseKernel : std::size_t { kGeglu, kAdd, kConcatenate };
 
 // Of a tensor [B, T, S, C] that is read at any stride but along its channels, in vectors.
 struct Strides {

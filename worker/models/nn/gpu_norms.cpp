@@ -15,7 +15,7 @@ constexpr int kMostThreads = 512;  // of a block; they share 64 bytes each
 constexpr std::int64_t kBlocks = 2048;
 
 // As norm_kernels() lists them.
-enum Kernel : std::size_t {
+enum NormKernel : std::size_t {
   kSumGroups,
   kAddAndSum,
   kFindFactors,
@@ -171,7 +171,7 @@ std::optional<GroupSums> gpu_add_and_sum(const at::Tensor& out, const at::Tensor
 namespace {
 
 struct LayerNormKernel {
-  Kernel kernel;
+  NormKernel kernel;
   std::int64_t lanes;  // that take a row
 };
 

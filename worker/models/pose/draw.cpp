@@ -63,7 +63,7 @@ constexpr std::array<std::array<int, 3>, kBodyJoints> kColors = {{{255, 0, 0},
 constexpr int kFingers = 5;
 constexpr int kFingerEdges = 4;
 constexpr int kHandEdges = kFingers * kFingerEdges;
-constexpr double kVisible = 0.3;
+constexpr double kDrawnFrom = 0.3;
 constexpr int kStickWidth = 4;
 constexpr int kJointRadius = 4;
 constexpr int kFaceRadius = 3;
@@ -145,7 +145,7 @@ void draw_bodies(const DrawablePose& pose, Canvas& canvas) {
       const auto [from, to] = kLimbs[limb];
       const double from_score = pose.body_scores.at(i)[from];
       const double to_score = pose.body_scores[i][to];
-      if (from_score < kVisible || to_score < kVisible) continue;
+      if (from_score < kDrawnFrom || to_score < kDrawnFrom) continue;
       const auto outline =
           limb_outline(pose.bodies[i][from], pose.bodies[i][to], canvas.pixels.size());
       cv::fillConvexPoly(canvas.pixels, outline,
@@ -156,7 +156,7 @@ void draw_bodies(const DrawablePose& pose, Canvas& canvas) {
   for (std::size_t joint = 0; joint < kBodyJoints; ++joint) {
     for (std::size_t i = 0; i < pose.bodies.size(); ++i) {
       const double score = pose.body_scores[i][joint];
-      if (!(score > kVisible)) continue;
+      if (!(score > kDrawnFrom)) continue;
       canvas.circle(canvas.pixel(pose.bodies[i][joint]), kJointRadius,
                     faded(kColors[joint], score));
     }

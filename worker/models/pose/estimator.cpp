@@ -71,7 +71,7 @@ ImageView view_of(const at::Tensor& frames, std::int64_t index) {
 }
 
 // A person's place in a batch of frames.
-struct Candidate {
+struct FoundPerson {
   std::int64_t frame;
   Region region;
   bool is_guess;  // the detector finds nobody in the frame
@@ -137,7 +137,7 @@ Result<at::Tensor> highest_bins(Net& dwpose, const at::Tensor& pictures) {
 
 // Persons whose keypoints are being estimated.
 struct Estimation {
-  std::vector<Candidate> persons;
+  std::vector<FoundPerson> persons;
   nn::HostCopy bins;  // see highest_bins()
 };
 
@@ -168,14 +168,14 @@ struct PoseEstimator::Nets {
   Status begin_estimations(const Detection& detection, std::int64_t first_frame,
                            std::vector<Estimation>& begun);
   Result<Estimation> begin_estimation(const at::Tensor& frames, std::int64_t first_frame,
-                                      std::vector<Candidate> persons);
+                                      std::vector<FoundPerson> persons);
   void end_estimation(const Estimation& estimation, std::vector<FramePose>& poses) const;
 };
 
 // The candidates' frames count from the first of `frames`, the estimation's from the clip's.
 Result<Estimation> PoseEstimator::Nets::begin_estimation(const at::Tensor& frames,
                                                          std::int64_t first_frame,
-                                                         std::vector<Candidate> persons) {
+                                                         std::vector<FoundPerson> persons) {
   const at::Tensor pictures = dwpose.pictures.fill(static_cast<std::int64_t>(persons.size()),
                                                    {dwpose.height, dwpose.width, kChannels});
   RETURN_IF_ERROR(for_each_frame(persons.size(), [&](std::size_t i) {
@@ -184,7 +184,7 @@ Result<Estimation> PoseEstimator::Nets::begin_estimation(const at::Tensor& frame
     return Status();
   }));
   ASSIGN_OR_RETURN(const at::Tensor bins, highest_bins(dwpose, normalised(dwpose.pictures.send())));
-  for (Candidate& person : persons) person.frame += first_frame;
+  for (FoundPerson& person : persons) person.frame += first_frame;
   return Estimation{std::move(persons), nn::HostCopy(bins.contiguous())};
 }
 
@@ -192,7 +192,7 @@ Status PoseEstimator::Nets::begin_estimations(const Detection& detection, std::i
                                               std::vector<Estimation>& begun) {
   const Box whole_frame{0, 0, static_cast<double>(detection.frames.size(2)),
                         static_cast<double>(detection.frames.size(1))};
-  std::vector<Candidate> open;
+  std::vector<FoundPerson> open;
   const auto begin_open = [&]() -> Status {
     ASSIGN_OR_RETURN(auto estimation,
                      begin_estimation(detection.frames, first_frame, std::exchange(open, {})));
@@ -214,7 +214,7 @@ void PoseEstimator::Nets::end_estimation(const Estimation& estimation,
                                          std::vector<FramePose>& poses) const {
   const at::Tensor& bins = estimation.bins.get();
   for (std::size_t i = 0; i < estimation.persons.size(); ++i) {
-    const Candidate& person = estimation.persons[i];
+    const FoundPerson& person = estimation.persons[i];
     const auto* values = bins[static_cast<std::int64_t>(i)].const_data_ptr<double>();
     FramePose& pose = poses[static_cast<std::size_t>(person.frame)];
     pose.persons.push_back(keypoints_from(values, person.region, dwpose));

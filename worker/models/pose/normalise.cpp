@@ -12,7 +12,7 @@ namespace mimicfleet::pose {
 namespace {
 
 constexpr std::int64_t kBytes = 256;
-constexpr std::int64_t kChannels = 3;
+constexpr std::int64_t kColours = 3;
 
 at::Tensor looked_up_on_cpu(const at::Tensor& pictures, const at::Tensor& values) {
   constexpr std::int64_t kPixelsAtOnce = 1 << 14;
@@ -20,19 +20,20 @@ at::Tensor looked_up_on_cpu(const at::Tensor& pictures, const at::Tensor& values
   const auto* in = pictures.const_data_ptr<std::uint8_t>();
   const auto* table = values.const_data_ptr<float>();
   auto* out = result.mutable_data_ptr<float>();
-  at::parallel_for(
-      0, pictures.numel() / kChannels, kPixelsAtOnce, [&](std::int64_t first, std::int64_t last) {
-        for (std::int64_t i = first * kChannels; i < last * kChannels; i += kChannels) {
-          for (std::int64_t c = 0; c < kChannels; ++c) out[i + c] = table[c * kBytes + in[i + c]];
-        }
-      });
+  at::parallel_for(0, pictures.numel() / kColours, kPixelsAtOnce,
+                   [&](std::int64_t first, std::int64_t last) {
+                     for (std::int64_t i = first * kColours; i < last * kColours; i += kColours) {
+                       for (std::int64_t c = 0; c < kColours; ++c)
+                         out[i + c] = table[c * kBytes + in[i + c]];
+                     }
+                   });
   return result;
 }
 
 at::Tensor looked_up(const at::Tensor& pictures, const at::Tensor& values) {
   if (pictures.is_cpu()) return looked_up_on_cpu(pictures, values);
   if (auto found = nn::gpu_look_up(pictures, values)) return *found;
-  const auto channels = at::arange(kChannels, pictures.options().dtype(at::kLong)) * kBytes;
+  const auto channels = at::arange(kColours, pictures.options().dtype(at::kLong)) * kBytes;
   return values.take(pictures.to(at::kLong) + channels);
 }
 

@@ -6,17 +6,17 @@
 namespace mimicfleet::pose {
 namespace {
 
-constexpr int kNeck = -1;
-constexpr int kLeftShoulder = 5;
-constexpr int kRightShoulder = 6;
+constexpr int kMadeNeck = -1;
+constexpr int kCocoLeftShoulder = 5;
+constexpr int kCocoRightShoulder = 6;
 constexpr int kFirstFacePoint = 23;
 constexpr int kFirstLeftHandPoint = 91;
 constexpr int kFirstRightHandPoint = 112;
 constexpr double kVisibleShoulder = 0.3;
 
 // OpenPose's 18 joints as COCO-WholeBody keypoints.
-constexpr std::array<int, kBodyJoints> kJoints = {0,  kNeck, 6,  8,  10, 5, 7, 9, 12,
-                                                  14, 16,    11, 13, 15, 2, 1, 4, 3};
+constexpr std::array<int, kBodyJoints> kJoints = {0,  kMadeNeck, 6,  8,  10, 5, 7, 9, 12,
+                                                  14, 16,        11, 13, 15, 2, 1, 4, 3};
 
 template <std::size_t count>
 std::array<Point, count> points_from(const PersonKeypoints& person, int first,
@@ -40,12 +40,12 @@ void add_body(const PersonKeypoints& person, const FramePose& frame, DrawablePos
   Body body;
   BodyScores scores;
   for (std::size_t joint = 0; joint < kJoints.size(); ++joint) {
-    if (kJoints[joint] == kNeck) {
-      const Point& left = person.points[kLeftShoulder];
-      const Point& right = person.points[kRightShoulder];
+    if (kJoints[joint] == kMadeNeck) {
+      const Point& left = person.points[kCocoLeftShoulder];
+      const Point& right = person.points[kCocoRightShoulder];
       body[joint] = {(left.x + right.x) / 2 / frame.width, (left.y + right.y) / 2 / frame.height};
-      const bool visible = person.scores[kLeftShoulder] > kVisibleShoulder &&
-                           person.scores[kRightShoulder] > kVisibleShoulder;
+      const bool visible = person.scores[kCocoLeftShoulder] > kVisibleShoulder &&
+                           person.scores[kCocoRightShoulder] > kVisibleShoulder;
       scores[joint] = visible ? 1 : 0;
     } else {
       const Point& point = person.points.at(kJoints[joint]);
