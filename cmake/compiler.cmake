@@ -8,8 +8,8 @@ set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bin")
 add_library(mimicfleet_options INTERFACE)
 target_compile_options(mimicfleet_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion
                                                     -Wno-sign-conversion -Wnon-virtual-dtor -Werror)
-if(CMAKE_UNITY_BUILD)
-  # g++ takes every source of a unity build for a header.
+if(MIMICFLEET_UNITY)
+  # g++ takes every source of a unity build for a header: its warning is about types that several files would have.
   target_compile_options(mimicfleet_options INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
 endif()
 target_include_directories(mimicfleet_options INTERFACE "${PROJECT_SOURCE_DIR}")

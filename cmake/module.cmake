@@ -1,8 +1,36 @@
-# mimicfleet_module(NAME SOURCES a.cpp… [DEPENDS target…] [PRIVATE_DEPENDS target…])
-#   a static library `mimicfleet_<NAME>` of one folder. Headers are found from the repository root.
+# mimicfleet_unite(OUT NAME a.cpp…): writes files that include up to eight of the sources each, and puts their paths into OUT. Not CMake's
+# UNITY_BUILD: its files hold absolute paths, so that the compiler cache would not know them in another checkout.
+function(mimicfleet_unite out name)
+  file(RELATIVE_PATH folder "${PROJECT_SOURCE_DIR}" "${CMAKE_CURRENT_SOURCE_DIR}")
+  set(united)
+  set(text)
+  set(count 0)
+  list(LENGTH ARGN last)
+  math(EXPR files "(${last} + 7) / 8")
+  math(EXPR of_each "(${last} + ${files} - 1) / ${files}")
+  foreach(source IN LISTS ARGN)
+    string(APPEND text "#include \"${folder}/${source}\"\n")
+    math(EXPR count "${count} + 1")
+    math(EXPR in_batch "${count} % ${of_each}")
+    if(in_batch EQUAL 0 OR count EQUAL last)
+      set(file "${CMAKE_CURRENT_BINARY_DIR}/${name}_${count}.cpp")
+      file(CONFIGURE OUTPUT "${file}" CONTENT "${text}" @ONLY)
+      list(APPEND united "${file}")
+      set(text)
+    endif()
+  endforeach()
+  set(${out} ${united} PARENT_SCOPE)
+endfunction()
+
+# mimicfleet_module(NAME SOURCES a.cpp… [APART b.cpp…] [DEPENDS target…] [PRIVATE_DEPENDS target…])
+#   a static library `mimicfleet_<NAME>` of one folder. Headers are found from the repository root. With MIMICFLEET_UNITY its
+#   SOURCES are compiled several at once; those that need compiler flags or names of their own, and generated ones, stand APART.
 function(mimicfleet_module name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS;PRIVATE_DEPENDS" ${ARGN})
-  add_library(mimicfleet_${name} STATIC ${ARG_SOURCES})
+  cmake_parse_arguments(ARG "" "" "SOURCES;APART;DEPENDS;PRIVATE_DEPENDS" ${ARGN})
+  if(MIMICFLEET_UNITY)
+    mimicfleet_unite(ARG_SOURCES ${name} ${ARG_SOURCES})
+  endif()
+  add_library(mimicfleet_${name} STATIC ${ARG_SOURCES} ${ARG_APART})
   target_link_libraries(mimicfleet_${name} PUBLIC mimicfleet_options ${ARG_DEPENDS} PRIVATE ${ARG_PRIVATE_DEPENDS})
 endfunction()
 
@@ -38,6 +66,9 @@ function(mimicfleet_test name)
   endif()
   add_executable(${name} ${ARG_SOURCES})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
+  if(NOT MIMICFLEET_SANITIZE)
+    target_compile_options(${name} PRIVATE -O0)  # what they test is optimised; they themselves compile a third faster
+  endif()
   target_link_libraries(${name} PRIVATE mimicfleet_options mimicfleet_test_paths ${ARG_DEPENDS} GTest::gmock GTest::gtest_main)
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST TEST_PREFIX "${name}."
                        PROPERTIES LABELS "${ARG_LABEL}" TIMEOUT ${ARG_TIMEOUT})
