@@ -210,17 +210,17 @@ class OnACpu(unittest.TestCase):
             work = pathlib.Path(folder)
             document = work / "benchmarks.md"
             document.write_text(f"before\n{gpu_report.BEGIN}\nstale\n{gpu_report.END}\nafter\n")
-            done = subprocess.run([ROOT / "tools/bench/gpu", "--programs", BUILD, "--device", "cpu", "--models", ROOT / "tests/goldens/pack_a/models", "--reference", ROOT / "tests/goldens/pack_a/ref.png",
+            done = subprocess.run([ROOT / "tools/bench/gpu", "--programs", BUILD, "--device", "cpu", "--models", ROOT / "tests/goldens/pack_a/models", "--reference", ROOT / "tests/goldens/pack_a/ref.png", "--clip", ROOT / "tests/goldens/pack_a/videos/a.mp4",
                                    "--size", "128x192", "--parts", "clips", "--modes",
                                    "lcm4", "--folder", "2", "--work", work / "work", "--out", work / "out", "--results", work / "kept.json", "--docs", document], capture_output=True, text=True)
             self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
             kept = (work / "kept.json").read_text()
             self.assertNotIn(str(work), kept)
             clips = json.loads(kept)["clips"]
-            self.assertEqual((clips["lcm4"]["videos"], clips["lcm4"]["frames"], clips["lcm4"]["unet_evaluations"]), (1, 71, 4 * 7))
+            self.assertEqual((clips["lcm4"]["videos"], clips["lcm4"]["frames"], clips["lcm4"]["unet_evaluations"]), (1, 26, 4 * 3))
             self.assertEqual((clips["folder"]["videos"], clips["folder"]["workers"]), (2, ["worker-0"]))
             self.assertEqual(clips["folder"]["digests"], clips["lcm4"]["digests"], "the same video of the same frames")
-            self.assertEqual((clips["folder"]["frames"], clips["folder"]["unet_evaluations"]), (2 * 71, 2 * 4 * 7), "sums over its videos")
+            self.assertEqual((clips["folder"]["frames"], clips["folder"]["unet_evaluations"]), (2 * 26, 2 * 4 * 3), "sums over its videos")
             text = document.read_text()
             self.assertTrue(text.startswith("before\n") and text.endswith("after\n"))
             self.assertIn("| without | 2 |", text)
