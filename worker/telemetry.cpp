@@ -49,7 +49,7 @@ void Telemetry::ready(const worker::Ready& ready) {
   constexpr std::string_view kCuda = "cuda:";
   if (!ready.device.starts_with(kCuda)) return;
   const int number = std::atoi(ready.device.c_str() + kCuda.size());
-  auto monitor = gpu::open_nvml(stages::CudaDriver().pci_address(number));
+  auto monitor = gpu::open_nvml(device::CudaDriver().pci_address(number));
   if (monitor.ok()) {
     gpu_.watch(std::move(*monitor));
   } else {

@@ -46,7 +46,7 @@ int import_all(const ImportOptions& options) {
   if (!vae.ok()) return failed(vae.status());
   int code = 0;
   for (const auto& file : options.files) {
-    const auto made = stages::import_latents(file, options.output_dir, *vae, options.overwrite);
+    const auto made = formats::import_latents(file, options.output_dir, *vae, options.overwrite);
     if (made.ok()) {
       fmt::print("{} -> {}\n", log::printable(file), log::printable(*made));
     } else {

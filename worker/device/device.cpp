@@ -21,7 +21,7 @@
 #include "worker/models/nn/fp8.h"
 #include "worker/models/nn/gpu_kernels.h"
 
-namespace mimicfleet::stages {
+namespace mimicfleet::device {
 namespace {
 
 // "Intel(R) Xeon(R) Processor": kernels are chosen by it, so it is part of what results depend on.
@@ -194,4 +194,4 @@ Result<Device> open_device(const std::string& wanted, jobs::Precision precision,
   return device;
 }
 
-}  // namespace mimicfleet::stages
+}  // namespace mimicfleet::device

@@ -10,7 +10,7 @@
 #include "jobs/parameters.h"
 #include "worker/models/svd/pipeline.h"
 
-namespace mimicfleet::stages {
+namespace mimicfleet::device {
 
 // What a worker computes on.
 struct Device {
@@ -39,4 +39,4 @@ void choose_kernels(jobs::Precision precision);
 [[nodiscard]] Result<Device> open_device(const std::string& wanted, jobs::Precision precision,
                                          int threads);
 
-}  // namespace mimicfleet::stages
+}  // namespace mimicfleet::device

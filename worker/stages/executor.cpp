@@ -57,9 +57,9 @@ bool may_be_of_device(const Status& status) {
   return status.code() == StatusCode::kResourceExhausted || status.code() == StatusCode::kInternal;
 }
 
-Status adapt_unet(const Services& services, LoadedModels& models, const UnetAdaptation& adaptation,
-                  runner::TaskContext& context) {
-  if (adaptation.fp8) RETURN_IF_ERROR(check_fp8(services.device));
+Status adapt_unet(const Services& services, library::LoadedModels& models,
+                  const library::UnetAdaptation& adaptation, runner::TaskContext& context) {
+  if (adaptation.fp8) RETURN_IF_ERROR(device::check_fp8(services.device));
   ASSIGN_OR_RETURN(const auto use, models.unets.use(adaptation, models.diffusion));
   if (use.seconds > 0) {
     services.metrics.unet_adapted();
@@ -115,11 +115,12 @@ void StageExecutor::open_feature_cache(const jobs::NumericsClass& numerics) {
 Result<worker::Ready> StageExecutor::load() {
   ASSIGN_OR_RETURN(InputFiles inputs, InputFiles::open(options_.roots, digests_));
   RETURN_IF_ERROR(open_artefacts());
-  ASSIGN_OR_RETURN(Device device,
-                   open_device(options_.device, options_.precision, options_.threads));
-  if (options_.needs_fp8) RETURN_IF_ERROR(check_fp8(device));
+  ASSIGN_OR_RETURN(device::Device device,
+                   device::open_device(options_.device, options_.precision, options_.threads));
+  if (options_.needs_fp8) RETURN_IF_ERROR(device::check_fp8(device));
   open_feature_cache(device.numerics);
-  ASSIGN_OR_RETURN(ModelLibrary models, ModelLibrary::find(options_.models, digests_));
+  ASSIGN_OR_RETURN(library::ModelLibrary models,
+                   library::ModelLibrary::find(options_.models, digests_));
   services_.reset(new Services{std::move(inputs), feature_cache_.get(), *artefacts_,
                                std::move(device), std::move(models), options_.decoder_only,
                                options_.worker_name, metrics_});
@@ -174,7 +175,8 @@ Status StageExecutor::on_device(const jobs::LeaseGrant& lease, runner::TaskConte
       status.ok() || status.code() == StatusCode::kCancelled || nn::still_works(device);
   const std::int64_t shortages = works ? shortages_ever() - before : 0;
   if (shortages > 0) memory_suffices_ = false;
-  const Verdict verdict = failures_.judge({status, services_->device.name, works, shortages});
+  const device::Verdict verdict =
+      failures_.judge({status, services_->device.name, works, shortages});
   if (!verdict.warning.empty()) context.warn(verdict.warning);
   if (verdict.frees_what_is_kept) {
     const std::lock_guard alone(models_stay_);
@@ -189,7 +191,7 @@ Status StageExecutor::begin(const jobs::LeaseGrant& lease, runner::Prepared& pre
   auto* inputs = dynamic_cast<EncodeInputs*>(&prepared);
   if (inputs == nullptr || inputs->made) return {};
   return on_device(lease, context, [&]() -> Status {
-    ASSIGN_OR_RETURN(LoadedModels * models, use_models(lease, context));
+    ASSIGN_OR_RETURN(library::LoadedModels * models, use_models(lease, context));
     RETURN_IF_ERROR(condition_encode(*services_, *models, lease, *inputs, context));
     inputs->peak_bytes =
         nn::device_memory(services_->device.device).value_or(nn::DeviceMemory{}).peak_bytes;
@@ -198,8 +200,9 @@ Status StageExecutor::begin(const jobs::LeaseGrant& lease, runner::Prepared& pre
 }
 
 // What falls short of memory meanwhile may be this task or the other one: both are told.
-Status StageExecutor::condition_on_side(const jobs::LeaseGrant& lease, LoadedModels& models,
-                                        EncodeInputs& inputs, runner::TaskContext& context) {
+Status StageExecutor::condition_on_side(const jobs::LeaseGrant& lease,
+                                        library::LoadedModels& models, EncodeInputs& inputs,
+                                        runner::TaskContext& context) {
   const at::Device device = services_->device.device;
   const std::int64_t before = shortages_ever();
   Status status = side_stream_->run(to_string(lease.spec.kind), [&] {
@@ -207,11 +210,11 @@ Status StageExecutor::condition_on_side(const jobs::LeaseGrant& lease, LoadedMod
     return condition_encode(*services_, models, lease, inputs, context);
   });
   if (may_be_of_device(status) && !nn::still_works(device)) {
-    return device_is_dead(services_->device.name, status);
+    return device::device_is_dead(services_->device.name, status);
   }
   if (shortages_ever() == before && status.code() != StatusCode::kResourceExhausted) return status;
   memory_suffices_ = false;
-  if (status.ok()) context.warn(shortage_warning(services_->device.name));
+  if (status.ok()) context.warn(device::shortage_warning(services_->device.name));
   return status;
 }
 
@@ -221,7 +224,7 @@ Result<bool> StageExecutor::condition_overlapped(const jobs::LeaseGrant& lease,
   auto* inputs = dynamic_cast<EncodeInputs*>(&prepared);
   if (!side_stream_ || !memory_suffices_ || inputs == nullptr || inputs->made) return false;
   std::shared_lock stay(models_stay_, std::try_to_lock);
-  LoadedModels* models = stay ? services_->models.loaded(lease.spec.model_set) : nullptr;
+  library::LoadedModels* models = stay ? services_->models.loaded(lease.spec.model_set) : nullptr;
   if (models == nullptr) return false;
   const Status status = condition_on_side(lease, *models, *inputs, context);
   stay.unlock();
@@ -268,7 +271,7 @@ Result<runner::Outcome> StageExecutor::run(const jobs::LeaseGrant& lease,
 Result<runner::Outcome> StageExecutor::compute(const jobs::LeaseGrant& lease,
                                                runner::Prepared& prepared,
                                                runner::TaskContext& context) {
-  ASSIGN_OR_RETURN(LoadedModels * models, use_models(lease, context));
+  ASSIGN_OR_RETURN(library::LoadedModels * models, use_models(lease, context));
   if (lease.spec.kind == jobs::TaskKind::kDecodeVideo) {
     return run_decode(*services_, *models, lease, dynamic_cast<DecodeInputs&>(prepared), context);
   }
@@ -277,8 +280,8 @@ Result<runner::Outcome> StageExecutor::compute(const jobs::LeaseGrant& lease,
   return run_encode(*services_, *models, lease, inputs, context);
 }
 
-Result<LoadedModels*> StageExecutor::use_models(const jobs::LeaseGrant& lease,
-                                                runner::TaskContext& context) {
+Result<library::LoadedModels*> StageExecutor::use_models(const jobs::LeaseGrant& lease,
+                                                         runner::TaskContext& context) {
   std::unique_lock alone(models_stay_, std::defer_lock);
   if (services_->models.loaded(lease.spec.model_set) == nullptr) alone.lock();
   ASSIGN_OR_RETURN(const auto use, services_->use_models(lease.spec.model_set));

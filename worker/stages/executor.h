@@ -75,10 +75,11 @@ class StageExecutor final : public runner::Executor {
                                                 runner::TaskContext& context);
   [[nodiscard]] Status on_device(const jobs::LeaseGrant& lease, runner::TaskContext& context,
                                  const std::function<Status()>& work);
-  [[nodiscard]] Status condition_on_side(const jobs::LeaseGrant& lease, LoadedModels& models,
-                                         EncodeInputs& inputs, runner::TaskContext& context);
-  [[nodiscard]] Result<LoadedModels*> use_models(const jobs::LeaseGrant& lease,
-                                                 runner::TaskContext& context);
+  [[nodiscard]] Status condition_on_side(const jobs::LeaseGrant& lease,
+                                         library::LoadedModels& models, EncodeInputs& inputs,
+                                         runner::TaskContext& context);
+  [[nodiscard]] Result<library::LoadedModels*> use_models(const jobs::LeaseGrant& lease,
+                                                          runner::TaskContext& context);
   [[nodiscard]] std::int64_t shortages_ever() const;  // of the GPU's memory
   [[nodiscard]] Status open_artefacts();
   void open_feature_cache(const jobs::NumericsClass& numerics);
@@ -97,7 +98,7 @@ class StageExecutor final : public runner::Executor {
   std::shared_mutex models_stay_;
   std::optional<nn::SideStream> side_stream_;  // where encodes are conditioned while other tasks
   std::atomic<bool> memory_suffices_ = true;
-  DeviceFailures failures_;
+  device::DeviceFailures failures_;
 };
 
 }  // namespace mimicfleet::stages

@@ -61,7 +61,7 @@ TEST_F(StageExecutorTest, AClipBecomesAVideoWithItsRecordFramesAndLatents) {
   EXPECT_EQ(record->numerics, worker_->ready.numerics);
 
   const std::string saved = *read_text(folder_.path("_latents/words/a.safetensors"), 1 << 20);
-  const auto latents = latents_from_bytes(saved, "saved");
+  const auto latents = formats::latents_from_bytes(saved, "saved");
   ASSERT_TRUE(latents.ok()) << latents.status();
   EXPECT_EQ(latents->frames(), 14);
   EXPECT_EQ(latents->metadata.at("video_name"), "a.mp4");
