@@ -77,10 +77,7 @@ void add_latents_command(CLI::App& app, std::function<int()>& chosen) {
                    "the models that made them, so that their VAE is known")
       ->type_name("DIR");
   command->add_flag("--overwrite", options->overwrite, "replace files that are there");
-  command->callback([options, &chosen] {
-    chosen = [options] { return import_all(*options); };
-  }  // namespace mimicfleet::worker
-  );
+  command->callback([options, &chosen] { chosen = [options] { return import_all(*options); }; });
 }
 
 }  // namespace mimicfleet::worker

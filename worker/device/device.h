@@ -19,6 +19,7 @@ struct Device {
   jobs::Precision precision = jobs::Precision::kFp32;  // never kAuto
   jobs::NumericsClass numerics;
   std::uint64_t memory_bytes = 0;  // of a GPU, what may be used of it; 0: not known
+  bool fits_two = false;           // a task that is computed, and the conditioning of the next one
   bool fp8 = false;  // whether the UNet's linear layers can be computed in 8-bit floating point
 };
 

@@ -1,18 +1,15 @@
 #include "worker/stages/executor.h"
 
 #include <algorithm>
-#include <cstdio>
-#include <cstdlib>
 
-#include <ATen/core/Tensor.h>
-#include <ATen/ops/full.h>
-#include <ATen/ops/zeros.h>
 #include <fmt/format.h>
 
 #include "common/log.h"
 #include "common/media/media_child.h"
 #include "jobs/abilities.h"
 #include "jobs/stages.h"
+#include "worker/artefacts/data_port.h"
+#include "worker/config.h"
 #include "worker/models/nn/accelerator.h"
 #include "worker/models/nn/guarded.h"
 #include "worker/stages/decode_video.h"
@@ -23,9 +20,7 @@ namespace {
 
 constexpr std::size_t kMaxAnnouncedArtefacts = 4096;
 constexpr std::size_t kMaxAnnouncedFeatures = 16384;
-// Real models hold 20 GB (576x1024, 72 frames) where one clip is sampled or decoded and the next
-// one begun.
-constexpr std::uint64_t kMemoryForTwo = std::uint64_t{30} << 30;
+constexpr std::uint64_t kArtefactCapacityBytes = std::uint64_t{16} << 30;
 // Processes that decode or encode: a clip's video, its reference image, its output.
 constexpr std::size_t kSpareMedia = 3;
 
@@ -37,20 +32,6 @@ std::string slot_of(std::string device) {
 
 std::string advertised(const std::string& bound, const std::string& host) {
   return host.empty() ? bound : "tcp://" + host + bound.substr(bound.rfind(':'));
-}
-
-// For tests of what happens then: whether the file that MIMICFLEET_PLANT_GPU_FAULT names is there.
-// Taking it away makes it once.
-bool plant_fault() {
-  const char* path = std::getenv("MIMICFLEET_PLANT_GPU_FAULT");
-  return path != nullptr && std::remove(path) == 0;
-}
-
-// An assertion in a kernel that does not hold.
-void fail_on_device(at::Device device) {
-  const auto options = at::TensorOptions().device(device);
-  const at::Tensor index = at::full({1}, 1 << 30, options.dtype(at::kLong));
-  static_cast<void>(at::zeros({1}, options).index_select(0, index).to(at::kCPU));
 }
 
 bool may_be_of_device(const Status& status) {
@@ -71,33 +52,39 @@ Status adapt_unet(const Services& services, library::LoadedModels& models,
 
 }  // namespace
 
-StageExecutor::StageExecutor(ExecutorOptions options, Post post,
-                             const worker::WorkerMetrics& metrics)
-    : options_(std::move(options)),
+Result<device::Device> open_device(const worker::WorkerConfig& config) {
+  return device::open_device(config.device, config.precision, config.threads);
+}
+
+StageExecutor::StageExecutor(const worker::WorkerConfig& config, Post post,
+                             const worker::WorkerMetrics& metrics, ExecutorSeams seams)
+    : config_(config),
       post_(std::move(post)),
+      seams_(std::move(seams)),
       metrics_(metrics),
-      digests_(options_.digest_store) {}
+      digests_(config.digest_store) {}
 
 StageExecutor::~StageExecutor() { media::keep_spare_media(0); }
 
 Status StageExecutor::open_artefacts() {
-  ASSIGN_OR_RETURN(data_folder_, cache::PrivateFolder::claim(options_.data_dir,
-                                                             "worker-" + slot_of(options_.device)));
-  ASSIGN_OR_RETURN(artefacts_, artefacts::ArtefactStore::open(data_folder_->path(),
-                                                              options_.artefact_capacity_bytes));
+  ASSIGN_OR_RETURN(const auto port, artefacts::data_port(config_.advertise, config_.insecure));
+  ASSIGN_OR_RETURN(data_folder_, cache::PrivateFolder::claim(config_.data_dir,
+                                                             "worker-" + slot_of(config_.device)));
+  ASSIGN_OR_RETURN(artefacts_,
+                   artefacts::ArtefactStore::open(data_folder_->path(), kArtefactCapacityBytes));
   ASSIGN_OR_RETURN(artefact_server_, artefacts::ArtefactServer::start(
-                                         options_.data_bind_endpoint, *artefacts_,
+                                         port.bind_endpoint, *artefacts_,
                                          [this](std::size_t bytes) { metrics_.sent(bytes); }));
-  post_(worker::Holding{advertised(artefact_server_->endpoint(), options_.data_advertised_host),
+  post_(worker::Holding{advertised(artefact_server_->endpoint(), port.advertised_host),
                         artefacts_->list(kMaxAnnouncedArtefacts)});
   return {};
 }
 
 void StageExecutor::open_feature_cache(const jobs::NumericsClass& numerics) {
-  if (options_.feature_cache_dir.empty()) return;
+  if (config_.cache.directory.empty()) return;
   auto opened =
-      cache::FeatureCache::open({options_.feature_cache_dir, slot_of(options_.device),
-                                 numerics.name(), options_.feature_cache_limit,
+      cache::FeatureCache::open(config_.cache,
+                                {slot_of(config_.device), numerics.name(),
                                  [this](const cache::SizeByKind& sizes, std::size_t evicted) {
                                    metrics_.cache_size(sizes, evicted);
                                  }},
@@ -113,24 +100,20 @@ void StageExecutor::open_feature_cache(const jobs::NumericsClass& numerics) {
 }
 
 Result<worker::Ready> StageExecutor::load() {
-  ASSIGN_OR_RETURN(InputFiles inputs, InputFiles::open(options_.roots, digests_));
+  ASSIGN_OR_RETURN(InputFiles inputs, InputFiles::open(config_.roots, digests_));
   RETURN_IF_ERROR(open_artefacts());
-  ASSIGN_OR_RETURN(device::Device device,
-                   device::open_device(options_.device, options_.precision, options_.threads));
-  if (options_.needs_fp8) RETURN_IF_ERROR(device::check_fp8(device));
+  ASSIGN_OR_RETURN(device::Device device, seams_.open_device(config_));
+  if (config_.needs_fp8) RETURN_IF_ERROR(device::check_fp8(device));
   open_feature_cache(device.numerics);
   ASSIGN_OR_RETURN(library::ModelLibrary models,
-                   library::ModelLibrary::find(options_.models, digests_));
+                   library::ModelLibrary::find(config_.models, digests_));
   services_.reset(new Services{std::move(inputs), feature_cache_.get(), *artefacts_,
-                               std::move(device), std::move(models), options_.decoder_only,
-                               options_.worker_name, metrics_});
+                               std::move(device), std::move(models), config_.decodes_only(),
+                               config_.name, metrics_});
   const auto sets = services_->models.sets();
   ASSIGN_OR_RETURN(const auto first, services_->use_models(sets.at(0).id));
   load_seconds_ = first.load_seconds;
-  const bool suffices = services_->device.memory_bytes >= kMemoryForTwo;
-  if (suffices || options_.condition_overlapped == OverlapConditioning::kAlways) {
-    side_stream_.emplace(services_->device.device);
-  }
+  if (services_->device.fits_two) side_stream_.emplace(services_->device.device);
   // On a GPU a clip is at times waited for; on a CPU others have better use for the processors.
   if (!services_->device.device.is_cpu()) media::keep_spare_media(kSpareMedia);
   worker::Ready ready{services_->device.name,
@@ -168,7 +151,7 @@ Status StageExecutor::on_device(const jobs::LeaseGrant& lease, runner::TaskConte
   const std::int64_t before = shortages_ever();
   nn::reset_peak_memory(device);
   const Status status = nn::guarded(to_string(lease.spec.kind), [&] {
-    if (plant_fault()) fail_on_device(device);
+    seams_.before_part(device);
     return work();
   });
   const bool works =
@@ -206,7 +189,7 @@ Status StageExecutor::condition_on_side(const jobs::LeaseGrant& lease,
   const at::Device device = services_->device.device;
   const std::int64_t before = shortages_ever();
   Status status = side_stream_->run(to_string(lease.spec.kind), [&] {
-    if (plant_fault()) fail_on_device(device);
+    seams_.before_part(device);
     return condition_encode(*services_, models, lease, inputs, context);
   });
   if (may_be_of_device(status) && !nn::still_works(device)) {

@@ -537,9 +537,9 @@ TEST_F(StageExecutorTest, AReferenceInTheCacheThatCannotBeUnderstoodIsMadeAgain)
   const auto key = jobs::feature_keys(lease.spec.video.digest, lease.spec.reference.digest,
                                       lease.models, lease.spec.parameters)
                        .reference_image;
-  Worker worker(OverlapConditioning::kWhereMemorySuffices, [&](const std::string& features) {
+  Worker worker({}, [&](const std::string& features) {
     const auto cache =
-        cache::FeatureCache::open({features, "cpu", worker_->ready.numerics.name()}, nullptr);
+        cache::FeatureCache::open({features}, {"cpu", worker_->ready.numerics.name()}, nullptr);
     ASSERT_TRUE(cache.ok()) << cache.status();
     ASSERT_TRUE((*cache)->put(jobs::FeatureKind::kReferenceImage, key, {"no tensors at all", 1}));
   });
