@@ -24,7 +24,7 @@ std::map<std::string, std::string> folders_of(const WorkerConfig& config) {
 }  // namespace
 
 Telemetry::Telemetry(const WorkerConfig& config, const jobs::WorkerHello& hello, const Clock& clock)
-    : metrics_(registry_), activity_(registry_, clock), info_(registry_, hello), gpu_(registry_) {
+    : metrics_(registry_), activity_(metrics_, clock), info_(metrics_, hello), gpu_(registry_) {
   monitoring::add_build_info(registry_, "worker", hello.version, {{"torch", TORCH_VERSION}});
   monitoring::add_disk_metrics(registry_, folders_of(config));
 }

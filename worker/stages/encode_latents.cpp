@@ -134,7 +134,7 @@ Result<Encoding::Reference> Encoding::prepare_reference(Warmth& warmth) {
 
 Result<std::vector<pose::FramePose>> Encoding::estimate(const at::Tensor& frames,
                                                         const std::string& path) {
-  context_.count_call("detector");
+  context_.count_call(jobs::Computation::kDetector);
   auto poses = models_.pose->estimate(frames);
   if (!poses.ok()) return poses.status().prefixed(path);
   return poses;
@@ -270,7 +270,7 @@ Result<svd::SampledLatents> Encoding::sample() {
                    svd::sample_latents(
                        models_.diffusion, inputs_.conditions->image, inputs_.conditions->poses,
                        sampling, [this](const svd::SamplingProgress& progress) {
-                         services_.metrics.unet_evaluations(progress.evaluations);
+                         services_.metrics.unet_evaluations.add(progress.evaluations);
                          const bool step_ends = progress.tile == progress.tiles;
                          if (step_ends) {
                            context_.progress(jobs::Stage::kDenoise, progress.step, progress.steps);
@@ -462,7 +462,7 @@ Status open_video(StableFile video, const jobs::TaskSpec& spec,
                   EncodeInputs& inputs) {
   const Instant begin = SteadyClock().now();
   ASSIGN_OR_RETURN(const media::Reading reading, reading_of(spec.video));
-  context.count_call("video_decode");
+  context.count_call(jobs::Computation::kVideoDecode);
   ASSIGN_OR_RETURN(inputs.frames, FrameStream::open(std::move(video), spec.parameters.sample_stride,
                                                     kFrameBudgetBytes, reading, std::move(stop)));
   inputs.open_seconds = to_seconds(SteadyClock().now() - begin);
@@ -474,7 +474,7 @@ Status read_reference(const StableFile& reference, const jobs::TaskSpec& spec,
                       EncodeInputs& inputs) {
   ASSIGN_OR_RETURN(const media::Reading reading, reading_of(spec.reference));
   const Instant begin = SteadyClock().now();
-  context.count_call("image_decode");
+  context.count_call(jobs::Computation::kImageDecode);
   auto read = media::read_image_as(reference, reading, {}, std::move(stop));
   RETURN_IF_ERROR(reference.check_unchanged());  // says more than what a torn file looks like
   RETURN_IF_ERROR(read.status());

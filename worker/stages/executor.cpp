@@ -43,7 +43,7 @@ Status adapt_unet(const Services& services, library::LoadedModels& models,
   if (adaptation.fp8) RETURN_IF_ERROR(device::check_fp8(services.device));
   ASSIGN_OR_RETURN(const auto use, models.unets.use(adaptation, models.diffusion));
   if (use.seconds > 0) {
-    services.metrics.unet_adapted();
+    services.metrics.unet_adaptations.add();
     context.add_time(jobs::Stage::kLoad, use.seconds, false);
   }
   if (!use.note.empty()) context.warn(use.note);
@@ -72,9 +72,11 @@ Status StageExecutor::open_artefacts() {
                                                              "worker-" + slot_of(config_.device)));
   ASSIGN_OR_RETURN(artefacts_,
                    artefacts::ArtefactStore::open(data_folder_->path(), kArtefactCapacityBytes));
-  ASSIGN_OR_RETURN(artefact_server_, artefacts::ArtefactServer::start(
-                                         port.bind_endpoint, *artefacts_,
-                                         [this](std::size_t bytes) { metrics_.sent(bytes); }));
+  ASSIGN_OR_RETURN(
+      artefact_server_,
+      artefacts::ArtefactServer::start(port.bind_endpoint, *artefacts_,
+                                       [sent = metrics_.artefact_bytes.at({{"direction", "sent"}})](
+                                           std::size_t bytes) { sent.add(bytes); }));
   post_(worker::Holding{advertised(artefact_server_->endpoint(), port.advertised_host),
                         artefacts_->list(kMaxAnnouncedArtefacts)});
   return {};
@@ -93,7 +95,7 @@ void StageExecutor::open_feature_cache(const jobs::NumericsClass& numerics) {
                                 });
   if (opened.ok()) {
     feature_cache_ = std::move(*opened);
-    metrics_.cache_limit(feature_cache_->limit_bytes());
+    metrics_.cache_limit_bytes.set(feature_cache_->limit_bytes());
   } else {
     log::warn("going on without a feature cache: {}", opened.status().message());
   }
@@ -246,7 +248,8 @@ Result<runner::Outcome> StageExecutor::run(const jobs::LeaseGrant& lease,
               to_string(lease.spec.kind), log::printable(lease.spec.name),
               static_cast<double>(memory->peak_bytes) / 1e9,
               static_cast<double>(memory->held_bytes) / 1e9);
-    services_->metrics.device_memory(memory->peak_bytes, memory->held_bytes);
+    services_->metrics.device_peak_bytes.set(memory->peak_bytes);
+    services_->metrics.device_held_bytes.set(memory->held_bytes);
   }
   return outcome;
 }

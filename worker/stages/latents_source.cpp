@@ -75,8 +75,8 @@ Status fetch_into_store(const Services& services, const jobs::TaskInput& input,
   local = false;
   auto fetched =
       artefacts::fetch_artefact(artefact, input.replicas, [&] { return context.cancelled(); });
-  services.metrics.received(fetched.received_bytes);
-  services.metrics.replicas_refused(fetched.refused_replicas);
+  services.metrics.artefact_bytes.at({{"direction", "received"}}).add(fetched.received_bytes);
+  services.metrics.refused_replicas.add(fetched.refused_replicas);
   context.add_transferred(fetched.received_bytes);
   RETURN_IF_ERROR(fetched.status);
   return context.written(

@@ -25,7 +25,7 @@ struct Services {
   // See ModelLibrary::use(). LibTorch's thread.
   [[nodiscard]] Result<library::ModelLibrary::Use> use_models(const Digest& set) {
     auto use = models.use(set, device, decoder_only);
-    if (use.ok() && use->load_seconds > 0) metrics.models_loaded();
+    if (use.ok() && use->load_seconds > 0) metrics.model_loads.add();
     return use;
   }
 };
