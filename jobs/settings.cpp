@@ -331,6 +331,10 @@ std::vector<Setting> of_frames() {
           .between(0, 100000),
       Member<&P::fps>("fps", "N|source", "frame rate of the output").read_by(set_fps).of_decode(),
       Member<&P::motion_fps>("motion_fps", "N", "fps conditioning of the model").between(1, 240),
+      Member<&P::motion_bucket_id>("motion_bucket_id", "N",
+                                   "motion conditioning of the model: more moves more")
+          .between(0, 255)
+          .newer_of_latents(),
       Member<&P::crf>("crf", "N", "H.264 quality, 0 (lossless) to 51").between(0, 51).of_decode(),
       Member<&P::seed>("seed", "N", "random seed"),
       Member<&P::noise_aug_strength>("noise_aug_strength", "X",
