@@ -77,7 +77,8 @@ struct Sampling {
   std::int32_t tile_frames =
       16;  // `--num-frames`: frames that the UNet sees at once; clamped to the clip
   std::int32_t tile_overlap = 6;
-  std::int32_t motion_fps = 7;  // the UNet's fps condition
+  std::int32_t motion_fps = 7;          // the UNet's fps condition
+  std::int32_t motion_bucket_id = 127;  // the UNet's condition of how much is to move
 
   friend bool operator==(const Sampling&, const Sampling&) = default;
   template <typename Self, typename Fields>
@@ -93,6 +94,7 @@ struct Sampling {
     field("tile_frames", self.tile_frames);
     field("tile_overlap", self.tile_overlap);
     field("motion_fps", self.motion_fps);
+    field("motion_bucket_id", self.motion_bucket_id);
   }
 };
 

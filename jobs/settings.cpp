@@ -50,6 +50,16 @@ Status read(std::string_view text, bool& target) {
   return target || lower(text) == "false" ? Status() : refused(text, "true or false");
 }
 
+Status read(std::string_view text, GuidanceInterval& target) {
+  const std::size_t colon = text.find(':');
+  const auto begin = number<double>(text.substr(0, colon));
+  const auto end =
+      colon == std::string_view::npos ? std::nullopt : number<double>(text.substr(colon + 1));
+  if (!begin || !end) return refused(text, "two shares of the steps such as 0.2:0.8");
+  target = {*begin, *end};
+  return {};
+}
+
 template <typename T>
 Status read(std::string_view text, T& target) {
   if constexpr (std::is_enum_v<T>) {
@@ -95,6 +105,22 @@ std::optional<double> number_of(const Parameters& parameters) {
 }
 
 template <auto... path>
+void copy_member(const Parameters& from, Parameters& to) {
+  member_of<path...>(to) = member_of<path...>(from);
+}
+
+// What has a text of its own is that text.
+template <auto... path>
+wire::Value value_of(const Parameters& parameters) {
+  const auto& value = member_of<path...>(parameters);
+  if constexpr (requires { to_string(value); }) {
+    return wire::Value(std::string(to_string(value)));
+  } else {
+    return wire::to_value(value);
+  }
+}
+
+template <auto... path>
 bool has_default(const Parameters& parameters) {
   static const Parameters defaults;
   return member_of<path...>(parameters) == member_of<path...>(defaults);
@@ -130,16 +156,6 @@ Status set_resolution(Parameters& parameters, std::string_view text) {
   }
   parameters.width = *width;
   parameters.height = *height;
-  return {};
-}
-
-Status set_guidance_interval(Parameters& parameters, std::string_view text) {
-  const std::size_t colon = text.find(':');
-  const auto begin = number<double>(text.substr(0, colon));
-  const auto end =
-      colon == std::string_view::npos ? std::nullopt : number<double>(text.substr(colon + 1));
-  if (!begin || !end) return refused(text, "two shares of the steps such as 0.2:0.8");
-  parameters.guidance_interval = {*begin, *end};
   return {};
 }
 
@@ -221,6 +237,20 @@ class Row {
     row_.of_scripts = true;
     return *this;
   }
+  Row& of_decode() {
+    row_.of_decode = true;
+    return *this;
+  }
+  Row& column(std::string_view heading, std::string_view joined_by = {}) {
+    row_.column = heading;
+    row_.joined_by = joined_by;
+    return *this;
+  }
+  // For a row of a member that takes further words.
+  Row& read_by(Setter set) {
+    row_.set = set;
+    return *this;
+  }
   // Older programs do not know it; it determines latents. For a row of a member.
   Row& newer_of_latents() {
     row_.is_newer = true;
@@ -242,9 +272,12 @@ class Member : public Row {
   Member(std::string_view name, std::string_view value, std::string_view help)
       : Row(name, set_member<path...>, value, help) {
     using T = std::remove_cvref_t<decltype(member_of<path...>(std::declval<Parameters&>()))>;
-    if constexpr (!std::is_enum_v<T> && !std::is_same_v<T, bool>) number_ = number_of<path...>;
+    constexpr bool is_number = std::is_arithmetic_v<T> || std::is_same_v<T, std::optional<double>>;
+    if constexpr (is_number && !std::is_same_v<T, bool>) number_ = number_of<path...>;
+    if constexpr (is_number || std::is_enum_v<T>) add_to_key_ = add_to_key<path...>;
+    row_.copy = copy_member<path...>;
+    row_.value_in = value_of<path...>;
     row_.is_default = has_default<path...>;
-    add_to_key_ = add_to_key<path...>;
   }
 };
 
@@ -256,14 +289,16 @@ std::vector<Setting> of_sampling() {
   return {
       Member<&P::steps>("steps", "N", "denoising steps, with lcm at most 40")
           .between(1, 1000)
+          .column("STEPS")
           .also("num_inference_steps")
           .also("lcm_steps"),
-      Member<&P::scheduler>("scheduler", "euler|lcm",
-                            "noise scheduler; with a LoRA or overlay lcm"),
+      Member<&P::scheduler>("scheduler", "euler|lcm", "noise scheduler; with a LoRA or overlay lcm")
+          .column("SCHEDULER"),
       Member<&P::guidance_scale>(
           "guidance_scale", "X",
           "classifier-free guidance; 1 or less: one UNet pass instead of two")
           .between(0, 100)
+          .column("GUIDANCE")
           .also("lcm_cfg"),
       Member<&P::min_guidance_scale>(
           "min_guidance_scale", "X",
@@ -271,9 +306,11 @@ std::vector<Setting> of_sampling() {
           "default: the same in all frames")
           .between(0, 100)
           .newer_of_latents(),
-      Row("guidance_interval", set_guidance_interval, "A:B",
+      Member<&P::guidance_interval>(
+          "guidance_interval", "A:B",
           "share of the steps with guidance, such as 0.2:0.8; the others run one UNet pass; "
-          "default 0:1"),
+          "default 0:1")
+          .column("GUIDANCE", " in "),
       Row("resolution", set_resolution, "N|WxH",
           "pixels of the short side (the long one by 9:16), or a size"),
       Member<&P::tile_frames>("tile_frames", "N", "frames that the UNet sees at once")
@@ -292,19 +329,25 @@ std::vector<Setting> of_frames() {
       Member<&P::max_pose_frames>("max_pose_frames", "N",
                                   "maximum number of frames, reference included; 0: all")
           .between(0, 100000),
-      Row("fps", set_fps, "N|source", "frame rate of the output"),
+      Member<&P::fps>("fps", "N|source", "frame rate of the output").read_by(set_fps).of_decode(),
       Member<&P::motion_fps>("motion_fps", "N", "fps conditioning of the model").between(1, 240),
-      Member<&P::crf>("crf", "N", "H.264 quality, 0 (lossless) to 51").between(0, 51),
+      Member<&P::motion_bucket_id>("motion_bucket_id", "N",
+                                   "motion conditioning of the model: more moves more")
+          .between(0, 255)
+          .newer_of_latents(),
+      Member<&P::crf>("crf", "N", "H.264 quality, 0 (lossless) to 51").between(0, 51).of_decode(),
       Member<&P::seed>("seed", "N", "random seed"),
       Member<&P::noise_aug_strength>("noise_aug_strength", "X",
                                      "noise added to the reference image")
           .between(0, 10),
       Member<&P::decode_chunk_size>("decode_chunk_size", "N", "frames that the VAE decodes at once")
-          .between(1, 1024),
+          .between(1, 1024)
+          .of_decode(),
       Member<&P::drop_reference>("drop_reference", "none|first|each",
                                  "reference frames left out of a concatenated video: none, its "
                                  "first, or the first of each clip")
-          .flag("drop-reference-frames"),
+          .flag("drop-reference-frames")
+          .of_decode(),
   };
 }
 
@@ -313,12 +356,15 @@ std::vector<Setting> of_joining() {
   return {
       Member<&P::interp_frames>("interp_frames", "N",
                                 "frames interpolated between two clips of a concatenated video")
-          .between(0, 1000),
-      Member<&P::interp_mode>("interp_mode", "linear|slerp", "how they, or a cross-fade, are made"),
+          .between(0, 1000)
+          .of_decode(),
+      Member<&P::interp_mode>("interp_mode", "linear|slerp", "how they, or a cross-fade, are made")
+          .of_decode(),
       Member<&P::crossfade_frames>(
           "crossfade_frames", "N",
           "frames over which two clips of a concatenated video are cross-faded")
-          .between(0, 1000),
+          .between(0, 1000)
+          .of_decode(),
   };
 }
 
@@ -422,6 +468,13 @@ std::string Setting::default_text() const {
   if (keeps_text || !is_plain) return "";
   const auto* word = member->get_if<std::string>();
   return word != nullptr ? *word : json::to_text(*member);
+}
+
+std::string Setting::text(const Parameters& parameters) const {
+  const wire::Value now = value_in(parameters);
+  if (const auto* word = now.get_if<std::string>()) return *word;
+  if (const auto* real = now.get_if<double>()) return fmt::format("{}", *real);
+  return json::to_text(now);
 }
 
 bool is_true(std::string_view text) { return lower(text) == "true"; }

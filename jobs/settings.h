@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/status.h"
+#include "common/wire/value.h"
 #include "jobs/keys.h"
 #include "jobs/parameters.h"
 
@@ -36,6 +37,16 @@ struct Setting {
   bool of_scripts =
       false;  // a constant that the Python scripts have a flag for, and hardly anybody sets
 
+  bool of_decode = false;  // no latents depend on it, only what is decoded from them
+  // Null for what has no member of its own.
+  void (*copy)(const Parameters& from, Parameters& to) = nullptr;
+  wire::Value (*value_in)(const Parameters&) = nullptr;
+
+  // Where `compare` shows it: the heading of a column, or empty. What shares a column with a
+  // setting before it is put behind that, after `joined_by`, unless it has its default.
+  std::string_view column = {};
+  std::string_view joined_by = {};
+
   // The number that must be between `least` and `most`; none: there is nothing to check.
   std::optional<double> (*number)(const Parameters&) = nullptr;
   double least = -std::numeric_limits<double>::infinity();
@@ -51,6 +62,8 @@ struct Setting {
 
   // What it is where nobody sets it; empty: none, or the help says it.
   [[nodiscard]] std::string default_text() const;
+  // What it is here, as the flag takes it; of one that has `value_in`.
+  [[nodiscard]] std::string text(const Parameters& parameters) const;
   [[nodiscard]] std::string shown() const;  // "--steps", or the name of what stands only in files
 };
 

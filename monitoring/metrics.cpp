@@ -74,6 +74,55 @@ Histogram Metrics::histogram(const std::string& name, const std::string& help,
   return Histogram(family.Add(labels, prometheus::Histogram::BucketBoundaries(buckets)));
 }
 
+Family<Counter> Metrics::counters(const std::string& name, const std::string& help,
+                                  const std::vector<Labels>& series) {
+  std::map<Labels, Counter> made;
+  for (const auto& labels : series) made.emplace(labels, counter(name, help, labels));
+  return Family<Counter>(std::move(made));
+}
+
+Family<Gauge> Metrics::gauges(const std::string& name, const std::string& help,
+                              const std::vector<Labels>& series) {
+  std::map<Labels, Gauge> made;
+  for (const auto& labels : series) made.emplace(labels, gauge(name, help, labels));
+  return Family<Gauge>(std::move(made));
+}
+
+Family<Histogram> Metrics::histograms(const std::string& name, const std::string& help,
+                                      const std::vector<Bucketed>& series) {
+  std::map<Labels, Histogram> made;
+  for (const auto& [labels, buckets] : series)
+    made.emplace(labels, histogram(name, help, buckets, labels));
+  return Family<Histogram>(std::move(made));
+}
+
+std::vector<Labels> every(const std::vector<Label>& labels) {
+  std::vector<Labels> all = {{}};
+  for (const auto& [name, values] : labels) {
+    std::vector<Labels> longer;
+    for (const auto& shorter : all) {
+      for (const auto& value : values) longer.emplace_back(shorter)[name] = value;
+    }
+    all = std::move(longer);
+  }
+  return all;
+}
+
+std::vector<Bucketed> bucketed(const std::vector<Labels>& series,
+                               const std::vector<double>& buckets) {
+  std::vector<Bucketed> all;
+  for (const auto& labels : series) all.push_back({labels, buckets});
+  return all;
+}
+
+void ReadGauges::read_by(std::function<std::vector<Sample>()> read) const {
+  metrics_->gauges(name_, help_, std::move(read));
+}
+
+Counter OpenCounters::of(const Labels& labels) const {
+  return metrics_->counter(name_, help_, labels);
+}
+
 void Metrics::before_scrape(std::function<void()> refresh) {
   const std::lock_guard lock(impl_->mutex);
   impl_->refreshers.push_back(std::move(refresh));

@@ -11,7 +11,7 @@ std::string test_device_name() {
   const char* wanted = std::getenv("MIMICFLEET_TEST_DEVICE");
   std::string name = wanted == nullptr ? "cpu" : wanted;
   if (!name.starts_with("cuda")) return name;
-  const stages::CudaDriver driver;
+  const device::CudaDriver driver;
   if (driver.count() > 0) return name;
   std::cerr << driver.why_none() << "\n";
   std::_Exit(kNoGpu);

@@ -15,19 +15,18 @@
 namespace mimicfleet::worker {
 namespace {
 
-std::map<std::string, std::string> folders_of(const WorkerOptions& options) {
-  std::map<std::string, std::string> folders = {{"data", options.data_dir}};
-  if (!options.feature_cache_dir.empty()) folders.emplace("cache", options.feature_cache_dir);
+std::map<std::string, std::string> folders_of(const WorkerConfig& config) {
+  std::map<std::string, std::string> folders = {{"data", config.data_dir}};
+  if (!config.cache.directory.empty()) folders.emplace("cache", config.cache.directory);
   return folders;
 }
 
 }  // namespace
 
-Telemetry::Telemetry(const WorkerOptions& options, const jobs::WorkerHello& hello,
-                     const Clock& clock)
-    : metrics_(registry_), activity_(registry_, clock), info_(registry_, hello), gpu_(registry_) {
+Telemetry::Telemetry(const WorkerConfig& config, const jobs::WorkerHello& hello, const Clock& clock)
+    : metrics_(registry_), activity_(metrics_, clock), info_(metrics_, hello), gpu_(registry_) {
   monitoring::add_build_info(registry_, "worker", hello.version, {{"torch", TORCH_VERSION}});
-  monitoring::add_disk_metrics(registry_, folders_of(options));
+  monitoring::add_disk_metrics(registry_, folders_of(config));
 }
 
 Result<std::unique_ptr<monitoring::MetricsServer>> Telemetry::serve(
@@ -49,7 +48,7 @@ void Telemetry::ready(const worker::Ready& ready) {
   constexpr std::string_view kCuda = "cuda:";
   if (!ready.device.starts_with(kCuda)) return;
   const int number = std::atoi(ready.device.c_str() + kCuda.size());
-  auto monitor = gpu::open_nvml(stages::CudaDriver().pci_address(number));
+  auto monitor = gpu::open_nvml(device::CudaDriver().pci_address(number));
   if (monitor.ok()) {
     gpu_.watch(std::move(*monitor));
   } else {

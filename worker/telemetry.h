@@ -7,7 +7,7 @@
 #include "common/clock.h"
 #include "monitoring/metrics_server.h"
 #include "worker/agent/agent.h"
-#include "worker/cli/options.h"
+#include "worker/config.h"
 #include "worker/gpu/gpu_metrics.h"
 #include "worker/metrics/activity.h"
 #include "worker/metrics/worker_info.h"
@@ -19,7 +19,7 @@ namespace mimicfleet::worker {
 class Telemetry {
  public:
   // `clock` must outlive this object.
-  Telemetry(const WorkerOptions& options, const jobs::WorkerHello& hello, const Clock& clock);
+  Telemetry(const WorkerConfig& config, const jobs::WorkerHello& hello, const Clock& clock);
 
   // Null for `off`. This object must outlive the server.
   [[nodiscard]] Result<std::unique_ptr<monitoring::MetricsServer>> serve(

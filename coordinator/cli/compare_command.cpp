@@ -1,6 +1,10 @@
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -35,24 +39,39 @@ struct CompareFlags {
   std::size_t side_by_side = 4;
 };
 
-// "2", or "2 in 0.2:0.8" if not all steps are guided.
-std::string guidance_of(const ComparedVariant& variant) {
-  if (variant.guidance_interval == to_string(jobs::GuidanceInterval())) {
-    return fmt::format("{}", variant.guidance_scale);
+// The columns of settings: headings and, of a variant, what stands below them.
+std::vector<std::pair<std::string, std::string>> settings_of(const ComparedVariant& variant) {
+  std::vector<std::pair<std::string, std::string>> columns;
+  for (const auto& setting : jobs::settings()) {
+    if (setting.column.empty()) continue;
+    const std::string text = setting.text(variant.parameters);
+    const auto same = std::find_if(columns.begin(), columns.end(), [&](const auto& column) {
+      return column.first == setting.column;
+    });
+    if (same == columns.end()) {
+      columns.emplace_back(setting.column, text);
+    } else if (!setting.is_default(variant.parameters)) {
+      same->second += fmt::format("{}{}", setting.joined_by, text);
+    }
   }
-  return fmt::format("{} in {}", variant.guidance_scale, variant.guidance_interval);
+  return columns;
 }
 
 std::string table_of(const ComparisonReport& report) {
-  Table table({"VARIANT", "STEPS", "SCHEDULER", "GUIDANCE", "UNET/TILE", "UNET", "SAMPLING",
-               "RATIO", "PSNR", "SSIM"});
+  std::vector<std::string> headings = {"VARIANT"};
+  for (const auto& [heading, text] : settings_of({})) headings.push_back(heading);
+  headings.insert(headings.end(), {"UNET/TILE", "UNET", "SAMPLING", "RATIO", "PSNR", "SSIM"});
+  Table table(headings);
   for (const auto& variant : report.variants) {
-    table.add({variant.name, fmt::format("{}", variant.steps), variant.scheduler,
-               guidance_of(variant), fmt::format("{:g}", variant.unet_evaluations_per_tile),
-               fmt::format("{}", variant.unet_evaluations),
-               fmt::format("{:.2f} s", variant.sampling_seconds),
-               fmt::format("{:.2f}", variant.sampling_ratio),
-               fmt::format("{:.2f} dB", variant.psnr_db), fmt::format("{:.4f}", variant.ssim)});
+    std::vector<std::string> cells = {variant.name};
+    for (const auto& [heading, text] : settings_of(variant)) cells.push_back(text);
+    cells.insert(cells.end(),
+                 {fmt::format("{:g}", variant.unet_evaluations_per_tile),
+                  fmt::format("{}", variant.unet_evaluations),
+                  fmt::format("{:.2f} s", variant.sampling_seconds),
+                  fmt::format("{:.2f}", variant.sampling_ratio),
+                  fmt::format("{:.2f} dB", variant.psnr_db), fmt::format("{:.4f}", variant.ssim)});
+    table.add(cells);
   }
   return table.text();
 }

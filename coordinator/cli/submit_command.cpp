@@ -62,8 +62,9 @@ Status read_shard(const std::string& text, InputSelection& selection) {
 
 // What only an embedded run can honour must not be dropped in silence.
 Status check_embedded_flags(const CLI::App& command, const std::string& endpoint) {
-  for (const char* flag :
-       {"--device", "--workers", "--threads", "--feature-cache-dir", "--feature-cache-limit"}) {
+  std::vector<const char*> flags = {"--device", "--workers", "--threads"};
+  for (const auto& flag : kWorkerFlags) flags.push_back(flag.name);
+  for (const char* flag : flags) {
     if (command.count(flag) > 0) {
       return {StatusCode::kInvalidArgument,
               fmt::format("{} is for embedded runs; the workers of {} have their own (or give "
@@ -88,6 +89,15 @@ Status complete_feature_cache(SubmitOptions& options) {
   // One worker, so that the second pass finds what the first one left.
   if (options.embedded.workers == 0) options.embedded.workers = 1;
   return {};
+}
+
+void add_worker_flags(CLI::App& command, std::string_view group, EmbeddedOptions& embedded) {
+  for (const auto& flag : kWorkerFlags) {
+    if (flag.group != group) continue;
+    command.add_option(flag.name, embedded.*flag.value, flag.help)
+        ->type_name(flag.type)
+        ->group(flag.group);
+  }
 }
 
 }  // namespace
@@ -182,7 +192,7 @@ void add_outputs(CLI::App& command, SubmitFlags& flags) {
 
 void add_place(CLI::App& command, SubmitFlags& flags) {
   auto& embedded = flags.options.embedded;
-  const char* group = "Where it runs";
+  const char* group = kPlaceGroup;
   command
       .add_option("--server", flags.common.server,
                   "coordinator to submit to (also MIMICFLEET_SERVER); default: a running "
@@ -216,22 +226,12 @@ void add_place(CLI::App& command, SubmitFlags& flags) {
       ->type_name("N")
       ->check(cli::whole_number(1, cli::kMostThreads))
       ->group(group);
+  add_worker_flags(command, group, embedded);
 }
 
 void add_feature_cache(CLI::App& command, SubmitFlags& flags) {
-  auto& embedded = flags.options.embedded;
-  const char* group = "Feature cache";
-  command
-      .add_option("--feature-cache-dir", embedded.feature_cache_dir,
-                  "embedded: default ~/.cache/mimicfleet/features")
-      ->type_name("DIR")
-      ->group(group);
-  command
-      .add_option("--feature-cache-limit", embedded.feature_cache_limit,
-                  "embedded: of each worker, such as 20G; default 50G, or a tenth of the disk if "
-                  "that is less")
-      ->type_name("SIZE")
-      ->group(group);
+  add_worker_flags(command, kFeatureCacheGroup, flags.options.embedded);
+  const char* group = kFeatureCacheGroup;
   auto& features = flags.options.request.features;
   cli::add_off_switch(command, "--disable-feature-cache", features.use,
                       "neither take from the cache nor add to it")
@@ -320,7 +320,7 @@ void add_command(CLI::App& app, Chosen& chosen, const char* name, const char* de
   command
       ->add_flag("--benchmark-cache", flags->options.benchmark_cache,
                  "make every clip twice, below OUT/_benchmark: cold, then warm; and compare")
-      ->group("Feature cache");
+      ->group(kFeatureCacheGroup);
   command
       ->add_flag(
           "--overwrite", flags->options.request.overwrite,
@@ -328,9 +328,9 @@ void add_command(CLI::App& app, Chosen& chosen, const char* name, const char* de
       ->group("Outputs");
   auto* no_wait = cli::add_off_switch(*command, "--no-wait", flags->options.wait,
                                       "return once the server has the job");
-  no_wait->group("Where it runs");
+  no_wait->group(kPlaceGroup);
   command->add_flag("--wait", flags->waits, "return when all is done, which is the default")
-      ->group("Where it runs")
+      ->group(kPlaceGroup)
       ->excludes(no_wait);
   command->footer(kSubmitExamples);
   command->callback([=, &chosen] {

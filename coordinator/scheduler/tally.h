@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "common/clock.h"
+#include "common/enum_names.h"
 #include "jobs/task.h"
 
 namespace mimicfleet::coordinator {
@@ -14,6 +15,11 @@ enum class Expiry {
   kStalled,     // it beat, and the task did not move
   kNotStarted,  // the grant got lost on its way
 };
+constexpr EnumNames<Expiry, 3> enum_names(Expiry) {
+  return {{{Expiry::kSilent, "silent"},
+           {Expiry::kStalled, "stalled"},
+           {Expiry::kNotStarted, "not_started"}}};
+}
 
 struct TaskEnd {
   jobs::TaskKind kind{};

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "common/clock.h"
+#include "common/enum_names.h"
 #include "coordinator/scheduler/decide.h"
 
 namespace mimicfleet::coordinator {
@@ -14,6 +15,12 @@ enum class Refusal {
   kUnknownType,  // of a peer that is newer, or none of ours
   kRefused,      // understood, and not done
 };
+constexpr EnumNames<Refusal, 4> enum_names(Refusal) {
+  return {{{Refusal::kMalformed, "malformed"},
+           {Refusal::kVersion, "version"},
+           {Refusal::kUnknownType, "unknown_type"},
+           {Refusal::kRefused, "refused"}}};
+}
 
 // Is told what the server does, on the server's thread: returns at once.
 class Observer {

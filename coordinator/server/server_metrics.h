@@ -9,8 +9,8 @@
 
 #include "common/clock.h"
 #include "coordinator/server/lost_workers.h"
+#include "coordinator/server/metric_rows.h"
 #include "coordinator/server/observer.h"
-#include "monitoring/metrics.h"
 
 namespace mimicfleet::coordinator {
 
@@ -51,46 +51,24 @@ class ServerMetrics final : public Observer {
     std::vector<JobGlance> jobs;
   };
 
-  void add_task_metrics();
-  void add_worker_metrics();
-  void add_server_metrics();
-  void add_job_metrics();
+  void read_tasks_and_workers();
+  void read_state_folder();
+  void read_jobs();
   void count_event(const jobs::Event& event);
   void count_time(const State& state, Instant now);
   HostCounters& of_host(const std::string& host);
+  void count_tasks(const State& state);
   void count_workers(const State& state);
   void count_jobs(const State& state, Instant now);
   [[nodiscard]] Glance glance_at(const State& state) const;
   [[nodiscard]] Glance glance() const;
   template <typename Read>
-  void add_job_gauge(const std::string& name, const std::string& help, Read read);
+  void read_job(const monitoring::ReadGauges& gauges, Read read);
 
-  monitoring::Metrics& metrics_;
+  MetricRows rows_;
   std::string state_dir_;
   const Clock& clock_;
-
-  monitoring::Gauge epoch_;
-  monitoring::Gauge lease_;
-  std::map<TaskState, monitoring::Gauge> jobs_;
-  std::map<TaskState, monitoring::Counter> jobs_ended_;
-  std::map<std::pair<TaskKind, TaskState>, monitoring::Gauge> tasks_;
-  std::map<std::pair<TaskKind, TaskState>, monitoring::Counter> tasks_ended_;
-  std::map<TaskKind, monitoring::Counter> attempts_failed_;
-  std::map<TaskKind, monitoring::Histogram> waits_;
-  monitoring::Counter steps_;
-  monitoring::Counter work_seconds_;
-  monitoring::Counter videos_made_;
-  monitoring::Counter frames_made_;
-  std::map<jobs::WorkerState, monitoring::Gauge> workers_;
-  monitoring::Gauge set_aside_;
   std::map<std::string, HostCounters> hosts_;
-  std::map<Expiry, monitoring::Counter> lease_expiries_;
-  std::map<std::string, monitoring::Counter, std::less<>> host_failures_;  // by reason
-  std::map<std::string, monitoring::Counter, std::less<>> events_;
-  std::map<std::string, monitoring::Counter, std::less<>> messages_;
-  std::map<Refusal, monitoring::Counter> refusals_;
-  monitoring::Histogram store_writes_;
-  monitoring::Counter store_failures_;
 
   LostWorkers lost_;
   std::optional<Instant> at_work_since_;  // counted until then, while tasks are open

@@ -42,7 +42,7 @@ constexpr std::int64_t kGroups = 32;
 constexpr std::int64_t kHeadChannels = 64;
 
 at::Device gpu() {
-  static const auto device = stages::open_device("auto", jobs::Precision::kFp16, 1);
+  static const auto device = device::open_device("auto", jobs::Precision::kFp16, 1);
   CHECK(device.ok());
   if (device->device.is_cpu()) {
     std::cerr << "kernels_bench: there is no GPU here\n";

@@ -63,14 +63,14 @@ struct Subject {
   std::int64_t width = whole_number("MIMICFLEET_BENCH_WIDTH", "192");
   std::int64_t height = whole_number("MIMICFLEET_BENCH_HEIGHT", "320");
   model_root::ModelFiles files = model_root::find_below(root).value();
-  stages::Device device =
-      stages::open_device(
+  device::Device device =
+      device::open_device(
           setting("MIMICFLEET_BENCH_DEVICE", "cpu"),
           enum_from<jobs::Precision>(setting("MIMICFLEET_BENCH_PRECISION", "auto")).value(),
           at::get_num_threads())
           .value();
   svd::DiffusionModels models =
-      svd::load_diffusion_models(files, device.device, stages::model_precision(device)).value();
+      svd::load_diffusion_models(files, device.device, device::model_precision(device)).value();
 
   // The same numbers in any precision and on any device; others for another number of them.
   [[nodiscard]] at::Tensor noise(at::IntArrayRef shape) const {
@@ -113,9 +113,9 @@ void keep_output(const std::string& name, std::map<std::string, at::Tensor> tens
   const c10::NoGradGuard no_grad;
   tensors["output"] = call();
   for (auto& [key, tensor] : tensors) tensor = tensor.to(at::kCPU, at::kFloat).contiguous();
-  CHECK(
-      write_file_atomically(folder + "/" + name + ".safetensors", stages::tensors_to_bytes(tensors))
-          .ok());
+  CHECK(write_file_atomically(folder + "/" + name + ".safetensors",
+                              formats::tensors_to_bytes(tensors))
+            .ok());
 }
 
 // One call of the UNet on `clips` clips, of which the last has a pose.

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/e2e/fleet_test_base.h"
+#include "tests/paths.h"
 #include "tests/test_device.h"
 
 namespace mimicfleet::e2e {
@@ -63,6 +64,8 @@ TEST_F(FaultsNeedsAGpu, TooLittleMemoryEndsWithTheRemedyAfterFreedModelsAndAFres
 TEST_F(FaultsNeedsAGpu, AnAssertionInAKernelCostsAProcessAndAnAttemptAndNoVideo) {
   const fs::path plant = scratch_ / "plant";
   std::ofstream(plant).flush();
+  surroundings_.environment.push_back("MIMICFLEET_WORKER=" + binary_path("tests/planted_worker"));
+  surroundings_.environment.push_back("MIMICFLEET_MEDIA=" + binary_path("bin/media"));
   surroundings_.environment.push_back("MIMICFLEET_PLANT_GPU_FAULT=" + plant.string());
   const Outcome outcome = run();
   const std::string log = worker_log();

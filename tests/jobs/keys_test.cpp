@@ -41,6 +41,7 @@ TEST(Keys, EveryParameterThatChangesPixelsChangesTheKey) {
       [](Parameters& p, ModelSet&) { p.tile_overlap = 2; },
       [](Parameters& p, ModelSet&) { p.sample_stride = 1; },
       [](Parameters& p, ModelSet&) { p.motion_fps = 15; },
+      [](Parameters& p, ModelSet&) { p.motion_bucket_id = 60; },
       [](Parameters& p, ModelSet&) { p.max_pose_frames = 10; },
       [](Parameters& p, ModelSet&) { p.pose_canvas = 512; },
       [](Parameters& p, ModelSet&) { p.retarget = Retarget::kRescale; },

@@ -23,7 +23,7 @@ TEST(Settings, EverySpellingMeansOneSetting) {
 // Another value of a setting than its default.
 Parameters with_other_value(const Setting& setting) {
   Parameters parameters;
-  for (const char* text : {"1", "2", "17", "true"}) {
+  for (const char* text : {"1", "2", "17", "true", "each", "slerp"}) {
     if (setting.set(parameters, text).ok() && !setting.is_default(parameters)) break;
   }
   EXPECT_FALSE(setting.is_default(parameters)) << setting.name;
@@ -48,6 +48,35 @@ TEST(Settings, ANewerOneIsAnAbilityAndChangesTheLatentsKeyOnceItIsSet) {
     EXPECT_EQ(lacking_ability({}, Parameters()), "");
   }
   EXPECT_GT(newer, 0);
+}
+
+TEST(Settings, WhatOnlyDecodesDependOnIsInNoLatentsKeyAndCanBeCopied) {
+  int of_decode = 0;
+  for (const auto& setting : settings()) {
+    if (!setting.of_decode) continue;
+    ++of_decode;
+    const Parameters other = with_other_value(setting);
+    EXPECT_EQ(latents_key_of(other), latents_key_of(Parameters())) << setting.name;
+    Parameters copied;
+    setting.copy(other, copied);
+    EXPECT_EQ(copied, other) << setting.name;
+  }
+  EXPECT_GT(of_decode, 0);
+}
+
+TEST(Settings, AreToldAsTheirFlagsTakeThem) {
+  Parameters parameters;
+  parameters.guidance_interval = {0.2, 0.8};
+  EXPECT_EQ(find_setting("steps")->text(parameters), "25");
+  EXPECT_EQ(find_setting("scheduler")->text(parameters), "euler");
+  EXPECT_EQ(find_setting("guidance_scale")->text(parameters), "2");
+  EXPECT_EQ(find_setting("guidance_interval")->text(parameters), "0.2:0.8");
+  for (const auto& setting : settings()) {
+    if (setting.value_in == nullptr || setting.text({}) == "null") continue;
+    Parameters same;
+    EXPECT_TRUE(setting.set(same, setting.text({})).ok()) << setting.name;
+    EXPECT_EQ(same, Parameters()) << setting.name;
+  }
 }
 
 TEST(Settings, ANumberOutsideItsRangeIsToldByItsFlag) {

@@ -60,6 +60,35 @@ TEST(Metrics, GaugesThatAreReadAreRefreshedBeforeAScrape) {
   EXPECT_THAT(metrics.text(), HasSubstr("mimicfleet_things 7"));
 }
 
+TEST(Families, HaveEverySeriesFromTheStartAndNoOther) {
+  Metrics metrics;
+  const auto tasks =
+      metrics.counters("mimicfleet_tasks_total", "Tasks by how they ended.",
+                       every({{"kind", {"encode", "decode"}}, {"state", {"done", "failed"}}}));
+  const auto seconds =
+      metrics.histograms("mimicfleet_stage_duration_seconds", "Seconds of each stage.",
+                         bucketed(every({{"stage", {"clip"}}}), {0.25, 0.5}));
+  tasks.at({{"kind", "decode"}, {"state", "done"}}).add(2);
+  seconds.at({{"stage", "clip"}}).observe(0.3);
+  EXPECT_EQ(tasks.series().size(), 4U);
+  EXPECT_EQ(tasks.find({{"kind", "decode"}}), nullptr);
+  EXPECT_EQ(tasks.find({{"kind", "decode"}, {"state", "lost"}}), nullptr);
+  EXPECT_THAT(
+      metrics.text(),
+      AllOf(HasSubstr("mimicfleet_tasks_total{kind=\"decode\",state=\"done\"} 2"),
+            HasSubstr("mimicfleet_tasks_total{kind=\"encode\",state=\"failed\"} 0"),
+            HasSubstr("mimicfleet_stage_duration_seconds_bucket{stage=\"clip\",le=\"0.5\"} 1")));
+}
+
+TEST(OpenCounters, HaveASeriesOnceItIsAskedFor) {
+  Metrics metrics;
+  const auto workers = metrics.open_counters("mimicfleet_workers_joined_total", "By host.");
+  EXPECT_THAT(metrics.text(), Not(HasSubstr("mimicfleet_workers_joined_total{")));
+  workers.of({{"host", "node1"}}).add();
+  workers.of({{"host", "node1"}}).add();
+  EXPECT_THAT(metrics.text(), HasSubstr("mimicfleet_workers_joined_total{host=\"node1\"} 2"));
+}
+
 TEST(BuildInfo, SaysWhatAProgramWasBuiltFrom) {
   Metrics metrics;
   add_build_info(metrics, "worker", "1.2.3", {{"torch", "2.9"}});

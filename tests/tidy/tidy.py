@@ -49,8 +49,8 @@ ROOMS = {
     "worker/device": "common jobs worker/models",
     "worker/formats": "common jobs worker/models/pose/pose.h",
     "worker/library": "common jobs worker/device worker/models",
-    "worker/stages": "common jobs worker/artefacts worker/cache worker/device worker/formats worker/library worker/metrics worker/models worker/runner",
-    "worker/cli": "common jobs worker/cache worker/formats",
+    "worker/stages": "common jobs worker/artefacts worker/cache worker/config.h worker/device worker/formats worker/library worker/metrics worker/models worker/runner",
+    "worker/cli": "common jobs worker/artefacts/data_port.h worker/cache worker/config.h worker/formats",
 }
 # Headers of a library and the folders that may include them.
 LIBRARY_HOMES = {
@@ -79,7 +79,7 @@ LIBRARY_HOMES = {
     "png": ("common/media/",),
     "jpeglib": ("common/media/",),
     "webp/": ("common/media/",),
-    "CLI/": ("coordinator/cli/", "worker/cli/", "common/cli/", "worker/main.cpp", "coordinator/main.cpp"),
+    "CLI/": ("coordinator/cli/", "worker/cli/", "common/cli/", "coordinator/main.cpp"),
 }
 MAX_COLUMNS = 100
 MAX_SOURCE_LINES = 600

@@ -117,9 +117,10 @@ class Checks:
                  "--feature-cache-dir", ""]
         plant = self.args.work / "plant"
         plant.touch()
+        planted = {"MIMICFLEET_PLANT_GPU_FAULT": str(plant), "MIMICFLEET_WORKER": str(self.programs.root / "tests/planted_worker"), "MIMICFLEET_MEDIA": str(self.programs.root / "bin/media")}
         figures = {}
         for what, extra, env in (("out of memory", ["--resolution", "576x1024"], {"MIMICFLEET_GPU_MEMORY_LIMIT": "1G"}),
-                                 ("a kernel's assertion", [], {"MIMICFLEET_PLANT_GPU_FAULT": str(plant)})):
+                                 ("a kernel's assertion", [], planted)):
             output = self.args.work / what.replace(" ", "-")
             shutil.rmtree(output, ignore_errors=True)
             wall, done = self.programs.run("bin/coordinator", "submit", *flags, *extra, "--output-dir", output, env=env, seconds=self.left(), check=False)

@@ -47,7 +47,8 @@ std::uint64_t default_limit(const std::string& directory) {
 }
 
 struct FeatureCache::Impl {
-  FeatureCacheOptions options;
+  CacheOwner owner;
+  std::uint64_t limit_bytes;
   PrivateFolder folder;
   std::unique_ptr<Database> database;
   Observer observer;
@@ -62,16 +63,17 @@ struct FeatureCache::Impl {
   std::condition_variable changed;
   std::thread reclaimer;
 
-  Impl(FeatureCacheOptions wanted, PrivateFolder claimed, std::unique_ptr<Database> opened,
-       Observer observe)
-      : options(std::move(wanted)),
+  Impl(CacheOwner whose, std::uint64_t limit, PrivateFolder claimed,
+       std::unique_ptr<Database> opened, Observer observe)
+      : owner(std::move(whose)),
+        limit_bytes(limit),
         folder(std::move(claimed)),
         database(std::move(opened)),
         observer(std::move(observe)),
         first_is_damaged(database->was_damaged()) {}
 
   [[nodiscard]] EntryName name_of(EntryKind kind, const Digest& key) const {
-    return {kind, key, options.numerics};
+    return {kind, key, owner.numerics};
   }
 
   // True if it was written. Called with the mutex held.
@@ -90,7 +92,7 @@ struct FeatureCache::Impl {
 
   // Called with the mutex held.
   void tell_size(std::size_t evicted = 0) const {
-    if (options.on_size) options.on_size(lru.by_kind(), evicted);
+    if (owner.on_size) owner.on_size(lru.by_kind(), evicted);
   }
 
   Found answer(EntryKind kind, Found found) {
@@ -120,9 +122,9 @@ struct FeatureCache::Impl {
 
   // Called with the mutex held.
   void evict() {
-    if (lru.bytes() <= options.limit_bytes) return;
-    const auto names = lru.beyond(
-        static_cast<std::uint64_t>(kKeptWhenFull * static_cast<double>(options.limit_bytes)));
+    if (lru.bytes() <= limit_bytes) return;
+    const auto names =
+        lru.beyond(static_cast<std::uint64_t>(kKeptWhenFull * static_cast<double>(limit_bytes)));
     if (!note_write(database->remove(names))) return;
     for (const auto& name : names) lru.forget(name);
     tell_size(names.size());
@@ -137,8 +139,7 @@ struct FeatureCache::Impl {
     for (const double share : kReclaimShares) {
       const Status done = database->reclaim(share);
       if (!done.ok()) return log::warn("feature cache {}: {}", folder.path(), done.message());
-      if (static_cast<double>(database->disk_bytes()) <
-          kSlack * static_cast<double>(options.limit_bytes))
+      if (static_cast<double>(database->disk_bytes()) < kSlack * static_cast<double>(limit_bytes))
         return;
     }
   }
@@ -172,17 +173,18 @@ FeatureCache::~FeatureCache() {
   if (impl_->database->writable()) write_held(folder(), held(kMaxHeld));
 }
 
-Result<std::unique_ptr<FeatureCache>> FeatureCache::open(FeatureCacheOptions options,
-                                                         Observer observer) {
-  ASSIGN_OR_RETURN(auto folder, PrivateFolder::claim(options.directory, "worker-" + options.slot));
-  if (options.limit_bytes == 0) options.limit_bytes = default_limit(folder.path());
+Result<std::unique_ptr<FeatureCache>> FeatureCache::open(const FeatureCacheOptions& options,
+                                                         CacheOwner owner, Observer observer) {
+  ASSIGN_OR_RETURN(auto folder, PrivateFolder::claim(options.directory, "worker-" + owner.slot));
+  const std::uint64_t limit_bytes =
+      options.limit_bytes == 0 ? default_limit(folder.path()) : options.limit_bytes;
   remove_old_formats(folder.path());
   ASSIGN_OR_RETURN(auto database,
-                   Database::open(folder.path() + std::string(kDatabaseFolder), options.limit_bytes,
-                                  Database::Access::kWrite, options.clock));
+                   Database::open(folder.path() + std::string(kDatabaseFolder), limit_bytes,
+                                  Database::Access::kWrite, owner.clock));
   std::unique_ptr<FeatureCache> cache(new FeatureCache());
-  cache->impl_ = std::make_unique<Impl>(std::move(options), std::move(folder), std::move(database),
-                                        std::move(observer));
+  cache->impl_ = std::make_unique<Impl>(std::move(owner), limit_bytes, std::move(folder),
+                                        std::move(database), std::move(observer));
   Impl& impl = *cache->impl_;
   const Status read = impl.database->each_use(
       [&](const std::string& name, const Use& use) { impl.lru.note(name, use); });
@@ -215,7 +217,7 @@ bool FeatureCache::put(EntryKind kind, const Digest& key, const Entry& entry) {
   if (!impl_->database->writable()) return false;
   const EntryName name = impl_->name_of(kind, key);
   const std::string value = encode_entry(name, entry);
-  if (value.size() > impl_->options.limit_bytes / 2) return false;
+  if (value.size() > impl_->limit_bytes / 2) return false;
   const std::lock_guard lock(impl_->mutex);
   const Use use{impl_->lru.next_sequence(), value.size(), entry.made_seconds};
   if (!impl_->note_write(impl_->database->put(name.bytes(), value, use))) return false;
@@ -230,7 +232,7 @@ std::vector<jobs::HeldFeature> FeatureCache::held(std::size_t at_most) const {
   const std::lock_guard lock(impl_->mutex);
   impl_->lru.newest_first([&](const std::string& bytes, const Use& use) {
     const auto name = EntryName::from_bytes(bytes);
-    if (name && name->numerics == impl_->options.numerics) {
+    if (name && name->numerics == impl_->owner.numerics) {
       held.push_back({jobs::feature_tag(name->key), use.made_seconds});
     }
     return held.size() < at_most;
@@ -239,7 +241,7 @@ std::vector<jobs::HeldFeature> FeatureCache::held(std::size_t at_most) const {
 }
 
 const std::string& FeatureCache::folder() const { return impl_->folder.path(); }
-std::uint64_t FeatureCache::limit_bytes() const { return impl_->options.limit_bytes; }
+std::uint64_t FeatureCache::limit_bytes() const { return impl_->limit_bytes; }
 std::uint64_t FeatureCache::disk_bytes() const { return impl_->database->disk_bytes(); }
 
 void FeatureCache::settle() {

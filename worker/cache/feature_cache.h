@@ -19,10 +19,14 @@ namespace mimicfleet::cache {
 using Outcome = jobs::FeatureOutcome;
 
 struct FeatureCacheOptions {
-  std::string directory;
-  std::string slot;               // tells workers of one host apart
-  std::string numerics;           // NumericsClass::name(): only entries of this class are seen
+  std::string directory;          // empty: no cache
   std::uint64_t limit_bytes = 0;  // of all entries; 0: default_limit()
+};
+
+// Whose cache it is.
+struct CacheOwner {
+  std::string slot;      // tells workers of one host apart
+  std::string numerics;  // NumericsClass::name(): only entries of this class are seen
   // Told whenever it changes what all entries come to, and how many were removed to stay below the
   // limit.
   std::function<void(const SizeByKind& sizes, std::size_t evicted)> on_size = nullptr;
@@ -46,8 +50,8 @@ class FeatureCache {
 
   // In a folder of its own below the directory (see PrivateFolder). A database that does not open
   // because it is damaged is thrown away; the first request then counts as damaged.
-  [[nodiscard]] static Result<std::unique_ptr<FeatureCache>> open(FeatureCacheOptions options,
-                                                                  Observer observer);
+  [[nodiscard]] static Result<std::unique_ptr<FeatureCache>> open(
+      const FeatureCacheOptions& options, CacheOwner owner, Observer observer);
   ~FeatureCache();
 
   struct Found {

@@ -49,21 +49,22 @@ void print_folder(const cache::FolderReport& report, CacheCommand::Action action
     fmt::print("  all of that was removed\n");
 }
 
-Result<std::vector<cache::FolderReport>> act(const CacheCommand& command) {
-  switch (command.action) {
+Result<std::vector<cache::FolderReport>> act(CacheCommand::Action action,
+                                             const std::string& directory) {
+  switch (action) {
     case CacheCommand::Action::kVerify:
-      return cache::verify(command.directory);
+      return cache::verify(directory);
     case CacheCommand::Action::kClear:
-      return cache::clear(command.directory);
+      return cache::clear(directory);
     default:
-      return cache::inspect(command.directory);
+      return cache::inspect(directory);
   }
 }
 
 }  // namespace
 
-int run_cache_command(const CacheCommand& command) {
-  const auto reports = act(command);
+int run_cache_command(const CacheCommand& command, const std::string& directory) {
+  const auto reports = act(command.action, directory);
   if (!reports.ok()) {
     fmt::print(stderr, "error: {}\n", log::printable(reports.status().message()));
     return cli::kExitUsage;
@@ -73,9 +74,9 @@ int run_cache_command(const CacheCommand& command) {
     sound = sound && report.trouble.empty() && report.damaged == 0;
     if (!command.json) print_folder(report, command.action);
   }
-  if (command.json) fmt::print("{}", json::write(CacheReport{command.directory, *reports}));
+  if (command.json) fmt::print("{}", json::write(CacheReport{directory, *reports}));
   if (!command.json && reports->empty())
-    fmt::print("{}: no feature cache there\n", log::printable(command.directory));
+    fmt::print("{}: no feature cache there\n", log::printable(directory));
   return sound ? 0 : kTrouble;
 }
 

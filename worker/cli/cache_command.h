@@ -8,12 +8,11 @@ namespace mimicfleet::worker {
 struct CacheCommand {
   enum class Action { kNone, kStats, kVerify, kClear };
   Action action = Action::kNone;
-  std::string directory;
   bool json = false;
 };
 
-// Prints to stdout. The exit code: 0, 1 when something was damaged or could not be looked at, 2
-// when there is no such directory.
-[[nodiscard]] int run_cache_command(const CacheCommand& command);
+// On the caches below `directory`. Prints to stdout. The exit code: 0, 1 when something was damaged
+// or could not be looked at, 2 when there is no such directory.
+[[nodiscard]] int run_cache_command(const CacheCommand& command, const std::string& directory);
 
 }  // namespace mimicfleet::worker

@@ -46,7 +46,7 @@ int import_all(const ImportOptions& options) {
   if (!vae.ok()) return failed(vae.status());
   int code = 0;
   for (const auto& file : options.files) {
-    const auto made = stages::import_latents(file, options.output_dir, *vae, options.overwrite);
+    const auto made = formats::import_latents(file, options.output_dir, *vae, options.overwrite);
     if (made.ok()) {
       fmt::print("{} -> {}\n", log::printable(file), log::printable(*made));
     } else {
@@ -77,10 +77,7 @@ void add_latents_command(CLI::App& app, std::function<int()>& chosen) {
                    "the models that made them, so that their VAE is known")
       ->type_name("DIR");
   command->add_flag("--overwrite", options->overwrite, "replace files that are there");
-  command->callback([options, &chosen] {
-    chosen = [options] { return import_all(*options); };
-  }  // namespace mimicfleet::worker
-  );
+  command->callback([options, &chosen] { chosen = [options] { return import_all(*options); }; });
 }
 
 }  // namespace mimicfleet::worker

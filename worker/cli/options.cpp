@@ -1,11 +1,14 @@
 #include "worker/cli/options.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
 #include <functional>
-#include <map>
+#include <memory>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -17,6 +20,7 @@
 #include "common/host_name.h"
 #include "common/user_folders.h"
 #include "common/wire/utf8.h"
+#include "worker/artefacts/data_port.h"
 #include "worker/cli/latents_command.h"
 
 namespace mimicfleet::worker {
@@ -35,99 +39,133 @@ writes; while there is no answer, that file is read again.
 Exit codes: 0 it was asked to leave, 1 it failed, 2 a mistake on the command line, 3 no coordinator
 is known, 4 starting it again cannot help (models or device that it cannot use; refused).)";
 
-// What CLI11 reads as text and we read further.
-struct RawOptions {
-  std::string precision = "auto";
-  std::vector<std::string> kinds;
-  std::string idle;
-  std::string cache_limit;
-  std::string output_mode = "human";
-};
+constexpr int kIdleSeconds = 60;
 
-void add_flags(CLI::App& app, WorkerOptions& options, RawOptions& raw) {
-  const auto text = [&](const char* flag, std::string& value, const char* help, const char* type) {
-    app.add_option(flag, value, help)->type_name(type);
-  };
-  const auto list = [&](const char* flag, std::vector<std::string>& values, const char* help,
-                        const char* type) {
-    app.add_option(flag, values, help)->type_name(type)->expected(1, -1)->delimiter(',');
-  };
-  cli::add_config_files(app);
-  text("--coordinator", options.coordinator, "coordinator to work for", "ENDPOINT");
-  app.add_option("--models", options.models,
-                 "model folders; default: the toy models that come with the program")
-      ->type_name("DIR")
-      ->expected(1, -1);
-  text("--feature-cache-dir", options.feature_cache_dir,
-       "default: ~/.cache/mimicfleet/features; '' for none", "DIR");
-  text("--feature-cache-limit", raw.cache_limit,
-       "bytes that it may hold, such as 20G; default: 50G, or a tenth of the disk if that is less",
-       "SIZE");
-  text("--data-dir", options.data_dir,
-       "latents for other workers; default: ~/.cache/mimicfleet/worker", "DIR");
-  text("--device", options.device, "auto, cpu, cuda (the first GPU) or cuda:N", "DEVICE");
-  text("--precision", raw.precision, "auto, fp32, bf16 or fp16; auto: fp32 on a CPU, else fp16",
-       "PRECISION");
-  app.add_flag("--fp8", options.needs_fp8,
-               "end unless the device can do the --fp8 of coordinator submit");
-  app.add_option("--threads", options.threads,
-                 "of the computations on a CPU; default: all physical cores")
-      ->type_name("N")
-      ->check(cli::whole_number(1, cli::kMostThreads));
-  text("--advertise", options.advertise,
-       "where other workers reach this one's latents; default: loopback", "HOST[:PORT]");
-  app.add_flag("--insecure", options.insecure,
-               "let --advertise be an address that strangers can reach");
-  app.add_option("--roots", options.roots,
-                 "only files below these folders are opened; default: any")
-      ->type_name("DIR")
-      ->expected(1, -1);
-  list("--kinds", raw.kinds, "tasks to take: encode_latents, decode_video; default: both", "KIND");
-  text("--metrics", options.metrics, "for Prometheus; off; default: 127.0.0.1:0 (any free port)",
-       "HOST:PORT");
-  text("--name", options.name, "for people; default: host, device and process", "NAME");
-  app.add_flag("--exit-with-parent", options.exit_with_parent,
-               "end when the starting process does");
-  app.add_option("--drain-on-stop", options.drain_on_stop,
-                 "when asked to stop (SIGTERM), finish what runs for at most so long; a second "
-                 "signal hands "
-                 "it back; default 0")
-      ->type_name("SECONDS")
-      ->check(cli::whole_number(0));
-  app.add_option("--exit-when-idle", raw.idle, "end after so long without a task; default: 60")
-      ->type_name("[SECONDS]")
-      ->expected(0, 1);
+Status no_choice(const std::string& flag, const std::string& text, const std::string& choices) {
+  return {StatusCode::kInvalidArgument, fmt::format("{}: '{}' is not {}", flag, text, choices)};
 }
 
+Status read(const std::string& flag, const std::string& text, jobs::Precision& precision) {
+  const auto parsed = enum_from<jobs::Precision>(text);
+  if (!parsed) return no_choice(flag, text, choices<jobs::Precision>());
+  precision = *parsed;
+  return {};
+}
+
+Status read(const std::string& flag, const std::string& text, std::uint64_t& bytes) {
+  if (text.empty()) return {};
+  const auto parsed = config::parse_byte_size(text);
+  if (!parsed.ok()) return parsed.status().prefixed(flag);
+  bytes = *parsed;
+  return {};
+}
+
+Status read(const std::string& flag, const std::vector<std::string>& names,
+            std::vector<jobs::TaskKind>& kinds) {
+  if (names.empty()) return {};
+  kinds.clear();
+  for (const auto& name : names) {
+    const auto kind = enum_from<jobs::TaskKind>(name);
+    if (!kind) return no_choice(flag, name, choices<jobs::TaskKind>());
+    if (std::find(kinds.begin(), kinds.end(), *kind) == kinds.end()) kinds.push_back(*kind);
+  }
+  return {};
+}
+
+Status read(const std::string& flag, const std::string& text, std::optional<Duration>& idle) {
+  int seconds = kIdleSeconds;
+  const char* const end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, seconds);
+  if (!text.empty() && (error != std::errc() || rest != end || seconds < 0)) {
+    return {StatusCode::kInvalidArgument,
+            fmt::format("{}: '{}' is no number of seconds", flag, text)};
+  }
+  idle = std::chrono::seconds(seconds);
+  return {};
+}
+
+// Makes a flag of each row of WorkerConfig::flags(), by the type of its member.
+class Flags {
+ public:
+  explicit Flags(CLI::App& app) : app_(app) {}
+
+  void operator()(const char* flag, std::string& value, const char* type, const char* help) {
+    app_.add_option(flag, value, help)->type_name(type);
+  }
+  void operator()(const char* flag, std::vector<std::string>& values, const char* type,
+                  const char* help) {
+    app_.add_option(flag, values, help)->type_name(type)->expected(1, -1);
+  }
+  void operator()(const char* flag, bool& value, const char* /*type*/, const char* help) {
+    app_.add_flag(flag, value, help);
+  }
+  void operator()(const char* flag, int& value, const char* type, const char* help,
+                  FlagRange range) {
+    app_.add_option(flag, value, help)
+        ->type_name(type)
+        ->check(cli::whole_number(range.least, range.most));
+  }
+  void operator()(const char* flag, Duration& value, const char* type, const char* help) {
+    app_.add_option_function<std::int32_t>(
+            flag, [&value](std::int32_t seconds) { value = std::chrono::seconds(seconds); }, help)
+        ->type_name(type)
+        ->check(cli::whole_number(0));
+  }
+  void operator()(const char* flag, std::optional<Duration>& value, const char* type,
+                  const char* help) {
+    add_text<std::string>(flag, value, help)->type_name(type)->expected(0, 1);
+  }
+  void operator()(const char* flag, std::vector<jobs::TaskKind>& value, const char* type,
+                  const char* help) {
+    add_text<std::vector<std::string>>(flag, value, help)
+        ->type_name(type)
+        ->expected(1, -1)
+        ->delimiter(',');
+  }
+  template <typename T>  // what read() takes
+  void operator()(const char* flag, T& value, const char* type, const char* help) {
+    add_text<std::string>(flag, value, help)->type_name(type);
+  }
+
+  // What CLI11 took as text, read further.
+  [[nodiscard]] Status read_texts() const {
+    for (const auto& read_text : texts_) RETURN_IF_ERROR(read_text());
+    return {};
+  }
+
+ private:
+  template <typename Text, typename T>
+  CLI::Option* add_text(const char* flag, T& value, const char* help) {
+    const auto text = std::make_shared<Text>();
+    CLI::Option* option = app_.add_option(flag, *text, help);
+    texts_.push_back(
+        [=, &value] { return option->count() == 0 ? Status() : read(flag, *text, value); });
+    return option;
+  }
+
+  CLI::App& app_;
+  std::vector<std::function<Status()>> texts_;
+};
+
 // worker cache stats|verify|clear
-void add_cache_commands(CLI::App& app, WorkerOptions& options, RawOptions& raw) {
+void add_cache_commands(CLI::App& app, CommandLine& line, std::string& output_mode) {
   CLI::App* cache = app.add_subcommand(
       "cache", "look at the feature caches of workers; verify and clear those that are stopped");
   cache->require_subcommand(1);
   const auto add = [&](const char* name, const char* help, CacheCommand::Action action) {
     CLI::App* command = cache->add_subcommand(name, help);
     command
-        ->add_option("--feature-cache-dir", options.feature_cache_dir,
+        ->add_option("--feature-cache-dir", line.config.cache.directory,
                      "default: ~/.cache/mimicfleet/features")
         ->type_name("DIR");
-    command->add_option("--output-mode", raw.output_mode, "human (default) or json")
+    command->add_option("--output-mode", output_mode, "human (default) or json")
         ->check(CLI::IsMember({"human", "json"}))
         ->type_name("MODE");
-    command->callback([&options, action] { options.cache.action = action; });
+    command->callback([&line, action] { line.cache.action = action; });
   };
   add("stats", "entries, bytes and what they are worth", CacheCommand::Action::kStats);
   add("verify", "read every entry and remove damaged ones", CacheCommand::Action::kVerify);
   add("clear", "remove all entries", CacheCommand::Action::kClear);
-}
-
-Status read_cache(const RawOptions& raw, WorkerOptions& options) {
-  options.cache.directory = options.feature_cache_dir;
-  options.cache.json = raw.output_mode == "json";
-  if (raw.cache_limit.empty()) return {};
-  const auto limit = config::parse_byte_size(raw.cache_limit);
-  if (!limit.ok()) return limit.status().prefixed("--feature-cache-limit");
-  options.feature_cache_limit = *limit;
-  return {};
 }
 
 Status read_device(std::string& device) {
@@ -137,106 +175,55 @@ Status read_device(std::string& device) {
   return {};
 }
 
-Status read_precision(const std::string& name, jobs::Precision& precision) {
-  const auto parsed = enum_from<jobs::Precision>(name);
-  if (!parsed) {
+Status check(WorkerConfig& config) {
+  if (!wire::is_utf8(config.name)) {
     return {StatusCode::kInvalidArgument,
-            fmt::format("--precision: '{}' is not {}", name, choices<jobs::Precision>())};
+            fmt::format("--name: '{}' is not UTF-8", wire::in_utf8(config.name))};
   }
-  precision = *parsed;
-  return {};
-}
-
-Status read_kinds(const std::vector<std::string>& names, std::vector<jobs::TaskKind>& kinds) {
-  if (names.empty()) return {};
-  kinds.clear();
-  for (const auto& name : names) {
-    const auto kind = enum_from<jobs::TaskKind>(name);
-    if (!kind) {
-      return {StatusCode::kInvalidArgument,
-              fmt::format("--kinds: '{}' is not {}", name, choices<jobs::TaskKind>())};
-    }
-    if (std::find(kinds.begin(), kinds.end(), *kind) == kinds.end()) kinds.push_back(*kind);
-  }
-  return {};
-}
-
-Status read_idle(const CLI::App& app, const std::string& text,
-                 std::optional<std::chrono::seconds>& idle) {
-  if (app.count("--exit-when-idle") == 0) return {};
-  int seconds = 60;
-  const char* const end = text.data() + text.size();
-  const auto [rest, error] = std::from_chars(text.data(), end, seconds);
-  if (!text.empty() && (error != std::errc() || rest != end || seconds < 0)) {
-    return {StatusCode::kInvalidArgument,
-            fmt::format("--exit-when-idle: '{}' is no number of seconds", text)};
-  }
-  idle = std::chrono::seconds(seconds);
-  return {};
-}
-
-Status read_further(const CLI::App& app, const RawOptions& raw, WorkerOptions& options) {
-  if (!wire::is_utf8(options.name)) {
-    return {StatusCode::kInvalidArgument,
-            fmt::format("--name: '{}' is not UTF-8", wire::in_utf8(options.name))};
-  }
-  RETURN_IF_ERROR(read_device(options.device));
-  RETURN_IF_ERROR(read_precision(raw.precision, options.precision));
-  RETURN_IF_ERROR(read_kinds(raw.kinds, options.kinds));
-  RETURN_IF_ERROR(read_idle(app, raw.idle, options.exit_when_idle));
-  RETURN_IF_ERROR(read_cache(raw, options));
-  if (options.data_dir.empty()) {
+  RETURN_IF_ERROR(read_device(config.device));
+  if (config.data_dir.empty()) {
     return {StatusCode::kInvalidArgument,
             "HOME is not set: give --data-dir and --feature-cache-dir"};
   }
-  return data_port(options.advertise, options.insecure).status();
+  return artefacts::data_port(config.advertise, config.insecure).status();
+}
+
+// Defaults that depend on the user and the host.
+void set_folders(WorkerConfig& config) {
+  const std::string caches = user_cache_folder();
+  if (caches.empty()) return;
+  config.cache.directory = caches + "/features";
+  config.data_dir = caches + "/worker";
+  config.digest_store = caches + "/digests";
 }
 
 }  // namespace
 
-std::optional<int> parse_options(int argc, char** argv, WorkerOptions& options) {
+std::optional<int> parse_command_line(int argc, char** argv, CommandLine& line) {
   CLI::App app("mimicfleet: computes the tasks that a coordinator hands out", "worker");
   app.set_version_flag("--version", std::string("mimicfleet ") + MIMICFLEET_VERSION);
   app.footer(kExamples);
-  if (const std::string caches = user_cache_folder(); !caches.empty()) {
-    options.feature_cache_dir = caches + "/features";
-    options.data_dir = caches + "/worker";
-  }
-  RawOptions raw;
-  add_flags(app, options, raw);
-  add_cache_commands(app, options, raw);
+  set_folders(line.config);
+  cli::add_config_files(app);
+  Flags flags(app);
+  line.config.flags(flags);
+  std::string output_mode = "human";
+  add_cache_commands(app, line, output_mode);
   std::function<int()> chosen;
   add_latents_command(app, chosen);
   if (const auto code = cli::parse(app, argc, argv)) return code;
   if (chosen) return chosen();
-  if (const Status wrong = read_further(app, raw, options); !wrong.ok()) {
+  line.cache.json = output_mode == "json";
+  Status wrong = flags.read_texts();
+  if (wrong.ok()) wrong = check(line.config);
+  if (!wrong.ok()) {
     fmt::print(stderr, "error: {}\n", wrong.message());
     return cli::kExitUsage;
   }
+  if (line.config.name.empty()) {
+    line.config.name = fmt::format("{}-{}-{}", host_name(), line.config.device, ::getpid());
+  }
   return std::nullopt;
-}
-
-Result<DataPort> data_port(const std::string& advertise, bool insecure) {
-  if (advertise.empty()) return DataPort{"tcp://127.0.0.1:*", {}};
-  const auto [name, number] = split_host_and_port(advertise);
-  const std::string host(name);
-  const std::string port(number.value_or("*"));
-  if (host.empty() || host.find(':') != std::string::npos ||
-      (port != "*" && parse_port(port).value_or(0) == 0)) {
-    return Status(StatusCode::kInvalidArgument,
-                  fmt::format("--advertise: '{}' is not HOST or HOST:PORT", advertise));
-  }
-  if (host == "localhost" || host.starts_with("127."))
-    return DataPort{"tcp://127.0.0.1:" + port, host};
-  if (!insecure) {
-    return Status(
-        StatusCode::kInvalidArgument,
-        fmt::format(
-            "--advertise {}: anybody who reaches that address could read latents; give --insecure "
-            "too if all of that network is trusted",
-            host));
-  }
-  return DataPort{"tcp://0.0.0.0:" + port, host};
 }
 
 std::string metrics_endpoint(const std::string& address, const std::string& advertised_host) {

@@ -9,7 +9,7 @@
 #include "common/log.h"
 #include "worker/models/nn/shared_library.h"
 
-namespace mimicfleet::stages {
+namespace mimicfleet::device {
 
 CudaDriver::CudaDriver() {
   nn::SharedLibrary driver{"libcuda.so.1"};
@@ -54,4 +54,4 @@ std::string CudaDriver::pci_address(int index) const {
   return text.data();
 }
 
-}  // namespace mimicfleet::stages
+}  // namespace mimicfleet::device

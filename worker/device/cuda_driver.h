@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string>
 
-namespace mimicfleet::stages {
+namespace mimicfleet::device {
 
 // The CUDA driver's own interface: asking it first keeps LibTorch from throwing where there is no
 // GPU.
@@ -31,4 +31,4 @@ class CudaDriver {
   int (*get_pci_)(char*, int, int) = nullptr;
 };
 
-}  // namespace mimicfleet::stages
+}  // namespace mimicfleet::device

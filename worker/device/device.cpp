@@ -21,8 +21,12 @@
 #include "worker/models/nn/fp8.h"
 #include "worker/models/nn/gpu_kernels.h"
 
-namespace mimicfleet::stages {
+namespace mimicfleet::device {
 namespace {
+
+// Real models hold 20 GB (576x1024, 72 frames) where one clip is sampled or decoded and the next
+// one begun.
+constexpr std::uint64_t kMemoryForTwo = std::uint64_t{30} << 30;
 
 // "Intel(R) Xeon(R) Processor": kernels are chosen by it, so it is part of what results depend on.
 std::string cpu_model() {
@@ -105,6 +109,7 @@ Result<Device> open_gpu(const CudaDriver& driver, int index) {
   device.device = at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(index));
   device.name = fmt::format("cuda:{}", index);
   device.memory_bytes = memory_bytes;
+  device.fits_two = memory_bytes >= kMemoryForTwo;
   device.precision = jobs::Precision::kFp16;
   device.numerics.device = driver.name(index);
   RETURN_IF_ERROR(try_device(device.device));
@@ -194,4 +199,4 @@ Result<Device> open_device(const std::string& wanted, jobs::Precision precision,
   return device;
 }
 
-}  // namespace mimicfleet::stages
+}  // namespace mimicfleet::device

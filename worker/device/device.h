@@ -10,7 +10,7 @@
 #include "jobs/parameters.h"
 #include "worker/models/svd/pipeline.h"
 
-namespace mimicfleet::stages {
+namespace mimicfleet::device {
 
 // What a worker computes on.
 struct Device {
@@ -19,6 +19,7 @@ struct Device {
   jobs::Precision precision = jobs::Precision::kFp32;  // never kAuto
   jobs::NumericsClass numerics;
   std::uint64_t memory_bytes = 0;  // of a GPU, what may be used of it; 0: not known
+  bool fits_two = false;           // a task that is computed, and the conditioning of the next one
   bool fp8 = false;  // whether the UNet's linear layers can be computed in 8-bit floating point
 };
 
@@ -39,4 +40,4 @@ void choose_kernels(jobs::Precision precision);
 [[nodiscard]] Result<Device> open_device(const std::string& wanted, jobs::Precision precision,
                                          int threads);
 
-}  // namespace mimicfleet::stages
+}  // namespace mimicfleet::device

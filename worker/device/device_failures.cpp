@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-namespace mimicfleet::stages {
+namespace mimicfleet::device {
 namespace {
 
 std::string remedy(const std::string& device) {
@@ -52,4 +52,4 @@ Status DeviceFailures::end_of_process() const {
   return end_of_process_;
 }
 
-}  // namespace mimicfleet::stages
+}  // namespace mimicfleet::device

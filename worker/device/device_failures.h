@@ -6,7 +6,7 @@
 
 #include "common/status.h"
 
-namespace mimicfleet::stages {
+namespace mimicfleet::device {
 
 // How a part of a task on a GPU ended.
 struct PartEnd {
@@ -51,4 +51,4 @@ class DeviceFailures {
   Status end_of_process_;  // guarded by it
 };
 
-}  // namespace mimicfleet::stages
+}  // namespace mimicfleet::device

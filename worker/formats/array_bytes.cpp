@@ -5,7 +5,7 @@
 
 #include <fmt/format.h>
 
-namespace mimicfleet::stages {
+namespace mimicfleet::formats {
 
 Result<weights::TensorSet> parse_arrays(std::string bytes, const std::string& origin) {
   const auto owner = std::make_shared<const std::string>(std::move(bytes));
@@ -42,4 +42,4 @@ Result<std::int64_t> integer_of(const weights::TensorSet& set, const std::string
                 fmt::format("its '{}' is no number of 0 to {}", name, limit));
 }
 
-}  // namespace mimicfleet::stages
+}  // namespace mimicfleet::formats

@@ -8,7 +8,7 @@
 #include "common/model_files/weights/safetensors.h"
 
 // What feature cache and artefacts hold: safetensors documents in memory.
-namespace mimicfleet::stages {
+namespace mimicfleet::formats {
 
 // `bytes` as a TensorSet that keeps them alive. kBadInput if they are no safetensors document.
 [[nodiscard]] Result<weights::TensorSet> parse_arrays(std::string bytes, const std::string& origin);
@@ -27,4 +27,4 @@ template <typename T>
   return {reinterpret_cast<const std::uint8_t*>(values.data()), values.size() * sizeof(T)};
 }
 
-}  // namespace mimicfleet::stages
+}  // namespace mimicfleet::formats

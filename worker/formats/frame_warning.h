@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <string>
 
-namespace mimicfleet::stages {
+namespace mimicfleet::formats {
 
 // What the decoder tells with a frame, and why it matters from there on.
 struct FrameWarning {
@@ -13,4 +13,4 @@ struct FrameWarning {
   friend bool operator==(const FrameWarning&, const FrameWarning&) = default;
 };
 
-}  // namespace mimicfleet::stages
+}  // namespace mimicfleet::formats

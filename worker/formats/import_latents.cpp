@@ -14,7 +14,7 @@
 #include "common/model_files/weights/torch_checkpoint.h"
 #include "worker/formats/latents_bytes.h"
 
-namespace mimicfleet::stages {
+namespace mimicfleet::formats {
 namespace {
 
 using Metadata = std::map<std::string, std::string, std::less<>>;
@@ -104,4 +104,4 @@ Result<std::string> import_latents(const std::string& file, const std::string& d
   return path;
 }
 
-}  // namespace mimicfleet::stages
+}  // namespace mimicfleet::formats

@@ -6,7 +6,7 @@
 #include "common/model_files/weights/tensor_set.h"
 #include "common/status.h"
 
-namespace mimicfleet::stages {
+namespace mimicfleet::formats {
 
 // What UniSignMimicTurbo kept (scripts/inference/inference_latent_concat.py: torch.save of a
 // dictionary with `latents` and `metadata`), as the bytes of a file of docs/latent_format.md. Of
@@ -23,4 +23,4 @@ namespace mimicfleet::stages {
                                                  const std::string& directory, const Digest& vae,
                                                  bool replace);
 
-}  // namespace mimicfleet::stages
+}  // namespace mimicfleet::formats

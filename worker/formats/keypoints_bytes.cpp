@@ -8,7 +8,7 @@
 
 #include "worker/formats/array_bytes.h"
 
-namespace mimicfleet::stages {
+namespace mimicfleet::formats {
 namespace {
 
 using weights::DType;
@@ -127,4 +127,4 @@ Result<VideoKeypoints> keypoints_from_bytes(std::string bytes) {
   return keypoints;
 }
 
-}  // namespace mimicfleet::stages
+}  // namespace mimicfleet::formats

@@ -9,7 +9,7 @@
 #include "worker/formats/frame_warning.h"
 #include "worker/models/pose/pose.h"
 
-namespace mimicfleet::stages {
+namespace mimicfleet::formats {
 
 // The raw key points of a driving video's sampled frames, and what else of the video later stages
 // need.
@@ -24,4 +24,4 @@ struct VideoKeypoints {
 [[nodiscard]] std::string keypoints_to_bytes(const VideoKeypoints& keypoints);
 [[nodiscard]] Result<VideoKeypoints> keypoints_from_bytes(std::string bytes);
 
-}  // namespace mimicfleet::stages
+}  // namespace mimicfleet::formats

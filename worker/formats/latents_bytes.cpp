@@ -10,7 +10,7 @@
 #include "jobs/keys.h"
 #include "worker/formats/array_bytes.h"
 
-namespace mimicfleet::stages {
+namespace mimicfleet::formats {
 namespace {
 
 constexpr std::int64_t kChannels = 4;
@@ -76,4 +76,4 @@ Result<Latents> latents_from_bytes(std::string bytes, const std::string& origin)
   return Latents{tensor, std::move(set.metadata)};
 }
 
-}  // namespace mimicfleet::stages
+}  // namespace mimicfleet::formats

@@ -10,7 +10,7 @@
 #include "common/status.h"
 #include "jobs/task.h"
 
-namespace mimicfleet::stages {
+namespace mimicfleet::formats {
 
 using LatentsMetadata = std::map<std::string, std::string, std::less<>>;
 
@@ -57,4 +57,4 @@ void put_warnings(const std::vector<std::string>& warnings, LatentsMetadata& met
 // kBadInput, beginning with `origin`: no safetensors document, or no such tensor in it.
 [[nodiscard]] Result<Latents> latents_from_bytes(std::string bytes, const std::string& origin);
 
-}  // namespace mimicfleet::stages
+}  // namespace mimicfleet::formats

@@ -8,7 +8,7 @@
 
 #include "worker/formats/array_bytes.h"
 
-namespace mimicfleet::stages {
+namespace mimicfleet::formats {
 namespace {
 
 using weights::DType;
@@ -107,4 +107,4 @@ media::Image to_image(const at::Tensor& image) {
       static_cast<int>(rows.size(1)), static_cast<int>(rows.size(0)), {bytes.begin(), bytes.end()}};
 }
 
-}  // namespace mimicfleet::stages
+}  // namespace mimicfleet::formats

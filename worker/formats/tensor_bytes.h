@@ -11,7 +11,7 @@
 #include "worker/formats/latents_bytes.h"
 
 // Between tensors on the CPU and the bytes that are kept, sent and shown.
-namespace mimicfleet::stages {
+namespace mimicfleet::formats {
 
 // Named tensors (uint8 or float32) as a safetensors document, and back. kBadInput unless every one
 // of `names` is there.
@@ -29,4 +29,4 @@ namespace mimicfleet::stages {
 // The image in uint8 [3, h, w].
 [[nodiscard]] media::Image to_image(const at::Tensor& image);
 
-}  // namespace mimicfleet::stages
+}  // namespace mimicfleet::formats

@@ -10,7 +10,7 @@
 #include "common/model_files/shipped.h"
 #include "worker/models/nn/accelerator.h"
 
-namespace mimicfleet::stages {
+namespace mimicfleet::library {
 Result<ModelLibrary> ModelLibrary::find(std::vector<std::string> roots, FileDigestCache& digests) {
   if (roots.empty()) {
     const auto shipped = model_root::shipped_root();
@@ -51,7 +51,7 @@ LoadedModels* ModelLibrary::loaded(const Digest& set) {
   return loaded_ && loaded_->set.id == set ? &*loaded_ : nullptr;
 }
 
-Result<ModelLibrary::Use> ModelLibrary::use(const Digest& set, const Device& device,
+Result<ModelLibrary::Use> ModelLibrary::use(const Digest& set, const device::Device& device,
                                             bool decoder_only) {
   if (LoadedModels* models = loaded(set)) return Use{models, 0};
   const auto found = std::find_if(known_.begin(), known_.end(),
@@ -77,12 +77,12 @@ Result<ModelLibrary::Use> ModelLibrary::use(const Digest& set, const Device& dev
   return Use{&*loaded_, seconds};
 }
 
-Result<LoadedModels> ModelLibrary::load(const Known& known, const Device& device,
+Result<LoadedModels> ModelLibrary::load(const Known& known, const device::Device& device,
                                         bool decoder_only) {
   const auto& files = known.files;
   ASSIGN_OR_RETURN(
       auto diffusion,
-      svd::load_diffusion_models(files, device.device, model_precision(device),
+      svd::load_diffusion_models(files, device.device, device::model_precision(device),
                                  decoder_only ? svd::ModelSet::kDecoderOnly : svd::ModelSet::kAll));
   std::optional<pose::PoseEstimator> pose;
   if (!decoder_only) {
@@ -97,4 +97,4 @@ Result<LoadedModels> ModelLibrary::load(const Known& known, const Device& device
                       UnetPool(files, known.set.diffusion, known.pinned)};
 }
 
-}  // namespace mimicfleet::stages
+}  // namespace mimicfleet::library

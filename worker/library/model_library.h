@@ -15,7 +15,7 @@
 #include "worker/models/pose/estimator.h"
 #include "worker/models/svd/pipeline.h"
 
-namespace mimicfleet::stages {
+namespace mimicfleet::library {
 
 // A model set in memory. The pose estimator is there if the worker encodes.
 struct LoadedModels {
@@ -43,7 +43,7 @@ class ModelLibrary {
   };
   // Loads the set unless it is in memory; another one leaves it first. kNotFound: this worker does
   // not have it; kInputChanged: its files are not those that find() hashed.
-  [[nodiscard]] Result<Use> use(const Digest& set, const Device& device, bool decoder_only);
+  [[nodiscard]] Result<Use> use(const Digest& set, const device::Device& device, bool decoder_only);
 
   // The set if it is in memory, or null.
   [[nodiscard]] LoadedModels* loaded(const Digest& set);
@@ -57,10 +57,10 @@ class ModelLibrary {
     model_root::ModelFiles files;
     std::shared_ptr<PinnedFiles> pinned;
   };
-  [[nodiscard]] static Result<LoadedModels> load(const Known& known, const Device& device,
+  [[nodiscard]] static Result<LoadedModels> load(const Known& known, const device::Device& device,
                                                  bool decoder_only);
   std::vector<Known> known_;
   std::optional<LoadedModels> loaded_;
 };
 
-}  // namespace mimicfleet::stages
+}  // namespace mimicfleet::library

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-namespace mimicfleet::stages {
+namespace mimicfleet::library {
 namespace {
 
 constexpr int kTries = 3;
@@ -48,4 +48,4 @@ Status PinnedFiles::read(const std::function<Status()>& load) {
           "the models are being written to all the time; wait until they are whole"};
 }
 
-}  // namespace mimicfleet::stages
+}  // namespace mimicfleet::library

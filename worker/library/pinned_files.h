@@ -8,7 +8,7 @@
 #include "common/files/stable_file.h"
 #include "common/status.h"
 
-namespace mimicfleet::stages {
+namespace mimicfleet::library {
 
 // Files that are read more than once in a process's life and whose digests name what is made of
 // them: models. One thread at a time.
@@ -32,4 +32,4 @@ class PinnedFiles {
   std::vector<StableFile> files_;
 };
 
-}  // namespace mimicfleet::stages
+}  // namespace mimicfleet::library

@@ -6,7 +6,7 @@
 #include "common/digest.h"
 #include "common/files/stable_file.h"
 
-namespace mimicfleet::stages {
+namespace mimicfleet::library {
 
 // How a task wants its UNet: the files that it names, opened and known to be what they were when
 // the job was made.
@@ -21,4 +21,4 @@ struct UnetAdaptation {
   bool fp8 = false;
 };
 
-}  // namespace mimicfleet::stages
+}  // namespace mimicfleet::library

@@ -13,7 +13,7 @@
 #include "worker/models/nn/guarded.h"
 #include "worker/models/svd/unet.h"
 
-namespace mimicfleet::stages {
+namespace mimicfleet::library {
 namespace {
 
 std::uint64_t size_of(const std::string& path) {
@@ -196,4 +196,4 @@ Result<UnetPool::Use> UnetPool::use_weights(const UnetAdaptation& adaptation,
   return Use{seconds, opened.bytes, note_};
 }
 
-}  // namespace mimicfleet::stages
+}  // namespace mimicfleet::library

@@ -13,7 +13,7 @@
 #include "worker/models/svd/pipeline.h"
 #include "worker/models/svd/unet_weights.h"
 
-namespace mimicfleet::stages {
+namespace mimicfleet::library {
 
 // The UNets of one model set in memory: the weights of one file as they are (the checkpoint's or an
 // overlay's), and one UNet with LoRAs fused into them, which shares what no LoRA changes. So going
@@ -94,4 +94,4 @@ class UnetPool {
   std::string note_;
 };
 
-}  // namespace mimicfleet::stages
+}  // namespace mimicfleet::library

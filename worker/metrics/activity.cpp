@@ -5,32 +5,10 @@
 #include "jobs/stages.h"
 
 namespace mimicfleet::worker {
-namespace {
 
-constexpr const char* kIdle = "idle";
-
-}  // namespace
-
-Activity::Activity(monitoring::Metrics& metrics, const Clock& clock)
-    : clock_(clock),
-      tasks_running_(metrics.gauge("mimicfleet_worker_tasks_running",
-                                   "Tasks that the worker has and has not ended")),
-      busy_seconds_(
-          metrics.counter("mimicfleet_worker_busy_seconds_total",
-                          "Seconds in which the worker was working on at least one task")),
-      busy_since_(clock.now()) {
-  std::vector<std::string> stages = {kIdle};
-  for (const auto& stage : jobs::kStages) {
-    if (stage.stage != jobs::Stage::kReported) stages.emplace_back(stage.name);
-  }
-  for (const auto& stage : stages) {
-    in_stage_.emplace(
-        stage,
-        metrics.gauge("mimicfleet_worker_stage",
-                      "Tasks that are in a stage now; idle is 1 while the worker has no task",
-                      {{"stage", stage}}));
-  }
-  metrics.before_scrape([this] { refresh(); });
+Activity::Activity(const WorkerMetrics& metrics, const Clock& clock)
+    : metrics_(metrics), clock_(clock), busy_since_(clock.now()) {
+  metrics.registry.before_scrape([this] { refresh(); });
 }
 
 bool Activity::is_busy() const {
@@ -41,7 +19,7 @@ bool Activity::is_busy() const {
 
 void Activity::keep_time() {
   const Instant now = clock_.now();
-  if (is_busy()) busy_seconds_.add(to_seconds(now - busy_since_));
+  if (is_busy()) metrics_.busy_seconds.add(to_seconds(now - busy_since_));
   busy_since_ = now;
 }
 
@@ -71,8 +49,9 @@ void Activity::refresh() {
   std::map<std::string, int> tasks;
   for (const auto& [attempt, stage] : stages_) ++tasks[stage];
   tasks[kIdle] = stages_.empty() ? 1 : 0;
-  for (const auto& [stage, gauge] : in_stage_) gauge.set(tasks[stage]);
-  tasks_running_.set(static_cast<double>(stages_.size()));
+  for (const auto& [labels, gauge] : metrics_.in_stage.series())
+    gauge.set(tasks[labels.at("stage")]);
+  metrics_.tasks_running.set(stages_.size());
 }
 
 }  // namespace mimicfleet::worker

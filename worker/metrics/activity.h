@@ -6,7 +6,7 @@
 
 #include "common/clock.h"
 #include "jobs/messages.h"
-#include "monitoring/metrics.h"
+#include "worker/metrics/worker_metrics.h"
 
 namespace mimicfleet::worker {
 
@@ -15,8 +15,8 @@ namespace mimicfleet::worker {
 // Usable from any thread.
 class Activity {
  public:
-  // `metrics` is not to be read after this object is gone. Both must outlive it.
-  Activity(monitoring::Metrics& metrics, const Clock& clock);
+  // The metrics are not to be read after this object is gone. Both must outlive it.
+  Activity(const WorkerMetrics& metrics, const Clock& clock);
 
   void started(const jobs::TaskAttempt& attempt);
   void in_stage(const jobs::TaskProgress& progress);  // of attempts that were started
@@ -27,10 +27,8 @@ class Activity {
   void keep_time();  // with the mutex held, before the stages change
   [[nodiscard]] bool is_busy() const;
 
+  const WorkerMetrics& metrics_;
   const Clock& clock_;
-  const monitoring::Gauge tasks_running_;
-  const monitoring::Counter busy_seconds_;
-  std::map<std::string, monitoring::Gauge> in_stage_;  // `idle` among them
   std::mutex mutex_;
   std::map<jobs::TaskAttempt, std::string> stages_;  // of each attempt that has not ended
   Instant busy_since_;                               // counted until then, while busy

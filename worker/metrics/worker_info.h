@@ -3,7 +3,7 @@
 #include <mutex>
 
 #include "jobs/messages.h"
-#include "monitoring/metrics.h"
+#include "worker/metrics/worker_metrics.h"
 
 namespace mimicfleet::worker {
 
@@ -11,8 +11,8 @@ namespace mimicfleet::worker {
 // open.
 class WorkerInfo {
  public:
-  // `metrics` is not to be read after this object is gone.
-  WorkerInfo(monitoring::Metrics& metrics, const jobs::WorkerHello& hello);
+  // The metrics are not to be read after this object is gone.
+  WorkerInfo(const WorkerMetrics& metrics, const jobs::WorkerHello& hello);
 
   void ready(const std::string& device, const jobs::NumericsClass& numerics);  // from any thread
 

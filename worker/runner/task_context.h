@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "common/clock.h"
+#include "jobs/computations.h"
 #include "jobs/messages.h"
 #include "jobs/stages.h"
 
@@ -61,6 +62,7 @@ class TaskContext {
   void add_time(jobs::Stage stage, double seconds, bool warm, double saved_seconds = 0);
   // `what` was computed once more: video_decode, image_decode, detector, clip, vae_encode, …
   void count_call(const std::string& what);
+  void count_call(jobs::Computation what) { count_call(std::string(to_string(what))); }
   // How the attempt came by a feature; then, unless it was a hit, what making it cost and whether
   // it is kept.
   void add_feature(jobs::FeatureUse use);

@@ -23,7 +23,7 @@ constexpr double kFallbackFps = 15;
 // One decode on its way through the stages.
 class Decoding {
  public:
-  Decoding(Services& services, LoadedModels& models, const jobs::LeaseGrant& lease,
+  Decoding(Services& services, library::LoadedModels& models, const jobs::LeaseGrant& lease,
            DecodeInputs& inputs, runner::TaskContext& context)
       : services_(services), models_(models), lease_(lease), inputs_(inputs), context_(context) {}
 
@@ -36,14 +36,14 @@ class Decoding {
   [[nodiscard]] std::vector<jobs::ConcatClip> clips() const;
   [[nodiscard]] Result<std::string> cached_latents();
   [[nodiscard]] std::vector<std::string> warnings_of_part(std::size_t part,
-                                                          const Latents& latents) const;
+                                                          const formats::Latents& latents) const;
   void tell_parts();
   [[nodiscard]] bool is_concat() const { return !lease_.spec.segments.empty(); }
   [[nodiscard]] double source_fps() const;
   [[nodiscard]] double fps();
 
   Services& services_;
-  LoadedModels& models_;
+  library::LoadedModels& models_;
   const jobs::LeaseGrant& lease_;
   DecodeInputs& inputs_;
   runner::TaskContext& context_;
@@ -73,7 +73,7 @@ Status Decoding::write(const at::Tensor& frames, DecodedVideo& video) {
   for (std::int64_t i = 0; i < frames.size(0); ++i, ++decoded_) {
     if (decoded_ == 0 && !keeps_first)
       continue;  // the reference; a concatenated video leaves out later ones by itself
-    media::Image image = to_image(frames[i]);
+    media::Image image = formats::to_image(frames[i]);
     if (video.saved_frames) RETURN_IF_ERROR(context_.written(video.saved_frames->add(image)));
     const Status written = context_.written(video.writer.write(std::move(image)));
     if (!written.ok()) {
@@ -89,17 +89,18 @@ Status Decoding::write(const at::Tensor& frames, DecodedVideo& video) {
 // [1, F, 4, h, w]. As in the original a clip of its own is decoded as it was sampled, a
 // concatenated video in half precision.
 Result<at::Tensor> Decoding::clip_latents(std::size_t clip) {
-  ASSIGN_OR_RETURN(const Latents latents, read_latents(services_, inputs_.latents[clip], context_));
+  ASSIGN_OR_RETURN(const formats::Latents latents,
+                   read_latents(services_, inputs_.latents[clip], context_));
   if (is_concat()) warnings_of_parts_[clip] = warnings_of_part(clip, latents);
-  const at::Tensor values = to_tensor(latents);
+  const at::Tensor values = formats::to_tensor(latents);
   return is_concat() ? values.to(at::kHalf) : values;
 }
 
 // What its encode told, or left beside latents that come out of a file.
 std::vector<std::string> Decoding::warnings_of_part(std::size_t part,
-                                                    const Latents& latents) const {
+                                                    const formats::Latents& latents) const {
   const auto& segments = lease_.spec.segments;
-  if (segments[part].encode.is_nil()) return warnings_of(latents.metadata);
+  if (segments[part].encode.is_nil()) return formats::warnings_of(latents.metadata);
   const auto encoded =
       std::count_if(segments.begin(), segments.begin() + static_cast<std::ptrdiff_t>(part),
                     [](const auto& segment) { return !segment.encode.is_nil(); });
@@ -184,19 +185,19 @@ Result<DecodedVideo> Decoding::run() {
 Result<std::string> Decoding::cached_latents() {
   const auto& input = lease_.inputs[0];
   ASSIGN_OR_RETURN(const at::Tensor values, clip_latents(0));
-  const auto metadata = saved_metadata({.key = input.artefact.key,
-                                        .models = lease_.models,
-                                        .parameters = lease_.spec.parameters,
-                                        .driving = input.driving,
-                                        .reference = input.reference,
-                                        .numerics = input.artefact.numerics,
-                                        .fps = fps(),
-                                        .frames = inputs_.latents[0].frames,
-                                        .height = inputs_.latents[0].height,
-                                        .width = inputs_.latents[0].width,
-                                        .half = values.scalar_type() == at::kHalf,
-                                        .warnings = input.made_by.warnings});
-  return latents_to_bytes(values, metadata);
+  const auto metadata = formats::saved_metadata({.key = input.artefact.key,
+                                                 .models = lease_.models,
+                                                 .parameters = lease_.spec.parameters,
+                                                 .driving = input.driving,
+                                                 .reference = input.reference,
+                                                 .numerics = input.artefact.numerics,
+                                                 .fps = fps(),
+                                                 .frames = inputs_.latents[0].frames,
+                                                 .height = inputs_.latents[0].height,
+                                                 .width = inputs_.latents[0].width,
+                                                 .half = values.scalar_type() == at::kHalf,
+                                                 .warnings = input.made_by.warnings});
+  return formats::latents_to_bytes(values, metadata);
 }
 
 }  // namespace
@@ -210,7 +211,7 @@ Result<std::unique_ptr<DecodeInputs>> prepare_decode(const Services& services,
   return std::make_unique<DecodeInputs>(*std::move(outputs), std::move(latents));
 }
 
-Result<runner::Outcome> run_decode(Services& services, LoadedModels& models,
+Result<runner::Outcome> run_decode(Services& services, library::LoadedModels& models,
                                    const jobs::LeaseGrant& lease, DecodeInputs& inputs,
                                    runner::TaskContext& context) {
   ASSIGN_OR_RETURN(DecodedVideo decoded, Decoding(services, models, lease, inputs, context).run());

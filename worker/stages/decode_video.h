@@ -28,7 +28,7 @@ struct DecodeInputs final : runner::Prepared {
 // LibTorch's thread. Memory does not grow with the number of clips. What is left is to end the
 // video and to put all in place, its record last, for without it nothing counts. Nothing of another
 // attempt is touched before.
-[[nodiscard]] Result<runner::Outcome> run_decode(Services& services, LoadedModels& models,
+[[nodiscard]] Result<runner::Outcome> run_decode(Services& services, library::LoadedModels& models,
                                                  const jobs::LeaseGrant& lease,
                                                  DecodeInputs& inputs,
                                                  runner::TaskContext& context);

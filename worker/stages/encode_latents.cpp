@@ -53,7 +53,7 @@ Status keep(const std::string& path, const std::string& bytes, runner::TaskConte
 // One encode on its way through the stages.
 class Encoding {
  public:
-  Encoding(Services& services, LoadedModels& models, const jobs::LeaseGrant& lease,
+  Encoding(Services& services, library::LoadedModels& models, const jobs::LeaseGrant& lease,
            EncodeInputs& inputs, runner::TaskContext& context)
       : services_(services),
         models_(models),
@@ -79,12 +79,12 @@ class Encoding {
   };
   [[nodiscard]] Result<Reference> prepare_reference(Warmth& warmth);
   [[nodiscard]] Result<pose::FramePose> reference_pose(const Reference& reference, Warmth& warmth);
-  [[nodiscard]] Result<VideoKeypoints> driving_poses(Warmth& warmth);
-  [[nodiscard]] Result<bool> estimate_driving(VideoKeypoints& found);
+  [[nodiscard]] Result<formats::VideoKeypoints> driving_poses(Warmth& warmth);
+  [[nodiscard]] Result<bool> estimate_driving(formats::VideoKeypoints& found);
   [[nodiscard]] Result<std::vector<pose::FramePose>> estimate(const at::Tensor& frames,
                                                               const std::string& path);
   [[nodiscard]] Result<at::Tensor> pose_pictures(const pose::FramePose& own,
-                                                 const VideoKeypoints& driving,
+                                                 const formats::VideoKeypoints& driving,
                                                  const Reference& reference);
   [[nodiscard]] Result<at::Tensor> feature(jobs::Stage stage, FeatureKind kind, const Digest& key,
                                            const std::function<Result<at::Tensor>()>& make);
@@ -96,7 +96,7 @@ class Encoding {
   [[nodiscard]] std::string kept_bytes(const at::Tensor& latents) const;
 
   Services& services_;
-  LoadedModels& models_;
+  library::LoadedModels& models_;
   const jobs::ModelSet& named_models_;  // as the job names them
   const jobs::TaskSpec& spec_;
   const jobs::FeatureKeys keys_;
@@ -108,8 +108,8 @@ class Encoding {
 
 Result<Encoding::Reference> Encoding::prepare_reference(Warmth& warmth) {
   if (!inputs_.reference) {
-    auto tensors =
-        tensors_from_bytes(std::move(inputs_.kept_reference->payload), {"resized", "prepared"});
+    auto tensors = formats::tensors_from_bytes(std::move(inputs_.kept_reference->payload),
+                                               {"resized", "prepared"});
     if (!tensors.ok()) return tensors.status().prefixed("feature cache");
     warmth.saved_seconds += inputs_.kept_reference->saved_seconds;
     return Reference{tensors->at("resized"), tensors->at("prepared")};
@@ -121,18 +121,20 @@ Result<Encoding::Reference> Encoding::prepare_reference(Warmth& warmth) {
   const image::Size size = parameters.width != 0 ? image::Size{parameters.height, parameters.width}
                                                  : image::output_size({image.height, image.width},
                                                                       parameters.resolution);
-  const at::Tensor pixels = to_tensor(std::vector{image})[0].permute({2, 0, 1}).contiguous();
+  const at::Tensor pixels =
+      formats::to_tensor(std::vector{image})[0].permute({2, 0, 1}).contiguous();
   auto made = image::prepare_reference_image(pixels, size);
   if (!made.ok()) return made.status().prefixed(spec_.reference.path);
-  features_.keep(FeatureKind::kReferenceImage, keys_.reference_image,
-                 tensors_to_bytes({{"resized", made->resized}, {"prepared", made->prepared}}),
-                 inputs_.image_seconds + to_seconds(SteadyClock().now() - begin));
+  features_.keep(
+      FeatureKind::kReferenceImage, keys_.reference_image,
+      formats::tensors_to_bytes({{"resized", made->resized}, {"prepared", made->prepared}}),
+      inputs_.image_seconds + to_seconds(SteadyClock().now() - begin));
   return Reference{made->resized, made->prepared};
 }
 
 Result<std::vector<pose::FramePose>> Encoding::estimate(const at::Tensor& frames,
                                                         const std::string& path) {
-  context_.count_call("detector");
+  context_.count_call(jobs::Computation::kDetector);
   auto poses = models_.pose->estimate(frames);
   if (!poses.ok()) return poses.status().prefixed(path);
   return poses;
@@ -140,7 +142,7 @@ Result<std::vector<pose::FramePose>> Encoding::estimate(const at::Tensor& frames
 
 Result<pose::FramePose> Encoding::reference_pose(const Reference& reference, Warmth& warmth) {
   if (auto found = features_.find(FeatureKind::kReferenceKeypoints, keys_.reference_keypoints)) {
-    auto kept = keypoints_from_bytes(std::move(found->payload));
+    auto kept = formats::keypoints_from_bytes(std::move(found->payload));
     if (kept.ok() && kept->frames.size() == 1) {
       warmth.saved_seconds += found->saved_seconds;
       return kept->frames[0];
@@ -153,7 +155,8 @@ Result<pose::FramePose> Encoding::reference_pose(const Reference& reference, War
                    estimate(reference.resized.permute({1, 2, 0}).contiguous().unsqueeze(0),
                             spec_.reference.path));
   features_.keep(FeatureKind::kReferenceKeypoints, keys_.reference_keypoints,
-                 keypoints_to_bytes({poses, {}, 1}), to_seconds(SteadyClock().now() - begin));
+                 formats::keypoints_to_bytes({poses, {}, 1}),
+                 to_seconds(SteadyClock().now() - begin));
   return poses.at(0);
 }
 
@@ -165,7 +168,7 @@ bool suffices(const std::vector<pose::FramePose>& poses, std::size_t deciding) {
 }
 
 // True if the video has more frames than were estimated.
-Result<bool> Encoding::estimate_driving(VideoKeypoints& found) {
+Result<bool> Encoding::estimate_driving(formats::VideoKeypoints& found) {
   const std::size_t deciding = deciding_frames(spec_.parameters);
   const auto is_cancelled = [this] { return context_.cancelled(); };
   const auto batch = static_cast<std::size_t>(models_.pose->frames_per_batch());
@@ -179,7 +182,7 @@ Result<bool> Encoding::estimate_driving(VideoKeypoints& found) {
     }
     ASSIGN_OR_RETURN(const auto frames, inputs_.frames->next(wanted, is_cancelled));
     if (frames.empty()) return false;
-    ASSIGN_OR_RETURN(auto poses, estimate(to_tensor(frames), spec_.video.path));
+    ASSIGN_OR_RETURN(auto poses, estimate(formats::to_tensor(frames), spec_.video.path));
     std::move(poses.begin(), poses.end(), std::back_inserter(found.frames));
     context_.progress(jobs::Stage::kPreprocess, static_cast<int>(found.frames.size()));
     RETURN_IF_ERROR(context_.check_cancelled());
@@ -192,27 +195,28 @@ Result<bool> Encoding::estimate_driving(VideoKeypoints& found) {
   return true;
 }
 
-Result<VideoKeypoints> Encoding::driving_poses(Warmth& warmth) {
+Result<formats::VideoKeypoints> Encoding::driving_poses(Warmth& warmth) {
   if (inputs_.keypoints) {
     warmth.saved_seconds += inputs_.keypoints_saved_seconds;
     return *std::move(inputs_.keypoints);
   }
   warmth.warm = false;
   const Instant begin = SteadyClock().now();
-  VideoKeypoints found{{}, inputs_.frames->info().average_fps, inputs_.frames->stride()};
+  formats::VideoKeypoints found{{}, inputs_.frames->info().average_fps, inputs_.frames->stride()};
   ASSIGN_OR_RETURN(const bool is_cut, estimate_driving(found));
   found.warnings = inputs_.frames->warnings();
   inputs_.frames.reset();
-  features_.keep(
-      FeatureKind::kKeypoints,
-      is_cut ? first_keypoints_feature(keys_.keypoints, deciding_frames(spec_.parameters))
-             : keys_.keypoints,
-      keypoints_to_bytes(found), inputs_.open_seconds + to_seconds(SteadyClock().now() - begin));
+  features_.keep(FeatureKind::kKeypoints,
+                 is_cut
+                     ? first_keypoints_feature(keys_.keypoints, deciding_frames(spec_.parameters))
+                     : keys_.keypoints,
+                 formats::keypoints_to_bytes(found),
+                 inputs_.open_seconds + to_seconds(SteadyClock().now() - begin));
   return found;
 }
 
 // What its decoder told of the frames that are used.
-std::vector<std::string> decoders_warnings(const VideoKeypoints& driving) {
+std::vector<std::string> decoders_warnings(const formats::VideoKeypoints& driving) {
   std::vector<std::string> warnings;
   for (const auto& [frame, text] : driving.warnings) {
     if (frame >= static_cast<std::int64_t>(driving.frames.size())) continue;
@@ -223,7 +227,7 @@ std::vector<std::string> decoders_warnings(const VideoKeypoints& driving) {
 
 // uint8 [F, 3, H, W], the reference's own pose first.
 Result<at::Tensor> Encoding::pose_pictures(const pose::FramePose& own,
-                                           const VideoKeypoints& driving,
+                                           const formats::VideoKeypoints& driving,
                                            const Reference& reference) {
   RETURN_IF_ERROR(context_.check_cancelled());
   runner::StageTimer timer(context_, jobs::Stage::kDraw);
@@ -266,7 +270,7 @@ Result<svd::SampledLatents> Encoding::sample() {
                    svd::sample_latents(
                        models_.diffusion, inputs_.conditions->image, inputs_.conditions->poses,
                        sampling, [this](const svd::SamplingProgress& progress) {
-                         services_.metrics.unet_evaluations(progress.evaluations);
+                         services_.metrics.unet_evaluations.add(progress.evaluations);
                          const bool step_ends = progress.tile == progress.tiles;
                          if (step_ends) {
                            context_.progress(jobs::Stage::kDenoise, progress.step, progress.steps);
@@ -299,15 +303,15 @@ Status Encoding::tell(const Result<std::vector<std::string>>& judged,
 }
 
 Result<jobs::ArtefactRef> Encoding::store(const at::Tensor& latents) {
-  LatentsMetadata metadata = {{"format", "mimicfleet.latents.1"},
-                              {"key", spec_.key.hex()},
-                              {"vae", models_.set.vae.hex()},
-                              {"source_fps", fmt::format("{}", source_fps_)},
-                              {"num_frames", std::to_string(latents.size(1))},
-                              {"height", std::to_string(latents.size(3) * 8)},
-                              {"width", std::to_string(latents.size(4) * 8)}};
-  put_warnings(inputs_.conditions->warnings, metadata);
-  const std::string bytes = latents_to_bytes(latents, metadata);
+  formats::LatentsMetadata metadata = {{"format", "mimicfleet.latents.1"},
+                                       {"key", spec_.key.hex()},
+                                       {"vae", models_.set.vae.hex()},
+                                       {"source_fps", fmt::format("{}", source_fps_)},
+                                       {"num_frames", std::to_string(latents.size(1))},
+                                       {"height", std::to_string(latents.size(3) * 8)},
+                                       {"width", std::to_string(latents.size(4) * 8)}};
+  formats::put_warnings(inputs_.conditions->warnings, metadata);
+  const std::string bytes = formats::latents_to_bytes(latents, metadata);
   auto stored = services_.artefacts.put(spec_.key, services_.device.numerics, bytes);
   RETURN_IF_ERROR(context_.written(stored.status()));
   return stored;
@@ -316,33 +320,35 @@ Result<jobs::ArtefactRef> Encoding::store(const at::Tensor& latents) {
 // In half precision, as the original keeps them.
 std::string Encoding::kept_bytes(const at::Tensor& latents) const {
   const auto metadata =
-      saved_metadata({.key = spec_.key,
-                      .models = named_models_,
-                      .parameters = spec_.parameters,
-                      .driving = spec_.video,
-                      .reference = spec_.reference,
-                      .numerics = services_.device.numerics,
-                      .fps = spec_.parameters.fps > 0 ? spec_.parameters.fps : source_fps_,
-                      .frames = latents.size(1),
-                      .height = latents.size(3) * 8,
-                      .width = latents.size(4) * 8,
-                      .half = true,
-                      .warnings = context_.warnings()});
-  return latents_to_bytes(latents.to(at::kHalf), metadata);
+      formats::saved_metadata({.key = spec_.key,
+                               .models = named_models_,
+                               .parameters = spec_.parameters,
+                               .driving = spec_.video,
+                               .reference = spec_.reference,
+                               .numerics = services_.device.numerics,
+                               .fps = spec_.parameters.fps > 0 ? spec_.parameters.fps : source_fps_,
+                               .frames = latents.size(1),
+                               .height = latents.size(3) * 8,
+                               .width = latents.size(4) * 8,
+                               .half = true,
+                               .warnings = context_.warnings()});
+  return formats::latents_to_bytes(latents.to(at::kHalf), metadata);
 }
 
 // What this worker's store has of the same encode.
 Result<svd::SampledLatents> Encoding::reuse(const jobs::ArtefactRef& made) {
   auto bytes = services_.artefacts.read(made.content);
   if (!bytes.ok()) return Status(StatusCode::kUnavailable, bytes.status().message());
-  ASSIGN_OR_RETURN(const Latents latents,
-                   latents_from_bytes(*std::move(bytes), "latents of " + spec_.video.path));
-  for (std::string& warning : warnings_of(latents.metadata)) context_.warn(std::move(warning));
+  ASSIGN_OR_RETURN(
+      const formats::Latents latents,
+      formats::latents_from_bytes(*std::move(bytes), "latents of " + spec_.video.path));
+  for (std::string& warning : formats::warnings_of(latents.metadata))
+    context_.warn(std::move(warning));
   const auto fps = latents.metadata.find("source_fps");
   if (fps != latents.metadata.end()) source_fps_ = std::strtod(fps->second.c_str(), nullptr);
   context_.add_time(jobs::Stage::kDenoise, 0, true);
   svd::SampledLatents sampled;
-  sampled.latents = to_tensor(latents);
+  sampled.latents = formats::to_tensor(latents);
   return sampled;
 }
 
@@ -406,15 +412,16 @@ Result<runner::Outcome> Encoding::run() {
 }
 
 // Key points out of the cache: those of all frames, or of as many as are needed.
-std::optional<VideoKeypoints> find_keypoints(const Features& features, const Digest& key,
-                                             std::size_t deciding, runner::TaskContext& context,
-                                             EncodeInputs& inputs) {
+std::optional<formats::VideoKeypoints> find_keypoints(const Features& features, const Digest& key,
+                                                      std::size_t deciding,
+                                                      runner::TaskContext& context,
+                                                      EncodeInputs& inputs) {
   auto found = features.find(FeatureKind::kKeypoints, key);
   if (!found && deciding != 0) {
     found = features.find(FeatureKind::kKeypoints, first_keypoints_feature(key, deciding));
   }
   if (!found) return std::nullopt;
-  auto keypoints = keypoints_from_bytes(std::move(found->payload));
+  auto keypoints = formats::keypoints_from_bytes(std::move(found->payload));
   if (keypoints.ok()) {
     inputs.keypoints_saved_seconds = found->saved_seconds;
     return *std::move(keypoints);
@@ -437,10 +444,11 @@ std::optional<Features::Found> find_reference(const Features& features, const Di
                                               runner::TaskContext& context) {
   auto found = features.find(FeatureKind::kReferenceImage, key);
   if (!found) return std::nullopt;
-  const auto arrays = parse_arrays(found->payload, "a reference image in the feature cache");
+  const auto arrays =
+      formats::parse_arrays(found->payload, "a reference image in the feature cache");
   Status status = arrays.status();
   for (const char* name : {"resized", "prepared"}) {
-    if (status.ok()) status = array_of(*arrays, name, weights::DType::kU8, 3).status();
+    if (status.ok()) status = formats::array_of(*arrays, name, weights::DType::kU8, 3).status();
   }
   if (status.ok()) return found;
   log::warn("{}; it is made again", log::printable(status.message()));
@@ -454,7 +462,7 @@ Status open_video(StableFile video, const jobs::TaskSpec& spec,
                   EncodeInputs& inputs) {
   const Instant begin = SteadyClock().now();
   ASSIGN_OR_RETURN(const media::Reading reading, reading_of(spec.video));
-  context.count_call("video_decode");
+  context.count_call(jobs::Computation::kVideoDecode);
   ASSIGN_OR_RETURN(inputs.frames, FrameStream::open(std::move(video), spec.parameters.sample_stride,
                                                     kFrameBudgetBytes, reading, std::move(stop)));
   inputs.open_seconds = to_seconds(SteadyClock().now() - begin);
@@ -466,7 +474,7 @@ Status read_reference(const StableFile& reference, const jobs::TaskSpec& spec,
                       EncodeInputs& inputs) {
   ASSIGN_OR_RETURN(const media::Reading reading, reading_of(spec.reference));
   const Instant begin = SteadyClock().now();
-  context.count_call("image_decode");
+  context.count_call(jobs::Computation::kImageDecode);
   auto read = media::read_image_as(reference, reading, {}, std::move(stop));
   RETURN_IF_ERROR(reference.check_unchanged());  // says more than what a torn file looks like
   RETURN_IF_ERROR(read.status());
@@ -536,12 +544,13 @@ Result<std::unique_ptr<EncodeInputs>> prepare_encode(const Services& services,
   return inputs;
 }
 
-Status condition_encode(Services& services, LoadedModels& models, const jobs::LeaseGrant& lease,
-                        EncodeInputs& inputs, runner::TaskContext& context) {
+Status condition_encode(Services& services, library::LoadedModels& models,
+                        const jobs::LeaseGrant& lease, EncodeInputs& inputs,
+                        runner::TaskContext& context) {
   return Encoding(services, models, lease, inputs, context).begin();
 }
 
-Result<runner::Outcome> run_encode(Services& services, LoadedModels& models,
+Result<runner::Outcome> run_encode(Services& services, library::LoadedModels& models,
                                    const jobs::LeaseGrant& lease, EncodeInputs& inputs,
                                    runner::TaskContext& context) {
   return Encoding(services, models, lease, inputs, context).run();

@@ -19,7 +19,7 @@ struct EncodeInputs final : runner::Prepared {
   // The latents, if they are in this worker's store already; then nothing else is here.
   std::optional<jobs::ArtefactRef> made;
   // One of the two: key points out of the cache, or frames to find them in.
-  std::optional<VideoKeypoints> keypoints;
+  std::optional<formats::VideoKeypoints> keypoints;
   double keypoints_saved_seconds = 0;
   std::unique_ptr<FrameStream> frames;
   double open_seconds = 0;
@@ -27,7 +27,7 @@ struct EncodeInputs final : runner::Prepared {
   std::optional<Features::Found> kept_reference;
   std::optional<media::Image> reference;
   double image_seconds = 0;
-  UnetAdaptation adaptation;
+  library::UnetAdaptation adaptation;
   // Where the latents are kept for good; empty: nowhere.
   std::string kept_path;
 
@@ -52,14 +52,14 @@ struct EncodeInputs final : runner::Prepared {
 // Driving video and reference image become what the sampling is conditioned on. Of inputs that are
 // not `made`, on a thread of LibTorch. kBadInput: they cannot be used (nobody to be seen, and so
 // on), naming the file.
-[[nodiscard]] Status condition_encode(Services& services, LoadedModels& models,
+[[nodiscard]] Status condition_encode(Services& services, library::LoadedModels& models,
                                       const jobs::LeaseGrant& lease, EncodeInputs& inputs,
                                       runner::TaskContext& context);
 
 // What begin_encode() made becomes latents in the artefact store. On LibTorch's thread. What is
 // left, if anything, is to write them in half precision into the file that keeps them. kBadInput:
 // the models made numbers that are not finite, naming the file.
-[[nodiscard]] Result<runner::Outcome> run_encode(Services& services, LoadedModels& models,
+[[nodiscard]] Result<runner::Outcome> run_encode(Services& services, library::LoadedModels& models,
                                                  const jobs::LeaseGrant& lease,
                                                  EncodeInputs& inputs,
                                                  runner::TaskContext& context);

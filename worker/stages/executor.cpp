@@ -1,18 +1,15 @@
 #include "worker/stages/executor.h"
 
 #include <algorithm>
-#include <cstdio>
-#include <cstdlib>
 
-#include <ATen/core/Tensor.h>
-#include <ATen/ops/full.h>
-#include <ATen/ops/zeros.h>
 #include <fmt/format.h>
 
 #include "common/log.h"
 #include "common/media/media_child.h"
 #include "jobs/abilities.h"
 #include "jobs/stages.h"
+#include "worker/artefacts/data_port.h"
+#include "worker/config.h"
 #include "worker/models/nn/accelerator.h"
 #include "worker/models/nn/guarded.h"
 #include "worker/stages/decode_video.h"
@@ -23,9 +20,7 @@ namespace {
 
 constexpr std::size_t kMaxAnnouncedArtefacts = 4096;
 constexpr std::size_t kMaxAnnouncedFeatures = 16384;
-// Real models hold 20 GB (576x1024, 72 frames) where one clip is sampled or decoded and the next
-// one begun.
-constexpr std::uint64_t kMemoryForTwo = std::uint64_t{30} << 30;
+constexpr std::uint64_t kArtefactCapacityBytes = std::uint64_t{16} << 30;
 // Processes that decode or encode: a clip's video, its reference image, its output.
 constexpr std::size_t kSpareMedia = 3;
 
@@ -39,30 +34,16 @@ std::string advertised(const std::string& bound, const std::string& host) {
   return host.empty() ? bound : "tcp://" + host + bound.substr(bound.rfind(':'));
 }
 
-// For tests of what happens then: whether the file that MIMICFLEET_PLANT_GPU_FAULT names is there.
-// Taking it away makes it once.
-bool plant_fault() {
-  const char* path = std::getenv("MIMICFLEET_PLANT_GPU_FAULT");
-  return path != nullptr && std::remove(path) == 0;
-}
-
-// An assertion in a kernel that does not hold.
-void fail_on_device(at::Device device) {
-  const auto options = at::TensorOptions().device(device);
-  const at::Tensor index = at::full({1}, 1 << 30, options.dtype(at::kLong));
-  static_cast<void>(at::zeros({1}, options).index_select(0, index).to(at::kCPU));
-}
-
 bool may_be_of_device(const Status& status) {
   return status.code() == StatusCode::kResourceExhausted || status.code() == StatusCode::kInternal;
 }
 
-Status adapt_unet(const Services& services, LoadedModels& models, const UnetAdaptation& adaptation,
-                  runner::TaskContext& context) {
-  if (adaptation.fp8) RETURN_IF_ERROR(check_fp8(services.device));
+Status adapt_unet(const Services& services, library::LoadedModels& models,
+                  const library::UnetAdaptation& adaptation, runner::TaskContext& context) {
+  if (adaptation.fp8) RETURN_IF_ERROR(device::check_fp8(services.device));
   ASSIGN_OR_RETURN(const auto use, models.unets.use(adaptation, models.diffusion));
   if (use.seconds > 0) {
-    services.metrics.unet_adapted();
+    services.metrics.unet_adaptations.add();
     context.add_time(jobs::Stage::kLoad, use.seconds, false);
   }
   if (!use.note.empty()) context.warn(use.note);
@@ -71,33 +52,41 @@ Status adapt_unet(const Services& services, LoadedModels& models, const UnetAdap
 
 }  // namespace
 
-StageExecutor::StageExecutor(ExecutorOptions options, Post post,
-                             const worker::WorkerMetrics& metrics)
-    : options_(std::move(options)),
+Result<device::Device> open_device(const worker::WorkerConfig& config) {
+  return device::open_device(config.device, config.precision, config.threads);
+}
+
+StageExecutor::StageExecutor(const worker::WorkerConfig& config, Post post,
+                             const worker::WorkerMetrics& metrics, ExecutorSeams seams)
+    : config_(config),
       post_(std::move(post)),
+      seams_(std::move(seams)),
       metrics_(metrics),
-      digests_(options_.digest_store) {}
+      digests_(config.digest_store) {}
 
 StageExecutor::~StageExecutor() { media::keep_spare_media(0); }
 
 Status StageExecutor::open_artefacts() {
-  ASSIGN_OR_RETURN(data_folder_, cache::PrivateFolder::claim(options_.data_dir,
-                                                             "worker-" + slot_of(options_.device)));
-  ASSIGN_OR_RETURN(artefacts_, artefacts::ArtefactStore::open(data_folder_->path(),
-                                                              options_.artefact_capacity_bytes));
-  ASSIGN_OR_RETURN(artefact_server_, artefacts::ArtefactServer::start(
-                                         options_.data_bind_endpoint, *artefacts_,
-                                         [this](std::size_t bytes) { metrics_.sent(bytes); }));
-  post_(worker::Holding{advertised(artefact_server_->endpoint(), options_.data_advertised_host),
+  ASSIGN_OR_RETURN(const auto port, artefacts::data_port(config_.advertise, config_.insecure));
+  ASSIGN_OR_RETURN(data_folder_, cache::PrivateFolder::claim(config_.data_dir,
+                                                             "worker-" + slot_of(config_.device)));
+  ASSIGN_OR_RETURN(artefacts_,
+                   artefacts::ArtefactStore::open(data_folder_->path(), kArtefactCapacityBytes));
+  ASSIGN_OR_RETURN(
+      artefact_server_,
+      artefacts::ArtefactServer::start(port.bind_endpoint, *artefacts_,
+                                       [sent = metrics_.artefact_bytes.at({{"direction", "sent"}})](
+                                           std::size_t bytes) { sent.add(bytes); }));
+  post_(worker::Holding{advertised(artefact_server_->endpoint(), port.advertised_host),
                         artefacts_->list(kMaxAnnouncedArtefacts)});
   return {};
 }
 
 void StageExecutor::open_feature_cache(const jobs::NumericsClass& numerics) {
-  if (options_.feature_cache_dir.empty()) return;
+  if (config_.cache.directory.empty()) return;
   auto opened =
-      cache::FeatureCache::open({options_.feature_cache_dir, slot_of(options_.device),
-                                 numerics.name(), options_.feature_cache_limit,
+      cache::FeatureCache::open(config_.cache,
+                                {slot_of(config_.device), numerics.name(),
                                  [this](const cache::SizeByKind& sizes, std::size_t evicted) {
                                    metrics_.cache_size(sizes, evicted);
                                  }},
@@ -106,30 +95,27 @@ void StageExecutor::open_feature_cache(const jobs::NumericsClass& numerics) {
                                 });
   if (opened.ok()) {
     feature_cache_ = std::move(*opened);
-    metrics_.cache_limit(feature_cache_->limit_bytes());
+    metrics_.cache_limit_bytes.set(feature_cache_->limit_bytes());
   } else {
     log::warn("going on without a feature cache: {}", opened.status().message());
   }
 }
 
 Result<worker::Ready> StageExecutor::load() {
-  ASSIGN_OR_RETURN(InputFiles inputs, InputFiles::open(options_.roots, digests_));
+  ASSIGN_OR_RETURN(InputFiles inputs, InputFiles::open(config_.roots, digests_));
   RETURN_IF_ERROR(open_artefacts());
-  ASSIGN_OR_RETURN(Device device,
-                   open_device(options_.device, options_.precision, options_.threads));
-  if (options_.needs_fp8) RETURN_IF_ERROR(check_fp8(device));
+  ASSIGN_OR_RETURN(device::Device device, seams_.open_device(config_));
+  if (config_.needs_fp8) RETURN_IF_ERROR(device::check_fp8(device));
   open_feature_cache(device.numerics);
-  ASSIGN_OR_RETURN(ModelLibrary models, ModelLibrary::find(options_.models, digests_));
+  ASSIGN_OR_RETURN(library::ModelLibrary models,
+                   library::ModelLibrary::find(config_.models, digests_));
   services_.reset(new Services{std::move(inputs), feature_cache_.get(), *artefacts_,
-                               std::move(device), std::move(models), options_.decoder_only,
-                               options_.worker_name, metrics_});
+                               std::move(device), std::move(models), config_.decodes_only(),
+                               config_.name, metrics_});
   const auto sets = services_->models.sets();
   ASSIGN_OR_RETURN(const auto first, services_->use_models(sets.at(0).id));
   load_seconds_ = first.load_seconds;
-  const bool suffices = services_->device.memory_bytes >= kMemoryForTwo;
-  if (suffices || options_.condition_overlapped == OverlapConditioning::kAlways) {
-    side_stream_.emplace(services_->device.device);
-  }
+  if (services_->device.fits_two) side_stream_.emplace(services_->device.device);
   // On a GPU a clip is at times waited for; on a CPU others have better use for the processors.
   if (!services_->device.device.is_cpu()) media::keep_spare_media(kSpareMedia);
   worker::Ready ready{services_->device.name,
@@ -167,14 +153,15 @@ Status StageExecutor::on_device(const jobs::LeaseGrant& lease, runner::TaskConte
   const std::int64_t before = shortages_ever();
   nn::reset_peak_memory(device);
   const Status status = nn::guarded(to_string(lease.spec.kind), [&] {
-    if (plant_fault()) fail_on_device(device);
+    seams_.before_part(device);
     return work();
   });
   const bool works =
       status.ok() || status.code() == StatusCode::kCancelled || nn::still_works(device);
   const std::int64_t shortages = works ? shortages_ever() - before : 0;
   if (shortages > 0) memory_suffices_ = false;
-  const Verdict verdict = failures_.judge({status, services_->device.name, works, shortages});
+  const device::Verdict verdict =
+      failures_.judge({status, services_->device.name, works, shortages});
   if (!verdict.warning.empty()) context.warn(verdict.warning);
   if (verdict.frees_what_is_kept) {
     const std::lock_guard alone(models_stay_);
@@ -189,7 +176,7 @@ Status StageExecutor::begin(const jobs::LeaseGrant& lease, runner::Prepared& pre
   auto* inputs = dynamic_cast<EncodeInputs*>(&prepared);
   if (inputs == nullptr || inputs->made) return {};
   return on_device(lease, context, [&]() -> Status {
-    ASSIGN_OR_RETURN(LoadedModels * models, use_models(lease, context));
+    ASSIGN_OR_RETURN(library::LoadedModels * models, use_models(lease, context));
     RETURN_IF_ERROR(condition_encode(*services_, *models, lease, *inputs, context));
     inputs->peak_bytes =
         nn::device_memory(services_->device.device).value_or(nn::DeviceMemory{}).peak_bytes;
@@ -198,20 +185,21 @@ Status StageExecutor::begin(const jobs::LeaseGrant& lease, runner::Prepared& pre
 }
 
 // What falls short of memory meanwhile may be this task or the other one: both are told.
-Status StageExecutor::condition_on_side(const jobs::LeaseGrant& lease, LoadedModels& models,
-                                        EncodeInputs& inputs, runner::TaskContext& context) {
+Status StageExecutor::condition_on_side(const jobs::LeaseGrant& lease,
+                                        library::LoadedModels& models, EncodeInputs& inputs,
+                                        runner::TaskContext& context) {
   const at::Device device = services_->device.device;
   const std::int64_t before = shortages_ever();
   Status status = side_stream_->run(to_string(lease.spec.kind), [&] {
-    if (plant_fault()) fail_on_device(device);
+    seams_.before_part(device);
     return condition_encode(*services_, models, lease, inputs, context);
   });
   if (may_be_of_device(status) && !nn::still_works(device)) {
-    return device_is_dead(services_->device.name, status);
+    return device::device_is_dead(services_->device.name, status);
   }
   if (shortages_ever() == before && status.code() != StatusCode::kResourceExhausted) return status;
   memory_suffices_ = false;
-  if (status.ok()) context.warn(shortage_warning(services_->device.name));
+  if (status.ok()) context.warn(device::shortage_warning(services_->device.name));
   return status;
 }
 
@@ -221,7 +209,7 @@ Result<bool> StageExecutor::condition_overlapped(const jobs::LeaseGrant& lease,
   auto* inputs = dynamic_cast<EncodeInputs*>(&prepared);
   if (!side_stream_ || !memory_suffices_ || inputs == nullptr || inputs->made) return false;
   std::shared_lock stay(models_stay_, std::try_to_lock);
-  LoadedModels* models = stay ? services_->models.loaded(lease.spec.model_set) : nullptr;
+  library::LoadedModels* models = stay ? services_->models.loaded(lease.spec.model_set) : nullptr;
   if (models == nullptr) return false;
   const Status status = condition_on_side(lease, *models, *inputs, context);
   stay.unlock();
@@ -260,7 +248,8 @@ Result<runner::Outcome> StageExecutor::run(const jobs::LeaseGrant& lease,
               to_string(lease.spec.kind), log::printable(lease.spec.name),
               static_cast<double>(memory->peak_bytes) / 1e9,
               static_cast<double>(memory->held_bytes) / 1e9);
-    services_->metrics.device_memory(memory->peak_bytes, memory->held_bytes);
+    services_->metrics.device_peak_bytes.set(memory->peak_bytes);
+    services_->metrics.device_held_bytes.set(memory->held_bytes);
   }
   return outcome;
 }
@@ -268,7 +257,7 @@ Result<runner::Outcome> StageExecutor::run(const jobs::LeaseGrant& lease,
 Result<runner::Outcome> StageExecutor::compute(const jobs::LeaseGrant& lease,
                                                runner::Prepared& prepared,
                                                runner::TaskContext& context) {
-  ASSIGN_OR_RETURN(LoadedModels * models, use_models(lease, context));
+  ASSIGN_OR_RETURN(library::LoadedModels * models, use_models(lease, context));
   if (lease.spec.kind == jobs::TaskKind::kDecodeVideo) {
     return run_decode(*services_, *models, lease, dynamic_cast<DecodeInputs&>(prepared), context);
   }
@@ -277,8 +266,8 @@ Result<runner::Outcome> StageExecutor::compute(const jobs::LeaseGrant& lease,
   return run_encode(*services_, *models, lease, inputs, context);
 }
 
-Result<LoadedModels*> StageExecutor::use_models(const jobs::LeaseGrant& lease,
-                                                runner::TaskContext& context) {
+Result<library::LoadedModels*> StageExecutor::use_models(const jobs::LeaseGrant& lease,
+                                                         runner::TaskContext& context) {
   std::unique_lock alone(models_stay_, std::defer_lock);
   if (services_->models.loaded(lease.spec.model_set) == nullptr) alone.lock();
   ASSIGN_OR_RETURN(const auto use, services_->use_models(lease.spec.model_set));

@@ -15,41 +15,32 @@
 #include "worker/runner/runner.h"
 #include "worker/stages/services.h"
 
+namespace mimicfleet::worker {
+struct WorkerConfig;
+}  // namespace mimicfleet::worker
+
 namespace mimicfleet::stages {
 
 struct EncodeInputs;
 
-// Where the next encode is begun while another task is computed.
-enum class OverlapConditioning {
-  kWhereMemorySuffices,  // on a GPU with enough for both
-  kAlways,               // also on a CPU, which gains nothing by it
-};
+// As the configuration says.
+[[nodiscard]] Result<device::Device> open_device(const worker::WorkerConfig& config);
 
-struct ExecutorOptions {
-  std::vector<std::string> models;
-  std::string feature_cache_dir;          // empty: none
-  std::uint64_t feature_cache_limit = 0;  // bytes; 0: see cache::default_limit
-  std::string data_dir;
-  std::string digest_store;  // where digests of files are remembered; empty: nowhere
-  std::string device = "auto";
-  jobs::Precision precision = jobs::Precision::kAuto;
-  int threads = 0;
-  bool needs_fp8 = false;  // load() fails on a device that cannot do it
-  std::vector<std::string> roots;
-  bool decoder_only = false;
-  OverlapConditioning condition_overlapped = OverlapConditioning::kWhereMemorySuffices;
-  std::string data_bind_endpoint = "tcp://127.0.0.1:*";
-  std::string data_advertised_host;  // empty: as bound
-  std::string worker_name;
-  std::uint64_t artefact_capacity_bytes = std::uint64_t{16} << 30;
+// Where the executor meets the machine; tests put something else there.
+struct ExecutorSeams {
+  std::function<Result<device::Device>(const worker::WorkerConfig&)> open_device =
+      stages::open_device;
+  // Comes before each part of a task that computes on a GPU or on the side, guarded as that is.
+  std::function<void(at::Device)> before_part = [](at::Device) {};
 };
 
 // Tasks done by LibTorch: the real Executor.
 class StageExecutor final : public runner::Executor {
  public:
   using Post = std::function<void(worker::Event)>;
-  // Nothing is opened yet. `post` and `metrics` must outlive this object.
-  StageExecutor(ExecutorOptions options, Post post, const worker::WorkerMetrics& metrics);
+  // Nothing is opened yet. `config`, `post` and `metrics` must outlive this object.
+  StageExecutor(const worker::WorkerConfig& config, Post post, const worker::WorkerMetrics& metrics,
+                ExecutorSeams seams = {});
   ~StageExecutor() override;
 
   // Opens files, stores and device, finds and loads the first model set. Posts Holding when the
@@ -59,8 +50,8 @@ class StageExecutor final : public runner::Executor {
       const jobs::LeaseGrant& lease, runner::TaskContext& context) override;
   [[nodiscard]] Status begin(const jobs::LeaseGrant& lease, runner::Prepared& prepared,
                              runner::TaskContext& context) override;
-  // Where options.begin_beside says, with the models that are loaded. After a failure of the device
-  // the inputs are prepared once more.
+  // On a device that fits two, with the models that are loaded. After a failure of the device the
+  // inputs are prepared once more.
   [[nodiscard]] Result<bool> condition_overlapped(const jobs::LeaseGrant& lease,
                                                   runner::Prepared& prepared,
                                                   runner::TaskContext& context) override;
@@ -75,16 +66,18 @@ class StageExecutor final : public runner::Executor {
                                                 runner::TaskContext& context);
   [[nodiscard]] Status on_device(const jobs::LeaseGrant& lease, runner::TaskContext& context,
                                  const std::function<Status()>& work);
-  [[nodiscard]] Status condition_on_side(const jobs::LeaseGrant& lease, LoadedModels& models,
-                                         EncodeInputs& inputs, runner::TaskContext& context);
-  [[nodiscard]] Result<LoadedModels*> use_models(const jobs::LeaseGrant& lease,
-                                                 runner::TaskContext& context);
+  [[nodiscard]] Status condition_on_side(const jobs::LeaseGrant& lease,
+                                         library::LoadedModels& models, EncodeInputs& inputs,
+                                         runner::TaskContext& context);
+  [[nodiscard]] Result<library::LoadedModels*> use_models(const jobs::LeaseGrant& lease,
+                                                          runner::TaskContext& context);
   [[nodiscard]] std::int64_t shortages_ever() const;  // of the GPU's memory
   [[nodiscard]] Status open_artefacts();
   void open_feature_cache(const jobs::NumericsClass& numerics);
 
-  const ExecutorOptions options_;
+  const worker::WorkerConfig& config_;
   const Post post_;
+  const ExecutorSeams seams_;
   const worker::WorkerMetrics& metrics_;
   FileDigestCache digests_;
   std::optional<cache::PrivateFolder> data_folder_;
@@ -97,7 +90,7 @@ class StageExecutor final : public runner::Executor {
   std::shared_mutex models_stay_;
   std::optional<nn::SideStream> side_stream_;  // where encodes are conditioned while other tasks
   std::atomic<bool> memory_suffices_ = true;
-  DeviceFailures failures_;
+  device::DeviceFailures failures_;
 };
 
 }  // namespace mimicfleet::stages

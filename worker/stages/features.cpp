@@ -37,7 +37,7 @@ Result<Features::Made> Features::get_or_make(
     jobs::FeatureKind kind, const Digest& key, const std::vector<std::string>& names,
     const std::function<Result<NamedTensors>()>& make) const {
   if (auto found = find(kind, key)) {
-    auto tensors = tensors_from_bytes(std::move(found->payload), names);
+    auto tensors = formats::tensors_from_bytes(std::move(found->payload), names);
     if (tensors.ok()) return Made{std::move(*tensors), true, found->saved_seconds};
     log::warn("feature cache: a {} entry is not understood: {}", to_string(kind),
               tensors.status().message());
@@ -46,7 +46,7 @@ Result<Features::Made> Features::get_or_make(
   const SteadyClock clock;
   const Instant begin = clock.now();
   ASSIGN_OR_RETURN(NamedTensors tensors, make());
-  keep(kind, key, tensors_to_bytes(tensors), to_seconds(clock.now() - begin));
+  keep(kind, key, formats::tensors_to_bytes(tensors), to_seconds(clock.now() - begin));
   return Made{std::move(tensors), false, 0};
 }
 

@@ -37,7 +37,7 @@ class FrameStream {
   [[nodiscard]] Result<std::vector<media::Image>> next(std::size_t count,
                                                        const std::function<bool()>& cancelled);
   // Of the frames that were taken.
-  [[nodiscard]] const std::vector<FrameWarning>& warnings() const { return warnings_; }
+  [[nodiscard]] const std::vector<formats::FrameWarning>& warnings() const { return warnings_; }
   // For who takes no more: kInputChanged as above.
   [[nodiscard]] Status check_unchanged() const { return file_.check_unchanged(); }
 
@@ -64,7 +64,7 @@ class FrameStream {
   std::deque<Ready> ready_;
   std::size_t ready_bytes_ = 0;
   std::int64_t taken_ = 0;
-  std::vector<FrameWarning> warnings_;  // of those
+  std::vector<formats::FrameWarning> warnings_;  // of those
   std::thread thread_;
 };
 

@@ -75,8 +75,8 @@ Status fetch_into_store(const Services& services, const jobs::TaskInput& input,
   local = false;
   auto fetched =
       artefacts::fetch_artefact(artefact, input.replicas, [&] { return context.cancelled(); });
-  services.metrics.received(fetched.received_bytes);
-  services.metrics.replicas_refused(fetched.refused_replicas);
+  services.metrics.artefact_bytes.at({{"direction", "received"}}).add(fetched.received_bytes);
+  services.metrics.refused_replicas.add(fetched.refused_replicas);
   context.add_transferred(fetched.received_bytes);
   RETURN_IF_ERROR(fetched.status);
   return context.written(
@@ -119,8 +119,8 @@ Result<std::vector<LatentsSource>> find_latents(const Services& services,
   return sources;
 }
 
-Result<Latents> read_latents(const Services& services, const LatentsSource& source,
-                             runner::TaskContext& context) {
+Result<formats::Latents> read_latents(const Services& services, const LatentsSource& source,
+                                      runner::TaskContext& context) {
   auto bytes =
       source.file ? file_bytes(services, *source.file) : services.artefacts.read(source.content);
   if (!bytes.ok() && !source.file) {
@@ -129,7 +129,8 @@ Result<Latents> read_latents(const Services& services, const LatentsSource& sour
   }
   if (!bytes.ok()) return bytes.status();
   const std::string origin = source.file ? source.file->path : "latents of " + source.name;
-  ASSIGN_OR_RETURN(Latents latents, latents_from_bytes(*std::move(bytes), origin));
+  ASSIGN_OR_RETURN(formats::Latents latents,
+                   formats::latents_from_bytes(*std::move(bytes), origin));
   if (latents.frames() == source.frames && latents.height() == source.height &&
       latents.width() == source.width) {
     return latents;

@@ -37,7 +37,8 @@ struct LatentsSource {
 
 // kUnavailable with context.lost_inputs() if the store has lost them meanwhile; kBadInput if a file
 // is not what was announced; codes of InputFiles::open_input().
-[[nodiscard]] Result<Latents> read_latents(const Services& services, const LatentsSource& source,
-                                           runner::TaskContext& context);
+[[nodiscard]] Result<formats::Latents> read_latents(const Services& services,
+                                                    const LatentsSource& source,
+                                                    runner::TaskContext& context);
 
 }  // namespace mimicfleet::stages

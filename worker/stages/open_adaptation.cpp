@@ -4,9 +4,9 @@
 
 namespace mimicfleet::stages {
 
-Result<UnetAdaptation> open_adaptation(const InputFiles& inputs, const Digest& diffusion,
-                                       const jobs::Parameters& parameters) {
-  UnetAdaptation adaptation;
+Result<library::UnetAdaptation> open_adaptation(const InputFiles& inputs, const Digest& diffusion,
+                                                const jobs::Parameters& parameters) {
+  library::UnetAdaptation adaptation;
   adaptation.key = jobs::unet_key(diffusion, parameters);
   adaptation.fp8 = parameters.fp8;
   if (parameters.unet_overlay) {

@@ -7,8 +7,8 @@
 namespace mimicfleet::stages {
 
 // `diffusion`: of the model set. Codes of InputFiles::open_input().
-[[nodiscard]] Result<UnetAdaptation> open_adaptation(const InputFiles& inputs,
-                                                     const Digest& diffusion,
-                                                     const jobs::Parameters& parameters);
+[[nodiscard]] Result<library::UnetAdaptation> open_adaptation(const InputFiles& inputs,
+                                                              const Digest& diffusion,
+                                                              const jobs::Parameters& parameters);
 
 }  // namespace mimicfleet::stages

@@ -16,16 +16,16 @@ struct Services {
   InputFiles inputs;
   cache::FeatureCache* features;  // null: none
   artefacts::ArtefactStore& artefacts;
-  Device device;
-  ModelLibrary models;
+  device::Device device;
+  library::ModelLibrary models;
   bool decoder_only = false;  // the worker takes no encodes
   std::string worker_name;
   const worker::WorkerMetrics& metrics;
 
   // See ModelLibrary::use(). LibTorch's thread.
-  [[nodiscard]] Result<ModelLibrary::Use> use_models(const Digest& set) {
+  [[nodiscard]] Result<library::ModelLibrary::Use> use_models(const Digest& set) {
     auto use = models.use(set, device, decoder_only);
-    if (use.ok() && use->load_seconds > 0) metrics.models_loaded();
+    if (use.ok() && use->load_seconds > 0) metrics.model_loads.add();
     return use;
   }
 };

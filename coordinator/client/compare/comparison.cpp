@@ -36,10 +36,7 @@ double sampling_seconds(const jobs::OutputRecord& record) {
 }
 
 void describe(const jobs::Parameters& parameters, ComparedVariant& variant) {
-  variant.steps = parameters.steps;
-  variant.scheduler = to_string(parameters.scheduler);
-  variant.guidance_scale = parameters.guidance_scale;
-  variant.guidance_interval = to_string(parameters.guidance_interval);
+  variant.parameters = parameters;
   const auto name = [](const jobs::FileRef& file) {
     return fs::path(file.path).filename().string();
   };

@@ -6,6 +6,7 @@
 
 #include "common/status.h"
 #include "coordinator/client/plan/planner.h"
+#include "jobs/settings.h"
 
 // What `coordinator compare` reports (docs/turbo.md): how near the videos of several settings are
 // to each other, and what each setting costs.
@@ -37,10 +38,7 @@ struct ComparedClip {
 // One variant: sums over its clips, and the means of psnr_db and ssim.
 struct ComparedVariant {
   std::string name;
-  std::int32_t steps = 0;
-  std::string scheduler;
-  double guidance_scale = 0;
-  std::string guidance_interval;        // "0:1"
+  jobs::Parameters parameters;          // of its clips
   std::vector<std::string> adapted_by;  // names of LoRA and overlay files
   double sampling_seconds = 0;
   double sampling_ratio = 0;  // the first variant's seconds by these
@@ -53,10 +51,9 @@ struct ComparedVariant {
   template <typename Self, typename Fields>
   static void fields(Self& self, Fields& field) {
     field("name", self.name);
-    field("steps", self.steps);
-    field("scheduler", self.scheduler);
-    field("guidance_scale", self.guidance_scale);
-    field("guidance_interval", self.guidance_interval);
+    for (const auto& setting : jobs::settings()) {
+      if (!setting.column.empty()) field(setting.name, setting.value_in(self.parameters));
+    }
     field("adapted_by", self.adapted_by);
     field("sampling_seconds", self.sampling_seconds);
     field("sampling_ratio", self.sampling_ratio);

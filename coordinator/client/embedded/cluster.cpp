@@ -130,27 +130,14 @@ Status Cluster::start_workers() {
                                         options_.models,
                                         "--data-dir",
                                         options_.run_folder + "/" + name,
-                                        "--feature-cache-dir",
-                                        options_.feature_cache_dir,
                                         "--device",
                                         options_.devices[i],
-                                        "--precision",
-                                        options_.precision,
-                                        "--threads",
-                                        std::to_string(options_.threads),
                                         "--metrics",
                                         "127.0.0.1:0",
                                         "--name",
                                         name,
                                         "--exit-with-parent"};
-    if (options_.needs_fp8) command.emplace_back("--fp8");
-    if (!options_.feature_cache_limit.empty()) {
-      command.insert(command.end(), {"--feature-cache-limit", options_.feature_cache_limit});
-    }
-    for (const auto& root : options_.roots) {
-      command.push_back("--roots");
-      command.push_back(root);
-    }
+    command.insert(command.end(), options_.worker_flags.begin(), options_.worker_flags.end());
     workers_.push_back(make_member(name, std::move(command)));
     RETURN_IF_ERROR(start_member(workers_.back()));
   }
@@ -247,14 +234,6 @@ void Cluster::stop(std::chrono::milliseconds grace) {
     coordinator_.process.reset();
   }
   workers_.clear();
-}
-
-std::vector<pid_t> Cluster::worker_pids() {
-  std::vector<pid_t> pids;
-  for (auto& worker : workers_) {
-    if (worker.process && worker.process->running()) pids.push_back(worker.process->pid());
-  }
-  return pids;
 }
 
 }  // namespace mimicfleet::coordinator

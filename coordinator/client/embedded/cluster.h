@@ -15,13 +15,8 @@ struct ClusterOptions {
   std::string programs;    // folder of `coordinator` and `worker`; empty: that of this program
   std::string run_folder;  // gets state/, logs/ and worker-N/
   std::string models;      // `worker --models`
-  std::string feature_cache_dir;
-  std::string feature_cache_limit;   // empty: the worker's default
-  std::vector<std::string> roots;    // what workers may open
-  std::vector<std::string> devices;  // one worker each
-  std::string precision = "auto";
-  bool needs_fp8 = false;   // a worker whose device cannot do it ends
-  std::size_t threads = 1;  // of each worker
+  std::vector<std::string> devices;       // one worker each
+  std::vector<std::string> worker_flags;  // of every worker, beside those of a run: see cluster.cpp
 };
 
 // A coordinator and its workers for one run: the same programs, sockets and protocol as a cluster,
@@ -43,9 +38,6 @@ class Cluster {
 
   // SIGTERM to the workers, then to the coordinator; SIGKILL to what is still there after `grace`.
   void stop(std::chrono::milliseconds grace);
-
-  // Of a worker that is running, for tests and messages.
-  [[nodiscard]] std::vector<pid_t> worker_pids();
 
  private:
   struct Member {

@@ -50,6 +50,27 @@ Result<std::string> common_precision(const RunPlan& plan) {
   return wanted.empty() ? std::string("auto") : *wanted.begin();
 }
 
+// A worker whose device cannot do it ends.
+bool wants_fp8(const RunPlan& plan) {
+  return std::any_of(plan.clips.begin(), plan.clips.end(), [](const PlannedClip& clip) {
+    return !clip.reason.empty() && clip.plan.parameters.fp8;
+  });
+}
+
+EmbeddedOptions with_cache_folder(EmbeddedOptions options, const std::string& run_folder) {
+  if (!options.feature_cache_dir.empty()) return options;
+  const std::string cache = user_cache_folder();
+  options.feature_cache_dir = (cache.empty() ? run_folder : cache) + "/features";
+  return options;
+}
+
+void add_handed_on(const EmbeddedOptions& options, std::vector<std::string>& flags) {
+  for (const auto& flag : kWorkerFlags) {
+    const std::string& value = options.*flag.value;
+    if (!value.empty()) flags.insert(flags.end(), {flag.name, value});
+  }
+}
+
 }  // namespace
 
 std::vector<std::string> enclosing_folders(const RunPlan& plan, const std::string& output_folder) {
@@ -87,23 +108,18 @@ Result<ClusterOptions> cluster_options(const RunPlan& plan, const OutputFolder& 
   cluster.run_folder = folder.run_folder();
   CHECK(plan.models.files.has_value());
   ASSIGN_OR_RETURN(cluster.models, worker_root(*plan.models.files, cluster.run_folder + "/models"));
-  cluster.feature_cache_dir = options.feature_cache_dir;
-  cluster.feature_cache_limit = options.feature_cache_limit;
-  if (cluster.feature_cache_dir.empty()) {
-    const std::string cache = user_cache_folder();
-    cluster.feature_cache_dir =
-        cache.empty() ? cluster.run_folder + "/features" : cache + "/features";
-  }
-  cluster.roots = enclosing_folders(plan, folder.path());
   const std::size_t gpus = visible_gpus(std::getenv("CUDA_VISIBLE_DEVICES"), present_gpus());
   ASSIGN_OR_RETURN(cluster.devices, worker_devices(options.device, options.workers, gpus));
-  ASSIGN_OR_RETURN(cluster.precision, common_precision(plan));
-  cluster.needs_fp8 = std::any_of(
-      plan.clips.begin(), plan.clips.end(),
-      [](const PlannedClip& clip) { return !clip.reason.empty() && clip.plan.parameters.fp8; });
-  cluster.threads = options.threads;
-  if (cluster.threads == 0)
-    cluster.threads = std::max<std::size_t>(1, physical_cores() / cluster.devices.size());
+  ASSIGN_OR_RETURN(const std::string precision, common_precision(plan));
+  const std::size_t share = std::max<std::size_t>(1, physical_cores() / cluster.devices.size());
+  auto& flags = cluster.worker_flags;
+  flags = {"--precision", precision, "--threads",
+           std::to_string(options.threads == 0 ? share : options.threads)};
+  if (wants_fp8(plan)) flags.emplace_back("--fp8");
+  add_handed_on(with_cache_folder(options, cluster.run_folder), flags);
+  for (const auto& root : enclosing_folders(plan, folder.path())) {
+    flags.insert(flags.end(), {"--roots", root});
+  }
   return cluster;
 }
 

@@ -6,19 +6,16 @@
 #include <fmt/format.h>
 
 #include "common/json/json.h"
+#include "jobs/settings.h"
 
 namespace mimicfleet::coordinator {
 namespace {
 
 // What changes no latents.
 void copy_decode_settings(const jobs::Parameters& from, jobs::Parameters& to) {
-  to.decode_chunk_size = from.decode_chunk_size;
-  to.fps = from.fps;
-  to.crf = from.crf;
-  to.drop_reference = from.drop_reference;
-  to.interp_frames = from.interp_frames;
-  to.interp_mode = from.interp_mode;
-  to.crossfade_frames = from.crossfade_frames;
+  for (const auto& setting : jobs::settings()) {
+    if (setting.of_decode) setting.copy(from, to);
+  }
 }
 
 bool same_loras(const std::vector<jobs::Lora>& before, const std::vector<jobs::Lora>& now) {
@@ -76,15 +73,14 @@ std::string changed_setting(jobs::Parameters before, jobs::Parameters now) {
     parameters->loras.clear();
     parameters->unet_overlay.reset();
   }
-  if (before.guidance_interval != now.guidance_interval) {
-    return fmt::format("guidance_interval was {}", to_string(before.guidance_interval));
-  }
   const wire::Value was = wire::to_value(before);
   const wire::Value is = wire::to_value(now);
   for (const auto& [name, value] : *is.get_if<wire::Map>()) {
     const wire::Value* other = was.find(name);
-    if (other != nullptr && !(*other == value))
-      return fmt::format("{} was {}", name, json::to_text(*other));
+    if (other == nullptr || *other == value) continue;
+    const jobs::Setting* setting = jobs::find_setting(name);
+    const bool has_text = setting != nullptr && setting->value_in != nullptr;
+    return fmt::format("{} was {}", name, has_text ? setting->text(before) : json::to_text(*other));
   }
   return "another version of the program made it";
 }

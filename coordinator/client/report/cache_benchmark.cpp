@@ -1,10 +1,12 @@
 #include "coordinator/client/report/cache_benchmark.h"
 
 #include <iterator>
+#include <string_view>
 
 #include <fmt/format.h>
 
 #include "common/log.h"
+#include "jobs/computations.h"
 #include "jobs/stages.h"
 
 namespace mimicfleet::coordinator {
@@ -16,6 +18,11 @@ double* part_of(BenchmarkPass& pass, const std::string& stage) {
   if (facts->stage == jobs::Stage::kPreprocess) return &pass.preprocess_seconds;
   if (facts->stage == jobs::Stage::kDraw) return &pass.draw_seconds;
   return facts->uses_models ? &pass.pipeline_seconds : nullptr;
+}
+
+template <NamedEnum Enum>
+std::string text(Enum value) {
+  return std::string(to_string(value));
 }
 
 double ratio(double cold, double warm) { return warm > 0 ? cold / warm : 0; }
@@ -32,19 +39,19 @@ std::string hits_text(const jobs::Ledger& ledger, const std::string& kind) {
   if (found == ledger.features.end()) return "-";
   std::uint32_t all = 0;
   for (const auto& [outcome, times] : found->second) all += times;
-  return fmt::format("{} of {}", count_of(found->second, "hit"), all);
+  return fmt::format("{} of {}", count_of(found->second, text(jobs::FeatureOutcome::kHit)), all);
 }
 
 void add_seconds(fmt::memory_buffer& out, const CacheBenchmark& benchmark) {
   fmt::format_to(std::back_inserter(out), "{:<20}{:>12}{:>12}{:>10}\n", "", "cold s", "warm s",
                  "speed-up");
-  const auto line = [&](const char* name, double cold, double warm) {
+  const auto line = [&](std::string_view name, double cold, double warm) {
     fmt::format_to(std::back_inserter(out), "{:<20}{:>12.3f}{:>12.3f}{:>9.1f}x\n", name, cold, warm,
                    ratio(cold, warm));
   };
   const BenchmarkPass& cold = benchmark.cold;
   const BenchmarkPass& warm = benchmark.warm;
-  line("preprocess", cold.preprocess_seconds, warm.preprocess_seconds);
+  line(to_string(jobs::Stage::kPreprocess), cold.preprocess_seconds, warm.preprocess_seconds);
   line("draw poses", cold.draw_seconds, warm.draw_seconds);
   line("pipeline", cold.pipeline_seconds, warm.pipeline_seconds);
   line("total", cold.total_seconds, warm.total_seconds);
@@ -63,7 +70,8 @@ void add_counts(fmt::memory_buffer& out, const CacheBenchmark& benchmark) {
     line(name, hits_text(benchmark.cold.ledger, name), hits_text(benchmark.warm.ledger, name));
   }
   line("\ncomputed", " cold", "warm");
-  for (const char* what : {"video_decode", "image_decode", "detector", "clip", "vae_encode"}) {
+  for (const auto& [computation, name] : enum_names(jobs::Computation{})) {
+    const std::string what(name);
     line(what, fmt::format("{}", count_of(benchmark.cold.ledger.calls, what)),
          fmt::format("{}", count_of(benchmark.warm.ledger.calls, what)));
   }
@@ -86,10 +94,11 @@ void BenchmarkPass::add(const std::string& clip, const jobs::TaskInfo& task) {
 }
 
 void CacheBenchmark::compare() {
-  speed_up = {{"preprocess", ratio(cold.preprocess_seconds, warm.preprocess_seconds)},
-              {"draw", ratio(cold.draw_seconds, warm.draw_seconds)},
-              {"pipeline", ratio(cold.pipeline_seconds, warm.pipeline_seconds)},
-              {"total", ratio(cold.total_seconds, warm.total_seconds)}};
+  speed_up = {
+      {text(jobs::Stage::kPreprocess), ratio(cold.preprocess_seconds, warm.preprocess_seconds)},
+      {text(jobs::Stage::kDraw), ratio(cold.draw_seconds, warm.draw_seconds)},
+      {"pipeline", ratio(cold.pipeline_seconds, warm.pipeline_seconds)},
+      {"total", ratio(cold.total_seconds, warm.total_seconds)}};
   different.clear();
   for (const auto& [clip, digest] : cold.outputs) {
     const auto other = warm.outputs.find(clip);

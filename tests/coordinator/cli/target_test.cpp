@@ -1,5 +1,7 @@
 #include <unistd.h>
 
+#include <algorithm>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -11,8 +13,10 @@
 namespace mimicfleet::coordinator {
 namespace {
 
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::SizeIs;
 
 class Target : public ::testing::Test {
@@ -30,6 +34,12 @@ class Target : public ::testing::Test {
     planned.plan.reference.path = reference;
     planned.reason = std::move(reason);
     return planned;
+  }
+  // What a flag of the workers says; empty: they do not get it.
+  static std::string flag(const ClusterOptions& cluster, const std::string& name) {
+    const auto& flags = cluster.worker_flags;
+    const auto at = std::find(flags.begin(), flags.end(), name);
+    return at == flags.end() || at + 1 == flags.end() ? "" : *(at + 1);
   }
   TemporaryFolder folder_;
 };
@@ -87,7 +97,7 @@ TEST_F(Target, OneRunHasOnePrecision) {
   plan.models.files.emplace();
   plan.clips = {clip("/in/a.mp4", "/r.png"), clip("/in/b.mp4", "/r.png")};
   plan.clips[0].plan.parameters.precision = jobs::Precision::kBf16;
-  EXPECT_EQ(cluster_options(plan, *folder, {})->precision, "bf16");
+  EXPECT_EQ(flag(*cluster_options(plan, *folder, {}), "--precision"), "bf16");
   plan.clips[1].plan.parameters.precision = jobs::Precision::kFp32;
   EXPECT_THAT(cluster_options(plan, *folder, {}).status().message(),
               HasSubstr("the clips ask for different precisions (bf16, fp32)"));
@@ -98,11 +108,11 @@ TEST_F(Target, WorkersAreToldWhatTheirDevicesHaveToDo) {
   RunPlan plan;
   plan.models.files.emplace();
   plan.clips = {clip("/in/a.mp4", "/r.png"), clip("/in/b.mp4", "/r.png")};
-  EXPECT_FALSE(cluster_options(plan, *folder, {})->needs_fp8);
+  EXPECT_THAT(cluster_options(plan, *folder, {})->worker_flags, Not(Contains("--fp8")));
   plan.clips[1].plan.parameters.fp8 = true;
-  EXPECT_TRUE(cluster_options(plan, *folder, {})->needs_fp8);
+  EXPECT_THAT(cluster_options(plan, *folder, {})->worker_flags, Contains("--fp8"));
   plan.clips[1].reason.clear();  // it is there already
-  EXPECT_FALSE(cluster_options(plan, *folder, {})->needs_fp8);
+  EXPECT_THAT(cluster_options(plan, *folder, {})->worker_flags, Not(Contains("--fp8")));
 }
 
 TEST_F(Target, WorkersShareTheCores) {
@@ -112,9 +122,24 @@ TEST_F(Target, WorkersShareTheCores) {
   EmbeddedOptions options;
   options.device = "cpu";
   options.workers = 1000;
-  EXPECT_EQ(cluster_options(plan, *folder, options)->threads, 1U);
+  EXPECT_EQ(flag(*cluster_options(plan, *folder, options), "--threads"), "1");
   options.threads = 3;
-  EXPECT_EQ(cluster_options(plan, *folder, options)->threads, 3U);
+  EXPECT_EQ(flag(*cluster_options(plan, *folder, options), "--threads"), "3");
+}
+
+TEST_F(Target, WorkersGetTheFlagsThatTheyShareWithEmbeddedRuns) {
+  const auto folder = OutputFolder::prepare(folder_ / "out", 1, 1);
+  RunPlan plan;
+  plan.models.files.emplace();
+  plan.clips = {clip("/in/a.mp4", "/pictures/r.png")};
+  EmbeddedOptions options;
+  const auto by_default = cluster_options(plan, *folder, options);
+  EXPECT_TRUE(flag(*by_default, "--feature-cache-dir").ends_with("/features"));
+  EXPECT_THAT(by_default->worker_flags, Not(Contains("--feature-cache-limit")));
+  for (const auto& shared : kWorkerFlags) options.*shared.value = "/x";
+  const auto chosen = cluster_options(plan, *folder, options);
+  for (const auto& shared : kWorkerFlags) EXPECT_EQ(flag(*chosen, shared.name), "/x");
+  EXPECT_EQ(flag(*chosen, "--roots"), "/in");
 }
 
 }  // namespace

@@ -26,7 +26,7 @@ class CacheTest : public ::testing::Test {
   std::unique_ptr<FeatureCache> open(std::uint64_t limit_bytes = 0,
                                      const std::string& numerics = "class") {
     auto cache =
-        FeatureCache::open({folder_, "cpu", numerics, limit_bytes, nullptr, clock_},
+        FeatureCache::open({folder_, limit_bytes}, {"cpu", numerics, nullptr, clock_},
                            [this](EntryKind, Outcome outcome) { outcomes_.push_back(outcome); });
     EXPECT_TRUE(cache.ok()) << cache.status();
     return std::move(cache).value();

@@ -91,17 +91,17 @@ TEST_F(FeatureCacheTest, TellsWhatItsEntriesComeToAndHowManyWereRemoved) {
   std::uint64_t bytes = 1;
   std::uint64_t entries = 1;
   std::size_t evicted = 0;
-  FeatureCacheOptions options{folder_, "cpu", "class", 10 * kEntryBytes,
-                              [&](const SizeByKind& sizes, std::size_t gone) {
-                                bytes = 0;
-                                entries = 0;
-                                for (const auto& [kind, size] : sizes) {
-                                  bytes += size.bytes;
-                                  entries += size.entries;
-                                }
-                                evicted += gone;
-                              }};
-  const auto cache = FeatureCache::open(options, [](EntryKind, Outcome) {});
+  const CacheOwner owner{"cpu", "class", [&](const SizeByKind& sizes, std::size_t gone) {
+                           bytes = 0;
+                           entries = 0;
+                           for (const auto& [kind, size] : sizes) {
+                             bytes += size.bytes;
+                             entries += size.entries;
+                           }
+                           evicted += gone;
+                         }};
+  const auto cache =
+      FeatureCache::open({folder_, 10 * kEntryBytes}, owner, [](EntryKind, Outcome) {});
   ASSERT_TRUE(cache.ok()) << cache.status();
   EXPECT_EQ(bytes, 0U);
   for (int number = 0; number < 30; ++number) put(**cache, number, kEntryBytes);
@@ -221,7 +221,7 @@ TEST_F(MountedCacheTest, AReadOnlyDiskIsReadAndNotWritten) {
 
 TEST_F(MountedCacheTest, AnEmptyReadOnlyDiskIsRefusedInOneLineThatNamesTheFolder) {
   ASSERT_EQ(::mount("none", folder_.c_str(), "tmpfs", MS_REMOUNT | MS_RDONLY, "size=3m"), 0);
-  const auto cache = FeatureCache::open({folder_, "cpu", "class", 0}, [](EntryKind, Outcome) {});
+  const auto cache = FeatureCache::open({folder_}, {"cpu", "class"}, [](EntryKind, Outcome) {});
   ASSERT_FALSE(cache.ok());
   EXPECT_THAT(cache.status().message(), ::testing::HasSubstr(folder_));
 }

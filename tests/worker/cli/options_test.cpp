@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "common/host_name.h"
+#include "worker/artefacts/data_port.h"
 
 namespace mimicfleet::worker {
 namespace {
@@ -22,7 +23,7 @@ using ::testing::internal::GetCapturedStdout;
 
 struct Parsed {
   std::optional<int> code;
-  WorkerOptions options;
+  CommandLine line;
   std::string errors;
 };
 
@@ -31,70 +32,72 @@ Parsed parse(std::vector<std::string> arguments) {
   for (auto& argument : arguments) argv.push_back(argument.data());
   Parsed parsed;
   CaptureStderr();
-  parsed.code = parse_options(static_cast<int>(argv.size()), argv.data(), parsed.options);
+  parsed.code = parse_command_line(static_cast<int>(argv.size()), argv.data(), parsed.line);
   parsed.errors = GetCapturedStderr();
   return parsed;
 }
 
-TEST(WorkerOptions, FlagsMayBeWrittenWithUnderscores) {
+TEST(WorkerCommandLine, FlagsMayBeWrittenWithUnderscores) {
   const auto parsed =
       parse({"--models", "a", "b", "--feature_cache_dir=/x", "--exit_with_parent", "--kinds",
              "decode_video", "--threads", "3", "--precision", "bf16", "--fp8"});
   ASSERT_FALSE(parsed.code) << parsed.errors;
-  EXPECT_THAT(parsed.options.models, ElementsAre("a", "b"));
-  EXPECT_EQ(parsed.options.feature_cache_dir, "/x");
-  EXPECT_TRUE(parsed.options.exit_with_parent);
-  EXPECT_THAT(parsed.options.kinds, ElementsAre(jobs::TaskKind::kDecodeVideo));
-  EXPECT_EQ(parsed.options.threads, 3);
-  EXPECT_EQ(parsed.options.precision, jobs::Precision::kBf16);
-  EXPECT_TRUE(parsed.options.needs_fp8);
+  EXPECT_THAT(parsed.line.config.models, ElementsAre("a", "b"));
+  EXPECT_EQ(parsed.line.config.cache.directory, "/x");
+  EXPECT_TRUE(parsed.line.config.exit_with_parent);
+  EXPECT_THAT(parsed.line.config.kinds, ElementsAre(jobs::TaskKind::kDecodeVideo));
+  EXPECT_EQ(parsed.line.config.threads, 3);
+  EXPECT_EQ(parsed.line.config.precision, jobs::Precision::kBf16);
+  EXPECT_TRUE(parsed.line.config.needs_fp8);
 }
 
-TEST(WorkerOptions, TheFeatureCacheHasALimitThatPeopleCanWrite) {
-  EXPECT_EQ(parse({}).options.feature_cache_limit, 0U);
-  EXPECT_EQ(parse({"--feature_cache_limit", "20G"}).options.feature_cache_limit, 20'000'000'000U);
+TEST(WorkerCommandLine, TheFeatureCacheHasALimitThatPeopleCanWrite) {
+  EXPECT_EQ(parse({}).line.config.cache.limit_bytes, 0U);
+  EXPECT_EQ(parse({"--feature_cache_limit", "20G"}).line.config.cache.limit_bytes, 20'000'000'000U);
   const auto wrong = parse({"--feature-cache-limit", "much"});
   EXPECT_EQ(wrong.code, 2);
   EXPECT_THAT(wrong.errors, HasSubstr("--feature-cache-limit: 'much' is no size"));
 }
 
-TEST(WorkerOptions, TheCacheCommandsTakeADirectory) {
+TEST(WorkerCommandLine, TheCacheCommandsTakeADirectory) {
   const auto parsed =
       parse({"cache", "verify", "--feature_cache_dir", "/x", "--output-mode", "json"});
   ASSERT_FALSE(parsed.code) << parsed.errors;
-  EXPECT_EQ(parsed.options.cache.action, CacheCommand::Action::kVerify);
-  EXPECT_EQ(parsed.options.cache.directory, "/x");
-  EXPECT_TRUE(parsed.options.cache.json);
+  EXPECT_EQ(parsed.line.cache.action, CacheCommand::Action::kVerify);
+  EXPECT_EQ(parsed.line.config.cache.directory, "/x");
+  EXPECT_TRUE(parsed.line.cache.json);
   const auto wrong = parse({"cache", "verfy"});
   EXPECT_EQ(wrong.code, 2);
   EXPECT_THAT(wrong.errors, HasSubstr("verify"));
 }
 
-TEST(WorkerOptions, TheDeviceMayBeNamedAsPyTorchDoes) {
-  EXPECT_EQ(parse({"--device", "cuda"}).options.device, "cuda:0");
-  EXPECT_EQ(parse({"--device", "CPU"}).options.device, "cpu");
+TEST(WorkerCommandLine, TheDeviceMayBeNamedAsPyTorchDoes) {
+  EXPECT_EQ(parse({"--device", "cuda"}).line.config.device, "cuda:0");
+  EXPECT_EQ(parse({"--device", "CPU"}).line.config.device, "cpu");
 }
 
-TEST(WorkerOptions, AFeatureCacheCanBeRefused) {
+TEST(WorkerCommandLine, AFeatureCacheCanBeRefused) {
   const auto parsed = parse({"--feature-cache-dir", ""});
   ASSERT_FALSE(parsed.code) << parsed.errors;
-  EXPECT_EQ(parsed.options.feature_cache_dir, "");
+  EXPECT_EQ(parsed.line.config.cache.directory, "");
 }
 
-TEST(WorkerOptions, IdleTimeHasADefault) {
-  EXPECT_EQ(parse({}).options.exit_when_idle, std::nullopt);
-  EXPECT_EQ(parse({"--exit-when-idle"}).options.exit_when_idle, std::chrono::seconds(60));
-  EXPECT_EQ(parse({"--exit-when-idle", "5"}).options.exit_when_idle, std::chrono::seconds(5));
+TEST(WorkerCommandLine, IdleTimeHasADefault) {
+  EXPECT_EQ(parse({}).line.config.session.leave_when_idle, std::nullopt);
+  EXPECT_EQ(parse({"--exit-when-idle"}).line.config.session.leave_when_idle,
+            std::chrono::seconds(60));
+  EXPECT_EQ(parse({"--exit-when-idle", "5"}).line.config.session.leave_when_idle,
+            std::chrono::seconds(5));
 }
 
-TEST(WorkerOptions, AMistypedFlagIsAnErrorThatNamesTheNearestOne) {
+TEST(WorkerCommandLine, AMistypedFlagIsAnErrorThatNamesTheNearestOne) {
   const auto parsed = parse({"--cordinator", "tcp://x:1"});
   EXPECT_EQ(parsed.code, 2);
   EXPECT_THAT(parsed.errors, HasSubstr("--cordinator"));
   EXPECT_THAT(parsed.errors, HasSubstr("--coordinator"));
 }
 
-TEST(WorkerOptions, ValuesThatMakeNoSenseAreUsageErrors) {
+TEST(WorkerCommandLine, ValuesThatMakeNoSenseAreUsageErrors) {
   const std::vector<std::vector<std::string>> cases = {
       {"--device", "gpu"},         {"--device", "cuda:"},    {"--precision", "fp8"},
       {"--kinds", "encode"},       {"--threads", "0"},       {"--threads", "x"},
@@ -107,7 +110,7 @@ TEST(WorkerOptions, ValuesThatMakeNoSenseAreUsageErrors) {
   }
 }
 
-TEST(WorkerOptions, HelpEndsWellAndShowsExamples) {
+TEST(WorkerCommandLine, HelpEndsWellAndShowsExamples) {
   CaptureStdout();
   const auto parsed = parse({"--help"});
   EXPECT_EQ(parsed.code, 0);
@@ -115,10 +118,10 @@ TEST(WorkerOptions, HelpEndsWellAndShowsExamples) {
 }
 
 TEST(DataPort, IsLoopbackUnlessToldOtherwise) {
-  EXPECT_EQ(data_port("", false)->bind_endpoint, "tcp://127.0.0.1:*");
-  EXPECT_EQ(data_port("localhost:7000", false)->bind_endpoint, "tcp://127.0.0.1:7000");
-  EXPECT_FALSE(data_port("node7", false).ok());
-  const auto open = data_port("node7", true);
+  EXPECT_EQ(artefacts::data_port("", false)->bind_endpoint, "tcp://127.0.0.1:*");
+  EXPECT_EQ(artefacts::data_port("localhost:7000", false)->bind_endpoint, "tcp://127.0.0.1:7000");
+  EXPECT_FALSE(artefacts::data_port("node7", false).ok());
+  const auto open = artefacts::data_port("node7", true);
   ASSERT_TRUE(open.ok());
   EXPECT_EQ(open->bind_endpoint, "tcp://0.0.0.0:*");
   EXPECT_EQ(open->advertised_host, "node7");
@@ -132,7 +135,7 @@ TEST(MetricsEndpoint, IsTheHostsNameWhereTheyAreServedAtAllItsAddresses) {
   EXPECT_EQ(metrics_endpoint("0.0.0.0:9465", ""), host_name() + ":9465");
 }
 
-TEST(WorkerOptions, ANameThatIsNotUtf8IsRefused) {
+TEST(WorkerCommandLine, ANameThatIsNotUtf8IsRefused) {
   const auto parsed = parse({"--name", "caf\xe9"});
   EXPECT_EQ(parsed.code, 2);
   EXPECT_THAT(parsed.errors, HasSubstr("--name: 'caf\\xe9' is not UTF-8"));
@@ -163,16 +166,16 @@ TEST(WorkerConfigFile, SettingsComeFromTheFileAndFlagsWin) {
       "kinds = [\"decode_video\"]\nexit-when-idle = 7\n");
   const auto parsed = parse({"--config", file.path(), "--device", "cpu"});
   ASSERT_FALSE(parsed.code) << parsed.errors;
-  EXPECT_EQ(parsed.options.coordinator, "tcp://node1:5555");
-  EXPECT_THAT(parsed.options.models, ElementsAre("/srv/a", "/srv/b c"));
-  EXPECT_EQ(parsed.options.device, "cpu");
-  EXPECT_EQ(parsed.options.feature_cache_limit, 20'000'000'000u);
-  EXPECT_EQ(parsed.options.threads, 3);
-  EXPECT_TRUE(parsed.options.needs_fp8);
-  EXPECT_EQ(parsed.options.advertise, "node2:5571");
-  EXPECT_THAT(parsed.options.kinds, ElementsAre(jobs::TaskKind::kDecodeVideo));
-  ASSERT_TRUE(parsed.options.exit_when_idle);
-  EXPECT_EQ(parsed.options.exit_when_idle->count(), 7);
+  EXPECT_EQ(parsed.line.config.coordinator, "tcp://node1:5555");
+  EXPECT_THAT(parsed.line.config.models, ElementsAre("/srv/a", "/srv/b c"));
+  EXPECT_EQ(parsed.line.config.device, "cpu");
+  EXPECT_EQ(parsed.line.config.cache.limit_bytes, 20'000'000'000u);
+  EXPECT_EQ(parsed.line.config.threads, 3);
+  EXPECT_TRUE(parsed.line.config.needs_fp8);
+  EXPECT_EQ(parsed.line.config.advertise, "node2:5571");
+  EXPECT_THAT(parsed.line.config.kinds, ElementsAre(jobs::TaskKind::kDecodeVideo));
+  ASSERT_TRUE(parsed.line.config.session.leave_when_idle);
+  EXPECT_EQ(parsed.line.config.session.leave_when_idle, std::chrono::seconds(7));
 }
 
 TEST(WorkerConfigFile, ALaterFileWins) {
@@ -180,15 +183,15 @@ TEST(WorkerConfigFile, ALaterFileWins) {
   const SettingsFile one("name = \"one\"\n");
   const auto parsed = parse({"--config", all.path(), "--config", one.path()});
   ASSERT_FALSE(parsed.code) << parsed.errors;
-  EXPECT_EQ(parsed.options.name, "one");
-  EXPECT_EQ(parsed.options.device, "cpu");
+  EXPECT_EQ(parsed.line.config.name, "one");
+  EXPECT_EQ(parsed.line.config.device, "cpu");
 }
 
 TEST(WorkerConfigFile, FalseLeavesAFlagOut) {
   const SettingsFile file("insecure = false\nmodels = []\n");
   const auto parsed = parse({"--config", file.path()});
   ASSERT_FALSE(parsed.code) << parsed.errors;
-  EXPECT_FALSE(parsed.options.insecure);
+  EXPECT_FALSE(parsed.line.config.insecure);
 }
 
 TEST(WorkerConfigFile, MistakesNameFileLineAndKey) {

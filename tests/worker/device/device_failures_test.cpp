@@ -5,7 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace mimicfleet::stages {
+namespace mimicfleet::device {
 namespace {
 
 using ::testing::AllOf;
@@ -119,4 +119,4 @@ TEST_F(DeviceFailuresTest, WhyTheProcessEndsMayBeAskedOnAnyThread) {
 }
 
 }  // namespace
-}  // namespace mimicfleet::stages
+}  // namespace mimicfleet::device

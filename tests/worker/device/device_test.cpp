@@ -11,7 +11,7 @@
 #include "tests/worker/models/golden.h"
 #include "worker/models/svd/noise.h"
 
-namespace mimicfleet::stages {
+namespace mimicfleet::device {
 namespace {
 
 struct Shape {
@@ -66,4 +66,4 @@ INSTANTIATE_TEST_SUITE_P(Shapes, DeviceNeedsAGpu,
                          });
 
 }  // namespace
-}  // namespace mimicfleet::stages
+}  // namespace mimicfleet::device

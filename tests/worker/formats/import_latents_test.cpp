@@ -12,7 +12,7 @@
 #include "tests/temporary_folder.h"
 #include "worker/formats/latents_bytes.h"
 
-namespace mimicfleet::stages {
+namespace mimicfleet::formats {
 namespace {
 
 using ::testing::AllOf;
@@ -108,4 +108,4 @@ TEST(ImportLatents, AWindowOfAStorageIsCopiedInItsOrder) {
 }
 
 }  // namespace
-}  // namespace mimicfleet::stages
+}  // namespace mimicfleet::formats

@@ -5,7 +5,7 @@
 
 #include "worker/formats/array_bytes.h"
 
-namespace mimicfleet::stages {
+namespace mimicfleet::formats {
 namespace {
 
 using weights::DType;
@@ -84,4 +84,4 @@ TEST(KeypointsBytes, TensorsThatDoNotFitTogetherAreRefused) {
 }
 
 }  // namespace
-}  // namespace mimicfleet::stages
+}  // namespace mimicfleet::formats

@@ -5,7 +5,7 @@
 
 #include "worker/formats/array_bytes.h"
 
-namespace mimicfleet::stages {
+namespace mimicfleet::formats {
 namespace {
 
 using ::testing::HasSubstr;
@@ -44,4 +44,4 @@ TEST(LatentsBytes, OtherDocumentsAreRefusedByName) {
 }
 
 }  // namespace
-}  // namespace mimicfleet::stages
+}  // namespace mimicfleet::formats

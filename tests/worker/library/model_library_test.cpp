@@ -12,7 +12,7 @@
 #include "worker/library/unet_adaptation.h"
 #include "worker/stages/open_adaptation.h"
 
-namespace mimicfleet::stages {
+namespace mimicfleet::library {
 namespace {
 
 using ::testing::AllOf;
@@ -47,7 +47,7 @@ class ModelsThatChange : public ::testing::Test {
   TemporaryFolder folder_;
   const std::string root_ = folder_.path("models");
   FileDigestCache digests_;
-  Device device_;
+  device::Device device_;
   std::optional<ModelLibrary> library_;
   Digest set_;
 };
@@ -73,15 +73,15 @@ TEST_F(ModelsThatChange, WhatIsInMemoryGoesOnAndIsNotLoadedAgain) {
 TEST_F(ModelsThatChange, AfterAnOverlayTheOldCheckpointIsNotTakenFromANewFile) {
   ASSERT_TRUE(load().ok());
   LoadedModels& models = *library_->loaded(set_);
-  const auto inputs = InputFiles::open({}, digests_).value();
+  const auto inputs = stages::InputFiles::open({}, digests_).value();
   const std::string overlay = root_ + "/AnimateLCM-SVD-xt-1.1.safetensors";
   jobs::Parameters parameters;
   parameters.unet_overlay = {overlay, sha256_file(overlay).value(), fs::file_size(overlay)};
-  const auto overlaid = open_adaptation(inputs, models.set.diffusion, parameters);
+  const auto overlaid = stages::open_adaptation(inputs, models.set.diffusion, parameters);
   ASSERT_TRUE(overlaid.ok()) << overlaid.status();
   ASSERT_TRUE(models.unets.use(*overlaid, models.diffusion).ok());
   change("MimicMotion_1-1.pth");
-  const auto own = open_adaptation(inputs, models.set.diffusion, {});
+  const auto own = stages::open_adaptation(inputs, models.set.diffusion, {});
   EXPECT_THAT(models.unets.use(*own, models.diffusion).status().message(),
               says_changed("MimicMotion_1-1.pth"));
   change("MimicMotion_1-1.pth");
@@ -89,4 +89,4 @@ TEST_F(ModelsThatChange, AfterAnOverlayTheOldCheckpointIsNotTakenFromANewFile) {
 }
 
 }  // namespace
-}  // namespace mimicfleet::stages
+}  // namespace mimicfleet::library

@@ -8,7 +8,7 @@
 
 #include "tests/temporary_folder.h"
 
-namespace mimicfleet::stages {
+namespace mimicfleet::library {
 namespace {
 
 using ::testing::AllOf;
@@ -84,4 +84,4 @@ TEST_F(PinnedFilesTest, WhatALoadSaysOfATornFileCountsLessThanThatItChanged) {
 }
 
 }  // namespace
-}  // namespace mimicfleet::stages
+}  // namespace mimicfleet::library

@@ -16,7 +16,7 @@
 #include "worker/models/svd/unet.h"
 #include "worker/stages/open_adaptation.h"
 
-namespace mimicfleet::stages {
+namespace mimicfleet::library {
 namespace {
 
 using ::testing::HasSubstr;
@@ -37,10 +37,10 @@ jobs::FileRef file_ref(const std::string& path) {
 class Shelf : public ::testing::Test {
  protected:
   Shelf()
-      : inputs_(InputFiles::open({}, digests_).value()),
+      : inputs_(stages::InputFiles::open({}, digests_).value()),
         library_(ModelLibrary::find({kModels}, digests_).value()) {
     at::set_num_threads(1);
-    Device device;
+    device::Device device;
     device.numerics = {"libtorch", "cpu", "fp32", 1};
     const auto use = library_.use(library_.sets().at(0).id, device, false);
     EXPECT_TRUE(use.ok()) << use.status();
@@ -62,7 +62,7 @@ class Shelf : public ::testing::Test {
   const svd::Unet* unet() const { return models_->diffusion.unet.get(); }
 
   FileDigestCache digests_;
-  InputFiles inputs_;
+  stages::InputFiles inputs_;
   ModelLibrary library_;
   LoadedModels* models_ = nullptr;
   std::uint64_t read_bytes_ = 0;
@@ -205,7 +205,7 @@ TEST_F(Shelf, WhatWasReadOfAFileThatChangedMeanwhileIsNotKeptUnderItsName) {
     } else {
       parameters.loras = {{file_ref(path), 1}};
     }
-    const auto adaptation = open_adaptation(inputs_, models_->set.diffusion, parameters);
+    const auto adaptation = stages::open_adaptation(inputs_, models_->set.diffusion, parameters);
     ASSERT_TRUE(adaptation.ok()) << adaptation.status();
     std::string bytes(fs::file_size(path), '\0');
     std::ifstream(path).read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
@@ -235,4 +235,4 @@ TEST_F(Shelf, ALoraThatChangedSinceTheJobWasMadeIsRefused) {
 }
 
 }  // namespace
-}  // namespace mimicfleet::stages
+}  // namespace mimicfleet::library

@@ -24,7 +24,8 @@ class ActivityTest : public ::testing::Test {
   }
   FakeClock clock_;
   monitoring::Metrics metrics_;
-  Activity activity_{metrics_, clock_};
+  WorkerMetrics worker_{metrics_};
+  Activity activity_{worker_, clock_};
 };
 
 TEST_F(ActivityTest, AWorkerWithoutTasksIsIdle) {

@@ -80,14 +80,15 @@ TEST(WorkerMetrics, WhatHappensIsCounted) {
   worker.task_ended(jobs::TaskKind::kEncodeLatents, Status(StatusCode::kCancelled, "x"));
   worker.video_made(72);
   worker.cache_request(jobs::FeatureKind::kVaeLatent, cache::Outcome::kHit);
-  worker.cache_limit(900);
+  worker.cache_limit_bytes.set(900);
   worker.cache_size({{jobs::FeatureKind::kKeypoints, {950, 2}}}, 0);
   worker.cache_size({{jobs::FeatureKind::kKeypoints, {700, 1}}, {std::nullopt, {40, 4}}}, 3);
-  worker.models_loaded();
-  worker.unet_evaluations(50);
-  worker.received(7);
-  worker.replicas_refused(2);
-  worker.device_memory(30, 40);
+  worker.model_loads.add();
+  worker.unet_evaluations.add(50);
+  worker.artefact_bytes.at({{"direction", "received"}}).add(7);
+  worker.refused_replicas.add(2);
+  worker.device_peak_bytes.set(30);
+  worker.device_held_bytes.set(40);
   const std::string text = metrics.text();
   for (const char* line :
        {"mimicfleet_worker_state{state=\"loading\"} 0",
@@ -124,7 +125,8 @@ TEST(WorkerInfo, SaysWhoTheWorkerIsAndItsDeviceOnceThatIsOpen) {
   hello.device = "auto";
   hello.slurm_job_id = "4711";
   hello.kinds = {jobs::TaskKind::kDecodeVideo};
-  WorkerInfo info(metrics, hello);
+  const WorkerMetrics worker(metrics);
+  WorkerInfo info(worker, hello);
   EXPECT_THAT(metrics.text(),
               AllOf(HasSubstr("worker=\"left\""), HasSubstr("host=\"node1\""),
                     HasSubstr("device=\"auto\""), HasSubstr("slurm_job_id=\"4711\"")));

@@ -125,7 +125,7 @@ const model_root::ModelFiles& golden_model_files() {
 at::Device test_device() {
   static const at::Device kDevice = [] {
     // One thread: as the original had it; and tests run side by side.
-    auto device = stages::open_device(test_device_name(), jobs::Precision::kFp32, 1);
+    auto device = device::open_device(test_device_name(), jobs::Precision::kFp32, 1);
     if (device.ok()) return device->device;
     std::cerr << device.status() << "\n";
     std::_Exit(EXIT_FAILURE);

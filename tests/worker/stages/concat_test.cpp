@@ -62,10 +62,11 @@ class ConcatTest : public StageExecutorTest {
   }
   // A file of latents [1, frames, 4, 24, 16] that nobody encoded.
   void put_latents(const std::string& name, int frames, std::uint64_t value,
-                   const LatentsMetadata& metadata = {}) const {
+                   const formats::LatentsMetadata& metadata = {}) const {
     const at::Tensor latents =
         at::full({1, frames, 4, 24, 16}, static_cast<double>(value) / 10, at::kHalf);
-    std::ofstream(folder_.path(name), std::ios::binary) << latents_to_bytes(latents, metadata);
+    std::ofstream(folder_.path(name), std::ios::binary)
+        << formats::latents_to_bytes(latents, metadata);
   }
   // What an encode would tell of such a file.
   static jobs::TaskResult made_of(std::int32_t frames) {
@@ -134,11 +135,12 @@ TEST_F(ConcatTest, KeptLatentsAreTheOriginalsInHalfPrecision) {
     const auto made = run(clip);
     ASSERT_TRUE(made.ok()) << made.status();
     const std::string path = folder_.path("_latents/" + name + ".safetensors");
-    const auto kept = latents_from_bytes(*read_text(path, 1 << 20), path);
+    const auto kept = formats::latents_from_bytes(*read_text(path, 1 << 20), path);
     ASSERT_TRUE(kept.ok()) << kept.status();
     EXPECT_EQ(kept->tensor.dtype, weights::DType::kF16);
     const std::string expected = name == "a" ? "video0" : "video1";
-    EXPECT_TRUE(golden.is_near(expected + ".latents_f16_values", to_tensor(*kept), kBound));
+    EXPECT_TRUE(
+        golden.is_near(expected + ".latents_f16_values", formats::to_tensor(*kept), kBound));
     for (const char* field : {"num_frames", "height", "width", "fps", "seed"}) {
       EXPECT_THAT(golden.metadata(expected + ".metadata"),
                   HasSubstr(fmt::format("\"{}\": {}", field, kept->metadata.at(field))));
@@ -217,7 +219,8 @@ TEST_F(ConcatTest, KeptLatentsKeepWhatIsToldOfThem) {
   auto made = run(clip);
   ASSERT_TRUE(made.ok()) << made.status();
   const auto warnings = [&](const std::string& path) {
-    return warnings_of(latents_from_bytes(*read_text(folder_.path(path), 1 << 20), path)->metadata);
+    return formats::warnings_of(
+        formats::latents_from_bytes(*read_text(folder_.path(path), 1 << 20), path)->metadata);
   };
   EXPECT_EQ(warnings("_latents/a.safetensors"), clip.spec.warnings);
   made->warnings = context_->warnings();

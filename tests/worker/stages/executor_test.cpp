@@ -61,7 +61,7 @@ TEST_F(StageExecutorTest, AClipBecomesAVideoWithItsRecordFramesAndLatents) {
   EXPECT_EQ(record->numerics, worker_->ready.numerics);
 
   const std::string saved = *read_text(folder_.path("_latents/words/a.safetensors"), 1 << 20);
-  const auto latents = latents_from_bytes(saved, "saved");
+  const auto latents = formats::latents_from_bytes(saved, "saved");
   ASSERT_TRUE(latents.ok()) << latents.status();
   EXPECT_EQ(latents->frames(), 14);
   EXPECT_EQ(latents->metadata.at("video_name"), "a.mp4");
@@ -537,9 +537,9 @@ TEST_F(StageExecutorTest, AReferenceInTheCacheThatCannotBeUnderstoodIsMadeAgain)
   const auto key = jobs::feature_keys(lease.spec.video.digest, lease.spec.reference.digest,
                                       lease.models, lease.spec.parameters)
                        .reference_image;
-  Worker worker(OverlapConditioning::kWhereMemorySuffices, [&](const std::string& features) {
+  Worker worker({}, [&](const std::string& features) {
     const auto cache =
-        cache::FeatureCache::open({features, "cpu", worker_->ready.numerics.name()}, nullptr);
+        cache::FeatureCache::open({features}, {"cpu", worker_->ready.numerics.name()}, nullptr);
     ASSERT_TRUE(cache.ok()) << cache.status();
     ASSERT_TRUE((*cache)->put(jobs::FeatureKind::kReferenceImage, key, {"no tensors at all", 1}));
   });

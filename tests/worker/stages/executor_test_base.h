@@ -11,6 +11,7 @@
 #include "jobs/keys.h"
 #include "tests/paths.h"
 #include "tests/temporary_folder.h"
+#include "worker/config.h"
 #include "worker/stages/executor.h"
 
 namespace mimicfleet::stages {
@@ -22,32 +23,31 @@ inline const std::string kPack = source_path("tests/goldens/pack_a/");
 // The golden pack's models, loaded once for all tests, with cache and artefacts of their own.
 struct Worker {
   TemporaryFolder folder;
+  worker::WorkerConfig config = make_config(folder);
   monitoring::Metrics registry;
   worker::WorkerMetrics metrics{registry};
   StageExecutor executor;
   worker::Ready ready;
 
   // `before` sees the folder of the features before the worker does.
-  explicit Worker(
-      OverlapConditioning condition_overlapped = OverlapConditioning::kWhereMemorySuffices,
-      const std::function<void(const std::string&)>& before = nullptr)
+  explicit Worker(ExecutorSeams seams = {},
+                  const std::function<void(const std::string&)>& before = nullptr)
       : executor(
-            options(condition_overlapped), [](const worker::Event&) {}, metrics) {
-    if (before) before(folder.path("features"));
+            config, [](const worker::Event&) {}, metrics, std::move(seams)) {
+    if (before) before(config.cache.directory);
     auto loaded = executor.load();
     EXPECT_TRUE(loaded.ok()) << loaded.status();
     ready = loaded.value();
   }
-  [[nodiscard]] ExecutorOptions options(OverlapConditioning condition_overlapped) const {
-    ExecutorOptions options;
-    options.condition_overlapped = condition_overlapped;
-    options.models = {kPack + "models"};
-    options.feature_cache_dir = folder.path("features");
-    options.data_dir = folder.path("data");
-    options.device = "cpu";
-    options.threads = 1;
-    options.worker_name = "tester";
-    return options;
+  static worker::WorkerConfig make_config(const TemporaryFolder& folder) {
+    worker::WorkerConfig config;
+    config.models = {kPack + "models"};
+    config.cache.directory = folder.path("features");
+    config.data_dir = folder.path("data");
+    config.device = "cpu";
+    config.threads = 1;
+    config.name = "tester";
+    return config;
   }
 };
 

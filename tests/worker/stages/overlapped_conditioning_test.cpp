@@ -1,11 +1,11 @@
-#include <cstdlib>
-#include <fstream>
+#include <atomic>
 #include <thread>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "jobs/stages.h"
+#include "tests/worker/planted_fault.h"
 #include "tests/worker/stages/executor_test_base.h"
 
 namespace mimicfleet::stages {
@@ -30,7 +30,16 @@ class BeginBesideTest : public StageExecutorTest {
   };
   static void SetUpTestSuite() {
     StageExecutorTest::SetUpTestSuite();
-    beside_ = std::make_unique<Worker>(OverlapConditioning::kAlways);
+    ExecutorSeams seams;
+    seams.open_device = [](const worker::WorkerConfig& config) -> Result<device::Device> {
+      ASSIGN_OR_RETURN(device::Device device, open_device(config));
+      device.fits_two = true;  // as on a GPU
+      return device;
+    };
+    seams.before_part = [](at::Device device) {
+      if (planted_.exchange(false)) fail_in_a_kernel(device);
+    };
+    beside_ = std::make_unique<Worker>(std::move(seams));
   }
   static void TearDownTestSuite() {
     beside_.reset();
@@ -56,6 +65,7 @@ class BeginBesideTest : public StageExecutorTest {
   }
 
   inline static std::unique_ptr<Worker> beside_;
+  inline static std::atomic<bool> planted_ = false;  // a fault of the device
 };
 
 TEST_F(BeginBesideTest, WhatIsBegunBesideASamplingHasTheSameLatentsAsOneByOne) {
@@ -85,11 +95,9 @@ TEST_F(BeginBesideTest, AfterAFailureOfTheDeviceTheTaskIsPreparedOnceMoreAndBegi
   ASSERT_TRUE(alone.ok()) << alone.status();
   Attempt a(fresh("a.mp4"));
   prepare(a);
-  std::ofstream(folder_.path("plant")).flush();
-  ::setenv("MIMICFLEET_PLANT_GPU_FAULT", folder_.path("plant").c_str(), 1);
+  planted_ = true;
   const auto begun = executor().condition_overlapped(a.lease, *a.prepared, a.context);
-  ::unsetenv("MIMICFLEET_PLANT_GPU_FAULT");
-  EXPECT_FALSE(fs::exists(folder_.path("plant")));
+  EXPECT_FALSE(planted_);
   ASSERT_TRUE(begun.ok()) << begun.status();
   EXPECT_FALSE(*begun);
   EXPECT_EQ(a.stage, to_string(jobs::Stage::kQueued));

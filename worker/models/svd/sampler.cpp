@@ -29,8 +29,6 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-constexpr float kMotionBucket = 127;  // how much is to move, as the original has it
-
 // What differs between the two passes of classifier-free guidance. The unconditional one sees
 // neither the reference image nor the pose.
 struct Pass {
@@ -110,7 +108,7 @@ class Sampler {
     const at::Tensor ids = at::zeros({1, 3}, at::kFloat);
     auto* values = ids.mutable_data_ptr<float>();
     values[0] = static_cast<float>(parameters.motion_fps - 1);
-    values[1] = kMotionBucket;
+    values[1] = static_cast<float>(parameters.motion_bucket_id);
     values[2] = static_cast<float>(parameters.noise_aug_strength);
     return on_device(ids);
   }

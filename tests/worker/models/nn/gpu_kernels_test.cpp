@@ -49,7 +49,7 @@ class KernelsNeedsAGpu : public ::testing::Test {
   void SetUp() override {
     if (test_device().is_cpu()) GTEST_SKIP();
     ASSERT_TRUE(has_gpu_kernels(type()));
-    stages::choose_kernels(type() == at::kHalf ? jobs::Precision::kFp16 : jobs::Precision::kBf16);
+    device::choose_kernels(type() == at::kHalf ? jobs::Precision::kFp16 : jobs::Precision::kBf16);
   }
   at::Tensor random(at::IntArrayRef shape, double deviation = 1, double mean = 0) {
     return on_test_device(svd::draw(shape, generator_) * deviation + mean).to(type());

@@ -21,13 +21,13 @@ class ModelsInHalfPrecisionNeedsAGpu : public ::testing::TestWithParam<Precision
  protected:
   void SetUp() override {
     if (test_device().is_cpu()) GTEST_SKIP();
-    stages::choose_kernels(GetParam() == Precision::kFp16 ? jobs::Precision::kFp16
+    device::choose_kernels(GetParam() == Precision::kFp16 ? jobs::Precision::kFp16
                                                           : jobs::Precision::kBf16);
     auto loaded = load_diffusion_models(golden_model_files(), test_device(), GetParam());
     ASSERT_TRUE(loaded.ok()) << loaded.status();
     half_ = *std::move(loaded);
   }
-  void TearDown() override { stages::choose_kernels(jobs::Precision::kFp32); }
+  void TearDown() override { device::choose_kernels(jobs::Precision::kFp32); }
 
   at::Tensor random(at::IntArrayRef shape) { return on_test_device(draw(shape, generator_)); }
 

@@ -282,6 +282,19 @@ TEST(GuidanceInterval, EveryStepIsPredictedAsByHandFromItsOwnPasses) {
   EXPECT_EQ(sampled->unet_evaluations, 1 + 2 + 1);
 }
 
+TEST(Sampling, TheMotionBucketIsTheOriginalsUnlessItIsSetAndAnotherGivesOtherLatents) {
+  jobs::Sampling parameters = quick();
+  const at::Tensor pose = pose_pictures().narrow(0, 0, 4);
+  const auto latents = [&] {
+    return sample_latents(golden_models(), some_conditioning(), pose, parameters).value().latents;
+  };
+  const at::Tensor by_default = latents();
+  parameters.motion_bucket_id = 127;
+  EXPECT_TRUE(latents().equal(by_default));
+  parameters.motion_bucket_id = 60;
+  EXPECT_FALSE(latents().equal(by_default));
+}
+
 TEST(Sampling, GuidanceRampsOverTheFrames) {
   jobs::Sampling parameters = quick();
   const at::Tensor pose = pose_pictures().narrow(0, 0, 4);

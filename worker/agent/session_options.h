@@ -1,0 +1,27 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+#include "common/clock.h"
+
+namespace mimicfleet::agent {
+
+struct SessionOptions {
+  std::uint32_t slots =
+      2;  // leases held at once, beside those computed: one runs, the next is prepared
+  Duration min_heartbeat_gap = std::chrono::milliseconds(100);
+  Duration silence =
+      std::chrono::seconds(10);  // of the coordinator, before a new connection is tried
+  Duration repeat_after = std::chrono::seconds(2);  // a result without an answer is sent again, …
+  Duration repeat_at_most = std::chrono::seconds(10);  // … each time later, up to this
+  Duration goodbye_wait = std::chrono::seconds(2);     // for the answer when leaving
+  std::size_t max_artefacts = 4096;                    // in a hello
+  std::size_t max_features = 16384;                    // in a hello
+  std::optional<Duration> leave_when_idle;             // without a lease for so long
+  Duration drain_on_stop{};  // what runs may still take so long when asked to stop
+};
+
+}  // namespace mimicfleet::agent
