@@ -2,20 +2,25 @@
 
 #include <thread>
 
+#include "common/mutex.h"
+
 namespace mimicfleet::monitoring {
 
 struct BackgroundCalls::Shared {
-  std::mutex mutex;
-  std::condition_variable changed;
-  bool stop = false;
-  bool called = false;
+  Mutex mutex;
+  Condition changed;
+  bool stop GUARDED_BY(mutex) = false;
+  bool called GUARDED_BY(mutex) = false;
 
   // Whether another call is wanted after this time.
   bool pause(std::chrono::milliseconds time) {
-    std::unique_lock lock(mutex);
+    MutexLock lock(mutex);
     called = true;
     changed.notify_all();
-    return !changed.wait_for(lock, time, [&] { return stop; });
+    return !changed.wait_for(lock, time, [this] {
+      mutex.assert_held();
+      return stop;
+    });
   }
 };
 
@@ -29,14 +34,17 @@ BackgroundCalls::BackgroundCalls(std::function<void()> call, std::chrono::millis
 }
 
 BackgroundCalls::~BackgroundCalls() {
-  const std::lock_guard lock(shared_->mutex);
+  const MutexLock lock(shared_->mutex);
   shared_->stop = true;
   shared_->changed.notify_all();
 }
 
 bool BackgroundCalls::wait_for_first(std::chrono::milliseconds longest) const {
-  std::unique_lock lock(shared_->mutex);
-  return shared_->changed.wait_for(lock, longest, [&] { return shared_->called; });
+  MutexLock lock(shared_->mutex);
+  return shared_->changed.wait_for(lock, longest, [shared = shared_.get()] {
+    shared->mutex.assert_held();
+    return shared->called;
+  });
 }
 
 }  // namespace mimicfleet::monitoring

@@ -1,14 +1,13 @@
 #pragma once
 
 #include <chrono>
-#include <condition_variable>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <utility>
 
 #include "common/clock.h"
+#include "common/mutex.h"
 
 namespace mimicfleet::monitoring {
 
@@ -48,7 +47,7 @@ class BackgroundRead {
         calls_(
             [latest = latest_, clock = clock_, read = std::move(read)] {
               auto value = read();
-              const std::lock_guard lock(latest->mutex);
+              const MutexLock lock(latest->mutex);
               latest->value = std::move(value);
               latest->read_at = clock->now();
             },
@@ -58,16 +57,16 @@ class BackgroundRead {
 
   // None: nothing could be read, or not for so long that the value says nothing about now.
   [[nodiscard]] std::optional<Value> value() const {
-    const std::lock_guard lock(latest_->mutex);
+    const MutexLock lock(latest_->mutex);
     if (clock_->now() - latest_->read_at > kFresh) return std::nullopt;
     return latest_->value;
   }
 
  private:
   struct Latest {
-    std::mutex mutex;
-    std::optional<Value> value;
-    Instant read_at;
+    Mutex mutex;
+    std::optional<Value> value GUARDED_BY(mutex);
+    Instant read_at GUARDED_BY(mutex);
   };
   std::shared_ptr<const Clock> clock_;
   std::shared_ptr<Latest> latest_;

@@ -1,6 +1,5 @@
 #include "monitoring/metrics.h"
 
-#include <mutex>
 #include <utility>
 
 #include <prometheus/counter.h>
@@ -9,6 +8,7 @@
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
 
+#include "common/mutex.h"
 #include "monitoring/process_metrics.h"
 
 namespace mimicfleet::monitoring {
@@ -41,12 +41,12 @@ struct ReadFamily {
 
 struct Metrics::Impl {
   prometheus::Registry registry;
-  mutable std::mutex mutex;
-  std::vector<std::function<void()>> refreshers;
-  std::vector<ReadFamily> read_families;
+  mutable Mutex mutex;
+  std::vector<std::function<void()>> refreshers GUARDED_BY(mutex);
+  std::vector<ReadFamily> read_families GUARDED_BY(mutex);
 
   [[nodiscard]] std::vector<prometheus::MetricFamily> collect() const {
-    const std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     for (const auto& refresh : refreshers) refresh();
     auto families = registry.Collect();
     for (const auto& family : read_families) families.push_back(family.collect());
@@ -124,13 +124,13 @@ Counter OpenCounters::of(const Labels& labels) const {
 }
 
 void Metrics::before_scrape(std::function<void()> refresh) {
-  const std::lock_guard lock(impl_->mutex);
+  const MutexLock lock(impl_->mutex);
   impl_->refreshers.push_back(std::move(refresh));
 }
 
 void Metrics::gauges(std::string name, std::string help,
                      std::function<std::vector<Sample>()> read) {
-  const std::lock_guard lock(impl_->mutex);
+  const MutexLock lock(impl_->mutex);
   impl_->read_families.push_back({std::move(name), std::move(help), std::move(read)});
 }
 

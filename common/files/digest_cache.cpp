@@ -76,6 +76,7 @@ FileDigestCache::FileDigestCache(std::string store) : store_(std::move(store)) {
 }
 
 void FileDigestCache::load() {
+  const MutexLock lock(mutex_);
   std::error_code ignored;
   std::filesystem::create_directories(std::filesystem::path(store_).parent_path(), ignored);
   const auto bytes = std::filesystem::file_size(store_, ignored);
@@ -98,7 +99,7 @@ Result<Digest> FileDigestCache::digest(const std::string& path) {
 Result<Digest> FileDigestCache::digest(int fd, std::string_view name) {
   ASSIGN_OR_RETURN(const FileIdentity before, identity_of(fd, name));
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     const auto found = digests_.find(before);
     if (found != digests_.end()) return found->second;
   }
@@ -114,7 +115,7 @@ Result<Digest> FileDigestCache::digest(int fd, std::string_view name) {
 }
 
 void FileDigestCache::remember(const FileIdentity& identity, const Digest& digest) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   digests_[identity] = digest;
   if (store_.empty()) return;
   // The leading line break ends a line that a killed process left torn.

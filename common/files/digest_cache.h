@@ -2,12 +2,12 @@
 
 #include <cstddef>
 #include <map>
-#include <mutex>
 #include <string>
 #include <string_view>
 
 #include "common/digest.h"
 #include "common/files/file_identity.h"
+#include "common/mutex.h"
 #include "common/status.h"
 
 namespace mimicfleet {
@@ -33,8 +33,8 @@ class FileDigestCache {
   void remember(const FileIdentity& identity, const Digest& digest);
 
   std::string store_;
-  std::mutex mutex_;
-  std::map<FileIdentity, Digest> digests_;
+  Mutex mutex_;
+  std::map<FileIdentity, Digest> digests_ GUARDED_BY(mutex_);
 };
 
 }  // namespace mimicfleet

@@ -13,9 +13,9 @@
 #include <cerrno>
 #include <cstring>
 #include <deque>
-#include <mutex>
 
 #include "common/media/spawn.h"
+#include "common/mutex.h"
 
 namespace mimicfleet::media {
 namespace {
@@ -127,7 +127,7 @@ class Spares {
 
   void keep(std::size_t count) {
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       wanted_ = count;
     }
     while (pids().size() > count) {
@@ -138,7 +138,7 @@ class Spares {
   }
 
   [[nodiscard]] std::vector<pid_t> pids() {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     std::vector<pid_t> pids;
     for (const MediaProcess& spare : waiting_) pids.push_back(spare.pid);
     return pids;
@@ -146,7 +146,7 @@ class Spares {
 
  private:
   [[nodiscard]] MediaProcess pop() {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (waiting_.empty()) return {};
     MediaProcess spare = std::move(waiting_.front());
     waiting_.pop_front();
@@ -155,7 +155,7 @@ class Spares {
 
   // Without them all is as it was: what fails here fails again where it is told.
   void fill() {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     while (waiting_.size() < wanted_) {
       MediaProcess spare;
       if (!launch({std::string(kWaitForOrder)}, -1, spare).ok()) return;
@@ -163,9 +163,9 @@ class Spares {
     }
   }
 
-  std::mutex mutex_;
-  std::size_t wanted_ = 0;
-  std::deque<MediaProcess> waiting_;
+  Mutex mutex_;
+  std::size_t wanted_ GUARDED_BY(mutex_) = 0;
+  std::deque<MediaProcess> waiting_ GUARDED_BY(mutex_);
 };
 
 }  // namespace
@@ -321,19 +321,19 @@ Status MediaChild::why_it_ended() {
 void MediaChild::stop() const { kill_process(process_.process.get()); }
 
 void MediaStop::stop() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   stopped_ = true;
   for (const int process : processes_) kill_process(process);
 }
 
 void MediaStop::add(int process) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   processes_.insert(process);
   if (stopped_) kill_process(process);
 }
 
 void MediaStop::remove(int process) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   processes_.erase(process);
 }
 

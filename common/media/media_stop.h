@@ -1,7 +1,8 @@
 #pragma once
 
-#include <mutex>
 #include <set>
+
+#include "common/mutex.h"
 
 namespace mimicfleet::media {
 
@@ -17,9 +18,9 @@ class MediaStop {
   void add(int process);  // a pidfd
   void remove(int process);
 
-  std::mutex mutex_;
-  bool stopped_ = false;
-  std::set<int> processes_;
+  Mutex mutex_;
+  bool stopped_ GUARDED_BY(mutex_) = false;
+  std::set<int> processes_ GUARDED_BY(mutex_);
 };
 
 }  // namespace mimicfleet::media

@@ -1,11 +1,10 @@
 #include "common/media/video_writer.h"
 
-#include <condition_variable>
 #include <deque>
-#include <mutex>
 #include <thread>
 
 #include "common/media/media_child.h"
+#include "common/mutex.h"
 
 namespace mimicfleet::media {
 namespace {
@@ -65,20 +64,23 @@ struct VideoWriter::Impl {
   const VideoFormat format;
   std::int64_t written = 0;
 
-  std::mutex mutex;
-  std::condition_variable changed;
-  std::deque<Image> queue;  // guarded by mutex, as are the next two
-  bool ended = false;       // no more frames will come
-  Status error;             // the first one
-  std::thread feeder;       // last: it uses all of the above
+  Mutex mutex;
+  Condition changed;
+  std::deque<Image> queue GUARDED_BY(mutex);
+  bool ended GUARDED_BY(mutex) = false;  // no more frames will come
+  Status error GUARDED_BY(mutex);        // the first one
+  std::thread feeder;                    // last: it uses all of the above
 };
 
 void VideoWriter::Impl::feed() {
   for (;;) {
     Image frame;
     {
-      std::unique_lock lock(mutex);
-      changed.wait(lock, [this] { return !queue.empty() || ended; });
+      MutexLock lock(mutex);
+      changed.wait(lock, [this] {
+        mutex.assert_held();
+        return !queue.empty() || ended;
+      });
       if (queue.empty()) return;
       frame = std::move(queue.front());
       queue.pop_front();
@@ -87,7 +89,7 @@ void VideoWriter::Impl::feed() {
     const Status status = child->write(frame.pixels);
     if (status.ok()) continue;
     {
-      const std::lock_guard lock(mutex);
+      const MutexLock lock(mutex);
       error = status;
     }
     changed.notify_all();
@@ -97,7 +99,7 @@ void VideoWriter::Impl::feed() {
 
 void VideoWriter::Impl::stop(bool drop_queue) {
   {
-    const std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     ended = true;
     if (drop_queue) queue.clear();
   }
@@ -109,9 +111,12 @@ Status VideoWriter::Impl::write(Image frame) {
   CHECK(frame.width == format.width && frame.height == format.height);
   CHECK(frame.pixels.size() == Image::bytes(frame.width, frame.height));
   {
-    std::unique_lock lock(mutex);
+    MutexLock lock(mutex);
     CHECK(!ended);
-    changed.wait(lock, [this] { return queue.size() < kQueuedFrames || !error.ok(); });
+    changed.wait(lock, [this] {
+      mutex.assert_held();
+      return queue.size() < kQueuedFrames || !error.ok();
+    });
     if (!error.ok()) return error;
     queue.push_back(std::move(frame));
   }
@@ -122,7 +127,11 @@ Status VideoWriter::Impl::write(Image frame) {
 
 Status VideoWriter::Impl::finish(const Permit& permit) {
   stop(/*drop_queue=*/false);
-  Status status = error;
+  Status status;
+  {
+    const MutexLock lock(mutex);
+    status = error;
+  }
   if (status.ok() && written == 0) {
     status = {StatusCode::kInvalidArgument,
               file.path() + ": cannot be encoded: no frames were written"};

@@ -1,11 +1,11 @@
 #pragma once
 
 #include <chrono>
-#include <mutex>
 #include <optional>
 #include <string>
 
 #include "common/clock.h"
+#include "common/mutex.h"
 #include "common/status.h"
 
 namespace mimicfleet::service {
@@ -32,9 +32,9 @@ class Health {
 
  private:
   const Clock& clock_;
-  mutable std::mutex mutex_;
-  std::optional<Instant> last_turn_;
-  std::string not_ready_because_;  // empty: ready
+  mutable Mutex mutex_;
+  std::optional<Instant> last_turn_ GUARDED_BY(mutex_);
+  std::string not_ready_because_ GUARDED_BY(mutex_);  // empty: ready
 };
 
 }  // namespace mimicfleet::service

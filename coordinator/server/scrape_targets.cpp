@@ -109,7 +109,7 @@ void ScrapeTargets::look(const State& state, Instant now) {
   targets_ = std::move(targets);
   file_is_old_ = !file_.empty();
   if (file_is_old_ && now >= next_write_) write_file(text, now);
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   json_ = text;
 }
 
@@ -127,7 +127,7 @@ void ScrapeTargets::write_file(const std::string& json, Instant now) {
 }
 
 std::optional<std::string> ScrapeTargets::json() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return json_;
 }
 

@@ -1,10 +1,10 @@
 #pragma once
 
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "common/mutex.h"
 #include "common/status.h"
 #include "coordinator/server/observer.h"
 
@@ -59,8 +59,8 @@ class ScrapeTargets final : public Observer {
   bool in_trouble_ = false;
   Instant next_write_{};
 
-  mutable std::mutex mutex_;
-  std::optional<std::string> json_;  // guarded by mutex_
+  mutable Mutex mutex_;
+  std::optional<std::string> json_ GUARDED_BY(mutex_);
 };
 
 }  // namespace mimicfleet::coordinator

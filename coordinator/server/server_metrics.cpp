@@ -188,7 +188,7 @@ void ServerMetrics::look(const State& state, Instant now) {
   count_workers(state);
   if (jobs_changed_ || now - jobs_counted_ >= kJobsCountedAgain) count_jobs(state, now);
   Glance glance = glance_at(state);
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   glance_ = std::move(glance);
 }
 
@@ -265,7 +265,7 @@ ServerMetrics::Glance ServerMetrics::glance_at(const State& state) const {
 }
 
 ServerMetrics::Glance ServerMetrics::glance() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return glance_;
 }
 

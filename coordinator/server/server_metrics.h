@@ -1,13 +1,13 @@
 #pragma once
 
 #include <map>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "common/clock.h"
+#include "common/mutex.h"
 #include "coordinator/server/lost_workers.h"
 #include "coordinator/server/metric_rows.h"
 #include "coordinator/server/observer.h"
@@ -76,8 +76,8 @@ class ServerMetrics final : public Observer {
   Instant jobs_counted_{};
   std::vector<JobId> shown_jobs_;
 
-  mutable std::mutex mutex_;
-  Glance glance_;  // guarded by mutex_
+  mutable Mutex mutex_;
+  Glance glance_ GUARDED_BY(mutex_);
 };
 
 }  // namespace mimicfleet::coordinator

@@ -37,7 +37,7 @@ Agent::Agent(std::string endpoint, net::Socket socket, jobs::WorkerHello hello,
 
 void Agent::post(worker::Event&& event) {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     events_.push_back(std::move(event));
   }
   wake_up_.signal();
@@ -79,7 +79,7 @@ void Agent::handle_events(Instant now) {
   wake_up_.clear();
   std::vector<worker::Event> events;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     events.swap(events_);
   }
   for (worker::Event& event : events) std::visit(EventVisitor{session_, now}, event);

@@ -2,11 +2,11 @@
 
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <variant>
 #include <vector>
 
+#include "common/mutex.h"
 #include "common/net/socket.h"
 #include "worker/agent/session.h"
 
@@ -61,8 +61,8 @@ class Agent {
   std::function<void(const Session&)> observer_ = [](const Session&) {};
   std::function<std::string()> search_ = [] { return std::string(); };
   net::WakeUp wake_up_;
-  std::mutex mutex_;
-  std::vector<worker::Event> events_;
+  Mutex mutex_;
+  std::vector<worker::Event> events_ GUARDED_BY(mutex_);
 };
 
 }  // namespace mimicfleet::agent

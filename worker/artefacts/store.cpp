@@ -86,7 +86,10 @@ Result<std::unique_ptr<ArtefactStore>> ArtefactStore::open(const std::string& fo
     return Status(StatusCode::kNotFound, folder + ": is no folder for artefacts");
   }
   std::unique_ptr<ArtefactStore> store(new ArtefactStore(folder, capacity_bytes));
-  RETURN_IF_ERROR(store->load());
+  {
+    const MutexLock lock(store->mutex_);
+    RETURN_IF_ERROR(store->load());
+  }
   return store;
 }
 
@@ -143,7 +146,7 @@ void ArtefactStore::make_room(std::uint64_t bytes) {
 }
 
 Result<ArtefactStore::Entry> ArtefactStore::use(const Digest& content) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto found = by_content_.find(content);
   if (found == by_content_.end()) {
     return Status(StatusCode::kNotFound, fmt::format("artefact {} is not here", content.hex()));
@@ -162,7 +165,7 @@ Result<jobs::ArtefactRef> ArtefactStore::put(const Digest& key, const jobs::Nume
                               folder_, bytes.size(), capacity_bytes_));
   }
   const std::string header = header_of(ref);
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   make_room(bytes.size());
   const auto write = [&]() -> Status {
     ASSIGN_OR_RETURN(AtomicFile file, AtomicFile::create(path_of(ref.content)));
@@ -181,13 +184,13 @@ Result<jobs::ArtefactRef> ArtefactStore::put(const Digest& key, const jobs::Nume
 }
 
 bool ArtefactStore::has(const Digest& content) const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return by_content_.contains(content);
 }
 
 std::optional<jobs::ArtefactRef> ArtefactStore::find(const Digest& key,
                                                      const jobs::NumericsClass& numerics) const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto found = std::find_if(entries_.begin(), entries_.end(), [&](const Entry& entry) {
     return entry.ref.key == key && entry.ref.numerics == numerics;
   });
@@ -203,7 +206,7 @@ Result<std::string> ArtefactStore::read(const Digest& content) {
     return read_at(fd.get(), entry.data_offset, entry.ref.size_bytes, path);
   }();
   if (bytes.ok() && sha256(*bytes) == content) return bytes;
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   remove(content);
   return Status(StatusCode::kCorruption, path + ": is damaged and was removed");
 }
@@ -228,7 +231,7 @@ Result<ArtefactStore::Piece> ArtefactStore::read_piece(const Digest& content, st
 }
 
 std::vector<jobs::ArtefactRef> ArtefactStore::list(std::size_t limit) const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   std::vector<jobs::ArtefactRef> refs;
   for (const auto& entry : entries_) {
     if (refs.size() == limit) break;
@@ -238,7 +241,7 @@ std::vector<jobs::ArtefactRef> ArtefactStore::list(std::size_t limit) const {
 }
 
 std::uint64_t ArtefactStore::size_bytes() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return size_bytes_;
 }
 

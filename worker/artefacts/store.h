@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <list>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -11,6 +10,7 @@
 #include <vector>
 
 #include "common/digest.h"
+#include "common/mutex.h"
 #include "common/status.h"
 #include "jobs/task.h"
 
@@ -68,18 +68,18 @@ class ArtefactStore {
   ArtefactStore(std::string folder, std::uint64_t capacity_bytes)
       : folder_(std::move(folder)), capacity_bytes_(capacity_bytes) {}
   [[nodiscard]] std::string path_of(const Digest& content) const;
-  [[nodiscard]] Status load();
+  [[nodiscard]] Status load() REQUIRES(mutex_);
   [[nodiscard]] Result<Entry> use(const Digest& content);  // and makes it the most recently used
-  void make_room(std::uint64_t bytes);
-  void remove(const Digest& content);
-  void add(Entry entry);
+  void make_room(std::uint64_t bytes) REQUIRES(mutex_);
+  void remove(const Digest& content) REQUIRES(mutex_);
+  void add(Entry entry) REQUIRES(mutex_);
 
   const std::string folder_;
   const std::uint64_t capacity_bytes_;
-  mutable std::mutex mutex_;
-  Entries entries_;
-  std::unordered_map<Digest, Entries::iterator> by_content_;
-  std::uint64_t size_bytes_ = 0;
+  mutable Mutex mutex_;
+  Entries entries_ GUARDED_BY(mutex_);
+  std::unordered_map<Digest, Entries::iterator> by_content_ GUARDED_BY(mutex_);
+  std::uint64_t size_bytes_ GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace mimicfleet::artefacts

@@ -8,9 +8,7 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
-#include <mutex>
 #include <optional>
-#include <shared_mutex>
 
 #include <fmt/format.h>
 #include <rocksdb/cache.h>
@@ -23,6 +21,7 @@
 
 #include "common/files/list_folder.h"
 #include "common/log.h"
+#include "common/mutex.h"
 
 namespace mimicfleet::cache {
 namespace {
@@ -124,27 +123,31 @@ struct Database::Impl {
   std::string path;
   std::uint64_t limit_bytes = 0;
   std::shared_ptr<const Clock> clock;
-  std::unique_ptr<rocksdb::DB> database;
-  std::vector<rocksdb::ColumnFamilyHandle*> handles;  // entries, uses
+  SharedMutex use;  // shared by what uses the database, alone while it is opened
+  std::unique_ptr<rocksdb::DB> database GUARDED_BY(use);
+  std::vector<rocksdb::ColumnFamilyHandle*> handles GUARDED_BY(use);  // entries, uses
   bool writable = true;
   bool was_damaged = false;
 
-  std::shared_mutex use;  // shared by what uses the database, alone while it is opened anew
   std::atomic<bool> write_failed = false;
-  std::mutex reopening;
-  std::optional<Instant> reopened;
+  Mutex reopening;
+  std::optional<Instant> reopened GUARDED_BY(reopening);
 
-  [[nodiscard]] rocksdb::ColumnFamilyHandle* entries() const { return handles[0]; }
-  [[nodiscard]] rocksdb::ColumnFamilyHandle* uses() const { return handles[1]; }
+  [[nodiscard]] rocksdb::ColumnFamilyHandle* entries() const REQUIRES_SHARED(use) {
+    return handles[0];
+  }
+  [[nodiscard]] rocksdb::ColumnFamilyHandle* uses() const REQUIRES_SHARED(use) {
+    return handles[1];
+  }
 
-  void close() {
+  void close() REQUIRES(use) {
     if (!database) return;
     for (auto* handle : handles) static_cast<void>(database->DestroyColumnFamilyHandle(handle));
     handles.clear();
     database.reset();
   }
 
-  rocksdb::Status open(const rocksdb::DBOptions& options) {
+  rocksdb::Status open(const rocksdb::DBOptions& options) REQUIRES(use) {
     close();
     rocksdb::DB* opened = nullptr;
     auto status = rocksdb::DB::Open(options, path, families(limit_bytes), &handles, &opened);
@@ -152,7 +155,7 @@ struct Database::Impl {
     return status;
   }
 
-  rocksdb::Status open_read_only() {
+  rocksdb::Status open_read_only() REQUIRES(use) {
     close();
     rocksdb::DB* opened = nullptr;
     auto status = rocksdb::DB::OpenForReadOnly(database_options(), path, families(limit_bytes),
@@ -162,14 +165,14 @@ struct Database::Impl {
   }
 
   // Reads every note, so that damage to them shows at once.
-  [[nodiscard]] bool notes_are_whole() const {
+  [[nodiscard]] bool notes_are_whole() const REQUIRES_SHARED(use) {
     const std::unique_ptr<rocksdb::Iterator> all(database->NewIterator({}, uses()));
     for (all->SeekToFirst(); all->Valid(); all->Next()) {
     }
     return !all->status().IsCorruption();
   }
 
-  void start_anew(const std::string& why) {
+  void start_anew(const std::string& why) REQUIRES(use) {
     log::warn("feature cache {} is damaged and starts anew: {}", path, why);
     close();
     std::error_code error;
@@ -177,7 +180,7 @@ struct Database::Impl {
     was_damaged = true;
   }
 
-  rocksdb::Status open_for_writing() {
+  rocksdb::Status open_for_writing() REQUIRES(use) {
     std::error_code error;
     if (fs::exists(path + kDamagedMark, error)) start_anew("writing to it had failed");
     auto options = database_options();
@@ -207,12 +210,15 @@ struct Database::Impl {
   // the next try.
   void go_on() {
     if (!write_failed) return;
-    const std::lock_guard one(reopening);
+    const MutexLock one(reopening);
     const Instant now = clock->now();
     if (!write_failed || (reopened && now - *reopened < kReopenEvery) || !has_room()) return;
     reopened = now;
-    if (database) database->DisableManualCompaction();  // else reclaim() may be long
-    const std::unique_lock alone(use);
+    {
+      const ReaderLock lock(use);
+      if (database) database->DisableManualCompaction();  // else reclaim() may be long
+    }
+    const WriterLock alone(use);
     const auto opened = open_for_writing();
     write_failed = !opened.ok();
     if (!opened.ok()) open_read_only().PermitUncheckedError();
@@ -232,7 +238,7 @@ struct Database::Impl {
   template <typename Fill>
   [[nodiscard]] Status write(const Fill& fill) {
     go_on();
-    const std::shared_lock lock(use);
+    const ReaderLock lock(use);
     if (!database) return not_open();
     rocksdb::WriteBatch batch;
     fill(batch);
@@ -247,6 +253,7 @@ struct Database::Impl {
 Database::Database() : impl_(std::make_unique<Impl>()) {}
 
 Database::~Database() {
+  const WriterLock alone(impl_->use);
   if (impl_->database && impl_->writable) {
     static_cast<void>(impl_->database->Flush({}, impl_->handles));
     rocksdb::CancelAllBackgroundWork(impl_->database.get(), true);
@@ -263,6 +270,7 @@ Result<std::unique_ptr<Database>> Database::open(const std::string& path, std::u
   impl.limit_bytes = limit_bytes;
   impl.clock = std::move(clock);
   impl.writable = access == Access::kWrite;
+  const WriterLock alone(impl.use);
   rocksdb::Status opened;
   if (impl.writable) opened = impl.open_for_writing();
   if (!impl.writable || !opened.ok()) {
@@ -283,7 +291,7 @@ bool Database::writable() const { return impl_->writable; }
 bool Database::was_damaged() const { return impl_->was_damaged; }
 
 Result<std::string> Database::get(const std::string& name) const {
-  const std::shared_lock lock(impl_->use);
+  const ReaderLock lock(impl_->use);
   if (!impl_->database) return Status(StatusCode::kNotFound, impl_->not_open().message());
   std::string value;
   const auto found = impl_->database->Get({}, impl_->entries(), name, &value);
@@ -294,6 +302,7 @@ Result<std::string> Database::get(const std::string& name) const {
 
 Status Database::put(const std::string& name, const std::string& value, const Use& use) {
   return impl_->write([&](rocksdb::WriteBatch& batch) {
+    impl_->use.assert_held_shared();
     static_cast<void>(batch.Put(impl_->entries(), name, value));
     static_cast<void>(batch.Put(impl_->uses(), name, use_bytes(use)));
   });
@@ -301,12 +310,14 @@ Status Database::put(const std::string& name, const std::string& value, const Us
 
 Status Database::note(const std::string& name, const Use& use) {
   return impl_->write([&](rocksdb::WriteBatch& batch) {
+    impl_->use.assert_held_shared();
     static_cast<void>(batch.Put(impl_->uses(), name, use_bytes(use)));
   });
 }
 
 Status Database::remove(const std::vector<std::string>& names) {
   return impl_->write([&](rocksdb::WriteBatch& batch) {
+    impl_->use.assert_held_shared();
     for (const auto& name : names) {
       static_cast<void>(batch.Delete(impl_->entries(), name));
       static_cast<void>(batch.Delete(impl_->uses(), name));
@@ -316,7 +327,7 @@ Status Database::remove(const std::vector<std::string>& names) {
 
 Status Database::each_use(
     const std::function<void(const std::string& name, const Use& use)>& visit) const {
-  const std::shared_lock lock(impl_->use);
+  const ReaderLock lock(impl_->use);
   if (!impl_->database) return impl_->not_open();
   const std::unique_ptr<rocksdb::Iterator> all(impl_->database->NewIterator({}, impl_->uses()));
   for (all->SeekToFirst(); all->Valid(); all->Next()) {
@@ -326,7 +337,7 @@ Status Database::each_use(
 }
 
 Status Database::reclaim(double share) {
-  const std::shared_lock lock(impl_->use);
+  const ReaderLock lock(impl_->use);
   if (!impl_->database) return impl_->not_open();
   const auto flushed = impl_->database->Flush({}, impl_->handles);
   if (!flushed.ok()) return impl_->written(flushed);

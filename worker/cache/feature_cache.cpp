@@ -2,15 +2,14 @@
 
 #include <algorithm>
 #include <array>
-#include <condition_variable>
 #include <filesystem>
-#include <mutex>
 #include <thread>
 
 #include <fmt/format.h>
 
 #include "common/files/atomic_file.h"
 #include "common/log.h"
+#include "common/mutex.h"
 #include "worker/cache/database.h"
 #include "worker/cache/private_folder.h"
 
@@ -53,14 +52,14 @@ struct FeatureCache::Impl {
   std::unique_ptr<Database> database;
   Observer observer;
 
-  std::mutex mutex;
-  Lru lru;
-  bool first_is_damaged = false;
-  bool write_failed = false;
-  bool reclaim_wanted = false;
-  bool reclaiming = false;
-  bool stopping = false;
-  std::condition_variable changed;
+  Mutex mutex;
+  Lru lru GUARDED_BY(mutex);
+  bool first_is_damaged GUARDED_BY(mutex) = false;
+  bool write_failed GUARDED_BY(mutex) = false;
+  bool reclaim_wanted GUARDED_BY(mutex) = false;
+  bool reclaiming GUARDED_BY(mutex) = false;
+  bool stopping GUARDED_BY(mutex) = false;
+  Condition changed;
   std::thread reclaimer;
 
   Impl(CacheOwner whose, std::uint64_t limit, PrivateFolder claimed,
@@ -76,8 +75,8 @@ struct FeatureCache::Impl {
     return {kind, key, owner.numerics};
   }
 
-  // True if it was written. Called with the mutex held.
-  bool note_write(const Status& status) {
+  // True if it was written.
+  bool note_write(const Status& status) REQUIRES(mutex) {
     if (status.ok() == write_failed) {
       write_failed = !status.ok();
       if (status.ok()) {
@@ -90,14 +89,13 @@ struct FeatureCache::Impl {
     return status.ok();
   }
 
-  // Called with the mutex held.
-  void tell_size(std::size_t evicted = 0) const {
+  void tell_size(std::size_t evicted = 0) const REQUIRES(mutex) {
     if (owner.on_size) owner.on_size(lru.by_kind(), evicted);
   }
 
   Found answer(EntryKind kind, Found found) {
     {
-      const std::lock_guard lock(mutex);
+      const MutexLock lock(mutex);
       if (found.outcome == Outcome::kMiss && std::exchange(first_is_damaged, false)) {
         found.outcome = Outcome::kDamaged;
       }
@@ -107,21 +105,20 @@ struct FeatureCache::Impl {
   }
 
   void used(const std::string& name, std::uint64_t bytes, double made_seconds) {
-    const std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     const Use use{lru.next_sequence(), bytes, made_seconds};
     lru.note(name, use);
     if (database->writable()) note_write(database->note(name, use));
   }
 
   void drop(const std::string& name) {
-    const std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     lru.forget(name);
     if (database->writable()) note_write(database->remove({name}));
     tell_size();
   }
 
-  // Called with the mutex held.
-  void evict() {
+  void evict() REQUIRES(mutex) {
     if (lru.bytes() <= limit_bytes) return;
     const auto names =
         lru.beyond(static_cast<std::uint64_t>(kKeptWhenFull * static_cast<double>(limit_bytes)));
@@ -145,9 +142,12 @@ struct FeatureCache::Impl {
   }
 
   void reclaim_loop() {
-    std::unique_lock lock(mutex);
+    MutexLock lock(mutex);
     for (;;) {
-      changed.wait(lock, [this] { return stopping || reclaim_wanted; });
+      changed.wait(lock, [this] {
+        mutex.assert_held();
+        return stopping || reclaim_wanted;
+      });
       if (stopping) return;
       reclaim_wanted = false;
       reclaiming = true;
@@ -165,7 +165,7 @@ FeatureCache::FeatureCache() = default;
 FeatureCache::~FeatureCache() {
   if (!impl_) return;
   {
-    const std::lock_guard lock(impl_->mutex);
+    const MutexLock lock(impl_->mutex);
     impl_->stopping = true;
     impl_->changed.notify_all();
   }
@@ -186,10 +186,12 @@ Result<std::unique_ptr<FeatureCache>> FeatureCache::open(const FeatureCacheOptio
   cache->impl_ = std::make_unique<Impl>(std::move(owner), limit_bytes, std::move(folder),
                                         std::move(database), std::move(observer));
   Impl& impl = *cache->impl_;
-  const Status read = impl.database->each_use(
-      [&](const std::string& name, const Use& use) { impl.lru.note(name, use); });
+  const MutexLock lock(impl.mutex);
+  const Status read = impl.database->each_use([&impl](const std::string& name, const Use& use) {
+    impl.mutex.assert_held();
+    impl.lru.note(name, use);
+  });
   if (!read.ok()) log::warn("feature cache {}: {}", impl.folder.path(), read.message());
-  const std::lock_guard lock(impl.mutex);
   impl.tell_size();
   if (impl.database->writable()) {
     impl.evict();
@@ -218,7 +220,7 @@ bool FeatureCache::put(EntryKind kind, const Digest& key, const Entry& entry) {
   const EntryName name = impl_->name_of(kind, key);
   const std::string value = encode_entry(name, entry);
   if (value.size() > impl_->limit_bytes / 2) return false;
-  const std::lock_guard lock(impl_->mutex);
+  const MutexLock lock(impl_->mutex);
   const Use use{impl_->lru.next_sequence(), value.size(), entry.made_seconds};
   if (!impl_->note_write(impl_->database->put(name.bytes(), value, use))) return false;
   impl_->lru.note(name.bytes(), use);
@@ -229,7 +231,7 @@ bool FeatureCache::put(EntryKind kind, const Digest& key, const Entry& entry) {
 
 std::vector<jobs::HeldFeature> FeatureCache::held(std::size_t at_most) const {
   std::vector<jobs::HeldFeature> held;
-  const std::lock_guard lock(impl_->mutex);
+  const MutexLock lock(impl_->mutex);
   impl_->lru.newest_first([&](const std::string& bytes, const Use& use) {
     const auto name = EntryName::from_bytes(bytes);
     if (name && name->numerics == impl_->owner.numerics) {
@@ -245,8 +247,11 @@ std::uint64_t FeatureCache::limit_bytes() const { return impl_->limit_bytes; }
 std::uint64_t FeatureCache::disk_bytes() const { return impl_->database->disk_bytes(); }
 
 void FeatureCache::settle() {
-  std::unique_lock lock(impl_->mutex);
-  impl_->changed.wait(lock, [this] { return !impl_->reclaim_wanted && !impl_->reclaiming; });
+  MutexLock lock(impl_->mutex);
+  impl_->changed.wait(lock, [impl = impl_.get()] {
+    impl->mutex.assert_held();
+    return !impl->reclaim_wanted && !impl->reclaiming;
+  });
 }
 
 }  // namespace mimicfleet::cache

@@ -43,12 +43,12 @@ Verdict DeviceFailures::judge(const PartEnd& end) {
 }
 
 void DeviceFailures::end_process(const Status& why) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   end_of_process_ = why;
 }
 
 Status DeviceFailures::end_of_process() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return end_of_process_;
 }
 

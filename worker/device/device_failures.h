@@ -1,9 +1,9 @@
 #pragma once
 
 #include <cstdint>
-#include <mutex>
 #include <string>
 
+#include "common/mutex.h"
 #include "common/status.h"
 
 namespace mimicfleet::device {
@@ -47,8 +47,8 @@ class DeviceFailures {
   void end_process(const Status& why);
 
   int short_in_a_row_ = 0;  // tasks that the memory did not suffice for
-  mutable std::mutex mutex_;
-  Status end_of_process_;  // guarded by it
+  mutable Mutex mutex_;
+  Status end_of_process_ GUARDED_BY(mutex_);
 };
 
 }  // namespace mimicfleet::device

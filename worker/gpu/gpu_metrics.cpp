@@ -28,12 +28,12 @@ constexpr Family kFamilies[] = {
 
 GpuMetrics::GpuMetrics(monitoring::Metrics& metrics) {
   metrics.before_scrape([this] {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (monitor_) reading_ = monitor_->read();
   });
   for (const auto& family : kFamilies) {
     metrics.gauges(family.name, family.help, [this, value = family.value] {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       std::vector<monitoring::Sample> series;
       if (reading_.*value) series.push_back({{}, *(reading_.*value)});
       return series;
@@ -42,7 +42,7 @@ GpuMetrics::GpuMetrics(monitoring::Metrics& metrics) {
 }
 
 void GpuMetrics::watch(std::unique_ptr<Monitor> monitor) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   monitor_ = std::move(monitor);
 }
 

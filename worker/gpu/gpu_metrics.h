@@ -1,8 +1,8 @@
 #pragma once
 
 #include <memory>
-#include <mutex>
 
+#include "common/mutex.h"
 #include "monitoring/metrics.h"
 #include "worker/gpu/gpu_monitor.h"
 
@@ -17,9 +17,9 @@ class GpuMetrics {
   void watch(std::unique_ptr<Monitor> monitor);  // from any thread
 
  private:
-  std::mutex mutex_;
-  std::unique_ptr<Monitor> monitor_;
-  Reading reading_;  // of this scrape
+  Mutex mutex_;
+  std::unique_ptr<Monitor> monitor_ GUARDED_BY(mutex_);
+  Reading reading_ GUARDED_BY(mutex_);  // of this scrape
 };
 
 }  // namespace mimicfleet::gpu

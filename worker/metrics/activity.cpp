@@ -24,13 +24,13 @@ void Activity::keep_time() {
 }
 
 void Activity::started(const jobs::TaskAttempt& attempt) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   keep_time();
   stages_.insert_or_assign(attempt, std::string(to_string(jobs::Stage::kQueued)));
 }
 
 void Activity::in_stage(const jobs::TaskProgress& progress) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto task = stages_.find({progress.task, progress.attempt});
   if (task == stages_.end() || task->second == progress.stage) return;
   keep_time();
@@ -38,13 +38,13 @@ void Activity::in_stage(const jobs::TaskProgress& progress) {
 }
 
 void Activity::ended(const jobs::TaskAttempt& attempt) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   keep_time();
   stages_.erase(attempt);
 }
 
 void Activity::refresh() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   keep_time();
   std::map<std::string, int> tasks;
   for (const auto& [attempt, stage] : stages_) ++tasks[stage];

@@ -1,10 +1,10 @@
 #pragma once
 
 #include <map>
-#include <mutex>
 #include <string>
 
 #include "common/clock.h"
+#include "common/mutex.h"
 #include "jobs/messages.h"
 #include "worker/metrics/worker_metrics.h"
 
@@ -24,14 +24,15 @@ class Activity {
 
  private:
   void refresh();
-  void keep_time();  // with the mutex held, before the stages change
-  [[nodiscard]] bool is_busy() const;
+  void keep_time() REQUIRES(mutex_);  // before the stages change
+  [[nodiscard]] bool is_busy() const REQUIRES(mutex_);
 
   const WorkerMetrics& metrics_;
   const Clock& clock_;
-  std::mutex mutex_;
-  std::map<jobs::TaskAttempt, std::string> stages_;  // of each attempt that has not ended
-  Instant busy_since_;                               // counted until then, while busy
+  Mutex mutex_;
+  // Of each attempt that has not ended.
+  std::map<jobs::TaskAttempt, std::string> stages_ GUARDED_BY(mutex_);
+  Instant busy_since_ GUARDED_BY(mutex_);  // counted until then, while busy
 };
 
 }  // namespace mimicfleet::worker

@@ -13,14 +13,14 @@ WorkerInfo::WorkerInfo(const WorkerMetrics& metrics, const jobs::WorkerHello& he
               {"precision", ""},
               {"slurm_job_id", log::printable(hello.slurm_job_id)}} {
   metrics.info.read_by([this] {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     return std::vector<monitoring::Sample>{{labels_, 1}};
   });
   for (const auto kind : hello.kinds) metrics.takes.at({{"kind", monitoring::text(kind)}}).set(1);
 }
 
 void WorkerInfo::ready(const std::string& device, const jobs::NumericsClass& numerics) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   labels_["device"] = device;
   labels_["device_name"] = numerics.device;
   labels_["precision"] = numerics.precision;

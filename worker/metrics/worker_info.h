@@ -1,7 +1,6 @@
 #pragma once
 
-#include <mutex>
-
+#include "common/mutex.h"
 #include "jobs/messages.h"
 #include "worker/metrics/worker_metrics.h"
 
@@ -17,8 +16,8 @@ class WorkerInfo {
   void ready(const std::string& device, const jobs::NumericsClass& numerics);  // from any thread
 
  private:
-  std::mutex mutex_;
-  monitoring::Labels labels_;
+  Mutex mutex_;
+  monitoring::Labels labels_ GUARDED_BY(mutex_);
 };
 
 }  // namespace mimicfleet::worker

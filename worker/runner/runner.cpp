@@ -67,7 +67,7 @@ void Runner::start(jobs::LeaseGrant lease) {
   task->context->confirm_lease(Instant::min());  // not yet
   task->lease = std::move(lease);
   if (is_decode(*task)) task->phase = Phase::kConditioned;
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (stopping_) return;
   tasks_.push_back(task);
   waiting_.push_back(std::move(task));
@@ -75,21 +75,21 @@ void Runner::start(jobs::LeaseGrant lease) {
 }
 
 void Runner::cancel(const jobs::TaskAttempt& attempt) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   for (const auto& task : tasks_) {
     if (task->context->attempt() == attempt) task->context->cancel();
   }
 }
 
 void Runner::confirm(const worker::Confirmation& lease) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   for (const auto& task : tasks_) {
     if (task->context->attempt() == lease.attempt) task->context->confirm_lease(lease.until);
   }
 }
 
 void Runner::request_stop() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   stopping_ = true;
   for (const auto& task : tasks_) task->context->cancel();
   changed_.notify_all();
@@ -97,18 +97,21 @@ void Runner::request_stop() {
 
 bool Runner::stop(std::chrono::milliseconds patience) {
   request_stop();
-  std::unique_lock lock(mutex_);
-  return changed_.wait_for(lock, patience, [&] { return running_threads_ == 0; });
+  MutexLock lock(mutex_);
+  return changed_.wait_for(lock, patience, [this] {
+    mutex_.assert_held();
+    return running_threads_ == 0;
+  });
 }
 
 Status Runner::failure() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return failure_;
 }
 
 void Runner::give_up(const Status& status) {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     failure_ = status;
     stopping_ = true;
     changed_.notify_all();
@@ -117,8 +120,11 @@ void Runner::give_up(const Status& status) {
 }
 
 Runner::TaskPtr Runner::next_to_prepare() {
-  std::unique_lock lock(mutex_);
-  changed_.wait(lock, [&] { return stopping_ || !waiting_.empty(); });
+  MutexLock lock(mutex_);
+  changed_.wait(lock, [this] {
+    mutex_.assert_held();
+    return stopping_ || !waiting_.empty();
+  });
   if (stopping_) return nullptr;
   auto chosen = std::find_if(waiting_.begin(), waiting_.end(),
                              [](const TaskPtr& waiting) { return is_decode(*waiting); });
@@ -128,7 +134,7 @@ Runner::TaskPtr Runner::next_to_prepare() {
   return task;
 }
 
-// Where the next task to compute is: end() if there is none. With the mutex held.
+// Where the next task to compute is: end() if there is none.
 std::deque<Runner::TaskPtr>::iterator Runner::choose_to_compute() {
   const bool one_conditions =
       std::any_of(prepared_.begin(), prepared_.end(),
@@ -136,6 +142,7 @@ std::deque<Runner::TaskPtr>::iterator Runner::choose_to_compute() {
   // Other models than those of an encode that has begun would have to be loaded, and these once
   // more.
   const auto may_decode = [this](const TaskPtr& task) {
+    mutex_.assert_held();
     return is_decode(*task) && may_start(*task) &&
            std::none_of(prepared_.begin(), prepared_.end(), [&task](const TaskPtr& other) {
              return !is_decode(*other) &&
@@ -146,13 +153,14 @@ std::deque<Runner::TaskPtr>::iterator Runner::choose_to_compute() {
   const auto decode = std::find_if(prepared_.begin(), prepared_.end(), may_decode);
   if (decode != prepared_.end()) return decode;
   return std::find_if(prepared_.begin(), prepared_.end(), [&](const TaskPtr& task) {
+    mutex_.assert_held();
     return !is_decode(*task) && (task->phase == Phase::kConditioned || !one_conditions) &&
            may_start(*task);
   });
 }
 
 // Where the next encode to begin beside what runs is: end() if there is none, or if one has begun
-// already. With the mutex held.
+// already.
 std::deque<Runner::TaskPtr>::iterator Runner::choose_to_condition() {
   const auto encode = std::find_if(prepared_.begin(), prepared_.end(),
                                    [](const TaskPtr& task) { return !is_decode(*task); });
@@ -169,17 +177,18 @@ bool Runner::may_start(const Task& task) const {
 }
 
 Runner::TaskPtr Runner::next_to_condition() {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   auto chosen = prepared_.end();
-  changed_.wait(lock,
-                [&] { return stopping_ || (chosen = choose_to_condition()) != prepared_.end(); });
+  changed_.wait(lock, [&] {
+    mutex_.assert_held();
+    return stopping_ || (chosen = choose_to_condition()) != prepared_.end();
+  });
   if (stopping_) return nullptr;
   (*chosen)->phase = Phase::kConditioning;
   return *chosen;
 }
 
-// How long the decode of the encode that ran last is waited for before `next` goes on. With the
-// mutex held.
+// How long the decode of the encode that ran last is waited for before `next` goes on.
 Duration Runner::patience_for_decode(const Task& next) const {
   if (!encoded_ || !decodes_follow_ || is_decode(next)) return Duration::zero();
   if (next.phase == Phase::kConditioned) return decode_comes_within_;
@@ -187,7 +196,7 @@ Duration Runner::patience_for_decode(const Task& next) const {
                             conditioning_took_ / kShareOfConditioning);
 }
 
-// Whether a decode has come that is not prepared yet. With the mutex held.
+// Whether a decode has come that is not prepared yet.
 bool Runner::prepares_decode() const {
   return std::any_of(tasks_.begin(), tasks_.end(), [](const TaskPtr& task) {
     return is_decode(*task) && task->phase == Phase::kConditioned && task->prepared == nullptr;
@@ -195,19 +204,26 @@ bool Runner::prepares_decode() const {
 }
 
 Runner::TaskPtr Runner::next_to_compute() {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   auto chosen = prepared_.end();
   const auto there_is_one = [&] {
+    mutex_.assert_held();
     return stopping_ || (chosen = choose_to_compute()) != prepared_.end();
   };
   changed_.wait(lock, there_is_one);
   const Duration patience = stopping_ ? Duration::zero() : patience_for_decode(**chosen);
   if (patience > Duration::zero()) {
-    const auto is_ready = [&] { return stopping_ || (there_is_one() && is_decode(**chosen)); };
+    const auto is_ready = [&] {
+      mutex_.assert_held();
+      return stopping_ || (there_is_one() && is_decode(**chosen));
+    };
     const bool begins = (*chosen)->phase != Phase::kConditioned;
     decodes_follow_ = changed_.wait_for(lock, patience, is_ready);
     if (!decodes_follow_ && begins && prepares_decode()) {
-      const auto is_over = [&] { return is_ready() || !prepares_decode(); };
+      const auto is_over = [&] {
+        mutex_.assert_held();
+        return is_ready() || !prepares_decode();
+      };
       decodes_follow_ = changed_.wait_for(lock, kDecodeIsPreparedWithin, is_over);
     }
     changed_.wait(lock, there_is_one);
@@ -223,7 +239,7 @@ Runner::TaskPtr Runner::next_to_compute() {
 }
 
 void Runner::thread_ends() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   --running_threads_;
   changed_.notify_all();
 }
@@ -239,7 +255,7 @@ void Runner::prepare_loop() {
       continue;
     }
     task->context->progress(jobs::Stage::kQueued);
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     task->prepared = std::move(*prepared);
     prepared_.push_back(task);
     changed_.notify_all();
@@ -259,7 +275,7 @@ void Runner::condition_overlapped(const TaskPtr& task) {
   });
   if (begun.ok() && *begun) task->context->progress(jobs::Stage::kQueued);
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     task->phase = begun.ok() && *begun ? Phase::kConditioned : Phase::kToConditionInTurn;
     if (!begun.ok()) std::erase(prepared_, task);
     changed_.notify_all();
@@ -277,7 +293,7 @@ void Runner::compute_loop() {
   while (const TaskPtr task = next_to_compute()) {
     compute(task);
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       running_ = false;
     }
     if (const Status status = executor_.end_of_process(); !status.ok()) {
@@ -302,7 +318,7 @@ void Runner::compute(const TaskPtr& task) {
     end(task, outcome.status());
   } else if (!begun) {
     task->context->progress(jobs::Stage::kQueued);
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     conditioning_took_ = clock_.now() - start;
     task->phase = Phase::kConditioned;
     prepared_.push_front(task);
@@ -316,12 +332,15 @@ void Runner::compute(const TaskPtr& task) {
 void Runner::hand_to_finishing(const TaskPtr& task, Outcome outcome) {
   task->outcome = std::move(outcome);
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     task->phase = Phase::kComputed;
   }
   post_(worker::Computed{task->context->attempt()});
-  std::unique_lock lock(mutex_);
-  changed_.wait(lock, [&] { return stopping_ || unfinished_ < kUnfinishedAtMost; });
+  MutexLock lock(mutex_);
+  changed_.wait(lock, [this] {
+    mutex_.assert_held();
+    return stopping_ || unfinished_ < kUnfinishedAtMost;
+  });
   ++unfinished_;
   if (!stopping_) {
     computed_.push_back(task);
@@ -333,8 +352,11 @@ void Runner::hand_to_finishing(const TaskPtr& task, Outcome outcome) {
 }
 
 void Runner::wait_until_finished() {
-  std::unique_lock lock(mutex_);
-  changed_.wait_for(lock, kLastPatience, [&] { return stopping_ || unfinished_ == 0; });
+  MutexLock lock(mutex_);
+  changed_.wait_for(lock, kLastPatience, [this] {
+    mutex_.assert_held();
+    return stopping_ || unfinished_ == 0;
+  });
 }
 
 // Also of a task that was cancelled: then it tidies up.
@@ -344,15 +366,18 @@ void Runner::finish(const TaskPtr& task) {
     return std::move(task->outcome.result);
   });
   end(task, std::move(result));
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   --unfinished_;
   changed_.notify_all();
 }
 
 void Runner::finish_loop() {
   for (;;) {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return stopping_ || !computed_.empty(); });
+    MutexLock lock(mutex_);
+    changed_.wait(lock, [this] {
+      mutex_.assert_held();
+      return stopping_ || !computed_.empty();
+    });
     if (computed_.empty()) break;
     const TaskPtr task = std::move(computed_.front());
     computed_.pop_front();
@@ -364,7 +389,7 @@ void Runner::finish_loop() {
 
 void Runner::end(const TaskPtr& task, Result<jobs::TaskResult> result) {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     std::erase(tasks_, task);
     changed_.notify_all();
   }

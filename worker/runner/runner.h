@@ -1,16 +1,15 @@
 #pragma once
 
 #include <chrono>
-#include <condition_variable>
 #include <deque>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "common/clock.h"
+#include "common/mutex.h"
 #include "worker/runner/task_context.h"
 #include "worker/task.h"
 
@@ -137,11 +136,11 @@ class Runner final : public worker::TaskRunner {
   [[nodiscard]] TaskPtr next_to_compute();  // null: stopping
   void compute(const TaskPtr& task);
   [[nodiscard]] static bool is_decode(const Task& task);
-  [[nodiscard]] Duration patience_for_decode(const Task& next) const;
-  [[nodiscard]] bool prepares_decode() const;
-  [[nodiscard]] std::deque<TaskPtr>::iterator choose_to_compute();
-  [[nodiscard]] std::deque<TaskPtr>::iterator choose_to_condition();
-  [[nodiscard]] bool may_start(const Task& task) const;
+  [[nodiscard]] Duration patience_for_decode(const Task& next) const REQUIRES(mutex_);
+  [[nodiscard]] bool prepares_decode() const REQUIRES(mutex_);
+  [[nodiscard]] std::deque<TaskPtr>::iterator choose_to_compute() REQUIRES(mutex_);
+  [[nodiscard]] std::deque<TaskPtr>::iterator choose_to_condition() REQUIRES(mutex_);
+  [[nodiscard]] bool may_start(const Task& task) const REQUIRES(mutex_);
   void hand_to_finishing(const TaskPtr& task, Outcome outcome);
   void finish(const TaskPtr& task);
   void wait_until_finished();
@@ -157,20 +156,21 @@ class Runner final : public worker::TaskRunner {
   const SteadyClock steady_;
   const Clock& clock_;
 
-  mutable std::mutex mutex_;
-  std::condition_variable changed_;
-  bool stopping_ = false;
-  int running_threads_ = 4;
-  Status failure_;
-  std::vector<TaskPtr> tasks_;  // all that have not ended
-  std::deque<TaskPtr> waiting_;
-  std::deque<TaskPtr> prepared_;
-  std::deque<TaskPtr> computed_;
-  int unfinished_ = 0;             // computed, and not yet ended
-  bool running_ = false;           // Executor::run() is on the computing thread
-  bool encoded_ = false;           // the last that it did was to run an encode
-  bool decodes_follow_ = true;     // the last decode that was waited for came
-  Duration conditioning_took_{0};  // of the last encode that began in its turn
+  mutable Mutex mutex_;
+  Condition changed_;
+  bool stopping_ GUARDED_BY(mutex_) = false;
+  int running_threads_ GUARDED_BY(mutex_) = 4;
+  Status failure_ GUARDED_BY(mutex_);
+  std::vector<TaskPtr> tasks_ GUARDED_BY(mutex_);  // all that have not ended
+  std::deque<TaskPtr> waiting_ GUARDED_BY(mutex_);
+  std::deque<TaskPtr> prepared_ GUARDED_BY(mutex_);
+  std::deque<TaskPtr> computed_ GUARDED_BY(mutex_);
+  int unfinished_ GUARDED_BY(mutex_) = 0;          // computed, and not yet ended
+  bool running_ GUARDED_BY(mutex_) = false;        // Executor::run() is on the computing thread
+  bool encoded_ GUARDED_BY(mutex_) = false;        // the computing thread ran an encode last
+  bool decodes_follow_ GUARDED_BY(mutex_) = true;  // the last decode that was waited for came
+  // Of the last encode that began in its turn.
+  Duration conditioning_took_ GUARDED_BY(mutex_){0};
 
   std::thread preparing_;
   std::thread conditioning_;

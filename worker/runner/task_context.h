@@ -2,16 +2,15 @@
 
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "common/clock.h"
+#include "common/mutex.h"
 #include "jobs/computations.h"
 #include "jobs/messages.h"
 #include "jobs/stages.h"
@@ -89,23 +88,25 @@ class TaskContext {
   [[nodiscard]] bool is_of_host(const Status& end) const;
 
  private:
-  jobs::FeatureUse& feature(jobs::FeatureKind kind);  // with the mutex held
+  jobs::FeatureUse& feature(jobs::FeatureKind kind) REQUIRES(mutex_);
 
   const jobs::TaskAttempt attempt_;
   const OnProgress on_progress_;
   std::atomic<bool> cancelled_ = false;
-  mutable std::mutex mutex_;
-  std::map<std::uint64_t, std::function<void()>> stops_;  // what on_cancel() was given, by number
-  std::uint64_t last_stop_ = 0;
-  mutable std::condition_variable lease_changed_;
-  Instant lease_until_ = Instant::max();
-  std::vector<jobs::StageTiming> timings_;  // in the order in which the stages began
-  std::vector<jobs::FeatureUse> features_;
-  std::map<std::string, std::uint32_t> calls_;
-  std::vector<std::string> warnings_;
-  std::uint64_t transferred_bytes_ = 0;
-  std::vector<Digest> lost_inputs_;
-  bool ran_out_ = false;
+  mutable Mutex mutex_;
+  // What on_cancel() was given, by number.
+  std::map<std::uint64_t, std::function<void()>> stops_ GUARDED_BY(mutex_);
+  std::uint64_t last_stop_ GUARDED_BY(mutex_) = 0;
+  mutable Condition lease_changed_;
+  Instant lease_until_ GUARDED_BY(mutex_) = Instant::max();
+  // In the order in which the stages began.
+  std::vector<jobs::StageTiming> timings_ GUARDED_BY(mutex_);
+  std::vector<jobs::FeatureUse> features_ GUARDED_BY(mutex_);
+  std::map<std::string, std::uint32_t> calls_ GUARDED_BY(mutex_);
+  std::vector<std::string> warnings_ GUARDED_BY(mutex_);
+  std::uint64_t transferred_bytes_ GUARDED_BY(mutex_) = 0;
+  std::vector<Digest> lost_inputs_ GUARDED_BY(mutex_);
+  bool ran_out_ GUARDED_BY(mutex_) = false;
 };
 
 // Times a stage from its making to finish(); without finish() nothing is noted (the stage failed).

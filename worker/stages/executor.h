@@ -4,10 +4,10 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <shared_mutex>
 #include <string>
 #include <vector>
 
+#include "common/mutex.h"
 #include "worker/artefacts/server.h"
 #include "worker/cache/private_folder.h"
 #include "worker/device/device_failures.h"
@@ -87,7 +87,7 @@ class StageExecutor final : public runner::Executor {
   std::unique_ptr<Services> services_;
   double load_seconds_ = 0;  // of the first model set, for the first task
   // Shared by who uses the models beside the computing thread, which alone loads and unloads them.
-  std::shared_mutex models_stay_;
+  SharedMutex models_stay_;
   std::optional<nn::SideStream> side_stream_;  // where encodes are conditioned while other tasks
   std::atomic<bool> memory_suffices_ = true;
   device::DeviceFailures failures_;

@@ -28,7 +28,7 @@ FrameStream::FrameStream(StableFile file, media::VideoFrames frames, std::size_t
 
 FrameStream::~FrameStream() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     stopping_ = true;
     changed_.notify_all();
   }
@@ -37,8 +37,11 @@ FrameStream::~FrameStream() {
 }
 
 bool FrameStream::wait_for_room() {
-  std::unique_lock lock(mutex_);
-  changed_.wait(lock, [&] { return stopping_ || ready_.empty() || ready_bytes_ < budget_bytes_; });
+  MutexLock lock(mutex_);
+  changed_.wait(lock, [this] {
+    mutex_.assert_held();
+    return stopping_ || ready_.empty() || ready_bytes_ < budget_bytes_;
+  });
   return !stopping_;
 }
 
@@ -55,12 +58,12 @@ void FrameStream::decode() {
     const auto& all = frames_.late_warnings();
     std::vector<std::string> warnings(all.begin() + static_cast<std::ptrdiff_t>(told), all.end());
     told = all.size();
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     ready_bytes_ += (*frame)->image.pixels.size();
     ready_.push_back({std::move((*frame)->image), std::move(warnings)});
     changed_.notify_all();
   }
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   over_ = true;
   end_ = std::move(status);
   changed_.notify_all();
@@ -69,10 +72,13 @@ void FrameStream::decode() {
 Result<std::vector<media::Image>> FrameStream::next(std::size_t count,
                                                     const std::function<bool()>& cancelled) {
   std::vector<media::Image> frames;
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   while (frames.size() < count) {
-    while (!changed_.wait_for(lock, std::chrono::milliseconds(100),
-                              [&] { return over_ || !ready_.empty(); })) {
+    const auto is_ready = [this] {
+      mutex_.assert_held();
+      return over_ || !ready_.empty();
+    };
+    while (!changed_.wait_for(lock, std::chrono::milliseconds(100), is_ready)) {
       if (cancelled()) return Status(StatusCode::kCancelled, "cancelled");
     }
     if (ready_.empty()) {

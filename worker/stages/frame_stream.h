@@ -1,17 +1,16 @@
 #pragma once
 
-#include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "common/files/stable_file.h"
 #include "common/media/video.h"
+#include "common/mutex.h"
 #include "worker/formats/frame_warning.h"
 
 namespace mimicfleet::stages {
@@ -52,17 +51,18 @@ class FrameStream {
   const std::size_t budget_bytes_;
   const std::shared_ptr<media::MediaStop> stop_;
 
-  std::mutex mutex_;
-  std::condition_variable changed_;
+  Mutex mutex_;
+  Condition changed_;
   struct Ready {
     media::Image image;
     std::vector<std::string> warnings;
   };
-  bool stopping_ = false;
-  bool over_ = false;  // `end_` says how
-  Status end_;
-  std::deque<Ready> ready_;
-  std::size_t ready_bytes_ = 0;
+  bool stopping_ GUARDED_BY(mutex_) = false;
+  bool over_ GUARDED_BY(mutex_) = false;  // `end_` says how
+  Status end_ GUARDED_BY(mutex_);
+  std::deque<Ready> ready_ GUARDED_BY(mutex_);
+  std::size_t ready_bytes_ GUARDED_BY(mutex_) = 0;
+  // Of the thread that takes frames.
   std::int64_t taken_ = 0;
   std::vector<formats::FrameWarning> warnings_;  // of those
   std::thread thread_;

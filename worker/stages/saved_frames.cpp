@@ -43,7 +43,7 @@ std::string SavedFrames::path_of(std::size_t frame) const {
 
 void SavedFrames::stop(bool drop_queue) {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     ended_ = true;
     if (drop_queue) queue_.clear();
     changed_.notify_all();
@@ -52,9 +52,11 @@ void SavedFrames::stop(bool drop_queue) {
 }
 
 Status SavedFrames::add(media::Image frame) {
-  std::unique_lock lock(mutex_);
-  changed_.wait(lock,
-                [this] { return queue_.empty() || queued_bytes_ < kBudgetBytes || !error_.ok(); });
+  MutexLock lock(mutex_);
+  changed_.wait(lock, [this] {
+    mutex_.assert_held();
+    return queue_.empty() || queued_bytes_ < kBudgetBytes || !error_.ok();
+  });
   if (!error_.ok()) return error_;
   queued_bytes_ += frame.pixels.size();
   queue_.push_back(std::move(frame));
@@ -63,9 +65,12 @@ Status SavedFrames::add(media::Image frame) {
 }
 
 void SavedFrames::write() {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   for (;;) {
-    changed_.wait(lock, [this] { return !queue_.empty() || ended_; });
+    changed_.wait(lock, [this] {
+      mutex_.assert_held();
+      return !queue_.empty() || ended_;
+    });
     if (queue_.empty()) return;
     const media::Image frame = std::move(queue_.front());
     queue_.pop_front();
@@ -84,6 +89,7 @@ void SavedFrames::write() {
 
 Status SavedFrames::finish(const Permit& permit) {
   stop(/*drop_queue=*/false);
+  const MutexLock lock(mutex_);
   RETURN_IF_ERROR(error_);
   for (std::size_t frame = 0; frame < written_; ++frame) {
     RETURN_IF_ERROR(permit());

@@ -1,14 +1,13 @@
 #pragma once
 
-#include <condition_variable>
 #include <cstddef>
 #include <deque>
 #include <memory>
-#include <mutex>
 #include <thread>
 
 #include "common/files/atomic_file.h"
 #include "common/media/image.h"
+#include "common/mutex.h"
 #include "worker/stages/output_files.h"
 
 namespace mimicfleet::stages {
@@ -39,13 +38,13 @@ class SavedFrames {
   const OutputFiles outputs_;
   const ScratchFolder folder_;
 
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::deque<media::Image> queue_;
-  std::size_t queued_bytes_ = 0;
-  bool ended_ = false;  // no more frames will come
-  std::size_t written_ = 0;
-  Status error_;  // the first one
+  Mutex mutex_;
+  Condition changed_;
+  std::deque<media::Image> queue_ GUARDED_BY(mutex_);
+  std::size_t queued_bytes_ GUARDED_BY(mutex_) = 0;
+  bool ended_ GUARDED_BY(mutex_) = false;  // no more frames will come
+  std::size_t written_ GUARDED_BY(mutex_) = 0;
+  Status error_ GUARDED_BY(mutex_);  // the first one
   std::thread thread_;
 };
 

@@ -1,17 +1,16 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <condition_variable>
 #include <cstring>
 #include <deque>
 #include <memory>
-#include <mutex>
 #include <thread>
 #include <vector>
 
 #include "common/media/child/encoder.h"
 #include "common/media/child/output.h"
 #include "common/media/child/tasks.h"
+#include "common/mutex.h"
 
 namespace mimicfleet::media::child {
 namespace {
@@ -36,46 +35,51 @@ Result<bool> read_frame(int fd, std::vector<std::uint8_t>& frame) {
 class Frames {
  public:
   void give_back(FramePtr frame) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     free_.push_back(std::move(frame));
     changed_.notify_all();
   }
-  [[nodiscard]] FramePtr take_free() { return take(free_); }
+  [[nodiscard]] FramePtr take_free() { return take(&Frames::free_); }
 
   void add(FramePtr frame) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     ready_.push_back(std::move(frame));
     changed_.notify_all();
   }
   void end(Status status) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     over_ = true;
     ending_ = std::move(status);
     changed_.notify_all();
   }
   // The next one; null once all were taken.
   [[nodiscard]] Result<FramePtr> next() {
-    FramePtr frame = take(ready_);
+    FramePtr frame = take(&Frames::ready_);
+    const MutexLock lock(mutex_);
     if (!frame) RETURN_IF_ERROR(ending_);
     return frame;
   }
 
  private:
-  [[nodiscard]] FramePtr take(std::deque<FramePtr>& queue) {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return over_ || !queue.empty(); });
+  [[nodiscard]] FramePtr take(std::deque<FramePtr> Frames::*which) {
+    MutexLock lock(mutex_);
+    std::deque<FramePtr>& queue = this->*which;
+    changed_.wait(lock, [&] {
+      mutex_.assert_held();
+      return over_ || !queue.empty();
+    });
     if (queue.empty()) return nullptr;
     FramePtr frame = std::move(queue.front());
     queue.pop_front();
     return frame;
   }
 
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::deque<FramePtr> free_;
-  std::deque<FramePtr> ready_;
-  bool over_ = false;
-  Status ending_;
+  Mutex mutex_;
+  Condition changed_;
+  std::deque<FramePtr> free_ GUARDED_BY(mutex_);
+  std::deque<FramePtr> ready_ GUARDED_BY(mutex_);
+  bool over_ GUARDED_BY(mutex_) = false;
+  Status ending_ GUARDED_BY(mutex_);
 };
 
 Status read_and_convert(const EncodeTask& task, const Encoder& encoder, Frames& frames) {

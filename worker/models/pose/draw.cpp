@@ -4,7 +4,6 @@
 #include <array>
 #include <cmath>
 #include <cstdint>
-#include <mutex>
 #include <numbers>
 #include <utility>
 #include <vector>
@@ -14,6 +13,7 @@
 #include <opencv2/core.hpp>
 #include <opencv2/imgproc.hpp>
 
+#include "common/mutex.h"
 #include "worker/models/pose/for_each_frame.h"
 
 namespace mimicfleet::pose {
@@ -220,7 +220,7 @@ void draw_face(const Face& face, const FaceScores& scores, Canvas& canvas) {
 class Canvases {
  public:
   [[nodiscard]] Canvas take(cv::Size size) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     std::erase_if(free_, [size](const Canvas& canvas) { return canvas.pixels.size() != size; });
     if (free_.empty()) return {cv::Mat::zeros(size, CV_8UC3), {}, {}};
     Canvas canvas = std::move(free_.back());
@@ -229,14 +229,14 @@ class Canvases {
   }
   void give_back(Canvas canvas) {
     canvas.pixels(std::exchange(canvas.touched, {})).setTo(0);
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     const std::size_t bytes = canvas.bytes();
     if ((free_.size() + 1) * bytes <= kKeptBytes) free_.push_back(std::move(canvas));
   }
 
  private:
-  std::mutex mutex_;
-  std::vector<Canvas> free_;
+  Mutex mutex_;
+  std::vector<Canvas> free_ GUARDED_BY(mutex_);
 };
 
 cv::Size canvas_size(int height, int width, int short_side) {
