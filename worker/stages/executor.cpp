@@ -110,8 +110,7 @@ Result<worker::Ready> StageExecutor::load() {
   ASSIGN_OR_RETURN(library::ModelLibrary models,
                    library::ModelLibrary::find(config_.models, digests_));
   services_.reset(new Services{std::move(inputs), feature_cache_.get(), *artefacts_,
-                               std::move(device), std::move(models), config_.decodes_only(),
-                               config_.name, metrics_});
+                               std::move(device), std::move(models), config_, metrics_});
   const auto sets = services_->models.sets();
   ASSIGN_OR_RETURN(const auto first, services_->use_models(sets.at(0).id));
   load_seconds_ = first.load_seconds;

@@ -61,7 +61,7 @@ jobs::OutputRecord record_of(const Services& services, const jobs::LeaseGrant& l
   const auto own_warnings = context.warnings();
   record.stages.insert(record.stages.end(), own_stages.begin(), own_stages.end());
   record.warnings.insert(record.warnings.end(), own_warnings.begin(), own_warnings.end());
-  record.decode_worker = services.worker_name;
+  record.decode_worker = services.config.name;
   record.decode_attempt = lease.attempt;
   return record;
 }

@@ -1,8 +1,7 @@
 #pragma once
 
-#include <string>
-
 #include "worker/artefacts/store.h"
+#include "worker/config.h"
 #include "worker/device/device.h"
 #include "worker/library/model_library.h"
 #include "worker/metrics/worker_metrics.h"
@@ -18,13 +17,12 @@ struct Services {
   artefacts::ArtefactStore& artefacts;
   device::Device device;
   library::ModelLibrary models;
-  bool decoder_only = false;  // the worker takes no encodes
-  std::string worker_name;
+  const worker::WorkerConfig& config;
   const worker::WorkerMetrics& metrics;
 
   // See ModelLibrary::use(). LibTorch's thread.
   [[nodiscard]] Result<library::ModelLibrary::Use> use_models(const Digest& set) {
-    auto use = models.use(set, device, decoder_only);
+    auto use = models.use(set, device, config.decodes_only());
     if (use.ok() && use->load_seconds > 0) metrics.model_loads.add();
     return use;
   }
