@@ -358,7 +358,8 @@ std::vector<Setting> of_joining() {
                                 "frames interpolated between two clips of a concatenated video")
           .between(0, 1000)
           .of_decode(),
-      Member<&P::interp_mode>("interp_mode", "linear|slerp", "how they, or a cross-fade, are made")
+      Member<&P::interp_mode>("interp_mode", "linear|slerp",
+                              "how interpolated and cross-faded frames are made")
           .of_decode(),
       Member<&P::crossfade_frames>(
           "crossfade_frames", "N",

@@ -55,16 +55,17 @@ struct WorkerConfig {
     flag("--feature-cache-dir", cache.directory, "DIR",
          "default: ~/.cache/mimicfleet/features; '' for none");
     flag("--feature-cache-limit", cache.limit_bytes, "SIZE",
-         "bytes that it may hold, such as 20G; default: 50G, or a tenth of the disk if that is "
+         "most bytes of the cache, such as 20G; default: 50G, or a tenth of the disk if that is "
          "less");
     flag("--data-dir", data_dir, "DIR",
-         "latents for other workers; default: ~/.cache/mimicfleet/worker");
+         "folder of latents for other workers; default: ~/.cache/mimicfleet/worker");
     flag("--device", device, "DEVICE", "auto, cpu, cuda (the first GPU) or cuda:N");
     flag("--precision", precision, "PRECISION",
          "auto, fp32, bf16 or fp16; auto: fp32 on a CPU, else fp16");
-    flag("--fp8", needs_fp8, "", "end unless the device can do the --fp8 of coordinator submit");
-    flag("--threads", threads, "N", "of the computations on a CPU; default: all physical cores",
-         FlagRange{1, 1024});
+    flag("--fp8", needs_fp8, "",
+         "end unless the device can compute with --fp8 of coordinator submit");
+    flag("--threads", threads, "N",
+         "threads of the computations on a CPU; default: all physical cores", FlagRange{1, 1024});
     flag("--advertise", advertise, "HOST[:PORT]",
          "where other workers reach this one's latents; default: loopback");
     flag("--insecure", insecure, "", "let --advertise be an address that strangers can reach");
@@ -72,14 +73,15 @@ struct WorkerConfig {
     flag("--kinds", kinds, "KIND", "tasks to take: encode_latents, decode_video; default: both");
     flag("--metrics", metrics, "HOST:PORT",
          "for Prometheus; off; default: 127.0.0.1:0 (any free port)");
-    flag("--name", name, "NAME", "for people; default: host, device and process");
-    flag("--exit-with-parent", exit_with_parent, "", "end when the starting process does");
-    flag(
-        "--drain-on-stop", session.drain_on_stop, "SECONDS",
-        "when asked to stop (SIGTERM), finish what runs for at most so long; a second signal hands "
-        "it back; default 0");
+    flag("--name", name, "NAME", "name to show to people; default: host, device and process");
+    flag("--exit-with-parent", exit_with_parent, "",
+         "end when the process that started this one ends");
+    flag("--drain-on-stop", session.drain_on_stop, "SECONDS",
+         "on SIGTERM, finish running tasks for at most this many seconds; a second signal hands "
+         "them "
+         "back; default 0");
     flag("--exit-when-idle", session.leave_when_idle, "[SECONDS]",
-         "end after so long without a task; default: 60");
+         "end after this many seconds without a task; default: 60");
   }
 };
 

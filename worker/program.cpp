@@ -79,7 +79,7 @@ void say_which_models(const WorkerConfig& config) {
   if (!shipped) return;
   const auto files = model_root::find_below(*shipped);
   if (!files.ok()) return;  // told when they are opened
-  log::warn("no models are named (--models), so those that come with the program are used: {}",
+  log::warn("no models are named (--models); using those that come with the program: {}",
             log::printable(jobs::notice_of(files->defaults)));
 }
 

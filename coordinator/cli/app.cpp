@@ -16,7 +16,7 @@ constexpr const char* kCommandExamples = R"(examples:
   coordinator submit videos/ --ref-image person.png --models models/
   coordinator submit videos/ --config test.yaml --output-dir out/ --steps 8
   coordinator compare videos/ --ref-image person.png --steps 25 --steps 4
-  coordinator serve                            a server that jobs outlive
+  coordinator serve                            a server that keeps jobs
   coordinator submit list.csv --no-wait        to that server
   coordinator job list
   coordinator verify out/
@@ -47,7 +47,6 @@ int run_program(int argc, char** argv) {
   log::initialize("coordinator", "info");
   CLI::App app("mimicfleet: motion videos become videos of a chosen character", "coordinator");
   app.set_version_flag("--version", std::string("mimicfleet ") + MIMICFLEET_VERSION);
-  app.footer(kCommandExamples);
   Chosen chosen;
   add_submit(app, chosen);
   add_compare(app, chosen);
@@ -56,6 +55,7 @@ int run_program(int argc, char** argv) {
   add_task(app, chosen);
   add_worker(app, chosen);
   add_verify(app, chosen);
+  app.footer(kCommandExamples);  // after the commands, which else had it as their own
   app.require_subcommand(0, 1);
   if (cli::gives(argc, argv, "--output-mode", "json")) errors_as_json();
   const auto on_mistake = [](const std::string& mistake) {

@@ -29,8 +29,9 @@ constexpr const char* kCompareExamples = R"(examples:
     --variant 'name=turbo, steps=4, guidance-scale=1, lora=lcm_lora'
   coordinator compare words/ --ref-image a.png --guidance-interval 0:1 --guidance-interval 0.2:0.8
 
-A flag that is given once is for all settings; of a flag that is given several times each setting
-gets one, in order. The others are compared with the first setting. docs/turbo.md has more.)";
+A flag that is given once holds for all settings. If a flag is given several times, its first value
+is for the first setting, its second value for the second. All settings are compared with the first
+one. docs/turbo.md tells more.)";
 
 struct CompareFlags {
   SubmitFlags submit;
@@ -134,10 +135,10 @@ void add_comparison(CLI::App& command, CompareFlags& flags) {
       ->allow_extra_args(false)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->group(group);
-  command.add_option("--clips", selection.sample, "so many clips, chosen by chance; default: all")
+  command.add_option("--clips", selection.sample, "N clips, chosen at random; default: all")
       ->type_name("N")
       ->group(group);
-  command.add_option("--sample-seed", selection.sample_seed, "of that choice; default 0")
+  command.add_option("--sample-seed", selection.sample_seed, "seed of that choice; default 0")
       ->type_name("N")
       ->group(group);
   command
@@ -149,7 +150,9 @@ void add_comparison(CLI::App& command, CompareFlags& flags) {
       .add_option("--min-ssim", flags.gates.min_ssim, "end with 1 if a variant's mean SSIM is less")
       ->type_name("X")
       ->group(group);
-  command.add_option("--side-by-side", flags.side_by_side, "films of the first N clips; default 4")
+  command
+      .add_option("--side-by-side", flags.side_by_side,
+                  "side-by-side videos of the first N clips; default 4")
       ->type_name("N")
       ->group(group);
 }
@@ -160,7 +163,7 @@ void add_compare(CLI::App& app, Chosen& chosen) {
   auto flags = std::make_shared<CompareFlags>();
   flags->submit.options.request.output_dir = "outputs/compare";
   CLI::App* command = app.add_subcommand(
-      "compare", "the same clips with several settings: quality, cost, side by side");
+      "compare", "make the same clips with several settings; compare quality and cost");
   add_comparison(*command, *flags);
   add_inputs(*command, flags->submit);
   add_models(*command, flags->submit);

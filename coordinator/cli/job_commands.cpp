@@ -17,6 +17,14 @@
 namespace mimicfleet::coordinator {
 namespace {
 
+constexpr const char* kJobExamples = R"(examples:
+  coordinator job list                 all jobs
+  coordinator job wait last            until the newest job has ended
+  coordinator job progress 12          follow job 12
+  coordinator job info 12              what its stages cost, and what the cache saved
+  coordinator job retry 12             try its failed videos again
+  coordinator job cancel 2-5           jobs 2 to 5)";
+
 constexpr std::chrono::milliseconds kLookEvery{500};
 constexpr std::size_t kListedProblems = 20;
 
@@ -233,6 +241,7 @@ void add_job(CLI::App& app, Chosen& chosen) {
   CLI::App* job =
       app.add_subcommand("job", "look at jobs of a server, wait for them, cancel or retry them");
   job->require_subcommand(1);
+  job->footer(kJobExamples);
   add(*job, chosen, "list", "jobs and how far they are", "all",
       [](const JobFlags& flags) { return list_by(flags, jobs::JobListRequest{flags.selector}); });
   add(*job, chosen, "info",

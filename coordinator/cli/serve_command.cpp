@@ -12,6 +12,13 @@
 namespace mimicfleet::coordinator {
 namespace {
 
+constexpr const char* kServeExamples = R"(examples:
+  coordinator serve                    for this user, on this host
+  coordinator serve --state-dir /var/lib/mimicfleet --config /etc/mimicfleet/coordinator.toml
+  coordinator serve --listen tcp://0.0.0.0:5555 --insecure    for other hosts of a trusted network
+
+It runs until SIGTERM. Its jobs survive a restart with the same --state-dir.)";
+
 std::string default_state_dir() {
   const std::string folder = user_state_folder();
   return folder.empty() ? folder : folder + "/coordinator";
@@ -46,6 +53,7 @@ void add_serve(CLI::App& app, Chosen& chosen) {
   options->write_discovery = true;
   CLI::App* command =
       app.add_subcommand("serve", "run a coordinator that workers and clients connect to");
+  command->footer(kServeExamples);
   cli::add_config_files(*command);
   command
       ->add_option("--listen", options->listen,
@@ -68,29 +76,31 @@ void add_serve(CLI::App& app, Chosen& chosen) {
                    "the state folder; off")
       ->type_name("FILE");
   cli::add_off_switch(*command, "--no-discovery", options->write_discovery,
-                      "leave no file by which clients of this user find it");
+                      "do not write the file by which clients of this user find the server");
   command
-      ->add_option("--max-attempts", options->max_attempts, "times that a task is tried; default 3")
+      ->add_option("--max-attempts", options->max_attempts, "how often a task is tried; default 3")
       ->type_name("N")
       ->check(cli::whole_number(1));
   command
       ->add_option(
           "--refusal-grace-ms", options->refusal_grace_ms,
-          "a clip that no worker's host can do waits so long for another worker; default 60000")
+          "how long a clip that no worker's host can do waits for another worker; default 60000")
       ->type_name("N")
       ->check(cli::whole_number(0));
   command
       ->add_option("--lease-ms", options->lease_ms,
-                   "a worker that is silent so long has lost its tasks")
+                   "a worker that is silent for this long loses its tasks")
       ->type_name("N")
       ->check(cli::whole_number(1));
   command->add_option("--heartbeat-ms", options->heartbeat_ms, "how often workers report")
       ->type_name("N")
       ->check(cli::whole_number(1));
-  command->add_option("--ready-fd", options->ready_fd, "gets one JSON line once it listens")
+  command
+      ->add_option("--ready-fd", options->ready_fd,
+                   "file descriptor that gets one JSON line when the server listens")
       ->type_name("FD");
   command->add_flag("--exit-with-parent", options->exit_with_parent,
-                    "end when the starting process does");
+                    "end when the process that started this one ends");
   command->callback([=, &chosen] { chosen = [=] { return run(*options); }; });
 }
 

@@ -125,7 +125,7 @@ void add_inputs(CLI::App& command, SubmitFlags& flags) {
   command.add_option("--shard", flags.shard, "only every N-th video, from the I-th")
       ->type_name("I/N")
       ->group(group);
-  command.add_option("--limit", request.selection.limit, "at most so many videos")
+  command.add_option("--limit", request.selection.limit, "at most N videos")
       ->type_name("N")
       ->check(cli::whole_number(1))
       ->group(group);
@@ -200,29 +200,34 @@ void add_place(CLI::App& command, SubmitFlags& flags) {
                   "this user, else an embedded one for this run; `embedded` asks for that")
       ->type_name("ENDPOINT")
       ->group(group);
-  command.add_option("--priority", flags.options.request.priority, "higher starts first")
+  command
+      .add_option("--priority", flags.options.request.priority,
+                  "jobs of a higher priority start first; default 0")
       ->type_name("N")
       ->check(cli::whole_number(std::numeric_limits<std::int32_t>::min()))
       ->group(group);
-  command.add_flag("--dry-run", flags.options.dry_run, "only say what would be made and why")
+  command
+      .add_flag("--dry-run", flags.options.dry_run,
+                "say what would be made and why, and make nothing")
       ->group(group);
   command
       .add_flag("--cancel-on-interrupt", flags.options.cancel_on_interrupt,
-                "Ctrl-C, SIGTERM and SIGHUP cancel the job on the server, too, instead of leaving "
-                "it to it")
+                "Ctrl-C, SIGTERM and SIGHUP also cancel the job on the server")
       ->group(group);
   command
       .add_option("--device", embedded.device,
                   "embedded: auto, cpu, cuda (the first GPU) or cuda:N")
       ->type_name("DEVICE")
       ->group(group);
-  command.add_option("--workers", embedded.workers, "embedded: default one for each GPU, else one")
+  command
+      .add_option("--workers", embedded.workers,
+                  "embedded: number of workers; default one for each GPU, else one")
       ->type_name("N")
       ->check(cli::whole_number(1, 1024))
       ->group(group);
   command
       .add_option("--threads", embedded.threads,
-                  "embedded: of each worker; default its share of the cores")
+                  "embedded: threads of each worker; default its share of the cores")
       ->type_name("N")
       ->check(cli::whole_number(1, cli::kMostThreads))
       ->group(group);
@@ -234,14 +239,14 @@ void add_feature_cache(CLI::App& command, SubmitFlags& flags) {
   const char* group = kFeatureCacheGroup;
   auto& features = flags.options.request.features;
   cli::add_off_switch(command, "--disable-feature-cache", features.use,
-                      "neither take from the cache nor add to it")
+                      "do not use the feature cache")
       ->group(group);
   command
       .add_flag("--feature-cache-force-refresh", features.refresh,
-                "take nothing from the cache; make all anew and keep it")
+                "compute all features anew and keep them")
       ->group(group);
   cli::add_off_switch(command, "--disable-pipeline-feature-cache", features.pipeline,
-                      "keep poses and reference image only, not CLIP embedding and VAE latent")
+                      "cache poses and reference image only, not CLIP embedding and VAE latent")
       ->group(group);
 }
 
@@ -319,17 +324,16 @@ void add_command(CLI::App& app, Chosen& chosen, const char* name, const char* de
   add_refused(*command);
   command
       ->add_flag("--benchmark-cache", flags->options.benchmark_cache,
-                 "make every clip twice, below OUT/_benchmark: cold, then warm; and compare")
+                 "make every clip twice below OUT/_benchmark, cold and warm, and compare")
       ->group(kFeatureCacheGroup);
   command
-      ->add_flag(
-          "--overwrite", flags->options.request.overwrite,
-          "replace videos that were made with another seed, image or model, and files of others")
+      ->add_flag("--overwrite", flags->options.request.overwrite,
+                 "also replace videos of another seed, image or model, and files of other programs")
       ->group("Outputs");
   auto* no_wait = cli::add_off_switch(*command, "--no-wait", flags->options.wait,
                                       "return once the server has the job");
   no_wait->group(kPlaceGroup);
-  command->add_flag("--wait", flags->waits, "return when all is done, which is the default")
+  command->add_flag("--wait", flags->waits, "return when all is done (the default)")
       ->group(kPlaceGroup)
       ->excludes(no_wait);
   command->footer(kSubmitExamples);
@@ -349,7 +353,8 @@ void add_command(CLI::App& app, Chosen& chosen, const char* name, const char* de
 
 void add_submit(CLI::App& app, Chosen& chosen) {
   add_command(app, chosen, "submit", "make videos: embedded, or on a server", false);
-  add_command(app, chosen, "plan", "what `submit` would make and why (as submit --dry-run)", true);
+  add_command(app, chosen, "plan", "what `submit` would make and why; same as submit --dry-run",
+              true);
 }
 
 }  // namespace mimicfleet::coordinator

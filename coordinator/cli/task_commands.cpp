@@ -15,6 +15,11 @@
 namespace mimicfleet::coordinator {
 namespace {
 
+constexpr const char* kTaskExamples = R"(examples:
+  coordinator task list --job last --state running
+  coordinator task explain last        what each unfinished task of the newest job waits for
+  coordinator task explain 1f3a9c02    why this task waits, or what became of it)";
+
 struct TaskFlags {
   CommonFlags common;
   std::string selector = "last";
@@ -115,6 +120,7 @@ void add_task(CLI::App& app, Chosen& chosen) {
   CLI::App* task = app.add_subcommand(
       "task", "look at the tasks of jobs: an encode and a decode for each video");
   task->require_subcommand(1);
+  task->footer(kTaskExamples);
   auto flags = std::make_shared<TaskFlags>();
   CLI::App* list_command =
       task->add_subcommand("list", "tasks, where they run and how far they are");

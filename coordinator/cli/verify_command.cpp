@@ -12,6 +12,10 @@
 namespace mimicfleet::coordinator {
 namespace {
 
+constexpr const char* kVerifyExamples = R"(examples:
+  coordinator verify out/              compare all outputs with their records
+  coordinator verify out/ --quick      the same without decoding the videos)";
+
 struct VerifyFlags {
   CommonFlags common;
   std::string folder;
@@ -45,6 +49,7 @@ void add_verify(CLI::App& app, Chosen& chosen) {
   auto flags = std::make_shared<VerifyFlags>();
   CLI::App* command = app.add_subcommand("verify", "check outputs against their records");
   command->add_option("DIR", flags->folder, "the --output-dir of a run")->required()->type_name("");
+  command->footer(kVerifyExamples);
   command->add_flag("--quick", flags->quick, "compare digests only, decode nothing");
   add_output_flag(*command, flags->common);
   command->callback([=, &chosen] { chosen = [=] { return verify(*flags); }; });

@@ -14,6 +14,11 @@
 namespace mimicfleet::coordinator {
 namespace {
 
+constexpr const char* kWorkerExamples = R"(examples:
+  coordinator worker list              what workers do, and what is wrong with them
+  coordinator worker drain gpu3-cuda0  finish its tasks, then stop
+  coordinator worker stop all          stop now; other workers take the tasks over)";
+
 struct WorkerFlags {
   CommonFlags common;
   std::string worker;
@@ -114,9 +119,9 @@ void add_stop(CLI::App& worker, Chosen& chosen, const char* name, const char* de
 }  // namespace
 
 void add_worker(CLI::App& app, Chosen& chosen) {
-  CLI::App* worker =
-      app.add_subcommand("worker", "look at the workers of a server, or send them away");
+  CLI::App* worker = app.add_subcommand("worker", "look at the workers of a server, or stop them");
   worker->require_subcommand(1);
+  worker->footer(kWorkerExamples);
   auto flags = std::make_shared<WorkerFlags>();
   CLI::App* list_command = worker->add_subcommand("list", "workers and what they do");
   add_server_flag(*list_command, flags->common);

@@ -120,7 +120,8 @@ void ScrapeTargets::write_file(const std::string& json, Instant now) {
   if (file_is_old_ == in_trouble_) return;
   in_trouble_ = file_is_old_;
   if (in_trouble_) {
-    log::warn("Prometheus cannot be told of the workers: {}; that is tried on", written.message());
+    log::warn("the file of workers for Prometheus cannot be written: {}; trying again",
+              written.message());
   } else {
     log::info("{}: can be written again", file_);
   }

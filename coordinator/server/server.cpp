@@ -51,7 +51,7 @@ Status Server::restore() {
   const std::size_t jobs = contents.jobs.size();
   const std::size_t tasks = contents.tasks.size();
   coordinator::restore(state_, std::move(contents.jobs), std::move(contents.tasks), clock_.now());
-  if (jobs > 0) log::info("epoch {}: took up {} jobs with {} tasks", state_.epoch, jobs, tasks);
+  if (jobs > 0) log::info("epoch {}: recovered {} jobs with {} tasks", state_.epoch, jobs, tasks);
   return {};
 }
 
@@ -192,7 +192,8 @@ void Server::commit_and_send() {
   const Status saved = store(jobs, tasks, unsaved_events_);
   if (!saved.ok()) {  // nothing that depends on it leaves; the next round tries again
     if (!disk_trouble_)
-      log::error("cannot store the state: {}; it goes on by itself then", saved.message());
+      log::error("cannot store the state: {}; the coordinator goes on by itself when it can",
+                 saved.message());
     disk_trouble_ = true;
     return;
   }

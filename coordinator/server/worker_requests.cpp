@@ -43,8 +43,8 @@ void Server::warn_of_mixed_models(const jobs::WorkerHello& hello) const {
   const auto known = state_.workers.find(hello.worker);
   if (known != state_.workers.end() && known->second.hello.model_sets == hello.model_sets) return;
   const auto warn = [](const jobs::WorkerHello& worker, const std::string& notice) {
-    log::warn("worker {} is there beside workers with other models: {}",
-              log::printable(worker.name), log::printable(notice));
+    log::warn("worker {} has other models than the other workers: {}", log::printable(worker.name),
+              log::printable(notice));
   };
   const std::string own = notice_of(hello);
   for (const auto& [id, other] : state_.workers) {

@@ -88,12 +88,11 @@ void Agent::handle_events(Instant now) {
 void Agent::reconnect() {
   const std::string found = search_();
   if (!found.empty() && found != endpoint_) {
-    log::warn("{}: does not answer; the coordinator is looked for at {} now", endpoint_,
-              log::printable(found));
+    log::warn("{}: does not answer; trying {} instead", endpoint_, log::printable(found));
     endpoint_ = found;
     silent_ = true;
   } else if (!std::exchange(silent_, true)) {
-    log::warn("{}: does not answer; trying on", endpoint_);
+    log::warn("{}: does not answer; trying again", endpoint_);
   }
   if (auto socket = net::Socket::dealer(endpoint_); socket.ok()) socket_ = std::move(*socket);
 }

@@ -140,7 +140,7 @@ void ArtefactStore::remove(const Digest& content) {
 void ArtefactStore::make_room(std::uint64_t bytes) {
   while (!entries_.empty() && size_bytes_ + bytes > capacity_bytes_) {
     const Digest oldest = entries_.back().ref.content;
-    log::info("the artefact store is full: {} is removed", oldest.hex());
+    log::info("the artefact store is full; removed {}", oldest.hex());
     remove(oldest);
   }
 }

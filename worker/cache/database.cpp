@@ -173,7 +173,7 @@ struct Database::Impl {
   }
 
   void start_anew(const std::string& why) REQUIRES(use) {
-    log::warn("feature cache {} is damaged and starts anew: {}", path, why);
+    log::warn("feature cache {} is damaged; a new one is begun: {}", path, why);
     close();
     std::error_code error;
     fs::remove_all(path, error);
@@ -282,7 +282,7 @@ Result<std::unique_ptr<Database>> Database::open(const std::string& path, std::u
           fmt::format("{}: the feature cache cannot be opened: {}", path, read_only.ToString()));
     }
     if (access == Access::kWrite)
-      log::warn("feature cache {} is only read: {}", path, opened.ToString());
+      log::warn("feature cache {} can be read only: {}", path, opened.ToString());
   }
   return database;
 }

@@ -80,9 +80,9 @@ struct FeatureCache::Impl {
     if (status.ok() == write_failed) {
       write_failed = !status.ok();
       if (status.ok()) {
-        log::info("feature cache {}: written again", folder.path());
+        log::info("feature cache {}: can be written again", folder.path());
       } else {
-        log::warn("feature cache {}: not written, going on without: {}", folder.path(),
+        log::warn("feature cache {}: cannot be written; nothing new is kept: {}", folder.path(),
                   status.message());
       }
     }
@@ -125,7 +125,7 @@ struct FeatureCache::Impl {
     if (!note_write(database->remove(names))) return;
     for (const auto& name : names) lru.forget(name);
     tell_size(names.size());
-    log::info("feature cache {}: full, {} entries unused for longest removed", folder.path(),
+    log::info("feature cache {}: full; removed the {} least recently used entries", folder.path(),
               names.size());
     reclaim_wanted = true;
     changed.notify_all();

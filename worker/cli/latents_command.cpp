@@ -60,10 +60,10 @@ int import_all(const ImportOptions& options) {
 
 void add_latents_command(CLI::App& app, std::function<int()>& chosen) {
   auto options = std::make_shared<ImportOptions>();
-  CLI::App* latents = app.add_subcommand("latents", "files of latents");
+  CLI::App* latents = app.add_subcommand("latents", "convert latents files");
   latents->require_subcommand(1);
   CLI::App* command =
-      latents->add_subcommand("import", "make latents files of the original's .pt latents");
+      latents->add_subcommand("import", "convert latents of the original (.pt) into latents files");
   command->add_option("FILE", options->files, "a file that inference_latent_concat.py wrote")
       ->type_name("")
       ->required();

@@ -163,7 +163,7 @@ void add_cache_commands(CLI::App& app, CommandLine& line, std::string& output_mo
         ->type_name("MODE");
     command->callback([&line, action] { line.cache.action = action; });
   };
-  add("stats", "entries, bytes and what they are worth", CacheCommand::Action::kStats);
+  add("stats", "entries, bytes, and the seconds that they save", CacheCommand::Action::kStats);
   add("verify", "read every entry and remove damaged ones", CacheCommand::Action::kVerify);
   add("clear", "remove all entries", CacheCommand::Action::kClear);
 }

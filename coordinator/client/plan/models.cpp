@@ -100,10 +100,9 @@ Result<ChosenModels> choose_shipped(bool on_server) {
   }
   ASSIGN_OR_RETURN(auto files, model_root::find_below(*shipped));
   ChosenModels chosen = with_files(std::move(files));
-  chosen.warning =
-      fmt::format("no models are named{}, so those that come with the program are used: {}",
-                  on_server ? " and no worker is there to offer any" : "",
-                  jobs::notice_of(chosen.set.defaults));
+  chosen.warning = fmt::format("no models are named{}; using those that come with the program: {}",
+                               on_server ? " and no worker is there to offer any" : "",
+                               jobs::notice_of(chosen.set.defaults));
   return chosen;
 }
 

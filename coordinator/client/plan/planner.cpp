@@ -172,7 +172,7 @@ Result<Planner> Planner::prepare(SubmitRequest request, const OfferedModels& off
 void Planner::warn() const {
   if (!models_.warning.empty()) log::warn("{}", log::printable(models_.warning));
   if (!request_.paths.empty() && config_ && config_->cases.size() > 1) {
-    log::warn("{}: of its {} test cases only the first one's settings are used", config_->path,
+    log::warn("{}: has {} test cases; only the first one's settings are used", config_->path,
               config_->cases.size());
   }
 }
