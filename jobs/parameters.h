@@ -55,8 +55,8 @@ struct Lora {
   }
 };
 
-// Everything that a user may set about a generated video. Defaults are the original's
-// (configs/test.yaml). settings.h has what is possible and how it is spelled.
+// All settings of a generated video. Defaults are the original's (configs/test.yaml). settings.h
+// has their names, flags and ranges.
 struct Parameters : Sampling {
   // Pixels of the short side (the long one follows from 9:16, in multiples of 64), or an explicit
   // size.
@@ -70,12 +70,13 @@ struct Parameters : Sampling {
   std::int32_t pose_canvas = 2160;  // short side of the canvas that poses are drawn on
   Retarget retarget = Retarget::kGraft;
   Precision precision = Precision::kAuto;
-  bool fp8 =
-      false;  // linear layers of the UNet's transformers in 8-bit floating point, on GPUs that can
+  // Linear layers of the UNet's transformers in 8-bit floating point, on GPUs that support it.
+  bool fp8 = false;
   std::vector<Lora> loras;              // fused in this order
   std::optional<FileRef> unet_overlay;  // a whole UNet in place of the checkpoint's
 
-  // Inputs are what a viewer shows, or what the original reads. In no key: FileRef::reading is.
+  // Whether inputs are read as a viewer shows them or as the original reads them. It is in no key;
+  // FileRef::reading is.
   Compat compat = Compat::kViewer;
 
   double fps = 15;  // of the output; 0: that of the driving video divided by its stride
@@ -85,8 +86,8 @@ struct Parameters : Sampling {
   // Of videos joined from the latents of several clips.
   std::int32_t interp_frames = 0;  // put in between two clips
   InterpMode interp_mode = InterpMode::kLinear;
-  std::int32_t crossfade_frames =
-      0;  // in which the end of a clip and the beginning of the next are one
+  // Frames in which the end of a clip and the beginning of the next one are mixed.
+  std::int32_t crossfade_frames = 0;
 
   template <typename Self, typename Fields>
   static void fields(Self& self, Fields& field) {
@@ -113,7 +114,7 @@ struct Parameters : Sampling {
   }
 };
 
-// kInvalidArgument naming the flag, its value and what it may be.
+// kInvalidArgument: names the flag, its value and the possible values.
 [[nodiscard]] Status validate(const Parameters& parameters);
 
 }  // namespace mimicfleet::jobs

@@ -21,7 +21,7 @@ struct ClipPlan {
   std::optional<CachedLatentsTarget> cache_latents;
   bool reuse_latents = false;
   std::map<std::string, std::string> provenance;
-  std::vector<std::string> warnings;  // of its inputs: what is lost or guessed when they are read
+  std::vector<std::string> warnings;  // what is lost or guessed when its inputs are read
 
   template <typename Self, typename Fields>
   static void fields(Self& self, Fields& field) {
@@ -36,7 +36,7 @@ struct ClipPlan {
   }
 };
 
-// A piece of a concatenated video: a clip of the same plan, or latents that are there.
+// A piece of a concatenated video: a clip of the same plan, or a latents file.
 struct ConcatPart {
   std::string name;
   std::string clip;  // ClipPlan::output.relative; empty: `saved`

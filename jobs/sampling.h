@@ -6,8 +6,8 @@
 
 #include "common/enum_names.h"
 
-// What a user may set about the sampling of latents: part of a task's parameters, and what the
-// sampler of the models takes. No other header of jobs is for the models.
+// Settings of the sampling of latents. They are a part of a task's parameters, and the sampler
+// takes them as they are. worker/models includes no other header of jobs.
 namespace mimicfleet::jobs {
 
 using mimicfleet::to_string;
@@ -16,8 +16,8 @@ enum class SchedulerKind { kEuler, kLcm };
 constexpr EnumNames<SchedulerKind, 5> enum_names(SchedulerKind) {
   return {{{SchedulerKind::kEuler, "euler"},
            {SchedulerKind::kLcm, "lcm"},
-           {SchedulerKind::kEuler,
-            "eulerdiscretescheduler"},  // these as the original's scripts have them
+           // Names in the original's scripts.
+           {SchedulerKind::kEuler, "eulerdiscretescheduler"},
            {SchedulerKind::kLcm, "animatelcm_svd"},
            {SchedulerKind::kLcm, "animatelcmsvdstochasticiterativescheduler"}}};
 }
@@ -60,25 +60,26 @@ struct GuidanceInterval {
   }
 };
 
-[[nodiscard]] std::string to_string(
-    const GuidanceInterval& interval);  // "0.2:0.8", as the flag takes it
+// As the flag takes it: "0.2:0.8".
+[[nodiscard]] std::string to_string(const GuidanceInterval& interval);
 
 // Defaults are the original's (configs/test.yaml).
 struct Sampling {
   std::int32_t steps = 25;
   SchedulerKind scheduler = SchedulerKind::kEuler;
-  LcmConstants lcm;             // of no meaning to euler
+  LcmConstants lcm;             // euler does not use them
   double guidance_scale = 2.0;  // 1 or less: one UNet pass a step, no guidance
-  std::optional<double>
-      min_guidance_scale;              // of the first frame, from where it rises to the last one's
-  GuidanceInterval guidance_interval;  // guided_steps() says which steps lie in it
+  // Guidance of the first frame; it rises to `guidance_scale` at the last one. None: it is the same
+  // in all frames.
+  std::optional<double> min_guidance_scale;
+  GuidanceInterval guidance_interval;  // see guided_steps()
   double noise_aug_strength = 0.0;
   std::uint64_t seed = 42;
-  std::int32_t tile_frames =
-      16;  // `--num-frames`: frames that the UNet sees at once; clamped to the clip
+  // `--num-frames`: frames that the UNet sees at once, at most those of the clip.
+  std::int32_t tile_frames = 16;
   std::int32_t tile_overlap = 6;
   std::int32_t motion_fps = 7;          // the UNet's fps condition
-  std::int32_t motion_bucket_id = 127;  // the UNet's condition of how much is to move
+  std::int32_t motion_bucket_id = 127;  // the UNet's condition for the amount of motion
 
   friend bool operator==(const Sampling&, const Sampling&) = default;
   template <typename Self, typename Fields>
@@ -108,8 +109,8 @@ struct StepRange {
   friend bool operator==(const StepRange&, const StepRange&) = default;
 };
 
-// The steps that run the UNet with guidance: step i of n, if its middle (i + 1/2) / n lies in the
-// interval, the interval's end not being part of it. None with a scale of 1 or less.
+// The steps with guidance: step i of n if its middle (i + 1/2) / n lies in the interval (without
+// the interval's end). None with a scale of 1 or less.
 [[nodiscard]] StepRange guided_steps(const Sampling& sampling);
 
 }  // namespace mimicfleet::jobs

@@ -12,9 +12,8 @@
 #include "jobs/keys.h"
 #include "jobs/parameters.h"
 
-// The one table of what a user may set about a generated video: flags, config keys, manifest
-// columns and defaults.yaml all name the same settings; ranges, keys and what older programs lack
-// come from it, too.
+// The one table of the settings of a generated video. Flags, config keys, manifest columns and
+// defaults.yaml name these settings. Ranges, cache keys and abilities come from the table, too.
 //
 // A new parameter is a member of Sampling or Parameters, a row of this table and the code that uses
 // it.
@@ -24,18 +23,17 @@ struct Setting {
   std::string_view name;                 // of the member of Parameters, as records spell it
   std::string flag;                      // without the leading dashes; empty: only in files
   std::vector<std::string_view> others;  // further spellings
-  std::string_view value;                // what the flag takes, for --help
+  std::string_view value;                // name of the flag's value in --help
   std::string_view help;
-  // kInvalidArgument: what is wrong with the text, without naming the setting.
+  // kInvalidArgument: what is wrong with the text. The caller adds the setting's name.
   Status (*set)(Parameters&, std::string_view text);
 
-  // For what is no plain value: `set` only checks the text, and whoever reads the settings keeps
-  // it.
+  // Of a setting that is no plain value: `set` only checks the text, and the reader of the settings
+  // keeps it.
   bool keeps_text = false;
   bool repeats = false;  // may be given several times in one source: a list
   bool is_path = false;
-  bool of_scripts =
-      false;  // a constant that the Python scripts have a flag for, and hardly anybody sets
+  bool of_scripts = false;  // a constant that the Python scripts have a flag for; rarely set
 
   bool of_decode = false;  // no latents depend on it, only what is decoded from them
   // Null for what has no member of its own.
@@ -47,7 +45,7 @@ struct Setting {
   std::string_view column = {};
   std::string_view joined_by = {};
 
-  // The number that must be between `least` and `most`; none: there is nothing to check.
+  // The number that must be between `least` and `most`. Null: no range is checked.
   std::optional<double> (*number)(const Parameters&) = nullptr;
   double least = -std::numeric_limits<double>::infinity();
   double most = std::numeric_limits<double>::infinity();
@@ -75,7 +73,7 @@ struct Setting {
 // Every spelling with underscores, for "did you mean".
 [[nodiscard]] std::vector<std::string> setting_names();
 
-// What a switch's text says, once it was accepted.
+// The value of a switch's text, which `set` has accepted.
 [[nodiscard]] bool is_true(std::string_view text);
 
 }  // namespace mimicfleet::jobs

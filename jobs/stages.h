@@ -33,7 +33,7 @@ enum class Stage : std::uint8_t {
 
 // Buckets of the histogram of a stage's seconds.
 namespace buckets {
-// One picture through one net, or a look at the cache: milliseconds on a GPU, seconds on a CPU.
+// One picture through one net, or reading the cache: milliseconds on a GPU, seconds on a CPU.
 inline constexpr double kSmall[] = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
                                     0.25,  0.5,    1,     2.5,  5,     10};
 // Decoding and poses: a third of a second on a GPU, a minute on a CPU.
@@ -42,7 +42,7 @@ inline constexpr double kPerClip[] = {0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1,
 // Files and bytes.
 inline constexpr double kTransfer[] = {0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60};
 inline constexpr double kLoad[] = {0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300};
-// Steps of at most a half from 2 to 60 s, where a clip on a GPU lies (docs/benchmarks.md).
+// Fine steps from 2 to 60 s, the time of a clip on a GPU (docs/benchmarks.md).
 inline constexpr double kSampling[] = {0.1, 0.25, 0.5, 1,  2,  3,  4,  5,   6,   7,   8,
                                        10,  14,   20,  28, 40, 50, 60, 120, 300, 600, 1800};
 inline constexpr double kDecoding[] = {0.05, 0.1, 0.25, 0.5, 0.75, 1,  1.5, 2,
@@ -53,14 +53,13 @@ struct StageFacts {
   Stage stage;
   std::string_view name;
   std::string_view help;
-  // Whose work it is; none: a state between stages, or models that serve many tasks.
+  // The kind of task that has this stage; none: both.
   std::optional<TaskKind> of = std::nullopt;
   std::span<const double> buckets = {};  // empty: it is not timed
-  bool can_be_warm =
-      false;  // its result may come out of a cache or store, or what it needs be there
-  bool cache_saves = false;  // the feature cache keeps what it makes
-  bool takes_slot = true;  // false: it needs the models no more, keeps its lease, and nothing waits
-  bool uses_models = false;  // what `--benchmark-cache` calls the pipeline
+  bool can_be_warm = false;  // its result may come from a cache or store, or its models be loaded
+  bool cache_saves = false;  // the feature cache keeps its result
+  bool takes_slot = true;    // false: the task needs no models any more, but keeps its lease
+  bool uses_models = false;  // `--benchmark-cache` counts it to the pipeline
 
   [[nodiscard]] constexpr bool is_timed() const { return !buckets.empty(); }
 };

@@ -85,8 +85,8 @@ struct CachedLatentsTarget {
   }
 };
 
-// Latents that lie in a file (docs/latent_format.md), as its header describes them. What it does
-// not say is empty, zero or 0: the original kept neither keys nor digests.
+// Latents in a file (docs/latent_format.md), as its header describes them. A member that the header
+// does not give is empty or 0: the original's files have neither keys nor digests.
 struct CachedLatents {
   FileRef file;
   Digest key;  // TaskSpec::key of their encode
@@ -108,7 +108,7 @@ struct CachedLatents {
   }
 };
 
-// A piece of a concatenated video, which is a video joined from the latents of clips.
+// A piece of a concatenated video: the latents of one clip.
 struct Segment {
   std::string name;  // of the clip or word
   TaskId encode;     // makes its latents; nil: they are `saved`
@@ -122,27 +122,27 @@ struct Segment {
   }
 };
 
-// All that a worker needs to know to do a task, fixed when the job is made.
+// Everything that a worker needs for a task. It does not change after the job was made.
 struct TaskSpec {
   TaskId id;
   JobId job;
   TaskKind kind = TaskKind::kEncodeLatents;
-  std::string name;           // for people: the output's relative path
-  Digest key;                 // names what it makes, apart from the numerics class
-  std::vector<TaskId> needs;  // tasks whose latents it takes, in order; of a concatenated video
-                              // maybe one several times
+  std::string name;  // for people: the output's relative path
+  Digest key;        // of its result, which also depends on the numerics class
+  // Tasks whose latents it takes, in order. A concatenated video may name a task several times.
+  std::vector<TaskId> needs;
   Digest model_set;
   Parameters parameters;
   FileRef video;                                     // kEncodeLatents
   FileRef reference;                                 // kEncodeLatents
   std::optional<CachedLatentsTarget> cache_latents;  // kEncodeLatents
-  bool reuse_latents =
-      false;  // kEncodeLatents: what a worker of the same numerics class holds is not made again
-  std::vector<Segment>
-      segments;  // kDecodeVideo: of a concatenated video; none: the video of its one encode
+  // kEncodeLatents: take latents of this key that a worker of the same numerics class holds.
+  bool reuse_latents = false;
+  // kDecodeVideo: pieces of a concatenated video; empty for the video of one encode.
+  std::vector<Segment> segments;
   OutputTarget output;
-  std::map<std::string, std::string>
-      provenance;  // parameter -> flag | config | defaults | built-in
+  // Where each parameter came from: flag, config, defaults or built-in.
+  std::map<std::string, std::string> provenance;
   std::int32_t priority = 0;
   FeaturePolicy features;
   std::vector<std::string> warnings;  // kEncodeLatents: for its result, known since it was planned
@@ -186,15 +186,14 @@ struct ArtefactRef {
   }
 };
 
-// Seconds of one stage, and whether its result came out of a cache or resident models (warm) or was
-// made (cold). A stage of several parts is cold if one of them was made.
+// Seconds of one stage. It is warm if its result came from a cache or its models were loaded, and
+// cold otherwise. A stage of several parts is cold if one part is cold.
 struct StageTiming {
-  std::string
-      stage;  // load preprocess draw clip vae_encode pose_net denoise vae_decode mux transfer
+  std::string stage;  // see stages.h
   double seconds = 0;
   bool warm = false;
-  double saved_seconds =
-      0;  // by what came out of the cache: what making it cost, less what reading it took
+  // What the cache saved: the seconds that making the result took, less those of reading it.
+  double saved_seconds = 0;
 
   template <typename Self, typename Fields>
   static void fields(Self& self, Fields& field) {
@@ -221,8 +220,8 @@ struct TaskResult {
   std::uint64_t transferred_bytes = 0;  // latents fetched from other workers
   std::vector<std::string> warnings;
   std::vector<FeatureUse> features;  // kEncodeLatents
-  std::map<std::string, std::uint32_t>
-      calls;  // what was computed, by name (video_decode, detector, clip, …)
+  // How often each computation ran, by name (computations.h).
+  std::map<std::string, std::uint32_t> calls;
 
   template <typename Self, typename Fields>
   static void fields(Self& self, Fields& field) {

@@ -12,7 +12,7 @@
 // other.
 namespace mimicfleet::worker {
 
-// The attempt needs no models any more: its end is near, and another task may come.
+// The attempt needs no models any more, so that another task may come.
 struct Computed {
   jobs::TaskAttempt attempt;
 };
@@ -23,22 +23,22 @@ struct TaskEnd {
   Status status;  // ok: `result` counts
   jobs::TaskResult result;
   std::vector<Digest> lost_inputs;
-  bool of_host = false;  // this host lacks something: another worker may do it at once
+  bool of_host = false;  // this host lacks something; another worker can do the task
 };
 
-// What the worker has for other workers, known once its store is open.
+// What other workers can fetch from this one. Known when its store is open.
 struct Holding {
   std::string data_endpoint;
   std::vector<jobs::ArtefactRef> artefacts;  // the most recently used first
 };
 
-// What became known when the models were loaded.
+// What is known when the models are loaded.
 struct Ready {
   std::string device;
   jobs::NumericsClass numerics;
   std::vector<jobs::ModelSet> model_sets;
-  std::vector<jobs::HeldFeature> features;   // in the cache, those used last first
-  std::vector<std::string> abilities;        // settings that it knows and can do
+  std::vector<jobs::HeldFeature> features;   // in the cache, the most recently used first
+  std::vector<std::string> abilities;        // see jobs/abilities.h
   std::vector<std::string> model_folders{};  // of each set
 };
 
@@ -57,8 +57,7 @@ class TaskRunner {
   virtual void start(jobs::LeaseGrant lease) = 0;
   // Asks for an early end (kCancelled). Unknown attempts are ignored.
   virtual void cancel(const jobs::TaskAttempt& attempt) = 0;
-  // Until then, unless it is cancelled, what the attempt made may take the place of what others
-  // made.
+  // Until `lease.until`, unless it is cancelled, the attempt may replace outputs of other attempts.
   virtual void confirm(const Confirmation& lease) = 0;
 };
 

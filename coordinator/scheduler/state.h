@@ -21,24 +21,23 @@ using jobs::TaskKind;
 using jobs::TaskState;
 
 struct SchedulerConfig {
-  Duration lease = std::chrono::seconds(10);  // without a heartbeat a lease ends after this
-  Duration stall = std::chrono::minutes(30);  // without any progress, too
+  Duration lease = std::chrono::seconds(10);  // a lease ends after this time without a heartbeat
+  Duration stall = std::chrono::minutes(30);  // and after this time without progress
   Duration tick = std::chrono::milliseconds(250);
   Duration retry_delay = std::chrono::seconds(1);  // times the number of failures
-  Duration grant_arrival =
-      std::chrono::seconds(5);  // a grant that no heartbeat lists by then got lost
+  // A grant that no heartbeat lists within this time counts as lost.
+  Duration grant_arrival = std::chrono::seconds(5);
   std::uint32_t max_attempts = 3;
-  // A worker whose host could not do so many tasks of a job gets no more of that job while another
-  // can.
+  // After this many tasks of a job that its host could not do, a worker gets no more tasks of that
+  // job while another worker can do them.
   std::uint32_t max_strikes = 3;
-  // A task that the hosts of all workers that are there have refused waits so long for another one:
-  // one that is started again, or still to come. So many times as long while a worker that did
-  // tasks of its job is away.
+  // How long a task that all present workers have refused waits for another worker. It waits
+  // `graces_for_absent` times as long while a worker that did tasks of its job is away.
   Duration refusal_grace = std::chrono::seconds(60);
   int graces_for_absent = 5;
-  // A task waits for a worker that has what others would have to make or fetch first: so many times
-  // the seconds that this would take, and at most so long; then any may have it. 0: it never waits,
-  // and nobody is preferred.
+  // A task waits for a worker that already has its features or latents: `affinity` times the
+  // seconds that another worker would need to make or fetch them, and at most `affinity_at_most`.
+  // Then any worker may take it. 0: tasks never wait, and no worker is preferred.
   double affinity = 1;
   Duration affinity_at_most = std::chrono::seconds(60);
 };
@@ -51,7 +50,7 @@ struct HostFailure {
   Status status;
 };
 
-// One unit of work. What is above the line is stored before anybody is told of it.
+// One unit of work. The members above the line are stored before any message tells of a change.
 struct Task {
   jobs::TaskSpec spec;
   std::uint64_t position = 0;  // in the job
@@ -66,19 +65,19 @@ struct Task {
   double run_seconds = 0;
   // ---- not stored
   std::vector<TaskId> needed_by;
-  std::vector<std::uint64_t>
-      wants;  // tags of the features that an encode would take from a cache, key points first
+  // Tags of the features that an encode can take from a cache, key points first.
+  std::vector<std::uint64_t> wants;
   jobs::TaskProgress progress;
   Instant leased_at{};
   Instant lease_expires{};
   Instant progressed_at{};
   Instant ready_since{};
   Instant not_before{};      // back-off after a failure
-  std::string pauses_after;  // why: what came before the back-off
+  std::string pauses_after;  // the reason of the back-off
   WorkerId failed_on;        // another worker is tried first
-  std::uint32_t losses = 0;  // attempts that could not get its inputs, since these were made
-  std::vector<HostFailure> host_failures;  // their workers are not asked again
-  Instant askable_until{};  // of a refused one: when a worker was last there to be asked
+  std::uint32_t losses = 0;  // attempts that could not fetch its inputs since these were made
+  std::vector<HostFailure> host_failures;  // these workers are not asked again
+  Instant askable_until{};                 // of a refused task: when a worker could last be asked
 
   template <typename Self, typename Fields>
   static void fields(Self& self, Fields& field) {
@@ -105,7 +104,7 @@ struct Job {
   std::int32_t priority = 0;
   std::int64_t submitted_wall_ms = 0;  // for people
   bool ended = false;
-  std::int64_t ended_wall_ms = 0;  // for people; 0: it did not, or that is not known
+  std::int64_t ended_wall_ms = 0;  // for people; 0: it has not ended, or the time is unknown
   // ---- not stored
   std::vector<TaskId> tasks;  // in the order of the plan
   jobs::TaskCounts counts;
@@ -128,7 +127,7 @@ struct Job {
   }
 };
 
-// What a worker's host could not do of a job since the worker last did a task of the same kind.
+// Tasks of a job that a worker's host could not do since the worker last did a task of that kind.
 struct Strikes {
   std::set<TaskId> tasks;
   Status last;
@@ -141,7 +140,7 @@ struct Worker {
   Instant joined{};
   Instant last_heard{};
   Instant progressed_at{};  // of any of its tasks
-  std::uint32_t slots = 0;  // leases it can hold at once, beside those in `ending`
+  std::uint32_t slots = 0;  // leases that it can hold at once, without those in `ending`
   std::set<TaskId> leases;
   std::set<TaskId> ending;  // of `leases`: they take no slot
   bool drain = false;
@@ -157,7 +156,7 @@ struct State {
   std::uint64_t next_job_number = 1;
   std::uint64_t next_sequence = 1;  // of events
   Instant last_tick{};
-  Instant replicas_known_at{};  // after a restart workers first say which latents they hold
+  Instant replicas_known_at{};  // after a restart, workers first report their latents
   std::unordered_map<TaskId, Task> tasks;
   std::map<JobId, Job> jobs;
   std::map<WorkerId, Worker> workers;
@@ -166,8 +165,8 @@ struct State {
   std::multiset<Instant> ready_since;  // of each of these
   std::set<TaskId> running;
   std::map<Digest, std::set<WorkerId>> replicas;  // content of an artefact -> workers that have it
-  std::map<Digest, std::vector<jobs::ArtefactRef>>
-      made;  // key of an encode -> what may be held of it
+  // Key of an encode -> artefacts with that key.
+  std::map<Digest, std::vector<jobs::ArtefactRef>> made;
   // Content of an artefact -> workers that could not fetch it from those that hold it.
   std::map<Digest, std::set<WorkerId>> cannot_fetch;
   std::set<TaskId> refused;  // tasks with host_failures, and those whose latents are out of reach

@@ -12,8 +12,8 @@ namespace mimicfleet::coordinator {
 enum class Refusal {
   kMalformed,
   kVersion,      // of the protocol
-  kUnknownType,  // of a peer that is newer, or none of ours
-  kRefused,      // understood, and not done
+  kUnknownType,  // the peer is newer, or speaks another protocol
+  kRefused,      // understood, but not carried out
 };
 constexpr EnumNames<Refusal, 4> enum_names(Refusal) {
   return {{{Refusal::kMalformed, "malformed"},
@@ -22,7 +22,8 @@ constexpr EnumNames<Refusal, 4> enum_names(Refusal) {
            {Refusal::kRefused, "refused"}}};
 }
 
-// Is told what the server does, on the server's thread: returns at once.
+// Hears what the server does. All methods are called on the server's thread and must return at
+// once: the server does nothing else meanwhile. They own nothing of what they are given.
 class Observer {
  public:
   virtual ~Observer() = default;
@@ -32,12 +33,12 @@ class Observer {
   virtual void on_refusal(Refusal reason) { static_cast<void>(reason); }
   virtual void on_store_write(Duration took) { static_cast<void>(took); }
   virtual void on_store_failure() {}
-  // What is stored now, in the order in which it was decided.
+  // After a commit: its events, in the order in which they were decided.
   virtual void on_commit(const std::vector<jobs::Event>& events, const Tally& tally) {
     static_cast<void>(events);
     static_cast<void>(tally);
   }
-  // By and by, however much happens: several times a second, whether it is stored or not.
+  // Several times a second, with changes that may not be stored yet.
   virtual void look(const State& state, Instant now) {
     static_cast<void>(state);
     static_cast<void>(now);

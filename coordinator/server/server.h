@@ -17,15 +17,20 @@
 
 namespace mimicfleet::coordinator {
 
-// The I/O around the scheduler: one thread that reads messages, lets `decide` decide, stores what
-// changed and only then answers. All messages that wait are handled before one commit, so that a
-// burst costs one sync.
+// The I/O around the scheduler. It reads messages, calls `decide`, stores the changes, and only
+// then sends replies and grants. It handles all waiting messages before one commit, so that a burst
+// of messages costs one sync.
+//
+// Owns: the socket, the job store and the State. Threads: all methods are called on one thread,
+// which is run()'s while that runs; observers are called on it, too. Failure: a message that cannot
+// be understood or carried out is answered with a status. While the store cannot be written (a full
+// disk), nothing is sent that depends on it; the server tries again each tick.
 class Server {
  public:
   Server(net::Socket socket, std::unique_ptr<JobStore> store, SchedulerConfig config,
          std::uint32_t heartbeat_ms, std::string state_dir);
 
-  // Puts the stored jobs back.
+  // Loads the stored jobs into the State. Call it once, before run(). Codes of JobStore::load().
   [[nodiscard]] Status restore();
 
   // Runs until `stop` is signalled.
@@ -33,17 +38,17 @@ class Server {
 
   [[nodiscard]] const State& state() const { return state_; }
 
-  // Called each time the server's thread comes round, every tick at least.
+  // Called in each round of run(), at least every tick.
   void set_on_turn(std::function<void()> on_turn) { on_turn_ = std::move(on_turn); }
 
-  // Before run(), and for as long as that takes.
+  // To be called before run(). The observer must outlive run().
   void add_observer(Observer& observer) { observers_.push_back(&observer); }
 
-  // Of all requests that it knows.
+  // Types of all requests that the server knows.
   [[nodiscard]] static std::vector<std::string_view> message_types();
 
  private:
-  // A message on its way out, held back until what it reports is stored.
+  // A message that is sent after the changes that it reports are stored.
   struct Outgoing {
     std::string peer;
     std::string bytes;
@@ -118,7 +123,7 @@ class Server {
   std::function<void()> on_turn_ = [] {};
   std::vector<Observer*> observers_;
   Instant next_look_{};
-  bool unseen_ = false;  // something may have changed since the observers looked
+  bool unseen_ = false;  // the State may have changed since the observers looked
 };
 
 template <typename T>

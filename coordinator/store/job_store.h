@@ -13,9 +13,13 @@ namespace mimicfleet::coordinator {
 // The coordinator's durable memory (RocksDB): jobs, tasks and the event log. docs/protocol.md,
 // "What is stored".
 //
-// A commit is on the disk before it returns. A file beside the database remembers how far it had
-// come, so that a database that lost its tail, or was restored from a copy, is noticed instead of
-// silently forgetting jobs.
+// A commit is on the disk before commit() returns. The file `mark` beside the database has the
+// epoch and the newest event: open() refuses a database that knows less (it lost its tail, or is an
+// old copy), since jobs would be missing.
+//
+// Owns: the database and its lock, until it is destroyed. Threads: none of its own but RocksDB's;
+// all methods are called on the server's thread. Failure: a failed commit changes nothing, and may
+// be repeated.
 class JobStore {
  public:
   struct Contents {

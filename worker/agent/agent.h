@@ -12,8 +12,9 @@
 
 namespace mimicfleet::agent {
 
-// The one thread that talks to the coordinator. It waits for messages, events and time, and for
-// nothing else: no disk, no device, no lock that somebody holds for long.
+// Talks to the coordinator on the thread that calls run(). It waits only for messages, events and
+// time: never for a disk, a device, or a lock that another thread holds for long. Owns the socket
+// and the Session. A lost connection is made again for ever.
 class Agent {
  public:
   // The connection is made in the background; kInvalidArgument for a malformed endpoint.

@@ -19,7 +19,7 @@ namespace mimicfleet::agent {
 
 // What a session wants done after something happened.
 struct Actions {
-  bool reconnect = false;             // first: drop the connection with all that it holds
+  bool reconnect = false;             // first: drop the connection and its queued messages
   std::vector<std::string> messages;  // to the coordinator
   std::vector<jobs::TaskAttempt> cancel;
   std::vector<jobs::LeaseGrant> start;
@@ -29,8 +29,9 @@ struct Actions {
 };
 
 // One worker's side of the protocol with the coordinator (docs/protocol.md): hello, heartbeats,
-// leases, results that are repeated until they are answered, and leaving. Pure: no sockets, threads
-// or clocks of its own; the agent feeds it and carries out what it wants.
+// leases, results that are repeated until they are answered, and leaving. Pure: it has no sockets,
+// threads or clocks. The agent calls it on one thread and carries out its Actions. It owns the
+// leases of this worker; a message that it cannot read is logged and dropped.
 //
 //   loading ──ready──► ready ──drain──► draining ──nothing held──► leaving ──answered, or time is
 //   up──► left
@@ -40,7 +41,7 @@ struct Actions {
 // `drain_on_stop` a first request to stop drains, for that long at most, and a second one stops.
 class Session {
  public:
-  // `hello` says who the worker is; what is not known at the start is filled in later.
+  // `hello` says who the worker is. on_ready() and on_holding() fill in the rest.
   Session(jobs::WorkerHello hello, SessionOptions options, Instant now);
 
   void on_message(std::string_view bytes, Instant now);
@@ -70,7 +71,8 @@ class Session {
  private:
   struct Lease {
     jobs::TaskProgress progress;
-    // Its end is nobody's business any more; it only still takes a slot, see takes_slot().
+    // The coordinator does not want its result any more, but it may still take a slot, see
+    // takes_slot().
     bool revoked = false;
   };
   // A result on its way; repeated until it is answered.
@@ -80,7 +82,7 @@ class Session {
     Instant next_send;
     Duration gap;
   };
-  // A heartbeat that no answer came to yet.
+  // A heartbeat without an answer so far.
   struct Beat {
     RequestId request;
     Instant sent;
@@ -117,12 +119,11 @@ class Session {
   Phase phase_ = Phase::kLoading;
   std::uint64_t epoch_ = 0;
   Duration heartbeat_ = std::chrono::seconds(1);
-  Duration
-      lease_{};  // for so long a heartbeat renews; nothing is confirmed before the welcome says it
+  Duration lease_{};  // how long a heartbeat renews leases; zero before the welcome
   std::deque<Beat> beats_;
   bool welcome_ = false;  // the coordinator knows this worker
   bool heard_ = false;    // since the last new connection
-  bool urgent_ = false;   // something changed that the coordinator should hear of
+  bool urgent_ = false;   // the next heartbeat is sent at once
   bool warned_of_old_epoch_ = false;
   Instant last_sent_;  // hello or heartbeat
   Instant last_heard_;

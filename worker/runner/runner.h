@@ -39,13 +39,11 @@ class Executor {
   // another task runs.
   [[nodiscard]] virtual Result<std::unique_ptr<Prepared>> prepare(const jobs::LeaseGrant& lease,
                                                                   TaskContext& context) = 0;
-  // On the computing thread: the short first part of an encode. Decodes may run between it and
-  // run().
+  // On the computing thread: conditions an encode. Decodes may run between begin() and run().
   [[nodiscard]] virtual Status begin(const jobs::LeaseGrant& lease, Prepared& prepared,
                                      TaskContext& context) = 0;
-  // On the beginning thread, while run() of another task is on the computing thread: the same,
-  // where both can be done at once. False: they cannot; begin() is called in its turn, with inputs
-  // as they were.
+  // The same on the conditioning thread, while run() of another task is on the computing thread.
+  // False: the device cannot do both at once; begin() is called later, with unchanged inputs.
   [[nodiscard]] virtual Result<bool> condition_overlapped(const jobs::LeaseGrant& lease,
                                                           Prepared& prepared,
                                                           TaskContext& context) = 0;
@@ -59,34 +57,39 @@ class Executor {
   [[nodiscard]] virtual Status end_of_process() const { return {}; }
 };
 
-// Four threads: while one computes, others prepare the next task, begin it where the device can do
-// both at once, and finish the last one. Only the computing and the beginning thread run LibTorch.
+// Has four threads. While the computing thread computes one task, the preparing thread prepares the
+// next one, the conditioning thread conditions it if the device can do both at once, and the
+// finishing thread finishes the last one. Only the computing and the conditioning thread run
+// LibTorch.
 //
-//   start() ──► waiting ──preparing thread──► prepared ──computing thread──► computed ──finishing
-//   thread──► TaskEnd                                      ▲│
-//                                                └┴─beginning thread
+//   start() ─► waiting ─(preparing)─► prepared ─(computing)─► computed ─(finishing)─► TaskEnd
+//                                       ▲  │
+//                                       └──┘ (conditioning)
 //
-// Tasks are prepared and computed in their order, but for decodes, which finish a video: they are
-// prepared first, and one that is ready when the computing thread looks for work goes before
-// encodes. So that the decode of the clip before has time to get here, the thread waits a moment
-// before another encode, the longer the more the decode would have to wait for it; and it looks
-// after the first part of an encode, too.
+// Encodes are prepared and computed in their order. Decodes finish a video, and so they go first:
+// they are prepared first, and the computing thread takes a prepared decode before encodes, also
+// between an encode's conditioning and its sampling. Before it takes another encode, it waits a
+// moment for the decode of the clip before: longer if that decode would otherwise have to wait
+// longer.
 //
-// Every attempt that was started ends with exactly one TaskEnd, also when it is cancelled in a
-// queue; of those that are there when the runner stops, some without any.
+// Every attempt that was started ends with exactly one TaskEnd, also if it is cancelled in a queue.
+// When the runner stops, some attempts may end without one.
+//
+// Owns the tasks from start() to their TaskEnd. start(), cancel(), confirm(), stop() and failure()
+// may be called on any thread. A failed stage ends its task, not the runner; see failure().
 class Runner final : public worker::TaskRunner {
  public:
   using Post = std::function<void(worker::Event)>;
-  // Sees every end before it is posted. Also that of a failed attempt has the stages that were
-  // finished.
+  // Sees every end before it is posted. A failed attempt has the stages that it finished, too.
   using Observer = std::function<void(const jobs::LeaseGrant&, const worker::TaskEnd&)>;
-  // From an encode's end to the decode of its latents, with a coordinator that is not far.
+  // Time from an encode's end to the decode of its latents, with a coordinator nearby.
   static constexpr std::chrono::milliseconds kDecodeComesWithin{50};
-  // Before an encode begins in its turn, which on a CPU takes a minute: so many times as long, and
-  // at least a tenth of what the last one took to begin; a busy machine does not answer at once.
+  // Before the computing thread conditions an encode itself, which on a CPU takes a minute, it
+  // waits this many times as long, and at least this share (a tenth) of the last conditioning's
+  // time, since a busy machine does not answer at once.
   static constexpr int kTimesBeforeConditioning = 5;
   static constexpr int kShareOfConditioning = 10;
-  // Then for the preparation of a decode that has come.
+  // And this long for the preparation of a decode that has arrived.
   static constexpr std::chrono::seconds kDecodeIsPreparedWithin{5};
 
   // `post` and `observe` are called from all threads. When loading fails, or a task leaves the
@@ -112,9 +115,9 @@ class Runner final : public worker::TaskRunner {
  private:
   enum class Phase {
     kToCondition,
-    kToConditionInTurn,  // it does not begin beside another task
-    kConditioning,       // beside another task, and still in prepared_
-    kConditioned,        // decodes are from the start
+    kToConditionInTurn,  // its conditioning cannot be overlapped
+    kConditioning,       // overlapped with another task, and still in prepared_
+    kConditioned,        // decodes are conditioned from the start
     kComputed,
   };
   struct Task {

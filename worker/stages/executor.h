@@ -26,11 +26,12 @@ struct EncodeInputs;
 // As the configuration says.
 [[nodiscard]] Result<device::Device> open_device(const worker::WorkerConfig& config);
 
-// Where the executor meets the machine; tests put something else there.
+// The executor's calls to the machine, which tests may replace.
 struct ExecutorSeams {
   std::function<Result<device::Device>(const worker::WorkerConfig&)> open_device =
       stages::open_device;
-  // Comes before each part of a task that computes on a GPU or on the side, guarded as that is.
+  // Called before each part of a task that computes on the device. Its exceptions are handled as
+  // the part's own.
   std::function<void(at::Device)> before_part = [](at::Device) {};
 };
 
@@ -86,9 +87,10 @@ class StageExecutor final : public runner::Executor {
   std::unique_ptr<cache::FeatureCache> feature_cache_;
   std::unique_ptr<Services> services_;
   double load_seconds_ = 0;  // of the first model set, for the first task
-  // Shared by who uses the models beside the computing thread, which alone loads and unloads them.
+  // Held by the computing thread while it loads or unloads models, shared by other threads while
+  // they use models.
   SharedMutex models_stay_;
-  std::optional<nn::SideStream> side_stream_;  // where encodes are conditioned while other tasks
+  std::optional<nn::SideStream> side_stream_;  // for conditioning that is overlapped
   std::atomic<bool> memory_suffices_ = true;
   device::DeviceFailures failures_;
 };
