@@ -9,7 +9,6 @@
 #include "jobs/abilities.h"
 #include "jobs/stages.h"
 #include "worker/artefacts/data_port.h"
-#include "worker/config.h"
 #include "worker/models/nn/accelerator.h"
 #include "worker/models/nn/guarded.h"
 #include "worker/stages/decode_video.h"

@@ -10,14 +10,11 @@
 #include "common/mutex.h"
 #include "worker/artefacts/server.h"
 #include "worker/cache/private_folder.h"
+#include "worker/config.h"
 #include "worker/device/device_failures.h"
 #include "worker/models/nn/accelerator.h"
 #include "worker/runner/runner.h"
 #include "worker/stages/services.h"
-
-namespace mimicfleet::worker {
-struct WorkerConfig;
-}  // namespace mimicfleet::worker
 
 namespace mimicfleet::stages {
 

@@ -79,7 +79,8 @@ std::string changed_setting(jobs::Parameters before, jobs::Parameters now) {
     const wire::Value* other = was.find(name);
     if (other == nullptr || *other == value) continue;
     const jobs::Setting* setting = jobs::find_setting(name);
-    const bool has_text = setting != nullptr && setting->value_in != nullptr;
+    const bool is_struct = other->get_if<wire::Map>() != nullptr;
+    const bool has_text = is_struct && setting != nullptr && setting->value_in != nullptr;
     return fmt::format("{} was {}", name, has_text ? setting->text(before) : json::to_text(*other));
   }
   return "another version of the program made it";
