@@ -10,6 +10,8 @@ from host_files import Snapshots
 
 BUNDLES = "/mnt/bundle"
 ASK = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1], timeout=10).read().decode())"
+# State that stays unless it is to go, and whose it is while the fleet is there.
+KEPT = {"/var/lib/mimicfleet": "mimicfleet-coordinator", "/var/lib/prometheus/metrics2": "prometheus"}
 WANTED = {"mimicfleet-coordinator": ["up"], "mimicfleet-workers": ["up"], "node": ["up"]}
 
 
@@ -63,6 +65,29 @@ class Trial:
             return found
         wait_for("Prometheus finds all targets up", lambda: seen() == WANTED, 90)
 
+    def jobs(self) -> list[int]:
+        return [job["number"] for job in json.loads(self.box.run("mimicfleet job list --output-mode json", user=USER).stdout)["jobs"]]
+
+    def keep_state(self) -> None:
+        """What stays is root's: a number that is free may become somebody's."""
+        self.known = self.jobs()
+        self.play("uninstall", "-e mimicfleet_remove_state=no")
+        if self.box.run("getent passwd mimicfleet-coordinator mimicfleet-worker; systemctl list-unit-files --no-legend 'mimicfleet-*'", check=False).stdout:
+            raise Fault("accounts or units of the fleet are still there")
+        if empty := [folder for folder in KEPT if not self.box.run(f"ls -A {folder}").stdout]:
+            raise Fault(f"nothing stayed in {', '.join(empty)}")
+        if others := self.box.run(f"find {' '.join(KEPT)} ! -user root -o ! -group root").stdout:
+            raise Fault(f"this stayed and is not root's:\n{others[:1000]}")
+
+    def install_again(self) -> None:
+        self.play("site")
+        if (now := self.jobs()) != self.known:
+            raise Fault(f"the jobs are {now}, and were {self.known}")
+        for folder, owner in KEPT.items():
+            if others := self.box.run(f"find {folder} ! -user {owner}", check=False).stdout:
+                raise Fault(f"this is not {owner}'s:\n{others[:1000]}")
+        self.targets()
+
     def uninstall(self) -> None:
         self.play("uninstall", "-e mimicfleet_remove_state=yes")
         self.before.compare()
@@ -71,4 +96,6 @@ class Trial:
              ("site.yml again changes nothing", site_again),
              ("a user's clips become videos", videos),
              ("Prometheus finds all", targets),
+             ("uninstall.yml keeps the state if told so", keep_state),
+             ("site.yml takes it up again", install_again),
              ("uninstall.yml leaves nothing", uninstall)]
