@@ -38,7 +38,7 @@ class Trial:
         for name in ("one", "two"):
             (self.server / name).mkdir()
             os.chown(self.server / name, 0, GROUP)
-            (self.server / name).chmod(0o2775)
+            (self.server / name).chmod(0o2770)
         self.fleet.shared = self.server / "one"
 
     def start(self) -> None:

@@ -20,7 +20,7 @@ class Trial:
     def __init__(self, bundle: pathlib.Path, folder: pathlib.Path, made: pathlib.Path):
         self.fleet = Fleet(folder, made, {"coordinator": ["hub"], "workers": ["w1", "w2"], "monitoring": ["watch"]}, {
             "mimicfleet_bundle": str(bundle), "mimicfleet_models_from": "toy", "mimicfleet_prometheus_address": "0.0.0.0:9090",
-            "mimicfleet_shared_folder_mode": "2770", "mimicfleet_grafana_package": str(grafana_stand_in.make(folder))})
+            "mimicfleet_grafana_package": str(grafana_stand_in.make(folder))})
         self.hub, self.w1, self.w2, self.watch = self.fleet.hosts
 
     def start(self) -> None:
