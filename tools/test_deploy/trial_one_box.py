@@ -114,6 +114,8 @@ class Trial:
         server = "--server tcp://127.0.0.1:5555"
         program = "/opt/mimicfleet/current/bin/coordinator"
         wait_for("the worker is ready", lambda: '"ready"' in self.box.run(f"{program} worker list --output-mode json {server}").stdout, 120)
+        wait_for("anybody can read the list of workers",
+                 lambda: ":9465" in self.box.run("runuser -u nobody -- cat /run/mimicfleet/workers.json").stdout)
         self.videos(program, server)
 
     STEPS = [("site.yml", lambda trial: trial.play("site")),
