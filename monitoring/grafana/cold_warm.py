@@ -1,6 +1,7 @@
 """Cold and warm: what each stage costs with and without the feature cache, and what the cache saves."""
-from panels import (GREEN, ORANGE, RED, RUNBOOKS, bar_chart, dashboard, datasource_variable, label_variable, query,
+from panels import (GREEN, ORANGE, RED, bar_chart, dashboard, datasource_variable, label_variable, query,
                     stat, steps, table, timeseries)
+from runbooks import runbook
 
 STAGES = 'mimicfleet_stage_duration_seconds_bucket{host=~"$host"}'
 REQUESTS = 'mimicfleet_cache_requests_total{host=~"$host"}'
@@ -35,14 +36,15 @@ def headline() -> list[dict]:
     saved = 'mimicfleet_cache_saved_seconds_total{host=~"$host"}'
     return [
         stat("Hit rate", f"sum(increase({HITS}[$__range])) / (sum(increase({REQUESTS}[$__range])) > 0)",
-             "percentunit", decimals=0, empty="no request", link=RUNBOOKS,
+             "percentunit", decimals=0, empty="no request", link=runbook("MimicfleetCacheHitRateFell"),
              description="Share of the requests in the time shown that the cache could answer"),
         stat("Time saved", f"sum(increase({saved}[$__range]))", "s", decimals=0,
              description="What making the features that came out of the cache would have taken longer"),
         stat("Saved share", f"sum(increase({saved}[$__range])) / ((sum(increase({saved}[$__range])) + "
              f"sum(increase({spent}[$__range]))) > 0)", "percentunit", decimals=0, empty="no stage ran",
              description="Of the time that all stages would have taken without a cache"),
-        stat("Damaged entries", f"sum(increase({damaged}[$__range]))", "none", decimals=0, link=RUNBOOKS,
+        stat("Damaged entries", f"sum(increase({damaged}[$__range]))", "none", decimals=0,
+             link=runbook("MimicfleetCacheDamaged"),
              thresholds=steps((None, GREEN), (0.5, RED)),
              description="Entries that were read and did not hold what was written: they are made again"),
         stat("Evicted", 'sum(increase(mimicfleet_cache_evictions_total{host=~"$host"}[$__range]))', "none", decimals=0,

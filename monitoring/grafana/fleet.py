@@ -1,6 +1,7 @@
 """Fleet: is everything well, how much is left, and who does it."""
-from panels import (BLUE, GREEN, GREY, ORANGE, RED, RUNBOOKS, YELLOW, dashboard, datasource_variable, query, row, stat,
+from panels import (BLUE, GREEN, GREY, ORANGE, RED, YELLOW, dashboard, datasource_variable, query, row, stat,
                     steps, table, timeseries)
+from runbooks import ALL, PANELS, runbook
 
 FAILURES = [
     query("round(sum(increase(mimicfleet_task_attempts_failed_total[$__rate_interval])))", "failed attempts"),
@@ -9,6 +10,9 @@ FAILURES = [
     query('round(sum(increase(mimicfleet_tasks_ended_total{kind="decode_video",state="failed"}[$__rate_interval])))',
           "videos that failed for good"),
 ]
+# The label runbook says the alert once more: the table turns it into the number of the panel that has its runbook.
+ALERTS = ('count by (alert, runbook, alertstate, severity) (label_replace(label_replace(ALERTS{alertname=~"Mimicfleet.+"}, '
+          '"alert", "$1", "alertname", "Mimicfleet(.+)"), "runbook", "$1", "alertname", "(.+)"))')
 SCRAPED = "and on (worker) mimicfleet_worker_info"
 WORKERS = [
     query("max by (worker, host, device, device_name) (mimicfleet_worker_info)", instant=True, table=True),
@@ -31,11 +35,12 @@ def headline() -> list[dict]:
              description="Tasks that could start now and wait for a worker"),
         stat("Oldest wait", "max(mimicfleet_oldest_ready_task_age_seconds)", "s", decimals=0,
              description="How long the task waits that has been ready for longest"),
-        stat("Workers ready", 'sum(mimicfleet_workers{state="ready"})', "none", link=RUNBOOKS,
-             thresholds=steps((None, RED), (1, GREEN)), description="Workers that take tasks"),
+        stat("Workers ready", 'sum(mimicfleet_workers{state="ready"})', "none",
+             link=runbook("MimicfleetWorkerLost"), thresholds=steps((None, RED), (1, GREEN)),
+             description="Workers that take tasks"),
         stat("Alerts firing", 'count(ALERTS{alertname=~"Mimicfleet.+",alertstate="firing"}) or vector(0)', "none",
-             link=RUNBOOKS, thresholds=steps((None, GREEN), (1, RED)),
-             description="What to do about each stands in the runbooks"),
+             link=ALL, thresholds=steps((None, GREEN), (1, RED)),
+             description="The table below names them, with a link to the runbook of each"),
     ]
 
 
@@ -59,11 +64,10 @@ def work() -> list[dict]:
                    description="An attempt that fails is tried again on another worker; a video fails for good after "
                    "three, or when its input is at fault",
                    colours={"videos that failed for good": RED, "failed attempts": ORANGE}),
-        table("Alerts", [query('count by (alert, alertstate, severity) (label_replace(ALERTS{alertname=~"Mimicfleet.+"}, '
-                               '"alert", "$1", "alertname", "Mimicfleet(.+)"))',
-                               instant=True, table=True)],
+        table("Alerts", [query(ALERTS, instant=True, table=True)],
               "alert", ["how many"], {}, width=10, empty="no alert is pending or firing",
-              labels={"alertstate": "state", "severity": "severity"}, link=("alert", "Runbook", RUNBOOKS),
+              labels={"alertstate": "state", "severity": "severity", "runbook": "runbook"},
+              hidden={"runbook": PANELS}, link=("alert", "Runbook", ALL + "?viewPanel=${__data.fields.runbook.text}"),
               description="Pending: the condition holds, but not for long enough yet"),
         table("Workers", WORKERS, "worker", ["", "busy", "tasks", "videos", "last heard"],
               {"busy": "percentunit", "last heard": "s"}, width=14,
@@ -99,11 +103,11 @@ def service() -> list[dict]:
              description="Jobs that ended in the time shown with a video that could not be made"),
         stat("State", "sum(mimicfleet_state_bytes)", "bytes", description="What jobs and events take on the disk"),
         stat("State's disk free", 'min(mimicfleet_disk_free_bytes{folder="state"} / '
-             'mimicfleet_disk_size_bytes{folder="state"})', "percentunit", link=RUNBOOKS,
+             'mimicfleet_disk_size_bytes{folder="state"})', "percentunit", link=runbook("MimicfleetDiskFilling"),
              thresholds=steps((None, RED), (0.05, ORANGE), (0.2, GREEN)),
              description="Share of the disk with the coordinator's state that is free"),
         stat("Store failures", "sum(increase(mimicfleet_store_write_failures_total[$__range]))", "none", decimals=0,
-             link=RUNBOOKS, thresholds=steps((None, GREEN), (0.5, RED)),
+             link=runbook("MimicfleetStoreWriteFailures"), thresholds=steps((None, GREEN), (0.5, RED)),
              description="Writes of the state that failed in the time shown"),
     ]
 

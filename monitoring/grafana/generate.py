@@ -2,32 +2,20 @@
 import argparse
 import json
 import pathlib
-import re
 import sys
 
 import cold_warm
 import fleet
 import job
+import runbooks
 import worker
-from panels import dashboard, text
 
 HERE = pathlib.Path(__file__).resolve().parent
-MANUAL = HERE.parents[1] / "docs" / "monitoring.md"
-
-
-def runbooks() -> dict:
-    """The manual's runbooks as text, so that links to them work in a network without the manual."""
-    manual = MANUAL.read_text(encoding="utf-8")
-    section = re.search(r"^## Runbooks\n(.*?)(?=^## |\Z)", manual, re.M | re.S)
-    parts = re.split(r"^### (.+)\n", section.group(1), flags=re.M)[1:] if section else []
-    panels = [text(title, body.strip(), width=12, height=max(7, 4 + len(body) // 130))
-              for title, body in zip(parts[::2], parts[1::2])]
-    return dashboard("mimicfleet-runbooks", "mimicfleet / Runbooks", "What to do about each alert", [], panels)
 
 
 def dashboards() -> dict[str, str]:
     made = {"fleet": fleet.build(), "job": job.build(), "cold_warm": cold_warm.build(), "worker": worker.build(),
-            "runbooks": runbooks()}
+            "runbooks": runbooks.build()}
     return {f"{name}.json": json.dumps(content, indent=1, ensure_ascii=False) + "\n" for name, content in made.items()}
 
 

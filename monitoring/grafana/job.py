@@ -1,6 +1,7 @@
 """Job: how far it is, when it is done, and what went wrong."""
-from panels import (BLUE, GREEN, GREY, ORANGE, RED, RUNBOOKS, YELLOW, bar_gauge, dashboard, datasource_variable,
+from panels import (BLUE, GREEN, GREY, ORANGE, RED, YELLOW, bar_gauge, dashboard, datasource_variable,
                     label_variable, query, stat, steps, timeseries)
+from runbooks import runbook
 
 # Not `job`: Prometheus itself gives each target such a label.
 NUMBER = "number"
@@ -36,7 +37,7 @@ def build() -> dict:
              description="Speed in the last 15 minutes, or since it was submitted"),
         stat("Age", AGE, "s", decimals=0,
              description="Since it was submitted; stands still once the job has ended"),
-        stat("Failed videos", FAILED, "none", link=RUNBOOKS, thresholds=steps((None, GREEN), (1, RED)),
+        stat("Failed videos", FAILED, "none", link=runbook("MimicfleetPoisonClips"), thresholds=steps((None, GREEN), (1, RED)),
              description="`coordinator task list --job N` names their files, `coordinator task explain N` the reasons"),
         timeseries("Tasks by state", [query(f"sum by (state) ({TASKS})", "{{state}}")], "none", stacked=True, width=16,
                    height=9, colours=STATES, description="All tasks of the job"),

@@ -3,7 +3,6 @@
 Only what the dashboards use; what is left out has Grafana's default."""
 
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
-RUNBOOKS = "/d/mimicfleet-runbooks"
 GREEN, YELLOW, ORANGE, RED, BLUE, GREY = "green", "yellow", "orange", "red", "blue", "#6e7681"
 
 
@@ -42,7 +41,7 @@ def stat(title: str, expr: str, unit: str, description: str, *, thresholds: dict
                 "mappings": mappings or []}
     if decimals is not None:
         defaults["decimals"] = decimals
-    more = {"links": [{"title": "Runbooks", "url": link}]} if link else {}
+    more = {"links": [{"title": "Runbook" if "?" in link else "Runbooks", "url": link}]} if link else {}
     options = {"reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False}, "colorMode": "value",
                "graphMode": "none" if names else "area", "justifyMode": "auto", "orientation": "auto",
                "textMode": "name" if names else "value"}
@@ -119,8 +118,9 @@ def joined(by: str, names: list[str], labels: dict[str, str]) -> list[dict]:
 
 def table(title: str, queries: list[dict], by: str, names: list[str], units: dict[str, str], description: str, *,
           labels: dict[str, str] | None = None, width: int = 12, height: int = 8, empty: str = "no data",
-          link: tuple[str, str, str] | None = None) -> dict:
-    """A row for each value of the label `by`, a column for each query; `link`: column, title, URL."""
+          link: tuple[str, str, str] | None = None, hidden: dict[str, dict[str, int]] | None = None) -> dict:
+    """A row for each value of the label `by`, a column for each query; `link`: column, title, URL. `hidden`: labels that are
+    not shown, for URLs, and what the text of each of their values is."""
     overrides = [{"matcher": {"id": "byName", "options": name},
                   "properties": [{"id": "unit", "value": units[name]} if name in units else {"id": "decimals", "value": 0}]}
                  for name in names if name]
@@ -128,6 +128,11 @@ def table(title: str, queries: list[dict], by: str, names: list[str], units: dic
         column, link_title, url = link
         overrides.append({"matcher": {"id": "byName", "options": column},
                           "properties": [{"id": "links", "value": [{"title": link_title, "url": url}]}]})
+    for column, texts in (hidden or {}).items():
+        mapping = {"type": "value", "options": {value: {"text": str(shown), "index": index}
+                                                for index, (value, shown) in enumerate(texts.items())}}
+        overrides.append({"matcher": {"id": "byName", "options": column},
+                          "properties": [{"id": "custom.hidden", "value": True}, {"id": "mappings", "value": [mapping]}]})
     options = {"showHeader": True, "cellHeight": "sm", "footer": {"show": False, "reducer": ["sum"], "fields": ""}}
     return _panel("table", title, description, queries, (width, height), "none",
                   defaults={"custom": {"align": "auto", "cellOptions": {"type": "auto"}}, "noValue": empty},

@@ -1,6 +1,7 @@
 """Worker: what one worker does now, and whether its GPU, disk and memory are well."""
-from panels import (GREEN, ORANGE, RED, RUNBOOKS, YELLOW, dashboard, datasource_variable, label_variable, query, row,
+from panels import (GREEN, ORANGE, RED, YELLOW, dashboard, datasource_variable, label_variable, query, row,
                     stat, state_timeline, steps, timeseries)
+from runbooks import runbook
 
 THIS = '{worker="$worker"}'
 
@@ -12,8 +13,8 @@ def headline() -> list[dict]:
         stat("Device", f"max by (device, device_name, precision) (mimicfleet_worker_info{THIS})", "none",
              legend="{{device}} {{device_name}} {{precision}}", names=True, width=6, empty="not scraped",
              description="Which device it computes on, and with which numbers"),
-        stat("Coordinator", f"min(mimicfleet_worker_coordinator_connected{THIS})", "none", width=3, link=RUNBOOKS,
-             thresholds=steps((None, RED), (1, GREEN)), empty="not scraped",
+        stat("Coordinator", f"min(mimicfleet_worker_coordinator_connected{THIS})", "none", width=3,
+             link=runbook("MimicfleetWorkerDisconnected"), thresholds=steps((None, RED), (1, GREEN)), empty="not scraped",
              mappings=[{"type": "value", "options": {"0": {"text": "not heard", "index": 0},
                                                      "1": {"text": "connected", "index": 1}}}],
              description="Whether it heard its coordinator within the length of a lease"),

@@ -1,6 +1,7 @@
-"""units.py ROOT: the systemd units are without a fault and harmless enough; accounts and folders are made as they say. Ends with 77 (skipped)
-where there is no systemd-analyze. Works on a copy below a folder of its own, in which the programs are."""
+"""units.py ROOT: the systemd units are without a fault and harmless enough, alone and with the drop-in for newer systemd; accounts and folders
+are made as they say. Ends with 77 (skipped) where there is no systemd-analyze. Works on a copy below a folder of its own, in which the programs are."""
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -8,6 +9,8 @@ import tempfile
 
 SKIPPED = 77
 EXPOSURE = {"mimicfleet-coordinator.service": 3.0, "mimicfleet-worker@.service": 4.0}
+BACK_OFF_SINCE = 254  # the systemd that knows the settings of back-off.conf
+UNKNOWN_BEFORE = re.compile(r".*/back-off\.conf:\d+: Unknown key( name)? '(RestartSteps|RestartMaxDelaySec)' in section .*, ignoring\.")
 
 
 def run(*command: str) -> subprocess.CompletedProcess:
@@ -43,6 +46,23 @@ def check_units(root: pathlib.Path) -> list[str]:
     return found
 
 
+def check_back_off(root: pathlib.Path, units: pathlib.Path) -> list[str]:
+    """The units with the drop-in. An older systemd must say of its two settings that it does not know them, and nothing else."""
+    found = []
+    version = int(run("systemd-analyze", "--version").stdout.split()[1])
+    for unit in EXPOSURE:
+        folder = root / f"etc/systemd/system/{unit}.d"
+        folder.mkdir()
+        shutil.copy(units / "back-off.conf", folder)
+        said = "\n".join(verify(root, unit)).removeprefix(f"{unit}: ").splitlines()
+        unknown = [line for line in said if UNKNOWN_BEFORE.fullmatch(line)]
+        found += [f"{unit} with back-off.conf: {line}" for line in said if line not in unknown or version >= BACK_OFF_SINCE]
+        if version < BACK_OFF_SINCE and len(unknown) != 2:
+            found.append(f"{unit}: systemd {version} does not look at back-off.conf: {said}")
+        shutil.rmtree(folder)
+    return found
+
+
 def check_that_it_can_fail(root: pathlib.Path) -> list[str]:
     unit = root / "etc/systemd/system/mimicfleet-wrong.service"
     unit.write_text("[Service]\nExecStart=/bin/nothing\nMemoryMx=1\n")
@@ -67,7 +87,7 @@ def main() -> int:
     units = pathlib.Path(sys.argv[1]).resolve() / "deploy/systemd"
     with tempfile.TemporaryDirectory() as folder:
         root = make_root(pathlib.Path(folder), units)
-        found = check_units(root) + check_that_it_can_fail(root) + check_accounts(root, units)
+        found = check_units(root) + check_back_off(root, units) + check_that_it_can_fail(root) + check_accounts(root, units)
     if found:
         print("\n".join(found))
     return 1 if found else 0

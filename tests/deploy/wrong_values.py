@@ -31,6 +31,9 @@ CASES = [
     ({"mimicfleet_models_from": "nfs"}, None, "so mimicfleet_models_nfs must say from where", WORKERS),
     ({"mimicfleet_models_from": "rsync", "mimicfleet_models_source": "/nowhere/models"}, None, "/nowhere/models is no folder of the machine that", WORKERS),
     ({"mimicfleet_models_from": "folder", "mimicfleet_models": "/nowhere/models"}, "w2", "mimicfleet_models: /nowhere/models is no folder of w2", {"w2"}),
+    ({"mimicfleet_shared_folder": "/home/clips"}, None, "mimicfleet_shared_folder: /home/clips is no folder for it", ALL),
+    ({"mimicfleet_shared_folder_mode": "777"}, None, "value of mimicfleet_shared_folder_mode must be one of: 2770, 2775, got: 777", ALL),
+    ({"mimicfleet_transfer": "upload"}, "w1", "value of mimicfleet_transfer must be one of: shared_folder, got: upload", {"w1"}),
     ({}, None, "the programs need Debian 12, Ubuntu 24.04 or later", ALL, {"distribution_version": "11.9"}),
     ({}, None, "the programs need Debian 12, Ubuntu 24.04 or later", ALL, {"distribution": "Ubuntu", "distribution_version": "22.04"}),
 ]

@@ -104,6 +104,15 @@ class Fleet:
     def services(self, host: hosts.Host) -> list[str]:
         return host.run(f"systemctl list-units --all --plain --no-legend --type=service '{OURS}' | cut -d' ' -f1").stdout.split()
 
+    def starts(self) -> dict[tuple[str, str], str]:
+        """When each service was started last, by host and unit."""
+        return {(host.name, unit): host.run(f"systemctl show -P ActiveEnterTimestampMonotonic '{unit}'").stdout
+                for host in self.hosts for unit in self.services(host)}
+
+    def check_started_again(self, before: dict[tuple[str, str], str]) -> None:
+        if same := [f"{host}: {unit}" for (host, unit), start in self.starts().items() if start == before[host, unit]]:
+            raise Fault(f"not started again: {', '.join(same)}")
+
     def workers(self) -> list[dict]:
         return json.loads(self.hub.run("mimicfleet worker list --output-mode json", user=USER).stdout)["workers"]
 

@@ -38,7 +38,7 @@ class Trial:
         for name in ("one", "two"):
             (self.server / name).mkdir()
             os.chown(self.server / name, 0, GROUP)
-            (self.server / name).chmod(0o2775)
+            (self.server / name).chmod(0o2770)
         self.fleet.shared = self.server / "one"
 
     def start(self) -> None:
@@ -94,35 +94,39 @@ class Trial:
         if len(makers := self.fleet.makers("made")) != 2:
             raise Fault(f"not both workers had a part, but {', '.join(makers)}")
 
-    def _starts(self) -> dict[str, str]:
-        return {unit: host.run(f"systemctl show -P ActiveEnterTimestampMonotonic '{unit}'").stdout
-                for host in self.fleet.hosts for unit in self.fleet.services(host)}
-
     def damaged_models_there(self) -> None:
         """Of the same size and time, which rsync does not see. What runs goes on."""
-        model, before = f"{MODELS}/{self._a_model()}", self._starts()
+        model, before = f"{MODELS}/{self._a_model()}", self.fleet.starts()
         self.w1.run(f"touch -r {model} /tmp/time && printf x | dd of={model} conv=notrunc status=none && touch -r /tmp/time {model}")
         self.fleet.variables["mimicfleet_worker_settings"] = {"threads": 2}
         self._refused(f"{self._a_model()}: FAILED", MODELS, "Delete there what is named")
-        if self._starts() != before:
+        if self.fleet.starts() != before:
             raise Fault("a service was started again")
         self.w1.run(f"rm {model}")
 
     def one_host_only(self) -> None:
         """Also what the error said to do."""
-        before = self._starts()
+        before = self.fleet.starts()
         self.fleet.play("site", None, "--limit", "w1")
         self._wait_for_both()
-        again = {unit for unit, start in self._starts().items() if start != before[unit]}
-        if again != set(self.fleet.services(self.w1)):
-            raise Fault(f"started again were: {', '.join(sorted(again)) or 'none'}")
+        again = {key for key, start in self.fleet.starts().items() if start != before[key]}
+        if again != {("w1", unit) for unit in self.fleet.services(self.w1)}:
+            raise Fault(f"started again were: {', '.join(f'{unit} of {host}' for host, unit in sorted(again)) or 'none'}")
+
+    def restart_in_vain(self) -> None:
+        """Of workers whose settings have become wrong."""
+        settings = "/etc/mimicfleet/worker.toml"
+        self.w1.run(f"cp {settings} /tmp/right.toml && echo 'nonsense = 1' >> {settings}")
+        said = "\n".join(faults_of(self.fleet.play("restart", expected=2)))
+        if not re.search(r"the worker on (cpu|cuda:0) is not ready: .*its last lines: .*nonsense", said):
+            raise Fault(f"restart.yml does not say why a worker is not ready:\n{said[-2000:]}")
+        self.w1.run(f"cp /tmp/right.toml {settings}")
 
     def restart(self) -> None:
-        before = self._starts()
+        before = self.fleet.starts()
         self.fleet.play("restart")
         self._wait_for_both()
-        if same := [unit for unit, start in self._starts().items() if start == before[unit]]:
-            raise Fault(f"not started again: {', '.join(same)}")
+        self.fleet.check_started_again(before)
         self._drained_together()
 
     def _drained_together(self) -> None:
@@ -174,6 +178,7 @@ class Trial:
              ("a user's clips become videos on both workers", videos),
              ("models that were damaged on a host are told, and nothing is restarted", damaged_models_there),
              ("--limit changes that host only", one_host_only),
+             ("restart.yml says why workers do not come back", restart_in_vain),
              ("restart.yml", restart),
              ("another release, while a job runs", upgrade),
              ("the old release and another export", back_and_another_export),

@@ -25,6 +25,8 @@ class Trial:
 
     def start(self) -> None:
         self.fleet.start()
+        # One that is there already stays.
+        self.w1.run("apt-get -q install --yes --no-install-recommends prometheus-node-exporter")
         self.before = Snapshots(self.fleet.hosts)
         self.began = time.time()
 
@@ -147,13 +149,9 @@ class Trial:
 
     def restart(self) -> None:
         fleet = self.fleet
-        started = "systemctl show -P ActiveEnterTimestampMonotonic"
-        pairs = [(host, unit) for host in fleet.hosts for unit in fleet.services(host)]
-        before = {(host.name, unit): host.run(f"{started} '{unit}'").stdout for host, unit in pairs}
+        before = fleet.starts()
         fleet.play("restart")
-        for host, unit in pairs:
-            if host.run(f"{started} '{unit}'").stdout == before[host.name, unit]:
-                raise Fault(f"{host.name}: {unit} was not started again")
+        fleet.check_started_again(before)
         self._one_after_the_other()
         fleet.wait_for_workers(self.w1, self.w2)
         fleet.submit("clips", "restarted", "--seed 48", "--limit 2")

@@ -5,11 +5,13 @@ import re
 
 import hosts
 from faults import Fault, wait_for
-from fleet import SMALL, USER
+from fleet import ROOT, SMALL, USER
 from host_files import Snapshots
 
 BUNDLES = "/mnt/bundle"
 ASK = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1], timeout=10).read().decode())"
+# State that stays unless it is to go, and whose it is while the fleet is there.
+KEPT = {"/var/lib/mimicfleet": "mimicfleet-coordinator", "/var/lib/prometheus/metrics2": "prometheus"}
 WANTED = {"mimicfleet-coordinator": ["up"], "mimicfleet-workers": ["up"], "node": ["up"]}
 
 
@@ -49,10 +51,10 @@ class Trial:
         if not re.search(r"^localhost +: ok=\d+ +changed=0 ", said := self.play("site"), re.M):
             raise Fault(f"the second run changed something:\n{said[-1000:]}")
 
-    def videos(self) -> None:
+    def videos(self, program: str = "mimicfleet", *options: str) -> None:
         examples = "/opt/mimicfleet/current/share/mimicfleet/examples"
-        self.box.run(f"umask 002 && mkdir /srv/mimicfleet/{USER} && cd /srv/mimicfleet/{USER} && cp -r {examples} . && mimicfleet submit examples/words "
-                     f"--ref-image examples/references/portrait_0.png --output-dir made --limit 2 {SMALL} && mimicfleet verify made", user=USER)
+        self.box.run(f"umask 002 && mkdir /srv/mimicfleet/{USER} && cd /srv/mimicfleet/{USER} && cp -r {examples} . && {program} submit examples/words "
+                     f"--ref-image examples/references/portrait_0.png --output-dir made --limit 2 {SMALL} {' '.join(options)} && {program} verify made", user=USER)
 
     def targets(self) -> None:
         def seen() -> dict[str, list[str]]:
@@ -63,12 +65,64 @@ class Trial:
             return found
         wait_for("Prometheus finds all targets up", lambda: seen() == WANTED, 90)
 
+    def jobs(self) -> list[int]:
+        return [job["number"] for job in json.loads(self.box.run("mimicfleet job list --output-mode json", user=USER).stdout)["jobs"]]
+
+    def keep_state(self) -> None:
+        """What stays is root's: a number that is free may become somebody's."""
+        self.known = self.jobs()
+        self.play("uninstall", "-e mimicfleet_remove_state=no")
+        if self.box.run("getent passwd mimicfleet-coordinator mimicfleet-worker; systemctl list-unit-files --no-legend 'mimicfleet-*'", check=False).stdout:
+            raise Fault("accounts or units of the fleet are still there")
+        if empty := [folder for folder in KEPT if not self.box.run(f"ls -A {folder}").stdout]:
+            raise Fault(f"nothing stayed in {', '.join(empty)}")
+        if others := self.box.run(f"find {' '.join(KEPT)} ! -user root -o ! -group root").stdout:
+            raise Fault(f"this stayed and is not root's:\n{others[:1000]}")
+
+    def install_again(self) -> None:
+        self.play("site")
+        if (now := self.jobs()) != self.known:
+            raise Fault(f"the jobs are {now}, and were {self.known}")
+        for folder, owner in KEPT.items():
+            if others := self.box.run(f"find {folder} ! -user {owner}", check=False).stdout:
+                raise Fault(f"this is not {owner}'s:\n{others[:1000]}")
+        self.targets()
+
     def uninstall(self) -> None:
         self.play("uninstall", "-e mimicfleet_remove_state=yes")
         self.before.compare()
+
+    def by_hand(self) -> None:
+        """What docs/deploy.md says for hosts without Ansible, as it stands there, but for names and models."""
+        name = self.bundle.rsplit("/", 1)[1].removesuffix(".tar.zst")
+        self.box.run(f"rm -r /srv/mimicfleet/{USER} && tar xf {self.bundle}")
+        section = (ROOT / "docs/deploy.md").read_text(encoding="utf-8").split("\n## Without Ansible\n")[1].split("\n## ")[0]
+        section = re.sub(r"mimicfleet-[\d.]+-linux-x86_64", name, section).replace("head:", "127.0.0.1:")
+        texts = re.split(r"^```", section, flags=re.M)
+        written = 0
+        for before, block in zip(texts[::2], texts[1::2]):
+            kind, content = block.split("\n", 1)
+            if kind == "toml":
+                file = re.search(r"`(/etc/mimicfleet/\S+\.toml)`", before)[1]
+                self.box.write(file[1:], re.sub("(?m)^models = .*\n", "", content))
+                self.box.run(f"chmod 644 {file}")
+                written += 1
+            elif kind == "":
+                self.box.run("set -e\n" + content)
+        if written != 3:
+            raise Fault(f"docs/deploy.md shows {written} files of settings")
+        server = "--server tcp://127.0.0.1:5555"
+        program = "/opt/mimicfleet/current/bin/coordinator"
+        wait_for("the worker is ready", lambda: '"ready"' in self.box.run(f"{program} worker list --output-mode json {server}").stdout, 120)
+        wait_for("anybody can read the list of workers",
+                 lambda: ":9465" in self.box.run("runuser -u nobody -- cat /run/mimicfleet/workers.json").stdout)
+        self.videos(program, server)
 
     STEPS = [("site.yml", lambda trial: trial.play("site")),
              ("site.yml again changes nothing", site_again),
              ("a user's clips become videos", videos),
              ("Prometheus finds all", targets),
-             ("uninstall.yml leaves nothing", uninstall)]
+             ("uninstall.yml keeps the state if told so", keep_state),
+             ("site.yml takes it up again", install_again),
+             ("uninstall.yml leaves nothing", uninstall),
+             ("what docs/deploy.md says for hosts without Ansible", by_hand)]

@@ -297,7 +297,9 @@ class Picture:
                 row = rows.setdefault(one["labels"].get(by, ""), {})
                 row.update(one["labels"])
                 row[column] = scaled(one["values"][-1], unit, decimals)
-        columns = sorted(order, key=order.get)
+        hidden = {override["matcher"]["options"] for override in panel["fieldConfig"]["overrides"]
+                  for change in override["properties"] if change["id"] == "custom.hidden"}
+        columns = [column for column in sorted(order, key=order.get) if column not in hidden]
         cells = [[titles.get(column, column) for column in columns]]
         cells += [[row.get(column, "") for column in columns] for _, row in sorted(rows.items())]
         need = [max(len(line[number]) for line in cells) + 3 for number in range(len(columns))]

@@ -83,7 +83,7 @@ def check_files(dashboards: list[Dashboard]) -> list[str]:
     uids = [dashboard.content["uid"] for dashboard in dashboards]
     found += [f"the uid {uid} is there twice" for uid in set(uids) if uids.count(uid) > 1]
     for dashboard in dashboards:
-        faults = _check_panels(dashboard) + _check_units(dashboard) + _check_links(dashboard, set(uids))
+        faults = _check_panels(dashboard) + _check_units(dashboard) + _check_links(dashboard, dashboards)
         if dashboard.content["schemaVersion"] < 38:
             faults.append("a schemaVersion before Grafana 10")
         found += [f"{dashboard.path.name}: {fault}" for fault in faults]
@@ -142,9 +142,27 @@ def _check_units(dashboard: Dashboard) -> list[str]:
     return found
 
 
-def _check_links(dashboard: Dashboard, uids: set[str]) -> list[str]:
-    return [f"a link to {uid}, which is no dashboard" for uid in
-            set(re.findall(r'"/d/([\w-]+)', json.dumps(dashboard.content))) - uids]
+def _check_links(dashboard: Dashboard, dashboards: list[Dashboard]) -> list[str]:
+    """Links lead to dashboards and panels that are there; a panel that a column names is one for each of its values."""
+    panels = {other.content["uid"]: {str(panel["id"]) for panel in other.panels} for other in dashboards}
+    found = []
+    for uid, wanted in set(re.findall(r'["(]/d/([\w-]+)(?:\?viewPanel=([^"&)]+))?', json.dumps(dashboard.content))):
+        numbers = {wanted} - {""}
+        if column := re.fullmatch(r"\$\{__data\.fields\.(\w+)\.text\}", wanted):
+            numbers = _texts_of_column(dashboard, column[1]) or {f"none of the column {column[1]}"}
+        if uid not in panels:
+            found.append(f"a link to {uid}, which is no dashboard")
+        elif missing := numbers - panels[uid]:
+            found.append(f"a link to the panel {', '.join(sorted(missing))} of {uid}, which is not there")
+    return found + [f"a link to {link}, which is nothing in Grafana" for panel in dashboard.panels
+                    for link in re.findall(r"\]\(((?!/d/|https?:)[^)]*)\)", panel.get("options", {}).get("content", ""))]
+
+
+def _texts_of_column(dashboard: Dashboard, column: str) -> set[str]:
+    """What its values are turned into."""
+    return {value["text"] for panel in dashboard.panels for override in panel.get("fieldConfig", {}).get("overrides", [])
+            if override["matcher"]["options"] == column for change in override["properties"] if change["id"] == "mappings"
+            for mapping in change["value"] for value in mapping["options"].values()}
 
 
 def column_names(panel: dict) -> dict[str, str]:
