@@ -46,7 +46,11 @@ class Holder {
     file.seekp(-1, std::ios::end) << "?";
   }
   [[nodiscard]] std::string endpoint() const { return server_->endpoint(); }
-  [[nodiscard]] std::size_t sent_bytes() const { return sent_bytes_; }
+  // Ends the server, so that everything that it sent is counted.
+  [[nodiscard]] std::size_t sent_bytes() {
+    server_.reset();
+    return sent_bytes_;
+  }
 
  private:
   std::string folder_;
