@@ -1,5 +1,8 @@
 #include "jobs/features.h"
 
+#include <span>
+
+#include "common/bytes.h"
 #include "jobs/keys.h"
 
 namespace mimicfleet::jobs {
@@ -73,9 +76,7 @@ FeatureKeys feature_keys(const Digest& video, const Digest& reference, const Mod
 }
 
 std::uint64_t feature_tag(const Digest& key) {
-  std::uint64_t tag = 0;
-  for (std::size_t i = 0; i < 8; ++i) tag = tag << 8 | key.bytes[i];
-  return tag;
+  return from_big_endian(std::span(key.bytes).first<8>());
 }
 
 }  // namespace mimicfleet::jobs

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "common/bytes.h"
 #include "jobs/settings.h"
 
 namespace mimicfleet::jobs {
@@ -13,8 +14,7 @@ namespace {
 
 std::string little_endian(std::uint64_t value) {
   std::string bytes;
-  for (int shift = 0; shift < 64; shift += 8)
-    bytes.push_back(static_cast<char>(value >> shift & 0xff));
+  append_little_endian(bytes, value, sizeof(value));
   return bytes;
 }
 

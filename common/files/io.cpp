@@ -59,6 +59,22 @@ Result<UniqueFd> open_for_reading(const std::string& path) {
   return fd;
 }
 
+Result<std::string> read_at(int fd, std::uint64_t offset, std::size_t size, std::string_view name,
+                            StatusCode otherwise) {
+  std::string bytes(size, '\0');
+  std::size_t done = 0;
+  while (done < size) {
+    const ssize_t got =
+        ::pread(fd, bytes.data() + done, size - done, static_cast<off_t>(offset + done));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return file_error(name, "cannot be read", errno, otherwise);
+    if (got == 0) break;
+    done += static_cast<std::size_t>(got);
+  }
+  bytes.resize(done);
+  return bytes;
+}
+
 Status write_all(int fd, std::span<const std::uint8_t> bytes, std::string_view name) {
   while (!bytes.empty()) {
     const ssize_t written = ::write(fd, bytes.data(), bytes.size());

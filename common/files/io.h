@@ -17,6 +17,11 @@ namespace mimicfleet {
 // kBadInput unless `fd` is a regular file.
 [[nodiscard]] Status check_regular_file(int fd, std::string_view name);
 
+// `size` bytes from `offset`, fewer at the end of the file. Does not move the file position. Codes
+// of file_error(), `otherwise` for a disk that cannot be read.
+[[nodiscard]] Result<std::string> read_at(int fd, std::uint64_t offset, std::size_t size,
+                                          std::string_view name, StatusCode otherwise);
+
 [[nodiscard]] Status write_all(int fd, std::span<const std::uint8_t> bytes, std::string_view name);
 
 // What a failed system call on `path` means, with the remedy: no space and full quotas are

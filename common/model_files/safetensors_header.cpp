@@ -1,11 +1,9 @@
 #include "common/model_files/safetensors_header.h"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <utility>
 
+#include "common/bytes.h"
 #include "common/files/file_identity.h"
 #include "common/files/io.h"
 #include "common/json/json.h"
@@ -87,23 +85,14 @@ Status check_places(const Header& header, std::uint64_t data_bytes) {
 
 Result<std::string> read_exactly(int fd, std::uint64_t offset, std::uint64_t size,
                                  const std::string& path) {
-  std::string bytes(size, '\0');
-  for (std::uint64_t done = 0; done < size;) {
-    const ssize_t got =
-        ::pread(fd, bytes.data() + done, size - done, static_cast<off_t>(offset + done));
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return file_error(path, "cannot be read", errno, StatusCode::kBadInput);
-    if (got == 0) return bad("it ends too early");
-    done += static_cast<std::uint64_t>(got);
-  }
+  ASSIGN_OR_RETURN(std::string bytes, read_at(fd, offset, size, path, StatusCode::kBadInput));
+  if (bytes.size() < size) return bad("it ends too early");
   return bytes;
 }
 
 Result<Header> read_from(int fd, std::uint64_t size, const std::string& path) {
   ASSIGN_OR_RETURN(const std::string prefix, read_exactly(fd, 0, kLengthBytes, path));
-  std::uint64_t length = 0;
-  for (std::size_t i = kLengthBytes; i-- > 0;)
-    length = length << 8 | static_cast<unsigned char>(prefix[i]);
+  const std::uint64_t length = from_little_endian(prefix);
   if (length > kMaxHeaderBytes || length > size - kLengthBytes) {
     return bad("its header would be " + std::to_string(length) + " bytes long");
   }

@@ -19,6 +19,7 @@
 #include <rocksdb/options.h>
 #include <rocksdb/write_batch.h>
 
+#include "common/bytes.h"
 #include "common/digest.h"
 #include "common/wire/codec.h"
 
@@ -32,8 +33,7 @@ constexpr std::uint64_t kLeastFreeBytes = 4 << 20;  // to open a database
 // Keys sort by what they hold: j<job>, t<job><position>, e<sequence>, m<name>; numbers big-endian.
 std::string big_endian(std::uint64_t value) {
   std::string bytes;
-  for (int shift = 56; shift >= 0; shift -= 8)
-    bytes.push_back(static_cast<char>(value >> shift & 0xff));
+  append_big_endian(bytes, value, sizeof(value));
   return bytes;
 }
 std::string job_key(const JobId& id) { return "j" + to_string(id); }
@@ -209,8 +209,7 @@ Status JobStore::Impl::begin_epoch() {
   std::unique_ptr<rocksdb::Iterator> last(database->NewIterator(rocksdb::ReadOptions()));
   last->SeekForPrev(event_key(~std::uint64_t{0}));
   if (last->Valid() && last->key().starts_with("e")) {
-    for (const char c : last->key().ToString().substr(1))
-      sequence = sequence << 8 | static_cast<unsigned char>(c);
+    sequence = from_big_endian(last->key().ToString().substr(1));
   }
   const Mark mark = read_mark(mark_path);
   if (last_epoch < mark.epoch || sequence < mark.sequence) {

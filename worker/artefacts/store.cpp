@@ -4,11 +4,11 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <filesystem>
 
 #include <fmt/format.h>
 
+#include "common/bytes.h"
 #include "common/files/atomic_file.h"
 #include "common/files/io.h"
 #include "common/files/list_folder.h"
@@ -28,27 +28,8 @@ constexpr std::string_view kSuffix = ".artefact";
 std::string header_of(const jobs::ArtefactRef& ref) {
   const std::string encoded = wire::encode_struct(ref);
   std::string header(kMagic);
-  for (int shift = 0; shift < 32; shift += 8) {
-    header.push_back(static_cast<char>(encoded.size() >> shift & 0xff));
-  }
+  append_little_endian(header, encoded.size(), kPrefixBytes - kMagic.size());
   return header + encoded;
-}
-
-// `size` bytes from `offset`, fewer at the end of the file.
-Result<std::string> read_at(int fd, std::uint64_t offset, std::size_t size,
-                            const std::string& path) {
-  std::string bytes(size, '\0');
-  std::size_t done = 0;
-  while (done < size) {
-    const ssize_t got =
-        ::pread(fd, bytes.data() + done, size - done, static_cast<off_t>(offset + done));
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return file_error(path, "cannot be read", errno, StatusCode::kCorruption);
-    if (got == 0) break;
-    done += static_cast<std::size_t>(got);
-  }
-  bytes.resize(done);
-  return bytes;
 }
 
 struct FoundFile {
@@ -60,13 +41,11 @@ struct FoundFile {
 Result<FoundFile> examine(const std::string& path) {
   const Status damaged(StatusCode::kCorruption, path + ": is no artefact");
   ASSIGN_OR_RETURN(const UniqueFd fd, open_for_reading(path));
-  ASSIGN_OR_RETURN(const std::string prefix,
-                   read_at(fd.get(), 0, kPrefixBytes + kMaxHeaderBytes, path));
+  ASSIGN_OR_RETURN(const std::string prefix, read_at(fd.get(), 0, kPrefixBytes + kMaxHeaderBytes,
+                                                     path, StatusCode::kCorruption));
   if (prefix.size() < kPrefixBytes || !prefix.starts_with(kMagic)) return damaged;
-  std::size_t header_bytes = 0;
-  for (std::size_t i = kPrefixBytes; i-- > kMagic.size();) {
-    header_bytes = header_bytes << 8 | static_cast<unsigned char>(prefix[i]);
-  }
+  const std::size_t header_bytes = from_little_endian(
+      std::string_view(prefix).substr(kMagic.size(), kPrefixBytes - kMagic.size()));
   if (header_bytes > prefix.size() - kPrefixBytes) return damaged;
   ASSIGN_OR_RETURN(auto ref, wire::decode_struct<jobs::ArtefactRef>(
                                  std::string_view(prefix).substr(kPrefixBytes, header_bytes)));
@@ -203,7 +182,8 @@ Result<std::string> ArtefactStore::read(const Digest& content) {
   const std::string path = path_of(content);
   auto bytes = [&]() -> Result<std::string> {
     ASSIGN_OR_RETURN(const UniqueFd fd, open_for_reading(path));
-    return read_at(fd.get(), entry.data_offset, entry.ref.size_bytes, path);
+    return read_at(fd.get(), entry.data_offset, entry.ref.size_bytes, path,
+                   StatusCode::kCorruption);
   }();
   if (bytes.ok() && sha256(*bytes) == content) return bytes;
   const MutexLock lock(mutex_);
@@ -221,8 +201,9 @@ Result<ArtefactStore::Piece> ArtefactStore::read_piece(const Digest& content, st
   const std::string path = path_of(content);
   ASSIGN_OR_RETURN(const UniqueFd fd, open_for_reading(path));
   const auto size = std::min<std::uint64_t>(max_bytes, entry.ref.size_bytes - offset);
-  ASSIGN_OR_RETURN(std::string bytes, read_at(fd.get(), entry.data_offset + offset,
-                                              static_cast<std::size_t>(size), path));
+  ASSIGN_OR_RETURN(std::string bytes,
+                   read_at(fd.get(), entry.data_offset + offset, static_cast<std::size_t>(size),
+                           path, StatusCode::kCorruption));
   const bool is_last = offset + bytes.size() >= entry.ref.size_bytes;
   if (const Status whole = is_last ? read(content).status() : Status(); !whole.ok()) {
     log::warn("{}", whole.message());

@@ -3,23 +3,14 @@
 #include <algorithm>
 #include <bit>
 
+#include "common/bytes.h"
+
 namespace mimicfleet::cache {
 namespace {
 
 constexpr std::string_view kMagic = "MFC2";
 constexpr std::size_t kHeaderBytes = 20;  // magic, checksum, seconds
 constexpr std::size_t kNameBytes = 34;    // kind and key, before the numerics class
-
-void append_little_endian(std::string& out, std::uint64_t value, int bytes) {
-  for (int i = 0; i < bytes; ++i) out.push_back(static_cast<char>(value >> (8 * i) & 0xff));
-}
-
-std::uint64_t little_endian(std::string_view bytes) {
-  std::uint64_t value = 0;
-  for (std::size_t i = bytes.size(); i-- > 0;)
-    value = value << 8 | static_cast<unsigned char>(bytes[i]);
-  return value;
-}
 
 std::uint64_t checksum(const EntryName& name, const Entry& entry) {
   std::string covered = name.bytes();
@@ -40,7 +31,7 @@ std::string EntryName::bytes() const {
 
 std::optional<EntryKind> EntryName::kind_of(std::string_view bytes) {
   if (bytes.size() < kNameBytes) return std::nullopt;
-  const auto kind = static_cast<EntryKind>(little_endian(bytes.substr(0, 2)));
+  const auto kind = static_cast<EntryKind>(from_little_endian(bytes.substr(0, 2)));
   const auto& kinds = jobs::kFeatureKinds;
   if (std::find(kinds.begin(), kinds.end(), kind) == kinds.end()) return std::nullopt;
   return kind;
@@ -70,8 +61,8 @@ Result<Entry> decode_entry(const EntryName& name, std::string_view bytes) {
   const Status damaged(StatusCode::kCorruption, "a cache entry is damaged");
   if (bytes.size() < kHeaderBytes || !bytes.starts_with(kMagic)) return damaged;
   const Entry entry{bytes.substr(kHeaderBytes),
-                    std::bit_cast<double>(little_endian(bytes.substr(12, 8)))};
-  if (little_endian(bytes.substr(4, 8)) != checksum(name, entry)) return damaged;
+                    std::bit_cast<double>(from_little_endian(bytes.substr(12, 8)))};
+  if (from_little_endian(bytes.substr(4, 8)) != checksum(name, entry)) return damaged;
   return entry;
 }
 

@@ -6,6 +6,8 @@
 #include <optional>
 #include <string_view>
 
+#include "common/bytes.h"
+
 namespace mimicfleet::media::child {
 namespace {
 
@@ -26,17 +28,13 @@ class Icc {
 
   [[nodiscard]] std::uint32_t number(std::size_t offset, std::size_t size) const {
     if (offset > bytes_.size() || size > bytes_.size() - offset) return 0;
-    std::uint32_t value = 0;
-    for (std::size_t i = 0; i < size; ++i) value = value << 8 | bytes_[offset + i];
-    return value;
+    return static_cast<std::uint32_t>(from_big_endian(bytes_.subspan(offset, size)));
   }
   [[nodiscard]] double fixed(std::size_t offset) const {
     return static_cast<double>(static_cast<std::int32_t>(number(offset, 4))) / 65536;
   }
   [[nodiscard]] bool has(std::size_t offset, std::string_view four) const {
-    std::uint32_t name = 0;
-    for (const char c : four) name = name << 8 | static_cast<std::uint8_t>(c);
-    return number(offset, 4) == name;
+    return number(offset, 4) == from_big_endian(four);
   }
   // Where it lies; nothing if it is not there.
   [[nodiscard]] std::optional<std::size_t> tag(std::string_view name) const {

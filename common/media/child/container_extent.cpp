@@ -7,6 +7,9 @@
 #include <bit>
 #include <cstring>
 #include <limits>
+#include <span>
+
+#include "common/bytes.h"
 
 namespace mimicfleet::media::child {
 namespace {
@@ -24,9 +27,7 @@ std::array<std::uint8_t, 16> bytes_at(int fd, std::uint64_t offset) {
 }
 
 std::uint64_t big_endian(const std::uint8_t* bytes, int count) {
-  std::uint64_t value = 0;
-  for (int i = 0; i < count; ++i) value = value << 8 | bytes[i];
-  return value;
+  return from_big_endian(std::span(bytes, static_cast<std::size_t>(count)));
 }
 
 std::uint64_t add_up_to_limit(std::uint64_t a, std::uint64_t b) {
@@ -86,7 +87,7 @@ std::optional<std::uint64_t> matroska_extent(int fd) {
 // to it.
 std::optional<std::uint64_t> riff_extent(int fd) {
   const auto head = bytes_at(fd, 0);
-  const std::uint64_t size = std::uint64_t{head[7]} << 24 | head[6] << 16 | head[5] << 8 | head[4];
+  const std::uint64_t size = from_little_endian(std::span(head).subspan(4, 4));
   if (size == 0 || size == 0xffffffff) return std::nullopt;
   return (size & ~std::uint64_t{1}) + 8;  // some count a padding byte that they do not write
 }

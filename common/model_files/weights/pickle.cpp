@@ -10,6 +10,7 @@
 
 #include <fmt/format.h>
 
+#include "common/bytes.h"
 #include "common/log.h"
 
 // Operations: CPython's Lib/pickletools.py; the allowed ones: torch/_weights_only_unpickler.py.
@@ -194,10 +195,8 @@ class Machine {
   bool binary_float() {
     std::span<const std::uint8_t> bytes;
     if (!take_bytes(8, &bytes)) return false;
-    std::uint64_t bits = 0;
-    for (const std::uint8_t byte : bytes) bits = bits << 8 | byte;
     if (!push(Kind::kFloat)) return false;
-    values_.back().number = std::bit_cast<double>(bits);
+    values_.back().number = std::bit_cast<double>(from_big_endian(bytes));
     return true;
   }
 
