@@ -402,8 +402,9 @@ TEST_F(OnAServer, AModelFolderThatIsNotThereIsRefused) {
 
 TEST_F(OnAServer, AWorkerWithToysBesideOthersIsToldOfEverywhere) {
   const auto toys = start_worker("forgetful", kToys);
-  ASSERT_TRUE(e2e::eventually(
-      [&] { return server_->err().find("worker forgetful has other models") != std::string::npos; }));
+  ASSERT_TRUE(e2e::eventually([&] {
+    return server_->err().find("worker forgetful has other models") != std::string::npos;
+  }));
   EXPECT_THAT(server_->err(), HasSubstr("toy models"));
   EXPECT_THAT(out({"worker", "list"}), HasSubstr("\nforgetful has puppet: toy models"));
   const auto outcome = run(submit_without_models());
