@@ -56,10 +56,10 @@ struct FeatureKeys {
 // key.
 struct FeaturePolicy {
   bool use = true;  // false: nothing is taken or left (`--disable-feature-cache`)
-  bool refresh =
-      false;  // nothing is taken: all is made anew and left (`--feature-cache-force-refresh`)
-  bool pipeline =
-      true;  // false: not CLIP embedding and VAE latent (`--disable-pipeline-feature-cache`)
+  // Compute all features anew and keep them (`--feature-cache-force-refresh`).
+  bool refresh = false;
+  // False: without CLIP embedding and VAE latent (`--disable-pipeline-feature-cache`).
+  bool pipeline = true;
 
   [[nodiscard]] bool takes(FeatureKind kind) const { return leaves(kind) && !refresh; }
   [[nodiscard]] bool leaves(FeatureKind kind) const {

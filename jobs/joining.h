@@ -20,8 +20,8 @@ struct Joining {
   std::int64_t interp_frames = 0;
   std::int64_t crossfade_frames = 0;
   InterpMode mode = InterpMode::kLinear;
-  bool drop_later_references =
-      false;  // the first frame of every clip but the first is left out before joining
+  // The first frame of every clip but the first is left out before joining.
+  bool drop_later_references = false;
 
   explicit Joining(const Parameters& parameters);
 

@@ -34,8 +34,8 @@ template <typename Value>
 class BackgroundRead {
  public:
   static constexpr std::chrono::milliseconds kEvery = std::chrono::seconds(10);
-  static constexpr std::chrono::milliseconds kFirst =
-      std::chrono::seconds(1);  // is waited for no longer
+  // The constructor waits for the first value, but no longer than this.
+  static constexpr std::chrono::milliseconds kFirst = std::chrono::seconds(1);
   static constexpr Duration kFresh = 4 * Duration(kEvery);
 
   // `read` must own what it uses, as above.

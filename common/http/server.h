@@ -30,8 +30,8 @@ using Handler = std::function<Response(const Request&)>;
 // Bounds on what clients may hold.
 struct Limits {
   unsigned connections = 64;  // more are closed at once
-  unsigned of_one_client =
-      32;  // connections from one IP address; so that one takes not all of them
+  // Connections from one IP address, so that one client cannot take all.
+  unsigned of_one_client = 32;
   std::chrono::seconds silence{30};      // then a connection on which nothing moves is closed
   std::size_t request_bytes = 16 << 10;  // request line and headers; more is refused
 };

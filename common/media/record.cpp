@@ -187,8 +187,8 @@ Status RecordOrder::accept_notes(const RecordHeader& header) {
 }
 
 Status RecordOrder::accept_frame(const RecordHeader& header) {
-  const std::uint64_t pixels =
-      std::uint64_t{header.width} * header.height;  // both 32 bits: no overflow
+  // Both 32 bits: no overflow.
+  const std::uint64_t pixels = std::uint64_t{header.width} * header.height;
   if (task_ == Task::kImage) {
     if (delivered_ != 0 || header.index != 0) return malformed("second image");
   } else if (task_ != Task::kDecode || !info_) {

@@ -45,8 +45,8 @@ struct DecodeLimits {
   std::int64_t max_frames = 200'000;                  // decoded ones
   std::int64_t memory_bytes = std::int64_t{3} << 30;  // address space of the decoding process
   int cpu_seconds = 600;
-  int wait_seconds =
-      600;  // that next() may wait in all; what the caller does in between does not count
+  // Total time that next() may wait; the caller's own time does not count.
+  int wait_seconds = 600;
 };
 
 struct DecodeOptions {

@@ -14,8 +14,8 @@ namespace mimicfleet::coordinator {
 // (jobs::feature_tag).
 class Affinity {
  public:
-  using Replicas =
-      std::map<WorkerId, double>;  // with what making the feature cost there, in seconds
+  // Workers with the feature, and the seconds that making it took there.
+  using Replicas = std::map<WorkerId, double>;
 
   void note(std::uint64_t tag, WorkerId worker, double made_seconds);
   void forget(WorkerId worker);

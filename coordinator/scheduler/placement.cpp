@@ -146,8 +146,8 @@ struct Search {
     const double most = best_of(places, state, task).worth_seconds;
     const double own = worth_to(places, worker.hello.worker);
     if (open_to(state, task, most - own) > now) return ++passed_over < kPassedOver;
-    const double gain =
-        own - (most - own);  // what it saves, less what is lost that another would save
+    // What this worker saves, less what the best other worker would save.
+    const double gain = own - (most - own);
     if (!best || gain > best_gain) {
       best = order;
       best_gain = gain;

@@ -294,8 +294,8 @@ void add_bias(const Images& shape) {
       const at::Tensor addend = random({shape.n, shape.channels});
       work.bytes = 2 * bytes_of(x);
       return std::function<at::Tensor()>([=] {
-        const at::Tensor lines =
-            x.permute({0, 2, 3, 1}).flatten(1, 2).unsqueeze(1);  // [N, 1, H*W, C]
+        // [N, 1, H*W, C]
+        const at::Tensor lines = x.permute({0, 2, 3, 1}).flatten(1, 2).unsqueeze(1);
         if (!ours) return x.add(addend.unsqueeze(-1).unsqueeze(-1));
         CHECK(nn::gpu_add(lines, lines, {}, addend.unsqueeze(1)));
         return x;

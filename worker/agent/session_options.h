@@ -10,11 +10,11 @@
 namespace mimicfleet::agent {
 
 struct SessionOptions {
-  std::uint32_t slots =
-      2;  // leases held at once, beside those computed: one runs, the next is prepared
+  // Leases held at once, without those that are computed: one runs, the next is prepared.
+  std::uint32_t slots = 2;
   Duration min_heartbeat_gap = std::chrono::milliseconds(100);
-  Duration silence =
-      std::chrono::seconds(10);  // of the coordinator, before a new connection is tried
+  // Of the coordinator, before a new connection is tried.
+  Duration silence = std::chrono::seconds(10);
   Duration repeat_after = std::chrono::seconds(2);  // a result without an answer is sent again, …
   Duration repeat_at_most = std::chrono::seconds(10);  // … each time later, up to this
   Duration goodbye_wait = std::chrono::seconds(2);     // for the answer when leaving

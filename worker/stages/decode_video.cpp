@@ -215,8 +215,8 @@ Result<runner::Outcome> run_decode(Services& services, library::LoadedModels& mo
                                    const jobs::LeaseGrant& lease, DecodeInputs& inputs,
                                    runner::TaskContext& context) {
   ASSIGN_OR_RETURN(DecodedVideo decoded, Decoding(services, models, lease, inputs, context).run());
-  const auto video =
-      std::make_shared<DecodedVideo>(std::move(decoded));  // std::function copies what it holds
+  // std::function copies what it holds.
+  const auto video = std::make_shared<DecodedVideo>(std::move(decoded));
   return runner::Outcome{{},
                          [&services, &lease, &inputs, &context, video](jobs::TaskResult& result) {
                            return finish_video(services, lease, inputs, *video, context, result);

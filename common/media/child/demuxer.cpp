@@ -74,8 +74,8 @@ Status Demuxer::open_container(const std::string& format) {
   context->codec_whitelist = av_strdup(kDecoders);
   context->format_whitelist = av_strdup(demuxer->name);
   context->protocol_whitelist = av_strdup("none");
-  int error =
-      avformat_open_input(&context, nullptr, demuxer, nullptr);  // frees the context on failure
+  // Frees the context on failure.
+  int error = avformat_open_input(&context, nullptr, demuxer, nullptr);
   input_.reset(context);
   is_transport_stream_ = format == "mpegts";
   if (error < 0) {

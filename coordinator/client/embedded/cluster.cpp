@@ -115,8 +115,8 @@ Status Cluster::start_coordinator() {
        "0",  // nobody else will come
        "--ready-fd", std::to_string(ChildProcess::kPassedFd), "--listen", "tcp://127.0.0.1:*"});
   RETURN_IF_ERROR(start_member(coordinator_));
-  coordinator_.command.back() =
-      endpoint_;  // started again, it must be where the workers look for it
+  // A restarted coordinator must listen where the workers look for it.
+  coordinator_.command.back() = endpoint_;
   return {};
 }
 

@@ -39,8 +39,8 @@ struct SubmitRequest {
   std::string models;
   std::string dwpose;
   std::string output_dir = "outputs";
-  bool overwrite =
-      false;  // videos that were made with another seed, image or model may be replaced
+  // Replace videos that were made with another seed, image or model.
+  bool overwrite = false;
   InputSelection selection;
   SettingLayer flags{"flag", {}};
   std::string preset;  // settings that flags win over; empty: none

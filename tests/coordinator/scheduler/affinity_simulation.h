@@ -8,8 +8,8 @@ namespace mimicfleet::coordinator {
 // A fleet that makes the same clips twice, the second time in another order, in simulated time.
 struct SimulationSetup {
   std::size_t workers = 4;
-  std::size_t joining =
-      0;  // further workers, without any features, that join before the second run
+  // Further workers, without any features, that join before the second run.
+  std::size_t joining = 0;
   std::size_t clips = 200;
   double pose_seconds = 6;  // of a clip on average, unless its key points are in the worker's cache
   double sample_seconds = 12;  // of a clip on average

@@ -144,8 +144,8 @@ TEST_F(LostInputs, ReportsOfManyWorkersAreBoundedAndCostTime) {
   int reports = 0;
   for (int i = 0; i < 300 && !fleet_.job(job_).ended; ++i) {
     const WorkerId worker = fleet_.join("w" + std::to_string(i));
-    fleet_.state.workers.at(replica).state =
-        jobs::WorkerState::kDraining;  // it holds them and does nothing
+    // It holds them and does nothing.
+    fleet_.state.workers.at(replica).state = jobs::WorkerState::kDraining;
     fleet_.state.workers.at(replica).last_heard = fleet_.clock.now();
     fleet_.beat(worker);
     if (!fleet_.leases(worker).empty()) {

@@ -41,8 +41,8 @@ TEST(Placement, ADecodeGoesToTheWorkerThatHoldsItsLatents) {
   const WorkerId b = fleet.join("b");
   const auto of_a = fleet.lease(a);
   const auto of_b = fleet.lease(b);
-  fleet.state.workers.at(a).slots = fleet.state.workers.at(b).slots =
-      0;  // nobody is granted anything meanwhile
+  // Nobody is granted anything meanwhile.
+  fleet.state.workers.at(a).slots = fleet.state.workers.at(b).slots = 0;
   fleet.complete(b, of_b);
   fleet.complete(a, of_a);
   fleet.beat(b);

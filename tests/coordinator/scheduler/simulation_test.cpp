@@ -178,8 +178,8 @@ void check_log(const Fleet& fleet) {
     }
   }
   for (const auto& [id, task] : fleet.state.tasks) {
-    const bool done =
-        task.state == TaskState::kDone;  // else its latents were lost, and it failed then
+    // Else its latents were lost, and it failed then.
+    const bool done = task.state == TaskState::kDone;
     if (commits.contains(to_string(id))) {
       EXPECT_EQ(commits[to_string(id)], requeued[to_string(id)] + (done ? 1 : 0)) << task.spec.name;
     }

@@ -69,8 +69,8 @@ class AgentTest : public ::testing::Test {
     endpoint_ = router_->endpoint();
     SessionOptions options;
     options.silence = silence;
-    options.goodbye_wait =
-        kPatience;  // this test's thread may have to wait for a processor before it answers
+    // This test's thread may have to wait for a processor before it answers.
+    options.goodbye_wait = kPatience;
     jobs::WorkerHello hello;
     hello.worker = worker_;
     agent_ = Agent::connect(endpoint_, hello, options).value();

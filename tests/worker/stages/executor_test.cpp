@@ -101,8 +101,8 @@ TEST_F(StageExecutorTest, AnImageThatLiesOnItsSideIsUsedAsTheOneThatStands) {
 
 TEST_F(StageExecutorTest, WhatWasLostInReadingIsToldAndAnUnknownReadingIsRefused) {
   auto lease = encode();
-  lease.spec.reference =
-      file_ref(source_path("tests/common/media/data/images/turned.jpg"));  // 21x17, on its side
+  // 21x17, on its side.
+  lease.spec.reference = file_ref(source_path("tests/common/media/data/images/turned.jpg"));
   lease.spec.reference.reading = "upright.1";
   lease.spec.key = jobs::latents_key(lease.spec.video.digest, jobs::as_read(lease.spec.reference),
                                      lease.models, lease.spec.parameters);

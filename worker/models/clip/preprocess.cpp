@@ -54,9 +54,9 @@ at::Tensor preprocess(const at::Tensor& image_u8, std::int64_t size) {
   at::Tensor image = (image_u8.to(at::kFloat) / 255 * 2 - 1).unsqueeze(1);  // [3, 1, H, W]
   for (const int axis : {3, 2})
     image = filter(image, gaussian_kernel(static_cast<double>(image.size(axis)) / target), axis);
-  image =
-      at::upsample_bicubic2d(image, {size, size}, /*align_corners=*/true);  // [3, 1, size, size]
-  image = (image.squeeze(1) + 1) / 2;                                       // [3, size, size]
+  // [3, 1, size, size]
+  image = at::upsample_bicubic2d(image, {size, size}, /*align_corners=*/true);
+  image = (image.squeeze(1) + 1) / 2;  // [3, size, size]
   const at::Tensor mean = at::from_blob(kMean.data(), {3, 1, 1}, at::kFloat).to(image.device());
   const at::Tensor deviation =
       at::from_blob(kDeviation.data(), {3, 1, 1}, at::kFloat).to(image.device());

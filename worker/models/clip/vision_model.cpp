@@ -49,10 +49,10 @@ at::Tensor VisionModel::activation(const at::Tensor& x) const {
 
 at::Tensor VisionModel::operator()(const at::Tensor& pixels) const {
   const at::Tensor patches = nn::as_tokens(patch_embedding_(pixels));  // [N, P, C]
-  const at::Tensor first =
-      class_embedding_.expand({pixels.size(0), 1, config_.hidden_size});  // [N, 1, C]
-  at::Tensor h =
-      pre_layrnorm_(at::cat({first, patches}, 1) + position_embedding_);  // [N, 1 + P, C]
+  // [N, 1, C]
+  const at::Tensor first = class_embedding_.expand({pixels.size(0), 1, config_.hidden_size});
+  // [N, 1 + P, C]
+  at::Tensor h = pre_layrnorm_(at::cat({first, patches}, 1) + position_embedding_);
   for (const auto& layer : layers_) {
     h = h + layer.self_attn.over_tokens(layer.layer_norm1(h));       // [N, 1 + P, C]
     h = h + layer.fc2(activation(layer.fc1(layer.layer_norm2(h))));  // [N, 1 + P, C]

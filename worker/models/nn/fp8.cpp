@@ -156,8 +156,8 @@ QuantisedRows geglu_quantised(const at::Tensor& x) {
   void* scales = y.scales.mutable_data_ptr();
   int vectors = static_cast<int>(inner / kVector);
   const unsigned each = blocks_for(vectors, kThreads);
-  const unsigned threads =
-      (blocks_for(vectors, each) + 31) / 32 * 32;  // whole warps with equal shares
+  // Whole warps with equal shares.
+  const unsigned threads = (blocks_for(vectors, each) + 31) / 32 * 32;
   const std::array<void*, 4> arguments = {&in, &out, &scales, &vectors};
   program->launch(kQuantisedGeglu, {static_cast<unsigned>(rows), 1}, threads, 0, arguments);
   return y;

@@ -79,8 +79,8 @@ std::optional<at::Tensor> gpu_geglu_linear(const at::Tensor& x, const at::Tensor
   TensorMap of_y = tensor_map(y.view({-1, inner}), kTile);
   const void* biases = bias.const_data_ptr();
   const std::int64_t rows = x.numel() / depth;
-  const std::int64_t pairs =
-      (rows + kCluster * kRows - 1) / (kCluster * kRows);  // of blocks, one below the other
+  // Of blocks, one below the other.
+  const std::int64_t pairs = (rows + kCluster * kRows - 1) / (kCluster * kRows);
   int column_tiles = static_cast<int>(inner / kTile);
   int tiles = static_cast<int>(pairs) * column_tiles;
   int depth_tiles = static_cast<int>(depth / kTile);

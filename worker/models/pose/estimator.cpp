@@ -93,8 +93,8 @@ Result<Detection> begin_detection(Net& yolox, const at::Tensor& frames) {
               pictures[index].mutable_data_ptr<std::uint8_t>());
     return Status();
   }));
-  const at::Tensor input =
-      yolox.pictures.send().permute({0, 3, 1, 2}).to(at::kFloat);  // [n, 3, S, S], 0-255
+  // [n, 3, S, S], 0-255.
+  const at::Tensor input = yolox.pictures.send().permute({0, 3, 1, 2}).to(at::kFloat);
   ASSIGN_OR_RETURN(const auto outputs, yolox.session.run_batch({input}));
   const at::Tensor& output = outputs[0];  // [n, rows, 5 + classes]
   const int rows = yolox_rows(yolox.height, yolox.width);

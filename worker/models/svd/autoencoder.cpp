@@ -108,9 +108,9 @@ at::Tensor TemporalDecoder::operator()(const at::Tensor& latents,
   }
   const at::Tensor frames_alone = conv_out_(conv_norm_out_.then_silu(h));  // [T, 3, 8h, 8w]
   const std::int64_t height = frames_alone.size(2);
-  const at::Tensor clip =
-      nn::as_tokens(frames_alone).unsqueeze(0).permute({0, 3, 1, 2});  // [1, 3, T, 8h*8w]
-  const at::Tensor blended = time_conv_out_(clip, height);             // [1, 3, T, 8h*8w]
+  // [1, 3, T, 8h*8w]
+  const at::Tensor clip = nn::as_tokens(frames_alone).unsqueeze(0).permute({0, 3, 1, 2});
+  const at::Tensor blended = time_conv_out_(clip, height);  // [1, 3, T, 8h*8w]
   return nn::as_images(blended.permute({0, 2, 3, 1}).squeeze(0), height,
                        frames_alone.size(3));  // [T, 3, 8h, 8w]
 }

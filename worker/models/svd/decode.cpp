@@ -36,8 +36,9 @@ Result<Chunk> start_chunk(const DiffusionModels& models, const at::Tensor& laten
     return Status(StatusCode::kInvalidArgument,
                   "latents: not of the form [1, frames, 4, height, width]");
   }
+  // [n, 3, H, W]
   const at::Tensor decoded =
-      models.vae->decode(nn::to_device(latents[0], models.device, models.dtype));  // [n, 3, H, W]
+      models.vae->decode(nn::to_device(latents[0], models.device, models.dtype));
   return Chunk{nn::HostCopy(to_pixels(decoded)), nn::HostCopy(at::isfinite(decoded).all())};
 }
 

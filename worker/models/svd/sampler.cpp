@@ -77,8 +77,8 @@ class Sampler {
   // stop.
   std::optional<at::Tensor> predict(const at::Tensor& latents, int step,
                                     const OnSamplingProgress& on_progress) {
-    const at::Tensor scaled =
-        scheduler_.scale_model_input(latents, step).to(models_.dtype);  // [1, F, 4, h, w]
+    // [1, F, 4, h, w]
+    const at::Tensor scaled = scheduler_.scale_model_input(latents, step).to(models_.dtype);
     const std::span<const Pass> passes = passes_of(step);
     std::vector<at::Tensor> sums;
     for (std::size_t i = 0; i < passes.size(); ++i) sums.push_back(at::zeros_like(latents));

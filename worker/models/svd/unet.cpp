@@ -117,8 +117,8 @@ SpatioTemporalTransformer::Constants Unet::Layer::constants(const Conditions& co
 
 nn::WithAddend Unet::Layer::operator()(const nn::WithAddend& x,
                                        const Conditions& conditions) const {
-  nn::WithAddend h =
-      resnet(x, conditions.time, conditions.frames, conditions.with_time);  // [B*T, C', H, W]
+  // [B*T, C', H, W]
+  nn::WithAddend h = resnet(x, conditions.time, conditions.frames, conditions.with_time);
   if (!attention) return h;
   if (conditions.constants != nullptr)
     return (*attention)(h, conditions.constants->at(attention_number), conditions.frames);

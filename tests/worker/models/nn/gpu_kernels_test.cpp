@@ -180,8 +180,8 @@ TEST_F(KernelsNeedsAGpu, AttentionOverFramesIsAsExactAsHalfPrecisionAllows) {
     const at::Tensor qkv = random({2, 16, 37, 3 * heads * 64}, 2);
     const auto actual = gpu_attend_frames(qkv, heads);
     ASSERT_TRUE(actual);
-    const at::Tensor parts =
-        exact(qkv).unflatten(-1, {3, heads, 64}).permute({3, 0, 2, 4, 1, 5});  // [3, B, S, H, T, D]
+    // [3, B, S, H, T, D]
+    const at::Tensor parts = exact(qkv).unflatten(-1, {3, heads, 64}).permute({3, 0, 2, 4, 1, 5});
     const at::Tensor scores = at::matmul(parts[0], parts[1].transpose(-1, -2)) / 8;
     const at::Tensor expected = at::matmul(at::softmax(scores, -1), parts[2])
                                     .permute({0, 3, 1, 2, 4})

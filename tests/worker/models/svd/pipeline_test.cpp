@@ -87,8 +87,8 @@ void expect_the_originals(const Golden& golden, const DiffusionModels& models = 
       sample_latents(models, conditioning, pose_pictures(), parameters, {}, on_step);
   ASSERT_TRUE(sampled.ok()) << sampled.status();
   EXPECT_TRUE(golden.is_near("latents_final", sampled->latents, kLatentsBound));
-  const at::Tensor frames =
-      decode_all(sampled->latents, 8).slice(0, 1);  // the original drops the first
+  // The original drops the first.
+  const at::Tensor frames = decode_all(sampled->latents, 8).slice(0, 1);
   expect_golden_frames(golden, "frames_u8", frames.index_select(0, golden["frames_u8_index"]));
 }
 
