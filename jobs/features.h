@@ -89,7 +89,7 @@ constexpr EnumNames<FeatureOutcome, 4> enum_names(FeatureOutcome) {
            {FeatureOutcome::kUnasked, "unasked"}}};
 }
 
-// How an attempt came by one feature.
+// One feature of an attempt: whether it was a hit, and what making it took.
 struct FeatureUse {
   FeatureKind kind = FeatureKind::kKeypoints;
   FeatureOutcome outcome = FeatureOutcome::kMiss;

@@ -53,7 +53,7 @@ struct OutputRecord {
   std::int32_t tiles = 0;
   NumericsClass numerics;
   std::vector<StageTiming> stages;   // of both tasks; of a concatenated video without its encodes
-  std::vector<FeatureUse> features;  // how the encode came by each
+  std::vector<FeatureUse> features;  // of the encode: hit, miss or damaged, and the cost
   std::string encode_worker;
   std::string decode_worker;
   std::uint32_t encode_attempt = 0;

@@ -73,7 +73,7 @@ int failed(const Status& status) {
   return status.retryable() ? kExitFailed : kExitUnusable;
 }
 
-// Before anything else: whoever forgot --models should see it at once.
+// First of all, so that a forgotten --models is seen at once.
 void say_which_models(const WorkerConfig& config) {
   const auto shipped = config.models.empty() ? model_root::shipped_root() : std::nullopt;
   if (!shipped) return;
@@ -131,8 +131,7 @@ int work(const WorkerConfig& config, const std::string& endpoint, stages::Execut
   const int code = outcome.ok() ? 0 : failed(outcome);
   if (!executor.end_of_process().ok())
     std::_Exit(code);  // what is on the device may be beyond tidying up
-  if (!runner.stop(kStopPatience))
-    std::_Exit(code);  // a step that takes longer is of no use to anybody
+  if (!runner.stop(kStopPatience)) std::_Exit(code);  // nobody waits for a longer step
   return code;
 }
 

@@ -153,7 +153,8 @@ class Spares {
     return spare;
   }
 
-  // Without them all is as it was: what fails here fails again where it is told.
+  // Spare processes are not needed: a fault here comes again, and is reported, where one is
+  // started.
   void fill() {
     const MutexLock lock(mutex_);
     while (waiting_.size() < wanted_) {

@@ -25,7 +25,8 @@ class ServiceManager {
 
  private:
   const Clock& clock_;
-  std::optional<Duration> watchdog_;  // ends the process if it hears nothing for so long
+  std::optional<Duration>
+      watchdog_;  // systemd ends the process after this time without a sign of life
   Instant last_sign_;
   std::string last_status_;
   bool told_ready_ = false;

@@ -56,7 +56,7 @@ void print_jobs(const jobs::JobList& list, bool as_json) {
   fmt::print("{}", table.text());
 }
 
-// What changes jobs must not guess which: the last one may be somebody else's.
+// Commands that change jobs need a selector: the last job may be another user's.
 Status need_selector(const JobFlags& flags, const char* verb) {
   if (!flags.selector.empty()) return {};
   return {

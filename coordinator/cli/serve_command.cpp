@@ -24,7 +24,7 @@ std::string default_state_dir() {
   return folder.empty() ? folder : folder + "/coordinator";
 }
 
-// README once named the folder above the default's: whoever followed it has jobs there.
+// An earlier README named the folder above the default's, so that jobs may be there.
 void point_to_older_jobs(const ServeOptions& options) {
   const std::string older = user_state_folder();
   std::error_code error;

@@ -42,7 +42,7 @@ std::string models_text(const jobs::WorkerInfo& worker) {
   return text.empty() ? "-" : text;
 }
 
-// What a worker's host could not do of which jobs; those that ended are of no more use here.
+// The tasks that a worker's host could not do, by job; without ended jobs.
 std::string trouble_text(const jobs::WorkerInfo& worker) {
   std::string text;
   for (const auto& trouble : worker.trouble) {

@@ -174,7 +174,7 @@ Status SubmitRun::look_at_server() {
   return options_.dry_run ? look_for_held_latents() : Status();
 }
 
-// Which of the latents that are to be made somebody has already.
+// Which of the latents to be made a worker already holds.
 Status SubmitRun::look_for_held_latents() {
   std::vector<PlannedClip*> clips;
   jobs::HeldLatentsRequest request;

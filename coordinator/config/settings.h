@@ -12,7 +12,7 @@
 // Where values of settings come from, and which one counts.
 namespace mimicfleet::coordinator {
 
-// A value that somebody wrote somewhere.
+// A value as a user wrote it: in a flag, a preset, a manifest, a config or defaults.yaml.
 struct SettingValue {
   const jobs::Setting* setting = nullptr;
   std::string text;

@@ -38,7 +38,7 @@ struct Grant {
 
 // What follows from an input.
 struct Decision {
-  Status reply;                       // to whoever sent the input
+  Status reply;                       // to the sender of the input
   std::vector<TaskAttempt> revoked;   // heartbeats: listed by the worker, but not its any more
   std::vector<TaskId> changed_tasks;  // to be stored
   std::vector<JobId> changed_jobs;    // to be stored

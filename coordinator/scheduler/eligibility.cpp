@@ -63,7 +63,7 @@ bool could_have_inputs(const State& state, const Worker& worker, const Task& tas
                    [&](const Task& encode) { return could_have(state, worker, encode, task); });
 }
 
-// Whether somebody who is there and decodes could fetch what the worker encodes.
+// Whether a present decoder can fetch what this worker encodes.
 bool is_in_reach(const State& state, const Worker& worker, const Task& encode) {
   if (!worker.data_port_is_local) return true;
   return std::all_of(encode.needed_by.begin(), encode.needed_by.end(), [&](const TaskId& id) {
@@ -90,7 +90,7 @@ bool another(const State& state, const Worker& worker, Test test) {
   });
 }
 
-// What it makes nobody could fetch, and what another one makes somebody could.
+// No decoder can fetch its latents, but a decoder can fetch those of another worker.
 bool leaves_it_to_one_in_reach(const State& state, const Worker& worker, const Task& task) {
   if (task.needed_by.empty() || is_in_reach(state, worker, task)) return false;
   return another(state, worker, [&](const Worker& other) {
@@ -99,7 +99,7 @@ bool leaves_it_to_one_in_reach(const State& state, const Worker& worker, const T
   });
 }
 
-// Once somebody could not fetch the inputs, those who hold them go first.
+// After a worker could not fetch the inputs, workers that hold them go first.
 bool waits_for_replica(const State& state, const Worker& worker, const Task& task) {
   if (task.losses == 0 || holds_inputs(state, worker, task)) return false;
   return another(state, worker, [&](const Worker& other) {

@@ -27,12 +27,11 @@ inline constexpr std::string_view kLacksModels = "it does not have the models";
 [[nodiscard]] bool can_have(const State& state, const Worker& worker, const Task& encode,
                             const Task& user);
 
-// Whether the data port of `holder` can be reached from the host of `reader`, as far as addresses
-// tell.
+// Whether `reader`'s host can reach the data port of `replica`, as far as its address tells.
 [[nodiscard]] bool reaches(const Worker& reader, const Worker& replica);
 
-// True if the worker's host could not do so many tasks of the job that it gets no more of them
-// while another worker can.
+// True if the worker's host could not do `max_strikes` tasks of the job, so that it gets no more
+// tasks of it while another worker can do them.
 [[nodiscard]] bool is_set_aside(const State& state, const Worker& worker, JobId job);
 
 // True if the worker can have the latents of an encode, or could once they are made again: by

@@ -70,7 +70,7 @@ std::string explain_ready(const State& state, const Task& task, Instant now) {
                      state.workers.size(), misfits);
 }
 
-// How a finished encode came by its features.
+// For each feature of a finished encode: hit, miss or damaged.
 std::string explain_features(const Task& task) {
   std::string text;
   for (const auto& use : task.result.features) {

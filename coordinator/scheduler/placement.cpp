@@ -111,7 +111,7 @@ Place best_place(const State& state, const Task& task) {
 
 namespace {
 
-// When a task may go to a worker that loses so many seconds by it.
+// When a task may go to a worker that would lose `loss` seconds by it.
 Instant open_to(const State& state, const Task& task, double loss) {
   if (loss < kWorthWaiting) return task.ready_since;
   return task.ready_since +

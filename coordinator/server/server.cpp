@@ -16,7 +16,7 @@ namespace {
 constexpr int kMessagesPerCommit = 512;
 constexpr auto kLookGap = std::chrono::milliseconds(100);
 
-// What whoever looks after the workers wants to read: which task of which job, where.
+// For administrators: which task of which job failed on which host.
 void log_setback(const jobs::Event& event) {
   const jobs::EventFacts* facts = jobs::find_event(event.kind);
   if (facts == nullptr || !facts->is_setback) return;

@@ -20,8 +20,8 @@ struct SessionOptions {
   Duration goodbye_wait = std::chrono::seconds(2);     // for the answer when leaving
   std::size_t max_artefacts = 4096;                    // in a hello
   std::size_t max_features = 16384;                    // in a hello
-  std::optional<Duration> leave_when_idle;             // without a lease for so long
-  Duration drain_on_stop{};  // what runs may still take so long when asked to stop
+  std::optional<Duration> leave_when_idle;             // leave after this time without a lease
+  Duration drain_on_stop{};  // how long running tasks may go on after a request to stop
 };
 
 }  // namespace mimicfleet::agent

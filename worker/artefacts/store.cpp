@@ -154,7 +154,7 @@ Result<jobs::ArtefactRef> ArtefactStore::put(const Digest& key, const jobs::Nume
   };
   Status written = write();
   while (written.code() == StatusCode::kResourceExhausted && !entries_.empty()) {
-    remove(entries_.back().ref.content);  // somebody else filled the disk
+    remove(entries_.back().ref.content);  // another program filled the disk
     written = write();
   }
   RETURN_IF_ERROR(written);

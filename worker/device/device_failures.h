@@ -20,12 +20,12 @@ struct PartEnd {
 struct Verdict {
   Status status;  // of the part
   bool frees_what_is_kept = false;
-  std::string warning;  // for whoever reads the results; mostly empty
+  std::string warning;  // for the reader of the results; mostly empty
 };
 
 // Of a device that no longer computes, as `failure` tells.
 [[nodiscard]] Status device_is_dead(const std::string& device, const Status& failure);
-// For whoever reads the results of a part that went well although memory fell short meanwhile.
+// A warning for the reader of results that were computed although memory ran short.
 [[nodiscard]] std::string shortage_warning(const std::string& device);
 
 // Ends that concern more than the task. Too little memory: what is kept for later tasks is freed,

@@ -46,7 +46,8 @@ void ConcatLatents::put(const at::Tensor& frames) {
   ready_.push_back(frames);
 }
 
-// Puts what lies between two clips; what of `to` has become part of it is taken from its beginning.
+// Adds the frames between two clips, and removes from the beginning of `to` those that they
+// contain.
 void ConcatLatents::join(const at::Tensor& from, at::Tensor& to) {
   for (std::int64_t i = 1; i <= joining_.interp_frames; ++i) {
     const double alpha = static_cast<double>(i) / static_cast<double>(joining_.interp_frames + 1);

@@ -107,7 +107,7 @@ std::vector<std::string> Decoding::warnings_of_part(std::size_t part,
   return lease_.inputs[static_cast<std::size_t>(encoded)].made_by.warnings;
 }
 
-// Each text once, with the parts that it is told of: a sentence may have a thousand words.
+// Each warning once, with the names of its parts: a sentence may have a thousand words.
 void Decoding::tell_parts() {
   std::vector<std::pair<std::string, std::set<std::string>>> parts_by_text;  // as they first come
   for (const auto& [part, warnings] : warnings_of_parts_) {

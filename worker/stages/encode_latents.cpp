@@ -72,7 +72,7 @@ class Encoding {
     at::Tensor resized;   // uint8 [3, H, W]
     at::Tensor prepared;  // uint8 [3, H, W]
   };
-  // What was come by, and whether all of it out of the cache.
+  // The features, and whether all of them came from the cache.
   struct Warmth {
     bool warm = true;
     double saved_seconds = 0;
@@ -483,7 +483,7 @@ Status read_reference(const StableFile& reference, const jobs::TaskSpec& spec,
   return {};
 }
 
-// What somebody made of the same inputs, in this worker's store.
+// Latents of the same inputs in this worker's store.
 std::optional<jobs::ArtefactRef> made_before(const Services& services,
                                              const jobs::LeaseGrant& lease,
                                              runner::TaskContext& context) {

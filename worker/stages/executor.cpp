@@ -182,7 +182,7 @@ Status StageExecutor::begin(const jobs::LeaseGrant& lease, runner::Prepared& pre
   });
 }
 
-// What falls short of memory meanwhile may be this task or the other one: both are told.
+// Memory may have run short for this task or for the other one, so both get the warning.
 Status StageExecutor::condition_on_side(const jobs::LeaseGrant& lease,
                                         library::LoadedModels& models, EncodeInputs& inputs,
                                         runner::TaskContext& context) {

@@ -107,7 +107,7 @@ Result<std::vector<LatentsSource>> find_latents(const Services& services,
     if (source.ok()) {
       sources.push_back(*std::move(source));
     } else if (source.status().code() == StatusCode::kUnavailable) {
-      failure = source.status();  // go on: all that is lost is told at once
+      failure = source.status();  // go on, so that all lost inputs are reported at once
     } else {
       return source.status();
     }

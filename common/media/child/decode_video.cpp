@@ -114,7 +114,7 @@ class LateFindings {
 
 }  // namespace
 
-// A header is also read of what does not decode: that is told when it is decoded.
+// The header of a file that does not decode is read, too; the decode reports the fault.
 Status look_at_video(const DecodeTask& task) {
   const DecodeLimits& limits = task.options.limits;
   ASSIGN_OR_RETURN(const auto demuxer,

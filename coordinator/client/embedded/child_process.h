@@ -37,7 +37,7 @@ class ChildProcess {
   [[nodiscard]] std::optional<int> exit_code() const;  // none if a signal ended it
 
   void signal_group(int signal) const;
-  // True once it has ended; waits for that at most so long.
+  // Waits for its end, at most `patience`. True if it has ended.
   bool wait_for(std::chrono::milliseconds patience);
 
  private:

@@ -31,7 +31,7 @@ struct InputSelection {
   std::size_t limit = 0;  // 0: all
   std::size_t shard = 1;  // 1-based
   std::size_t shards = 1;
-  std::size_t sample = 0;  // so many of the shard, chosen by chance; 0: all
+  std::size_t sample = 0;  // take this many of the shard at random; 0: all
   std::uint64_t sample_seed = 0;
   std::string ignore_folder;  // the output folder, when it lies among the inputs
   int standard_input = 0;     // what `-` reads

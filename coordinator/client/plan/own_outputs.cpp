@@ -19,7 +19,7 @@ constexpr std::string_view kProgram = "mimicfleet ";  // what the program of our
 
 std::string list_of(const std::string& directory) { return directory + "/_run/outputs.jsonl"; }
 
-// Of anything but a folder, which stands in the way of whoever writes there.
+// A file or link where a folder has to be, so that nothing can be written there.
 bool is_file(const fs::path& path) {
   std::error_code error;
   const auto status = fs::symlink_status(path, error);

@@ -453,7 +453,7 @@ void Planner::note_read_files() {
   read_.add(request_.sentences, "list of sentences");
 }
 
-// Which of the files that are to be replaced somebody else made.
+// The files to be replaced that mimicfleet did not make.
 void Planner::look_for_foreign_files(RunPlan& run, const std::string& directory) {
   const OwnOutputs own(directory);
   for (auto& clip : run.clips) {

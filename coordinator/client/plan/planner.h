@@ -69,7 +69,7 @@ struct PlannedClip {
   std::string held_by{};              // the worker that has its latents, which are then not made
   std::string replaces{};  // what else the outputs that are there were made with ("seed 42")
   std::vector<std::string> warnings{};  // that outputs that are there came with
-  std::vector<std::string> foreign{};   // files in the place of its outputs that somebody else made
+  std::vector<std::string> foreign{};   // files at its outputs' paths that mimicfleet did not make
   bool replaces_latents = false;        // they are latents alone
 };
 

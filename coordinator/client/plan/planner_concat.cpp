@@ -257,7 +257,7 @@ Status Planner::want_concat() {
   return {};
 }
 
-// A concatenated video for each sentence that is chosen. All missing words are told at once.
+// A concatenated video for each chosen sentence. One error names all missing words.
 Status Planner::want_sentences() {
   auto text = read_text(request_.sentences, kMaxSentencesBytes);
   if (const std::string why = text.ok() ? "" : why_missing(request_.sentences); !why.empty()) {

@@ -220,7 +220,7 @@ Cost estimate_cost(const RunPlan& plan, const std::string& output_dir, MediaLook
 
 std::string plan_table(const RunPlan& plan, const Cost& cost) {
   Lines lines;
-  Lines cannot;  // the cause of an exit with 1 is told however much there is to make
+  Lines cannot;  // printed always: they are the cause of exit code 1
   Lines left_out;
   for (const auto& clip : plan.clips) {
     if (!clip.reason.empty()) lines.add(clip_line(clip, cost));

@@ -19,7 +19,7 @@ class Interrupts {
   void arm() const;
   [[nodiscard]] int count() const;
   [[nodiscard]] bool requested() const { return count() > 0; }
-  // Whether the first one was a Ctrl-C: somebody is there to read.
+  // Whether the first signal was Ctrl-C, so that a person is there to read.
   [[nodiscard]] bool by_user() const;
 
   // Readable after a signal, until acknowledge().

@@ -46,7 +46,7 @@ QuantisedRows empty_rows(const at::Tensor& x, std::int64_t rows, std::int64_t co
           at::empty({rows, 1}, x.options().dtype(at::kFloat))};
 }
 
-// How kernels take rows: so many threads share one, a power of two of them.
+// How many threads share a row: a power of two.
 struct RowLaunch {
   explicit RowLaunch(const at::Tensor& x)
       : rows(x.numel() / x.size(-1)), vectors(static_cast<int>(x.size(-1) / kVector)) {

@@ -35,7 +35,7 @@ __device__ float factor_of(float largest, float* scale, bool notes) {
   return largest > 0 ? kLargest / largest : 1;
 }
 
-// `lanes` is a power of two: so many threads of a warp share a row.
+// `lanes` threads of a warp share a row; a power of two.
 __device__ float sum_of(float value, int lanes) {
   for (int step = lanes / 2; step > 0; step /= 2)
     value += __shfl_xor_sync(0xffffffffu, value, step);
